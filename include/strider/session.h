@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions: running a model. */
+#ifndef STRIDER_SESSION_H
+#define STRIDER_SESSION_H
+
+#include "strider/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How to run.  Fill it with strider_session_options_default(), then change what you need. */
+typedef struct strider_session_options {
+    size_t struct_size;   /* set by the default call */
+    int threads;          /* 0: one for each CPU that this process may use */
+    bool reference;       /* run every node on its plain reference kernel: slow, for checking the fast ones */
+    int max_cached_plans; /* plans are kept for this many sets of input shapes, the oldest leaves first;
+                             default 16 */
+    uint64_t max_arena_bytes; /* a plan that needs more memory for activations is refused; default 64 GiB */
+    uint64_t reserved[8];     /* zero */
+} strider_session_options;
+
+/* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */
+typedef struct strider_session strider_session;
+
+/* The memory and the work of the plan for the input shapes that were prepared last. */
+typedef struct strider_plan_info {
+    size_t step_count;
+    uint64_t macs;             /* multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in one run */
+    uint64_t arena_bytes;      /* all activations, overlapped */
+    uint64_t activation_bytes; /* the same without overlapping */
+    uint64_t packed_bytes;     /* weights in the layouts of their kernels */
+    uint64_t scratch_bytes;    /* of all threads */
+    int threads;
+    const char *isa; /* "avx512", "avx2" or "generic" */
+} strider_plan_info;
+
+/* One step of a plan. */
+typedef struct strider_step_info {
+    const char *name; /* the node's name, or what was inserted, such as "reorder" */
+    const char *op_type;
+    const char *kernel; /* "reference" where no fast kernel took the node */
+    const char *layout; /* of the first output: "nchw" or "nchw16c" and the like */
+    int64_t node;       /* its index in the model; -1 where the plan inserted the step */
+    int64_t tasks;      /* pieces that threads share */
+    uint64_t macs;
+    strider_tensor output; /* the first output's type and shape; data is NULL */
+    uint64_t arena_offset; /* of the first output; UINT64_MAX where it lies outside the arena */
+    uint64_t output_bytes; /* in its layout */
+    uint64_t time_ns;      /* of the last run, where profiling is on */
+} strider_step_info;
+
+STRIDER_API strider_session_options strider_session_options_default(void);
+
+/* Makes a session.  The model must outlive it.  `options` may be NULL.
+ * Returns STRIDER_OK, INVALID_ARGUMENT, UNSUPPORTED or OUT_OF_MEMORY. */
+STRIDER_API strider_status strider_session_create(const strider_model *model,
+                                                  const strider_session_options *options,
+                                                  strider_session **session, strider_error *error);
+
+/* Frees a session; NULL is allowed. */
+STRIDER_API void strider_session_free(strider_session *session);
+
+/* Makes the plan for these inputs' types and shapes, or finds it among those kept.  `inputs` are in the
+ * model's order; their data may be NULL, except where the plan depends on it (a shape given as an input).  An
+ * input whose dtype is STRIDER_DTYPE_NONE is absent: allowed where the model has a default for it. Returns
+ * STRIDER_OK, INVALID_ARGUMENT (an input does not fit the model), BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
+ * OUT_OF_MEMORY. */
+STRIDER_API strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
+                                                   size_t input_count, strider_error *error);
+
+/* Runs the model.  `inputs` as in strider_session_prepare(), with data, which is only read and not kept.
+ * For each output, in the model's order: where outputs[i].data is NULL it is set to memory of the session,
+ * valid until the session's next prepare, run or free; otherwise type and shape must be the output's own and
+ * the result is written there.  Type and shape are filled in either case.  No allocation is done once the
+ * plan exists, except behind an operator whose output shape depends on data.  Results have the same bits for
+ * any number of threads. Returns what strider_session_prepare() does. */
+STRIDER_API strider_status strider_session_run(strider_session *session, const strider_tensor *inputs,
+                                               size_t input_count, strider_tensor *outputs,
+                                               size_t output_count, strider_error *error);
+
+/* The last prepared or run plan; INVALID_ARGUMENT where there is none yet.  Pointers live until the session's
+ * next prepare, run or free. */
+STRIDER_API strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info);
+STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,
+                                                    strider_step_info *info);
+
+/* Turns on or off the measuring of each step's time (strider_step_info.time_ns). */
+STRIDER_API void strider_session_set_profiling(strider_session *session, bool on);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

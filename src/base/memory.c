@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+
+static void *default_allocate(void *context, size_t size, size_t alignment) {
+    (void)context;
+    void *memory;
+    return posix_memalign(&memory, alignment, size) == 0 ? memory : NULL;
+}
+
+static void default_release(void *context, void *memory) {
+    (void)context;
+    free(memory);
+}
+
+const Allocator *allocator_default(void) {
+    static const Allocator allocator = {NULL, default_allocate, default_release};
+    return &allocator;
+}
+
+void *memory_take(const Allocator *allocator, size_t size) {
+    return allocator->allocate(allocator->context, size ? size : 1, MEMORY_ALIGNMENT);
+}
+
+void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size) {
+    size_t bytes;
+    if (!size_mul(count, size, &bytes))
+        return NULL;
+    void *memory = memory_take(allocator, bytes);
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void memory_give(const Allocator *allocator, void *memory) {
+    if (memory)
+        allocator->release(allocator->context, memory);
+}
+
+typedef struct RegionBlock {
+    struct RegionBlock *next;
+    size_t size_bytes;
+    _Alignas(MEMORY_ALIGNMENT) char data[];
+} RegionBlock;
+
+enum { REGION_BLOCK_BYTES = 64 * 1024, REGION_LARGE_BYTES = 4096 };
+
+void region_init(Region *region, const Allocator *allocator, size_t limit_bytes) {
+    *region = (Region){.allocator = allocator, .limit_bytes = limit_bytes};
+}
+
+void region_free(Region *region) {
+    for (RegionBlock *block = region->blocks, *next; block; block = next) {
+        next = block->next;
+        memory_give(region->allocator, block);
+    }
+    region_init(region, region->allocator, region->limit_bytes);
+}
+
+static RegionBlock *region_add_block(Region *region, size_t size) {
+    size_t bytes, total;
+    if (!size_add(sizeof(RegionBlock), size, &bytes) || !size_add(region->total_bytes, bytes, &total))
+        return NULL;
+    if (region->limit_bytes && total > region->limit_bytes)
+        return NULL;
+    RegionBlock *block = memory_take_zeroed(region->allocator, 1, bytes);
+    if (!block)
+        return NULL;
+    block->size_bytes = bytes;
+    block->next = region->blocks;
+    region->blocks = block;
+    region->total_bytes = total;
+    return block;
+}
+
+void *region_take(Region *region, size_t size) {
+    if (!size_align(size ? size : 1, 16, &size))
+        return NULL;
+    if (size >= REGION_LARGE_BYTES) {
+        RegionBlock *block = region_add_block(region, size);
+        return block ? block->data : NULL;
+    }
+    if ((size_t)(region->end - region->next) < size) {
+        RegionBlock *block = region_add_block(region, REGION_BLOCK_BYTES);
+        if (!block)
+            return NULL;
+        region->next = block->data;
+        region->end = block->data + REGION_BLOCK_BYTES;
+    }
+    void *memory = region->next;
+    region->next += size;
+    return memory;
+}
+
+void *region_take_array(Region *region, size_t count, size_t size) {
+    size_t bytes;
+    return size_mul(count, size, &bytes) ? region_take(region, bytes) : NULL;
+}
+
+char *region_string(Region *region, const char *text, size_t length) {
+    size_t bytes;
+    char *copy = size_add(length, 1, &bytes) ? region_take(region, bytes) : NULL;
+    if (copy && length)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+char *region_format(Region *region, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = length >= 0 ? region_take(region, (size_t)length + 1) : NULL;
+    if (!text)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(text, (size_t)length + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+bool region_grow(Region *region, void *items, size_t count, size_t *capacity, size_t item_size) {
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity ? *capacity * 2 : 8;
+    void *grown = region_take_array(region, wanted, item_size);
+    if (!grown)
+        return false;
+    void *old;
+    memcpy(&old, items, sizeof old);
+    if (count)
+        memcpy(grown, old, count * item_size);
+    memcpy(items, &grown, sizeof grown);
+    *capacity = wanted;
+    return true;
+}

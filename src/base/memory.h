@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory: the allocator that is passed in everywhere, and regions for things that live and die together. */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "strider/model.h"
+
+typedef strider_allocator Allocator;
+
+/* Every block starts at a multiple of this: a cache line, and the widest vector. */
+#define MEMORY_ALIGNMENT 64
+
+/* posix_memalign and free. */
+const Allocator *allocator_default(void);
+
+/* `size` bytes, 0 allowed, at a multiple of MEMORY_ALIGNMENT; contents undefined.  NULL when there are none.
+ */
+void *memory_take(const Allocator *allocator, size_t size);
+/* count * size bytes, zeroed; NULL on overflow too. */
+void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size);
+/* NULL is allowed. */
+void memory_give(const Allocator *allocator, void *memory);
+
+/* A region hands out memory that is freed all at once.  Not thread safe. */
+typedef struct Region {
+    const Allocator *allocator;
+    struct RegionBlock *blocks;
+    char *next, *end;
+    size_t total_bytes; /* taken from the allocator */
+    size_t limit_bytes; /* 0: none; beyond it allocations return NULL */
+} Region;
+
+void region_init(Region *region, const Allocator *allocator, size_t limit_bytes);
+void region_free(Region *region);
+
+/* `size` zeroed bytes at a multiple of 16 (of MEMORY_ALIGNMENT from 4096 bytes on); NULL when there are none.
+ */
+void *region_take(Region *region, size_t size);
+void *region_take_array(Region *region, size_t count, size_t size);
+/* A NUL-terminated copy of `length` bytes; NULL when there is no memory. */
+char *region_string(Region *region, const char *text, size_t length);
+char *region_format(Region *region, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Grows the array *items to hold one more than *count, doubling; old contents stay valid inside the region.
+ */
+bool region_grow(Region *region, void *items, size_t count, size_t *capacity, size_t item_size);
+
+#endif

@@ -1,0 +1,1 @@
+list(APPEND sources base/cpu.c base/log.c base/memory.c base/status.c)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void fill(Error *err, Status status, int64_t byte_offset, const char *format, va_list args) {
+    if (!err)
+        return;
+    *err = (Error){.status = status, .byte_offset = byte_offset};
+    vsnprintf(err->message, sizeof err->message, format, args);
+}
+
+Status fail(Error *err, Status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fill(err, status, -1, format, args);
+    va_end(args);
+    return status;
+}
+
+Status fail_at(Error *err, Status status, int64_t byte_offset, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fill(err, status, byte_offset, format, args);
+    va_end(args);
+    return status;
+}
+
+Status fail_memory(Error *err, uint64_t size_bytes, const char *what) {
+    return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory: %" PRIu64 " bytes for %s", size_bytes, what);
+}
+
+const char *strider_status_name(strider_status status) {
+    static const char *const names[] = {
+        "ok",          "invalid argument", "file error",    "bad model",
+        "unsupported", "limit exceeded",   "out of memory", "device failed",
+    };
+    return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
+}
+
+const char *strider_version(void) {
+    return STRIDER_VERSION;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/evaluate.h"
+
+#include <string.h>
+
+Status node_infer(const Node *node, const Type *inputs, const Tensor *const *input_values,
+                  SymbolTable *symbols, Type *outputs, Error *err) {
+    for (int i = 0; i < node->n_outputs; i++)
+        outputs[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+    InferContext ctx = {.node = node,
+                        .n_inputs = node->n_inputs,
+                        .n_outputs = node->n_outputs,
+                        .inputs = inputs,
+                        .input_values = input_values,
+                        .outputs = outputs,
+                        .symbols = symbols,
+                        .err = err};
+    TRY(node->op->infer(&ctx));
+    for (int i = 0; i < node->n_outputs; i++) {
+        size_t size_bytes;
+        if (outputs[i].dtype && shape_is_known(&outputs[i].shape) && !type_size(&outputs[i], &size_bytes)) {
+            char text[SHAPE_TEXT];
+            return node_fail(node, err, STRIDER_LIMIT_EXCEEDED, "output %d of shape %s is too large", i,
+                             shape_text(&outputs[i].shape, text));
+        }
+    }
+    return STRIDER_OK;
+}
+
+/* infer() may read contents directly, which a mapped file's alignment does not allow. */
+static Status aligned_copy(const Tensor *tensor, const Allocator *allocator, Tensor *copy, Error *err) {
+    TRY(tensor_alloc(copy, allocator, tensor->type.dtype, &tensor->type.shape, err));
+    memcpy(copy->data, tensor->data, copy->size_bytes);
+    return STRIDER_OK;
+}
+
+/* Contents that an infer() reads are shapes, axes, pads, scales: beyond this they are weights. */
+enum { MOST_READ_BYTES = 64 * 1024 };
+
+Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs, Error *err) {
+    const Allocator *allocator = symbols->region->allocator;
+    size_t n = (size_t)node->n_inputs;
+    Type *types = memory_take_zeroed(allocator, n + 1, sizeof *types);
+    const Tensor **values = memory_take_zeroed(allocator, n + 1, sizeof *values);
+    Tensor *copies = memory_take_zeroed(allocator, n + 1, sizeof *copies);
+    Status status = STRIDER_OK;
+    if (!types || !values || !copies)
+        status = fail_memory(err, (n + 1) * sizeof *copies, "shape inference");
+    for (size_t i = 0; i < n && !status; i++) {
+        const Value *value = node->inputs[i];
+        types[i] = value ? value->type : type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        if (!value || !value->constant)
+            continue;
+        if (!value->constant->unaligned) {
+            values[i] = value->constant;
+        } else if (value->constant->size_bytes <= MOST_READ_BYTES) {
+            status = aligned_copy(value->constant, allocator, &copies[i], err);
+            values[i] = &copies[i];
+        }
+    }
+    if (!status)
+        status = node_infer(node, types, values, symbols, outputs, err);
+    for (size_t i = 0; copies && i < n; i++)
+        tensor_free(&copies[i]);
+    memory_give(allocator, copies);
+    memory_give(allocator, values);
+    memory_give(allocator, types);
+    return status;
+}
+
+static Status allocate_outputs(const Node *node, const Type *output_types, Tensor *outputs, Tensor **pointers,
+                               bool *allocated, const Allocator *allocator, Error *err) {
+    for (int i = 0; i < node->n_outputs; i++) {
+        pointers[i] = node->outputs[i] ? &outputs[i] : NULL;
+        if (!pointers[i] || outputs[i].data)
+            continue;
+        allocated[i] = true;
+        outputs[i] = (Tensor){0};
+        if (shape_is_known(&output_types[i].shape))
+            TRY(tensor_alloc(&outputs[i], allocator, output_types[i].dtype, &output_types[i].shape, err));
+        else
+            outputs[i].type = output_types[i];
+    }
+    return STRIDER_OK;
+}
+
+Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *output_types, Tensor *outputs,
+                     const Allocator *allocator, Error *err) {
+    if (!node->op->reference)
+        return node_fail(node, err, STRIDER_UNSUPPORTED, "the operator cannot be computed");
+    size_t n = (size_t)node->n_outputs;
+    Tensor **pointers = memory_take_zeroed(allocator, n + 1, sizeof *pointers);
+    bool *allocated = memory_take_zeroed(allocator, n + 1, sizeof *allocated);
+    Status status = pointers && allocated ? STRIDER_OK : fail_memory(err, n * sizeof *pointers, "a node");
+    if (!status)
+        status = allocate_outputs(node, output_types, outputs, pointers, allocated, allocator, err);
+    if (!status) {
+        EvalContext ctx = {.node = node,
+                           .n_inputs = node->n_inputs,
+                           .n_outputs = node->n_outputs,
+                           .inputs = inputs,
+                           .outputs = pointers,
+                           .allocator = allocator,
+                           .err = err};
+        status = node->op->reference(&ctx);
+    }
+    for (size_t i = 0; status && allocated && i < n; i++)
+        if (allocated[i])
+            tensor_free(&outputs[i]);
+    memory_give(allocator, allocated);
+    memory_give(allocator, pointers);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calling an operator's infer() and reference() on a node: for shape inference, constant folding, plans and
+ * tests. */
+#ifndef GRAPH_EVALUATE_H
+#define GRAPH_EVALUATE_H
+
+#include "graph/op.h"
+
+/* Output types of `node` from input types and known contents (both arrays of node->n_inputs, in which an
+ * absent input has dtype NONE and contents NULL).  `outputs` has room for node->n_outputs. */
+Status node_infer(const Node *node, const Type *inputs, const Tensor *const *input_values,
+                  SymbolTable *symbols, Type *outputs, Error *err) MUST_CHECK;
+
+/* The same from the types and constants that the graph knows. */
+Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs, Error *err) MUST_CHECK;
+
+/* Runs the reference kernel.  `inputs` (NULL where absent) must be aligned.  outputs[i], of the types that
+ * node_infer() gave, gets memory from `allocator` where it has no data yet; it is skipped where the node's
+ * output is NULL.  On failure what was allocated here is freed. */
+Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *output_types, Tensor *outputs,
+                     const Allocator *allocator, Error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The graph: values, and nodes that make values from values.  Everything in it lives in one region. */
+#ifndef GRAPH_GRAPH_H
+#define GRAPH_GRAPH_H
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "graph/symbols.h"
+#include "tensor/tensor.h"
+
+struct Op;
+
+typedef struct Value {
+    const char *name;            /* unique in the graph, never "" */
+    int index;                   /* in graph->values */
+    Type type;                   /* as inferred; what is not known stays unknown */
+    Type declared;               /* as the model states it; dtype NONE and rank unknown where it does not */
+    struct Node *producer;       /* NULL for inputs and constants */
+    const Tensor *constant;      /* the contents, where they are the same in every run; else NULL */
+    const Tensor *default_value; /* of an input that need not be given; else NULL */
+    bool is_input;
+    int uses; /* node inputs and graph outputs that read it, as graph_count_uses() found them */
+} Value;
+
+typedef struct Node {
+    const struct Op *op;
+    const char *name;        /* "" where the model gives none */
+    const char *torch_scope; /* the nn.Module path that the exporter left, or "" */
+    int index;               /* in graph->nodes */
+    int source_index;        /* in the model file; -1 for nodes that a pass made */
+    int64_t byte_offset;     /* in the model file; -1 where it is not known */
+    int opset;               /* the version of the operator's domain that the model imports */
+    void *attrs;             /* the operator's own struct, from its parse(); NULL where it has none */
+    int n_inputs, n_outputs;
+    Value **inputs;  /* NULL for an optional input that is absent */
+    Value **outputs; /* NULL for an optional output that nobody asked for */
+    bool removed;    /* by a pass; gone after graph_compact() */
+} Node;
+
+typedef struct Graph {
+    Region region;
+    const char *name;
+    Value **values;
+    size_t n_values, values_capacity;
+    Node **nodes; /* in the order in which they run, once graph_sort() has succeeded */
+    size_t n_nodes, nodes_capacity;
+    Value **inputs;
+    size_t n_inputs, inputs_capacity;
+    Value **outputs; /* the same value may stand here more than once */
+    size_t n_outputs, outputs_capacity;
+    SymbolTable symbols;
+    struct OwnedTensor *tensors; /* constants whose data graph_free() releases */
+} Graph;
+
+void graph_init(Graph *graph, const Allocator *allocator);
+void graph_free(Graph *graph);
+
+/* A new value of unknown type; `name` is copied.  The caller keeps names unique; graph_unique_name() helps
+ * passes. */
+Status graph_add_value(Graph *graph, const char *name, Value **value, Error *err) MUST_CHECK;
+/* A name that starts with `stem` and that no value has. */
+Status graph_unique_name(Graph *graph, const char *stem, const char **name, Error *err) MUST_CHECK;
+
+/* A new node at the end, with room for its inputs and outputs (all NULL) and zeroed attributes of
+ * op->attrs_size bytes.  `name` is copied. */
+Status graph_add_node(Graph *graph, const struct Op *op, const char *name, int n_inputs, int n_outputs,
+                      Node **node, Error *err) MUST_CHECK;
+/* Sets an output and the value's producer. */
+void node_set_output(Node *node, int port, Value *value);
+
+/* Appends to graph->inputs or graph->outputs. */
+Status graph_add_input(Graph *graph, Value *value, Error *err) MUST_CHECK;
+Status graph_add_output(Graph *graph, Value *value, Error *err) MUST_CHECK;
+
+/* Makes `value` a constant, with its type.  The tensor's data stays where it is: when the tensor has an
+ * allocator the graph frees it at its end, also when this call fails. */
+Status graph_set_constant(Graph *graph, Value *value, Tensor tensor, Error *err) MUST_CHECK;
+/* A tensor that lives as long as the graph, freed with it like a constant's. */
+Status graph_keep_tensor(Graph *graph, Tensor tensor, const Tensor **kept, Error *err) MUST_CHECK;
+
+/* Orders the nodes so that each stands behind those that it reads from, otherwise as they stood; sets their
+ * indices. BAD_MODEL where there is a cycle (one node of it is named). */
+Status graph_sort(Graph *graph, Error *err) MUST_CHECK;
+
+/* Checks what every graph must keep: a node's arity fits its operator, each value that is read has a
+ * producer, a constant or is an input, each value is made once, and outputs exist.  BAD_MODEL or UNSUPPORTED.
+ */
+Status graph_validate(const Graph *graph, Error *err) MUST_CHECK;
+
+/* Sets value->uses of all values. */
+void graph_count_uses(Graph *graph);
+/* Lets all readers of `from` (nodes and graph outputs) read `to` instead, and adjusts both counts of uses. */
+void graph_replace_uses(Graph *graph, Value *from, Value *to);
+/* Marks a node as removed; its outputs lose their producer.  Counts of uses of its inputs go down. */
+void graph_remove_node(Graph *graph, Node *node);
+/* Drops removed nodes and sets the indices of the rest. */
+void graph_compact(Graph *graph);
+
+/* Fills value->type of every value, in order, from inputs and constants, by the operators' infer().  Values
+ * whose contents follow from shapes alone are not folded here (see optimize/fold.c).  `shapes` says what to
+ * do where a declared shape differs; `log` receives warnings. */
+Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Error *err) MUST_CHECK;
+
+/* "node 17 \"conv1\" (Conv)" into `text`; returns `text`. */
+enum { NODE_TEXT = 200 };
+const char *node_text(const Node *node, char text[NODE_TEXT]);
+/* fail() with the node's text before the message and the node's place in `err`. */
+Status node_fail(const Node *node, Error *err, Status status, const char *format, ...) PRINTF_LIKE(4, 5);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator is to the rest of Strider, and what its functions get to work with.  The operators
+ * themselves, and helpers for writing them, are in ops/. */
+#ifndef GRAPH_OP_H
+#define GRAPH_OP_H
+
+#include "graph/attrs.h"
+#include "graph/graph.h"
+#include "tensor/tensor.h"
+
+/* For parse(): turning a model's attributes into the operator's struct. */
+typedef struct ParseContext {
+    const Node *node; /* op, name, opset and the counts of inputs and outputs are set, nothing else */
+    const AttrList *attrs;
+    Region *region; /* for what the struct points at */
+    Error *err;
+} ParseContext;
+
+/* For infer(): output types from input types. */
+typedef struct InferContext {
+    const Node *node;
+    int n_inputs, n_outputs;
+    const Type *inputs; /* dtype NONE where the optional input is absent, or its type unknown */
+    const Tensor *const *input_values; /* contents, where they are known; else NULL.  Never unaligned. */
+    Type *outputs;                     /* preset to unknown */
+    SymbolTable *symbols;
+    Error *err;
+} InferContext;
+
+/* For reference(): output contents from input contents. */
+typedef struct EvalContext {
+    const Node *node;
+    int n_inputs, n_outputs;
+    const Tensor *const *inputs; /* NULL where the optional input is absent; never unaligned */
+    Tensor *const *outputs;      /* NULL where nobody asked; memory for the inferred type is there, unless a
+                                  * dimension was not known: then eval_set_output_shape() makes it */
+    const Allocator *allocator;  /* for scratch memory, which the reference kernel frees, and outputs */
+    Error *err;
+} EvalContext;
+
+enum {
+    OP_VIEW = 1 << 0, /* output 0 is input 0's elements in the same order: a plan need not copy */
+    OP_ELEMENTWISE =
+        1 << 1, /* each output element depends on the elements at its own index only (with broadcast) */
+    OP_SHAPE_ONLY = 1 << 2, /* reads its first input's shape, never its contents */
+    OP_DATA_DEPENDENT =
+        1 << 3,          /* output shapes may depend on contents even where all inputs are plain data */
+    OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random */
+};
+
+enum { EXPLANATION_TEXT = 400 };
+
+typedef struct Op {
+    const char *name;
+    const char *domain; /* "" for ai.onnx */
+    int since;          /* this row holds from this opset on, until a row with a higher one */
+    struct {
+        int min, max;
+    } inputs, outputs;                               /* max -1: any number */
+    size_t attrs_size;                               /* of the attribute struct; 0 where there is none */
+    Status (*parse)(ParseContext *ctx, void *attrs); /* NULL where there are no attributes */
+    Status (*infer)(InferContext *ctx);
+    /* Computes all outputs that are asked for, single-threaded, for every data type that infer() lets
+     * through. */
+    Status (*reference)(EvalContext *ctx);
+    /* The documented shape formula with the numbers of a node whose input types are known, for messages;
+     * returns `text`.  NULL where there is nothing to explain. */
+    const char *(*explain_shape)(const Node *node, char text[EXPLANATION_TEXT]);
+    bool strict_shape; /* a declared output shape that differs is an error, not a warning */
+    unsigned flags;
+} Op;
+
+#endif

@@ -1,0 +1,1 @@
+list(APPEND sources graph/attrs.c graph/evaluate.c graph/graph.c graph/infer.c graph/symbols.c)

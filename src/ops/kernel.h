@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels: what a device offers to compute a node with, and how a plan asks for it. */
+#ifndef OPS_KERNEL_H
+#define OPS_KERNEL_H
+
+#include "base/cpu.h"
+#include "graph/graph.h"
+#include "tensor/layout.h"
+
+/* An input or output of a node in a plan: its type is fully known. */
+typedef struct Operand {
+    Type type; /* dtype NONE where the optional operand is absent */
+    Layout
+        layout; /* before accepts(): how an input lies now (outputs: plain); after: how the kernel wants it */
+    const Tensor *constant; /* an input's contents where they are the same in every run; may be unaligned */
+    bool packed; /* set by accepts() for a constant that prepare() rearranges: it is not passed to run() */
+} Operand;
+
+/* A question to the kernels: who computes this node?  accepts() fills in layouts and `packed`. */
+typedef struct KernelQuery {
+    const Node *node;
+    Isa isa;
+    int width; /* floats in a vector of the instruction set: the block of blocked layouts */
+    int n_inputs, n_outputs;
+    Operand *inputs, *outputs;
+} KernelQuery;
+
+/* Memory of one call of run(): pointers are resolved anew for each run. */
+typedef struct KernelCall {
+    const void *const *inputs; /* NULL where absent or packed */
+    void *const *outputs;      /* NULL where nobody asked */
+    void *scratch;    /* of the calling thread, Prepared.scratch_bytes, aligned; contents undefined */
+    const void *args; /* Prepared.args */
+} KernelCall;
+
+/* A node, ready to run.  Tasks may run in any order and at the same time; each writes its own part of the
+ * outputs. */
+typedef struct Prepared {
+    void (*run)(const KernelCall *call, int64_t task);
+    int64_t tasks; /* depends on shapes only, so that results are the same for any number of threads */
+    size_t scratch_bytes;
+    void *args;            /* in PrepareContext.region */
+    uint64_t packed_bytes; /* of what was packed for it, for reports */
+} Prepared;
+
+/* What prepare() may use. */
+typedef struct PrepareContext {
+    Region *region; /* lives as long as the plan */
+    struct PackCache *packs;
+    Error *err;
+} PrepareContext;
+
+/* A constant, rearranged once and shared by all plans and sessions of a model.  `size_bytes` of memory are
+ * filled by fill(context, memory) when no pack with the same tensor and `key` (which names the arrangement
+ * completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending order where
+ * it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says so.  The
+ * memory stays valid as long as the model. `source` identifies the pack. */
+Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+                     void (*fill)(void *context, void *memory), void *context,
+                     const void **packed) MUST_CHECK;
+
+/* Tells that the bytes [data, data + size) of a constant were read for the last time while packing, so that
+ * the system may drop those pages of a mapped file from memory.  Harmless for all other memory. */
+void pack_consumed(const Tensor *source, const void *data, size_t size_bytes);
+
+typedef struct Kernel {
+    const char *name; /* "conv_direct" */
+    const char *op;   /* the operator's name, domain ai.onnx */
+    bool (*accepts)(KernelQuery *query);
+    /* Estimated time in nanoseconds on one thread of the machine that the model of costs was made on. */
+    double (*cost)(const KernelQuery *query);
+    Status (*prepare)(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared);
+    unsigned overwrites; /* bit i: the first output may take the memory of input i, if that has the same size
+                          * and layout and is dead after; each element is then read before it is written, by
+                          * the same task */
+    /* For kernels that only put parts together (Concat): whether input `port`, in the accepted layouts, is
+     * one run of bytes of output 0, and where.  The producer may then write there at once.  NULL: no. */
+    bool (*input_part)(const KernelQuery *query, int port, size_t *offset_bytes);
+    /* For kernels that only take parts (Split, Slice): the same for an output that is one run of bytes of
+     * input 0. */
+    bool (*output_part)(const KernelQuery *query, int port, size_t *offset_bytes);
+} Kernel;
+
+/* The fast kernels of the CPU, all rows. */
+const Kernel *const *cpu_kernels(size_t *count);
+
+/* Makes a step that changes an f32 tensor's layout.  tasks, scratch and args as for any kernel. */
+Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
+                           Prepared *prepared) MUST_CHECK;
+
+#endif

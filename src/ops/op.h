@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of operators, and helpers for writing their functions (the struct Op itself is in graph/op.h). */
+#ifndef OPS_OP_H
+#define OPS_OP_H
+
+#include "graph/op.h"
+
+/* The row for an operator at an opset, or NULL.  Domains "ai.onnx" and "" are the same. */
+const Op *op_find(const char *domain, const char *name, int64_t opset);
+/* Whether any version of the operator exists: for messages. */
+bool op_exists(const char *domain, const char *name);
+/* All rows. */
+const Op *const *op_table(size_t *count);
+
+/* --- parse()
+ * --------------------------------------------------------------------------------------------------- */
+/* Each sets *result to the attribute's value, or to `fallback` where there is none, and fails where it has
+ * another kind. */
+Status parse_int(ParseContext *ctx, const char *name, int64_t fallback, int64_t *result) MUST_CHECK;
+Status parse_bool(ParseContext *ctx, const char *name, bool fallback,
+                  bool *result) MUST_CHECK; /* an int, 0 or not */
+Status parse_float(ParseContext *ctx, const char *name, float fallback, float *result) MUST_CHECK;
+/* The result points into ctx->attrs' memory, which lives as long as ctx->region. */
+Status parse_string(ParseContext *ctx, const char *name, const char *fallback,
+                    const char **result) MUST_CHECK;
+/* *result is the index of the string among `names` (NULL-terminated); any other string is BAD_MODEL. */
+Status parse_enum(ParseContext *ctx, const char *name, const char *const *names, int fallback,
+                  int *result) MUST_CHECK;
+/* *count is -1 where the attribute is absent.  At most `capacity` values; more is BAD_MODEL. */
+Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capacity, int *count) MUST_CHECK;
+bool parse_has(const ParseContext *ctx, const char *name);
+/* BAD_MODEL: required attribute missing. */
+Status parse_require(ParseContext *ctx, const char *name) MUST_CHECK;
+Status parse_fail(ParseContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* --- infer()
+ * --------------------------------------------------------------------------------------------------- */
+static inline const void *infer_attrs(const InferContext *ctx) {
+    return ctx->node->attrs;
+}
+bool infer_has_input(const InferContext *ctx, int port); /* connected, whether or not its type is known */
+Status infer_fail(InferContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* UNSUPPORTED where input `port` is of a type that is not among `accepted`, a bit set of DTYPE_BIT(); unknown
+ * passes. */
+#define DTYPE_BIT(dtype) (1u << (dtype))
+enum {
+    DTYPES_FLOAT = 1u << STRIDER_F32 | 1u << STRIDER_F64 | 1u << STRIDER_F16 | 1u << STRIDER_BF16,
+    DTYPES_INTEGER = 1u << STRIDER_I8 | 1u << STRIDER_I16 | 1u << STRIDER_I32 | 1u << STRIDER_I64 |
+                     1u << STRIDER_U8 | 1u << STRIDER_U16 | 1u << STRIDER_U32 | 1u << STRIDER_U64,
+    DTYPES_NUMERIC = DTYPES_FLOAT | DTYPES_INTEGER,
+    DTYPES_ALL = DTYPES_NUMERIC | 1u << STRIDER_BOOL,
+    DTYPES_INDEX = 1u << STRIDER_I32 | 1u << STRIDER_I64,
+};
+Status infer_require_dtype(InferContext *ctx, int port, unsigned accepted) MUST_CHECK;
+/* BAD_MODEL where both types are known and differ. */
+Status infer_require_same_dtype(InferContext *ctx, int port_a, int port_b) MUST_CHECK;
+/* BAD_MODEL where the rank is known and outside [min, max] (max -1: MAX_RANK). */
+Status infer_require_rank(InferContext *ctx, int port, int min, int max) MUST_CHECK;
+/* `axis` in [-rank, rank) to [0, rank); BAD_MODEL otherwise. */
+Status infer_axis(InferContext *ctx, int64_t axis, int rank, int *result) MUST_CHECK;
+/* The contents of a rank-0 or rank-1 integer input as int64: *count is -1 where the contents are not known
+ * yet, or the input is absent (ask infer_has_input()).  At most `capacity` values; more is BAD_MODEL. */
+Status infer_ints(InferContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
+/* The multidirectional broadcast of two dimensions or shapes (as in NumPy); BAD_MODEL where they do not fit.
+ */
+Status infer_broadcast(InferContext *ctx, const Shape *a, const Shape *b, Shape *result) MUST_CHECK;
+/* A dimension that follows from `dim` by a formula: where `dim` is a symbol, the symbol whose text is made
+ * from the printf-like `format` (the caller puts symbol_text(ctx->symbols, dim) into it); else unknown. */
+int64_t infer_derived_dim(InferContext *ctx, int64_t dim, const char *format, ...) PRINTF_LIKE(3, 4);
+/* BAD_MODEL where `value`, a dimension from a model's integers, is negative. */
+Status infer_check_dim(InferContext *ctx, int64_t value, const char *what) MUST_CHECK;
+
+/* --- reference()
+ * ----------------------------------------------------------------------------------------------- */
+static inline const void *eval_attrs(const EvalContext *ctx) {
+    return ctx->node->attrs;
+}
+static inline const Tensor *eval_input(const EvalContext *ctx, int port) {
+    return port < ctx->n_inputs ? ctx->inputs[port] : NULL;
+}
+static inline Tensor *eval_output(const EvalContext *ctx, int port) {
+    return port < ctx->n_outputs ? ctx->outputs[port] : NULL;
+}
+Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* For data-dependent shapes: allocates output `port`, which must be asked for and have no data yet. */
+Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) MUST_CHECK;
+/* An integer tensor's contents; at most `capacity`. */
+Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
+
+#endif

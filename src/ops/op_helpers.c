@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/op.h"
+
+#define FORMAT_MESSAGE(message, format)                                                                      \
+    char message[sizeof(((Error *)0)->message)];                                                             \
+    do {                                                                                                     \
+        va_list args;                                                                                        \
+        va_start(args, format);                                                                              \
+        vsnprintf(message, sizeof message, format, args);                                                    \
+        va_end(args);                                                                                        \
+    } while (0)
+
+Status parse_fail(ParseContext *ctx, Status status, const char *format, ...) {
+    FORMAT_MESSAGE(message, format);
+    return node_fail(ctx->node, ctx->err, status, "%s", message);
+}
+
+Status infer_fail(InferContext *ctx, Status status, const char *format, ...) {
+    FORMAT_MESSAGE(message, format);
+    return node_fail(ctx->node, ctx->err, status, "%s", message);
+}
+
+Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) {
+    FORMAT_MESSAGE(message, format);
+    return node_fail(ctx->node, ctx->err, status, "%s", message);
+}
+
+/* --- parse()
+ * --------------------------------------------------------------------------------------------------- */
+
+bool parse_has(const ParseContext *ctx, const char *name) {
+    return attrs_find(ctx->attrs, name) != NULL;
+}
+
+Status parse_require(ParseContext *ctx, const char *name) {
+    return parse_has(ctx, name)
+               ? STRIDER_OK
+               : parse_fail(ctx, STRIDER_BAD_MODEL, "required attribute %s is missing", name);
+}
+
+/* Sets *attr to NULL where the attribute is absent. */
+static Status find_kind(ParseContext *ctx, const char *name, AttrKind kind, const Attr **attr) {
+    static const char *const kinds[] = {"an int",         "a float",          "a string",
+                                        "a list of ints", "a list of floats", "a list of strings",
+                                        "a tensor",       "something else"};
+    *attr = attrs_find(ctx->attrs, name);
+    if (*attr && (*attr)->kind != kind)
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "attribute %s is %s, must be %s", name,
+                          kinds[(*attr)->kind], kinds[kind]);
+    return STRIDER_OK;
+}
+
+Status parse_int(ParseContext *ctx, const char *name, int64_t fallback, int64_t *result) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_INT, &attr));
+    *result = attr ? attr->i : fallback;
+    return STRIDER_OK;
+}
+
+Status parse_bool(ParseContext *ctx, const char *name, bool fallback, bool *result) {
+    int64_t value;
+    TRY(parse_int(ctx, name, fallback, &value));
+    *result = value != 0;
+    return STRIDER_OK;
+}
+
+Status parse_float(ParseContext *ctx, const char *name, float fallback, float *result) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_FLOAT, &attr));
+    *result = attr ? attr->f : fallback;
+    return STRIDER_OK;
+}
+
+Status parse_string(ParseContext *ctx, const char *name, const char *fallback, const char **result) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_STRING, &attr));
+    *result = attr ? attr->s : fallback;
+    return STRIDER_OK;
+}
+
+Status parse_enum(ParseContext *ctx, const char *name, const char *const *names, int fallback, int *result) {
+    const char *text;
+    TRY(parse_string(ctx, name, NULL, &text));
+    *result = fallback;
+    if (!text)
+        return STRIDER_OK;
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], text) == 0) {
+            *result = i;
+            return STRIDER_OK;
+        }
+    return parse_fail(ctx, STRIDER_BAD_MODEL, "attribute %s has the unknown value \"%.60s\"", name, text);
+}
+
+Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capacity, int *count) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_INTS, &attr));
+    *count = -1;
+    if (!attr)
+        return STRIDER_OK;
+    if (attr->count > (size_t)capacity)
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "attribute %s has %zu values, at most %d are possible",
+                          name, attr->count, capacity);
+    if (attr->count)
+        memcpy(values, attr->ints, attr->count * sizeof *values);
+    *count = (int)attr->count;
+    return STRIDER_OK;
+}
+
+/* --- infer()
+ * --------------------------------------------------------------------------------------------------- */
+
+bool infer_has_input(const InferContext *ctx, int port) {
+    return port < ctx->n_inputs && ctx->node->inputs[port] != NULL;
+}
+
+Status infer_require_dtype(InferContext *ctx, int port, unsigned accepted) {
+    DType dtype = port < ctx->n_inputs ? ctx->inputs[port].dtype : STRIDER_DTYPE_NONE;
+    if (dtype && !(accepted & DTYPE_BIT(dtype)))
+        return infer_fail(ctx, STRIDER_UNSUPPORTED, "input %d of type %s is not supported", port,
+                          dtype_name(dtype));
+    return STRIDER_OK;
+}
+
+Status infer_require_same_dtype(InferContext *ctx, int port_a, int port_b) {
+    DType a = port_a < ctx->n_inputs ? ctx->inputs[port_a].dtype : STRIDER_DTYPE_NONE;
+    DType b = port_b < ctx->n_inputs ? ctx->inputs[port_b].dtype : STRIDER_DTYPE_NONE;
+    if (a && b && a != b)
+        return infer_fail(ctx, STRIDER_BAD_MODEL,
+                          "input %d is %s and input %d is %s, but they must be of one type", port_a,
+                          dtype_name(a), port_b, dtype_name(b));
+    return STRIDER_OK;
+}
+
+Status infer_require_rank(InferContext *ctx, int port, int min, int max) {
+    int rank = port < ctx->n_inputs ? ctx->inputs[port].shape.rank : RANK_UNKNOWN;
+    if (rank < 0 || (rank >= min && (max < 0 || rank <= max)))
+        return STRIDER_OK;
+    if (min == max)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, must have %d", port, rank, min);
+    if (max < 0)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, must have at least %d", port, rank,
+                          min);
+    return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, must have %d to %d", port, rank, min,
+                      max);
+}
+
+Status infer_axis(InferContext *ctx, int64_t axis, int rank, int *result) {
+    if (axis < -rank || axis >= rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "axis %lld is outside [%d, %d)", (long long)axis, -rank,
+                          rank);
+    *result = (int)(axis < 0 ? axis + rank : axis);
+    return STRIDER_OK;
+}
+
+/* Shared by infer_ints() and eval_ints(). */
+static bool read_ints(const Tensor *tensor, int64_t *values, int capacity, int *count) {
+    int64_t elements = tensor_elements(tensor);
+    if (elements > capacity)
+        return false;
+    for (int64_t i = 0; i < elements; i++)
+        values[i] = tensor_get_i64(tensor, i);
+    *count = (int)elements;
+    return true;
+}
+
+Status infer_ints(InferContext *ctx, int port, int64_t *values, int capacity, int *count) {
+    *count = -1;
+    if (!infer_has_input(ctx, port))
+        return STRIDER_OK;
+    if (ctx->inputs[port].shape.rank > 1)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, must be a list of integers", port,
+                          ctx->inputs[port].shape.rank);
+    TRY(infer_require_dtype(ctx, port, DTYPES_INTEGER));
+    const Tensor *tensor = ctx->input_values[port];
+    if (tensor && !read_ints(tensor, values, capacity, count))
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has more than %d values", port, capacity);
+    return STRIDER_OK;
+}
+
+static Status broadcast_dim(InferContext *ctx, int64_t a, int64_t b, int64_t *result) {
+    if (a == b || b == 1)
+        *result = a;
+    else if (a == 1)
+        *result = b;
+    else if (a >= 0 && b >= 0)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "dimensions %lld and %lld do not broadcast", (long long)a,
+                          (long long)b);
+    else /* the number that is known and not 1 decides, if the model is right */
+        *result = a >= 0 ? a : b >= 0 ? b : DIM_UNKNOWN;
+    return STRIDER_OK;
+}
+
+Status infer_broadcast(InferContext *ctx, const Shape *a, const Shape *b, Shape *result) {
+    if (a->rank < 0 || b->rank < 0) {
+        *result = shape_unknown();
+        return STRIDER_OK;
+    }
+    Shape joined = {.rank = a->rank > b->rank ? a->rank : b->rank};
+    for (int i = 1; i <= joined.rank; i++)
+        TRY(broadcast_dim(ctx, i <= a->rank ? a->dims[a->rank - i] : 1,
+                          i <= b->rank ? b->dims[b->rank - i] : 1, &joined.dims[joined.rank - i]));
+    *result = joined;
+    return STRIDER_OK;
+}
+
+int64_t infer_derived_dim(InferContext *ctx, int64_t dim, const char *format, ...) {
+    const char *text = symbol_text(ctx->symbols, dim);
+    if (!text)
+        return DIM_UNKNOWN;
+    char derived[256];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(derived, sizeof derived, format, args);
+    va_end(args);
+    return length > 0 && (size_t)length < sizeof derived ? symbol_dim(ctx->symbols, derived) : DIM_UNKNOWN;
+}
+
+Status infer_check_dim(InferContext *ctx, int64_t value, const char *what) {
+    if (value < 0)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "%s is %lld, must not be negative", what, (long long)value);
+    return STRIDER_OK;
+}
+
+/* --- reference()
+ * ----------------------------------------------------------------------------------------------- */
+
+Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) {
+    Tensor *output = ctx->outputs[port];
+    if (output->data)
+        return shape_equal(&output->type.shape, shape)
+                   ? STRIDER_OK
+                   : eval_fail(ctx, STRIDER_BAD_MODEL,
+                               "output %d has another shape than its inputs' shapes said", port);
+    return tensor_alloc(output, ctx->allocator, dtype, shape, ctx->err);
+}
+
+Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) {
+    const Tensor *tensor = eval_input(ctx, port);
+    *count = -1;
+    if (tensor && !read_ints(tensor, values, capacity, count))
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "input %d has more than %d values", port, capacity);
+    return STRIDER_OK;
+}

@@ -1,0 +1,1 @@
+list(APPEND sources tensor/half.c tensor/layout.c tensor/tensor.c)

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tensor/tensor.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+
+static const struct {
+    size_t size_bytes;
+    const char *name;
+} dtypes[STRIDER_DTYPE_COUNT] = {
+    [STRIDER_DTYPE_NONE] = {0, "none"}, [STRIDER_F32] = {4, "float32"},   [STRIDER_F64] = {8, "float64"},
+    [STRIDER_F16] = {2, "float16"},     [STRIDER_BF16] = {2, "bfloat16"}, [STRIDER_I8] = {1, "int8"},
+    [STRIDER_I16] = {2, "int16"},       [STRIDER_I32] = {4, "int32"},     [STRIDER_I64] = {8, "int64"},
+    [STRIDER_U8] = {1, "uint8"},        [STRIDER_U16] = {2, "uint16"},    [STRIDER_U32] = {4, "uint32"},
+    [STRIDER_U64] = {8, "uint64"},      [STRIDER_BOOL] = {1, "bool"},
+};
+
+size_t strider_dtype_size(strider_dtype dtype) {
+    return (unsigned)dtype < STRIDER_DTYPE_COUNT ? dtypes[dtype].size_bytes : 0;
+}
+
+const char *strider_dtype_name(strider_dtype dtype) {
+    return (unsigned)dtype < STRIDER_DTYPE_COUNT ? dtypes[dtype].name : "none";
+}
+
+int64_t strider_tensor_elements(const strider_tensor *tensor) {
+    if (!tensor || tensor->rank < 0 || tensor->rank > MAX_RANK)
+        return -1;
+    Shape shape = shape_make(tensor->rank, tensor->dims);
+    int64_t count;
+    return shape_count(&shape, 0, shape.rank, &count) ? count : -1;
+}
+
+bool dtype_is_float(DType dtype) {
+    return dtype >= STRIDER_F32 && dtype <= STRIDER_BF16;
+}
+
+bool dtype_is_integer(DType dtype) {
+    return dtype >= STRIDER_I8 && dtype <= STRIDER_U64;
+}
+
+bool dtype_is_signed(DType dtype) {
+    return dtype >= STRIDER_F32 && dtype <= STRIDER_I64;
+}
+
+Shape shape_make(int rank, const int64_t *dims) {
+    Shape shape = {.rank = rank};
+    if (rank > 0)
+        memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+    return shape;
+}
+
+bool shape_is_known(const Shape *shape) {
+    if (shape->rank < 0)
+        return false;
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dims[i] < 0)
+            return false;
+    return true;
+}
+
+bool shape_equal(const Shape *a, const Shape *b) {
+    if (a->rank != b->rank)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
+bool shape_count(const Shape *shape, int from, int to, int64_t *count) {
+    /* A zero dimension makes the product zero, but only where the others do not overflow before it. */
+    int64_t product = 1;
+    for (int i = from; i < to; i++)
+        if (shape->dims[i] < 0 || !i64_mul(product, i64_max(shape->dims[i], 1), &product))
+            return false;
+    for (int i = from; i < to; i++)
+        if (shape->dims[i] == 0)
+            product = 0;
+    *count = product;
+    return true;
+}
+
+int64_t shape_size(const Shape *shape, int from, int to) {
+    int64_t product = 1;
+    for (int i = from; i < to; i++)
+        product *= shape->dims[i];
+    return product;
+}
+
+int64_t shape_elements(const Shape *shape) {
+    return shape_size(shape, 0, shape->rank);
+}
+
+void shape_strides(const Shape *shape, int64_t strides[MAX_RANK]) {
+    int64_t stride = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= shape->dims[i];
+    }
+}
+
+const char *shape_text(const Shape *shape, char text[SHAPE_TEXT]) {
+    if (shape->rank < 0)
+        return strcpy(text, "[unknown rank]");
+    size_t used = (size_t)snprintf(text, SHAPE_TEXT, "[");
+    for (int i = 0; i < shape->rank; i++) {
+        const char *comma = i ? ", " : "";
+        if (shape->dims[i] < 0)
+            used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s?", comma);
+        else
+            used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%" PRId64, comma, shape->dims[i]);
+    }
+    snprintf(text + used, SHAPE_TEXT - used, "]");
+    return text;
+}
+
+bool type_size(const Type *type, size_t *size_bytes) {
+    int64_t count;
+    if (type->shape.rank < 0 || !dtype_size(type->dtype) ||
+        !shape_count(&type->shape, 0, type->shape.rank, &count))
+        return false;
+    return size_mul((size_t)count, dtype_size(type->dtype), size_bytes);
+}
+
+Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, const Shape *shape, Error *err) {
+    *tensor = (Tensor){0};
+    Type type = type_of(dtype, *shape);
+    size_t size_bytes;
+    if (!type_size(&type, &size_bytes)) {
+        char text[SHAPE_TEXT];
+        return fail(err, STRIDER_LIMIT_EXCEEDED, "a tensor of %s %s is too large", dtype_name(dtype),
+                    shape_text(shape, text));
+    }
+    void *data = memory_take(allocator, size_bytes);
+    if (!data)
+        return fail_memory(err, size_bytes, "a tensor");
+    *tensor = (Tensor){.type = type, .data = data, .size_bytes = size_bytes, .allocator = allocator};
+    return STRIDER_OK;
+}
+
+Tensor tensor_view(DType dtype, const Shape *shape, void *data) {
+    Tensor tensor = {.type = {dtype, *shape}, .data = data};
+    tensor.size_bytes = (size_t)shape_elements(shape) * dtype_size(dtype);
+    return tensor;
+}
+
+void tensor_free(Tensor *tensor) {
+    if (tensor->allocator)
+        memory_give(tensor->allocator, tensor->data);
+    *tensor = (Tensor){0};
+}
+
+int64_t tensor_elements(const Tensor *tensor) {
+    return shape_elements(&tensor->type.shape);
+}
+
+static int64_t saturate_to_i64(double value) {
+    if (value != value)
+        return 0;
+    if (value >= 0x1p63)
+        return INT64_MAX;
+    return value < -0x1p63 ? INT64_MIN : (int64_t)value;
+}
+
+static uint64_t saturate_to_u64(double value) {
+    if (!(value > 0))
+        return 0;
+    return value >= 0x1p64 ? UINT64_MAX : (uint64_t)value;
+}
+
+#define LOAD(T, tensor, index)                                                                               \
+    ({                                                                                                       \
+        T loaded;                                                                                            \
+        memcpy(&loaded, (const char *)(tensor)->data + (size_t)(index) * sizeof(T), sizeof loaded);          \
+        loaded;                                                                                              \
+    })
+#define STORE(T, tensor, index, value)                                                                       \
+    do {                                                                                                     \
+        T stored = (T)(value);                                                                               \
+        memcpy((char *)(tensor)->data + (size_t)(index) * sizeof(T), &stored, sizeof stored);                \
+    } while (0)
+
+int64_t tensor_get_i64(const Tensor *tensor, int64_t index) {
+    switch (tensor->type.dtype) {
+    case STRIDER_I8:
+        return LOAD(int8_t, tensor, index);
+    case STRIDER_I16:
+        return LOAD(int16_t, tensor, index);
+    case STRIDER_I32:
+        return LOAD(int32_t, tensor, index);
+    case STRIDER_I64:
+        return LOAD(int64_t, tensor, index);
+    case STRIDER_BOOL:
+    case STRIDER_U8:
+        return LOAD(uint8_t, tensor, index);
+    case STRIDER_U16:
+        return LOAD(uint16_t, tensor, index);
+    case STRIDER_U32:
+        return LOAD(uint32_t, tensor, index);
+    case STRIDER_U64: {
+        uint64_t value = LOAD(uint64_t, tensor, index);
+        return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+    }
+    default:
+        return saturate_to_i64(tensor_get_f64(tensor, index));
+    }
+}
+
+double tensor_get_f64(const Tensor *tensor, int64_t index) {
+    switch (tensor->type.dtype) {
+    case STRIDER_F32:
+        return (double)LOAD(float, tensor, index);
+    case STRIDER_F64:
+        return LOAD(double, tensor, index);
+    case STRIDER_F16:
+        return (double)f16_to_f32(LOAD(uint16_t, tensor, index));
+    case STRIDER_BF16:
+        return (double)bf16_to_f32(LOAD(uint16_t, tensor, index));
+    case STRIDER_U64:
+        return (double)LOAD(uint64_t, tensor, index);
+    case STRIDER_DTYPE_NONE:
+    case STRIDER_DTYPE_COUNT:
+        return 0;
+    default:
+        return (double)tensor_get_i64(tensor, index);
+    }
+}
+
+#define STORE_SATURATED(T, low, high, tensor, index, value)                                                  \
+    STORE(T, tensor, index, (value) < (low) ? (low) : (value) > (high) ? (high) : (value))
+
+void tensor_set_i64(Tensor *tensor, int64_t index, int64_t value) {
+    switch (tensor->type.dtype) {
+    case STRIDER_I8:
+        STORE_SATURATED(int8_t, INT8_MIN, INT8_MAX, tensor, index, value);
+        break;
+    case STRIDER_I16:
+        STORE_SATURATED(int16_t, INT16_MIN, INT16_MAX, tensor, index, value);
+        break;
+    case STRIDER_I32:
+        STORE_SATURATED(int32_t, INT32_MIN, INT32_MAX, tensor, index, value);
+        break;
+    case STRIDER_I64:
+        STORE(int64_t, tensor, index, value);
+        break;
+    case STRIDER_U8:
+        STORE_SATURATED(uint8_t, 0, UINT8_MAX, tensor, index, value);
+        break;
+    case STRIDER_U16:
+        STORE_SATURATED(uint16_t, 0, UINT16_MAX, tensor, index, value);
+        break;
+    case STRIDER_U32:
+        STORE_SATURATED(uint32_t, 0, UINT32_MAX, tensor, index, value);
+        break;
+    case STRIDER_U64:
+        STORE(uint64_t, tensor, index, value < 0 ? 0 : (uint64_t)value);
+        break;
+    case STRIDER_BOOL:
+        STORE(uint8_t, tensor, index, value != 0);
+        break;
+    default:
+        tensor_set_f64(tensor, index, (double)value);
+    }
+}
+
+void tensor_set_f64(Tensor *tensor, int64_t index, double value) {
+    switch (tensor->type.dtype) {
+    case STRIDER_F32:
+        STORE(float, tensor, index, value);
+        break;
+    case STRIDER_F64:
+        STORE(double, tensor, index, value);
+        break;
+    case STRIDER_F16:
+        STORE(uint16_t, tensor, index, f64_to_f16(value));
+        break;
+    case STRIDER_BF16:
+        STORE(uint16_t, tensor, index, f64_to_bf16(value));
+        break;
+    case STRIDER_U64:
+        STORE(uint64_t, tensor, index, saturate_to_u64(value));
+        break;
+    case STRIDER_BOOL:
+        STORE(uint8_t, tensor, index, value != 0); /* NaN is true, as in C */
+        break;
+    case STRIDER_DTYPE_NONE:
+    case STRIDER_DTYPE_COUNT:
+        break;
+    default:
+        tensor_set_i64(tensor, index, saturate_to_i64(value));
+    }
+}

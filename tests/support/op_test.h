@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running one operator as a model would: attributes through parse(), types through infer(), contents through
+ * reference(). */
+#ifndef TESTS_OP_TEST_H
+#define TESTS_OP_TEST_H
+
+#include "graph/op.h"
+
+enum { OP_TEST_MAX_PORTS = 16 };
+
+typedef struct OpTest {
+    const char *op;
+    const char *domain; /* NULL: ai.onnx */
+    int opset;
+    Attr attrs[16];                   /* ends at the first one without a name */
+    Tensor inputs[OP_TEST_MAX_PORTS]; /* dtype NONE: absent */
+    int n_inputs;
+    int n_outputs;    /* 0: one */
+    bool hide_inputs; /* infer() does not see the contents: as at load, when they are not constant */
+    /* results */
+    Tensor outputs[OP_TEST_MAX_PORTS];
+    Type output_types[OP_TEST_MAX_PORTS]; /* as infer() said */
+    Error error;
+    Region region;
+} OpTest;
+
+/* Runs it; on failure returns the status with test->error filled.  op_test_free() in either case. */
+Status op_test_run(OpTest *test);
+void op_test_free(OpTest *test);
+
+/* Attributes, for initialisers: OpTest t = {.attrs = {attr_int("axis", 1)}, ...}. */
+Attr attr_int(const char *name, int64_t value);
+Attr attr_float(const char *name, float value);
+Attr attr_string(const char *name, const char *value);
+#define attr_ints(NAME, ...)                                                                                 \
+    ((Attr){.name = NAME,                                                                                    \
+            .kind = ATTR_INTS,                                                                               \
+            .ints = (const int64_t[]){__VA_ARGS__},                                                          \
+            .count = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)})
+
+/* Tensors over literals: tensor_f32(DIMS(2, 3), 1, 2, 3, 4, 5, 6). */
+#define DIMS(...)                                                                                            \
+    shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+#define tensor_f32(SHAPE, ...)                                                                               \
+    op_test_tensor(STRIDER_F32, SHAPE, (float[]){__VA_ARGS__}, sizeof((float[]){__VA_ARGS__}))
+#define tensor_i64(SHAPE, ...)                                                                               \
+    op_test_tensor(STRIDER_I64, SHAPE, (int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}))
+/* A view; fails the test where the bytes do not fit the shape. */
+Tensor op_test_tensor(DType dtype, Shape shape, void *data, size_t size_bytes);
+
+/* Deterministic values in [-1, 1). */
+void fill_random(float *values, size_t count, uint64_t seed);
+
+/* Fails the test with the place and both values unless |got - expected| <= atol + rtol * |expected| for each
+ * element (NaN equals NaN), and types are equal. */
+void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol, double atol);
+
+#endif
