@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#undef fail /* cmocka's; ours makes errors */
 
 #include "graph/evaluate.h"
 #include "graph/graph.h"
@@ -45,7 +44,7 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     Error *err = &test->error;
     const Op *op = op_find(test->domain ? test->domain : "", test->op, test->opset);
     if (!op)
-        return fail(err, STRIDER_UNSUPPORTED, "no operator %s at opset %d", test->op, test->opset);
+        return (fail)(err, STRIDER_UNSUPPORTED, "no operator %s at opset %d", test->op, test->opset);
     int n_outputs = test->n_outputs ? test->n_outputs : 1;
     Node *node = NULL;
     TRY(graph_add_node(graph, op, "node under test", test->n_inputs, n_outputs, &node, err));
