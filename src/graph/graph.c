@@ -7,11 +7,6 @@
 
 #include "graph/op.h"
 
-typedef struct OwnedTensor {
-    Tensor tensor;
-    struct OwnedTensor *next;
-} OwnedTensor;
-
 void graph_init(Graph *graph, const Allocator *allocator) {
     *graph = (Graph){.name = ""};
     region_init(&graph->region, allocator, 0);
@@ -19,8 +14,7 @@ void graph_init(Graph *graph, const Allocator *allocator) {
 }
 
 void graph_free(Graph *graph) {
-    for (OwnedTensor *owned = graph->tensors; owned; owned = owned->next)
-        tensor_free(&owned->tensor);
+    tensor_list_free(&graph->tensors);
     region_free(&graph->region);
     *graph = (Graph){0};
 }
@@ -111,15 +105,7 @@ Status graph_add_output(Graph *graph, Value *value, Error *err) {
 }
 
 Status graph_keep_tensor(Graph *graph, Tensor tensor, const Tensor **kept, Error *err) {
-    OwnedTensor *owned = region_take(&graph->region, sizeof *owned);
-    if (!owned) {
-        tensor_free(&tensor);
-        return no_memory(err);
-    }
-    *owned = (OwnedTensor){tensor, graph->tensors};
-    graph->tensors = owned;
-    *kept = &owned->tensor;
-    return STRIDER_OK;
+    return tensor_list_add(&graph->tensors, &graph->region, tensor, kept, err);
 }
 
 Status graph_set_constant(Graph *graph, Value *value, Tensor tensor, Error *err) {

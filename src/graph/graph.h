@@ -49,7 +49,7 @@ typedef struct Graph {
     Value **outputs; /* the same value may stand here more than once */
     size_t n_outputs, outputs_capacity;
     SymbolTable symbols;
-    struct OwnedTensor *tensors; /* constants whose data graph_free() releases */
+    TensorList tensors; /* constants whose data graph_free() releases */
 } Graph;
 
 void graph_init(Graph *graph, const Allocator *allocator);

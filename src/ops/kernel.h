@@ -73,8 +73,9 @@ typedef struct Kernel {
     unsigned overwrites; /* bit i: the first output may take the memory of input i, if that has the same size
                           * and layout and is dead after; each element is then read before it is written, by
                           * the same task */
-    /* For kernels that only put parts together (Concat): whether input `port`, in the accepted layouts, is
-     * one run of bytes of output 0, and where.  The producer may then write there at once.  NULL: no. */
+    /* For kernels that only put parts together (Concat); run() must skip an input that already lies in its
+     * place: whether input `port`, in the accepted layouts, is one run of bytes of output 0, and where.  The
+     * producer may then write there at once.  NULL: no. */
     bool (*input_part)(const KernelQuery *query, int port, size_t *offset_bytes);
     /* For kernels that only take parts (Split, Slice): the same for an output that is one run of bytes of
      * input 0. */

@@ -159,6 +159,29 @@ int64_t tensor_elements(const Tensor *tensor) {
     return shape_elements(&tensor->type.shape);
 }
 
+typedef struct TensorListItem {
+    Tensor tensor;
+    struct TensorListItem *next;
+} TensorListItem;
+
+Status tensor_list_add(TensorList *list, Region *region, Tensor tensor, const Tensor **kept, Error *err) {
+    TensorListItem *item = region_take(region, sizeof *item);
+    if (!item) {
+        tensor_free(&tensor);
+        return fail_memory(err, sizeof *item, "a tensor");
+    }
+    *item = (TensorListItem){tensor, list->first};
+    list->first = item;
+    *kept = &item->tensor;
+    return STRIDER_OK;
+}
+
+void tensor_list_free(TensorList *list) {
+    for (TensorListItem *item = list->first; item; item = item->next)
+        tensor_free(&item->tensor);
+    list->first = NULL;
+}
+
 static int64_t saturate_to_i64(double value) {
     if (value != value)
         return 0;

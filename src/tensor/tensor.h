@@ -72,7 +72,8 @@ typedef struct Tensor {
     void *data; /* may lie at any address where `unaligned` is set */
     size_t size_bytes;
     const Allocator *allocator; /* frees `data`; NULL where the memory is someone else's */
-    bool unaligned; /* inside a mapped file, at no particular alignment: only memcpy may read it */
+    bool unaligned;             /* at no particular alignment: only memcpy may read it */
+    bool mapped;                /* inside a mapped file, whose pages the system may drop and read again */
 } Tensor;
 
 /* Memory for a known type, contents undefined.  On failure *tensor is zeroed. */
@@ -83,6 +84,17 @@ Tensor tensor_view(DType dtype, const Shape *shape, void *data);
 /* Frees what the tensor owns and zeroes it. */
 void tensor_free(Tensor *tensor);
 int64_t tensor_elements(const Tensor *tensor);
+
+/* Tensors that are freed together. */
+typedef struct TensorList {
+    struct TensorListItem *first;
+} TensorList;
+
+/* Takes over the tensor; also when this fails, for want of memory in `region`, which must outlive the list.
+ */
+Status tensor_list_add(TensorList *list, Region *region, Tensor tensor, const Tensor **kept,
+                       Error *err) MUST_CHECK;
+void tensor_list_free(TensorList *list);
 
 /* Element `index` of an integer or bool tensor as int64 (u64 beyond INT64_MAX saturates), of a float tensor
  * truncated and saturated, NaN as 0. */
