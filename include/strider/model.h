@@ -120,6 +120,12 @@ STRIDER_API strider_status strider_model_get_node_input(const strider_model *mod
 STRIDER_API strider_status strider_model_get_node_output(const strider_model *model, size_t node, size_t port,
                                                          strider_value_info *info);
 
+/* The documented formula of the node's output shape with its numbers, for convolutions and poolings whose
+ * input shape is known, such as "H: floor((224 + 3 + 3 - 1*(7 - 1) - 1) / 2) + 1 = 112; W: ..."; else "". Cut
+ * to `size` bytes; 400 are enough. */
+STRIDER_API strider_status strider_model_get_node_formula(const strider_model *model, size_t node, char *text,
+                                                          size_t size);
+
 /* A tensor read from one serialized onnx.TensorProto message, such as an ONNX test case's input_0.pb.  The
  * result is the caller's and freed with strider_tensor_free(); `name` receives the tensor's name, cut to
  * `name_size` bytes, unless it is NULL. Returns STRIDER_OK, BAD_MODEL, UNSUPPORTED or OUT_OF_MEMORY.  Thread

@@ -13,6 +13,8 @@ extern "C" {
 typedef struct strider_session_options {
     size_t struct_size;   /* set by the default call */
     int threads;          /* 0: one for each CPU that this process may use */
+    bool override_shapes; /* inputs may have other dimensions than the model states: what it declares is not
+                             checked */
     bool reference;       /* run every node on its plain reference kernel: slow, for checking the fast ones */
     int max_cached_plans; /* plans are kept for this many sets of input shapes, the oldest leaves first;
                              default 16 */
@@ -40,7 +42,7 @@ typedef struct strider_step_info {
     const char *name; /* the node's name, or what was inserted, such as "reorder" */
     const char *op_type;
     const char *kernel; /* "reference" where no fast kernel took the node */
-    const char *layout; /* of the first output: "nchw" or "nchw16c" and the like */
+    char layout[16];    /* of the first output: "nchw" or "nchw16c" and the like */
     int64_t node;       /* its index in the model; -1 where the plan inserted the step */
     int64_t tasks;      /* pieces that threads share */
     uint64_t macs;

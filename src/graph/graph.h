@@ -25,6 +25,7 @@ typedef struct Value {
 typedef struct Node {
     const struct Op *op;
     const char *name;        /* "" where the model gives none */
+    const char *fused;       /* what passes put into it, such as "Add+Relu"; NULL where nothing */
     const char *torch_scope; /* the nn.Module path that the exporter left, or "" */
     int index;               /* in graph->nodes */
     int source_index;        /* in the model file; -1 for nodes that a pass made */

@@ -66,6 +66,8 @@ typedef struct Op {
     /* The documented shape formula with the numbers of a node whose input types are known, for messages;
      * returns `text`.  NULL where there is nothing to explain. */
     const char *(*explain_shape)(const Node *node, char text[EXPLANATION_TEXT]);
+    /* Multiply-accumulates of one run, from known types; NULL where they are not counted. */
+    uint64_t (*macs)(const Node *node, const Type *inputs, const Type *outputs);
     bool strict_shape; /* a declared output shape that differs is an error, not a warning */
     unsigned flags;
 } Op;

@@ -1,1 +1,2 @@
-list(APPEND sources)
+list(APPEND sources loader/attributes.c loader/file.c loader/loader.c loader/names.c loader/nodes.c loader/scan.c
+    loader/tensors.c)

@@ -85,6 +85,12 @@ typedef struct Kernel {
 /* The fast kernels of the CPU, all rows. */
 const Kernel *const *cpu_kernels(size_t *count);
 
+/* Floats in a vector of an instruction set: the block of its blocked layouts. */
+int isa_width(Isa isa);
+
+/* Makes a step that copies bytes. */
+Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, Prepared *prepared) MUST_CHECK;
+
 /* Makes a step that changes an f32 tensor's layout.  tasks, scratch and args as for any kernel. */
 Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
                            Prepared *prepared) MUST_CHECK;

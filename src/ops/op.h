@@ -84,6 +84,13 @@ static inline Tensor *eval_output(const EvalContext *ctx, int port) {
 Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* For data-dependent shapes: allocates output `port`, which must be asked for and have no data yet. */
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) MUST_CHECK;
+/* A tensor's elements as doubles, in memory that the caller gives back with memory_give(ctx->allocator, ...);
+ * NULL where the input is absent.  How reference kernels handle all float types by one loop. */
+Status eval_load_doubles(EvalContext *ctx, int port, double **values) MUST_CHECK;
+/* The reverse: rounds each element once to the tensor's type. */
+void tensor_store_doubles(Tensor *tensor, const double *values);
+/* `count` doubles of scratch memory, given back likewise. */
+Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
 /* An integer tensor's contents; at most `capacity`. */
 Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
 

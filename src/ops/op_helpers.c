@@ -247,3 +247,41 @@ Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int 
         return eval_fail(ctx, STRIDER_BAD_MODEL, "input %d has more than %d values", port, capacity);
     return STRIDER_OK;
 }
+
+Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) {
+    size_t bytes;
+    if (!size_mul((size_t)count, sizeof **values, &bytes))
+        return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "a scratch buffer is too large");
+    *values = memory_take(ctx->allocator, bytes);
+    return *values ? STRIDER_OK : fail_memory(ctx->err, bytes, "a reference kernel");
+}
+
+Status eval_load_doubles(EvalContext *ctx, int port, double **values) {
+    const Tensor *tensor = eval_input(ctx, port);
+    *values = NULL;
+    if (!tensor)
+        return STRIDER_OK;
+    int64_t count = tensor_elements(tensor);
+    TRY(eval_take_doubles(ctx, count, values));
+    if (tensor->type.dtype == STRIDER_F32) {
+        const float *from = tensor->data;
+        for (int64_t i = 0; i < count; i++)
+            (*values)[i] = (double)from[i];
+    } else {
+        for (int64_t i = 0; i < count; i++)
+            (*values)[i] = tensor_get_f64(tensor, i);
+    }
+    return STRIDER_OK;
+}
+
+void tensor_store_doubles(Tensor *tensor, const double *values) {
+    int64_t count = tensor_elements(tensor);
+    if (tensor->type.dtype == STRIDER_F32) {
+        float *to = tensor->data;
+        for (int64_t i = 0; i < count; i++)
+            to[i] = (float)values[i];
+    } else {
+        for (int64_t i = 0; i < count; i++)
+            tensor_set_f64(tensor, i, values[i]);
+    }
+}

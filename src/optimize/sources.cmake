@@ -1,1 +1,1 @@
-list(APPEND sources)
+list(APPEND sources optimize/optimize.c optimize/remove_dead.c)

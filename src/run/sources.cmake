@@ -1,1 +1,1 @@
-list(APPEND sources)
+list(APPEND sources run/dynamic.c run/executor.c run/session.c)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public functions on models; those on sessions are in run/session.c. */
+#include <string.h>
+
+#include "graph/op.h"
+#include "optimize/optimize.h"
+#include "run/model.h"
+
+strider_load_options strider_load_options_default(void) {
+    return (strider_load_options){.struct_size = sizeof(strider_load_options),
+                                  .optimize = true,
+                                  .shapes = STRIDER_SHAPES_CHECK,
+                                  .max_file_bytes = INT32_MAX,
+                                  .max_tensor_bytes = (uint64_t)16 << 30,
+                                  .max_nodes = 1000000,
+                                  .max_depth = 64,
+                                  .max_parse_bytes = (uint64_t)1 << 30,
+                                  .allocator = allocator_default()};
+}
+
+static Status finish(strider_model *model, const LoadOptions *options, Error *err) {
+    Graph *graph = &model->loaded.graph;
+    TRY(pack_cache_init(&model->packs, model->allocator, err));
+    TRY(graph_infer(graph, options->shapes, &model->log, err));
+    if (options->optimize)
+        TRY(optimize_graph(graph, err));
+    graph_count_uses(graph);
+    return STRIDER_OK;
+}
+
+typedef struct Source {
+    const char *path; /* NULL: memory */
+    const void *data;
+    size_t size_bytes;
+    const char *folder;
+} Source;
+
+static Status load(const Source *source, const strider_load_options *options, strider_model **model,
+                   Error *err) {
+    *model = NULL;
+    LoadOptions used = options ? *options : strider_load_options_default();
+    if (!used.allocator)
+        used.allocator = allocator_default();
+    strider_model *made = memory_take_zeroed(used.allocator, 1, sizeof *made);
+    if (!made)
+        return fail_memory(err, sizeof *made, "a model");
+    made->allocator = used.allocator;
+    made->shapes = used.shapes;
+    made->log = (Log){used.log, used.log_context};
+    Status status = source->path ? loader_load_file(source->path, &used, &made->loaded, err)
+                                 : loader_load_memory(source->data, source->size_bytes, source->folder, &used,
+                                                      &made->loaded, err);
+    if (status) {
+        memory_give(used.allocator, made);
+        return status;
+    }
+    status = finish(made, &used, err);
+    if (status) {
+        strider_model_free(made);
+        return status;
+    }
+    *model = made;
+    return STRIDER_OK;
+}
+
+strider_status strider_model_load(const char *path, const strider_load_options *options,
+                                  strider_model **model, strider_error *error) {
+    return load(&(Source){.path = path}, options, model, error);
+}
+
+strider_status strider_model_load_memory(const void *data, size_t size, const char *folder,
+                                         const strider_load_options *options, strider_model **model,
+                                         strider_error *error) {
+    return load(&(Source){.data = data, .size_bytes = size, .folder = folder}, options, model, error);
+}
+
+void strider_model_free(strider_model *model) {
+    if (!model)
+        return;
+    const Allocator *allocator = model->allocator;
+    pack_cache_free(&model->packs);
+    loader_unload(&model->loaded);
+    memory_give(allocator, model);
+}
+
+/* --- questions
+ * ------------------------------------------------------------------------------------------------- */
+
+strider_model_info strider_model_get_info(const strider_model *model) {
+    const LoadedModel *loaded = &model->loaded;
+    return (strider_model_info){.ir_version = loaded->ir_version,
+                                .opset = loaded->opset,
+                                .producer_name = loaded->producer_name,
+                                .producer_version = loaded->producer_version,
+                                .graph_name = loaded->graph.name,
+                                .node_count = loaded->graph.n_nodes,
+                                .parameter_count = loaded->parameter_count,
+                                .parameter_bytes = loaded->parameter_bytes};
+}
+
+static strider_value_info describe(const strider_model *model, const Value *value) {
+    strider_value_info info = {.name = "", .rank = -1};
+    if (!value)
+        return info;
+    const Type *type = value->is_input ? &value->declared : &value->type;
+    info = (strider_value_info){.name = value->name,
+                                .dtype = type->dtype,
+                                .rank = type->shape.rank,
+                                .is_optional = value->default_value != NULL};
+    for (int i = 0; i < type->shape.rank; i++) {
+        info.dims[i] = type->shape.dims[i] < 0 ? -1 : type->shape.dims[i];
+        info.dim_names[i] = symbol_text(&model->loaded.graph.symbols, type->shape.dims[i]);
+    }
+    return info;
+}
+
+size_t strider_model_input_count(const strider_model *model) {
+    return model->loaded.graph.n_inputs;
+}
+
+size_t strider_model_output_count(const strider_model *model) {
+    return model->loaded.graph.n_outputs;
+}
+
+strider_status strider_model_get_input(const strider_model *model, size_t index, strider_value_info *info) {
+    if (index >= model->loaded.graph.n_inputs)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = describe(model, model->loaded.graph.inputs[index]);
+    return STRIDER_OK;
+}
+
+strider_status strider_model_get_output(const strider_model *model, size_t index, strider_value_info *info) {
+    if (index >= model->loaded.graph.n_outputs)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = describe(model, model->loaded.graph.outputs[index]);
+    return STRIDER_OK;
+}
+
+static const Node *node_at(const strider_model *model, size_t index) {
+    return index < model->loaded.graph.n_nodes ? model->loaded.graph.nodes[index] : NULL;
+}
+
+strider_status strider_model_get_node(const strider_model *model, size_t index, strider_node_info *info) {
+    const Node *node = node_at(model, index);
+    if (!node)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = (strider_node_info){.name = node->name,
+                                .op_type = node->op->name,
+                                .domain = node->op->domain ? node->op->domain : "",
+                                .torch_scope = node->torch_scope,
+                                .fused = node->fused ? node->fused : "",
+                                .input_count = (size_t)node->n_inputs,
+                                .output_count = (size_t)node->n_outputs};
+    return STRIDER_OK;
+}
+
+strider_status strider_model_get_node_input(const strider_model *model, size_t node, size_t port,
+                                            strider_value_info *info) {
+    const Node *at = node_at(model, node);
+    if (!at || port >= (size_t)at->n_inputs)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = describe(model, at->inputs[port]);
+    return STRIDER_OK;
+}
+
+strider_status strider_model_get_node_output(const strider_model *model, size_t node, size_t port,
+                                             strider_value_info *info) {
+    const Node *at = node_at(model, node);
+    if (!at || port >= (size_t)at->n_outputs)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = describe(model, at->outputs[port]);
+    return STRIDER_OK;
+}
+
+strider_status strider_model_get_node_formula(const strider_model *model, size_t node, char *text,
+                                              size_t size) {
+    const Node *at = node_at(model, node);
+    if (!at || !text || !size)
+        return STRIDER_INVALID_ARGUMENT;
+    text[0] = '\0';
+    if (at->op->explain_shape) {
+        char formula[EXPLANATION_TEXT];
+        strncat(text, at->op->explain_shape(at, formula), size - 1);
+    }
+    return STRIDER_OK;
+}
+
+strider_status strider_tensor_from_onnx(const void *data, size_t size, strider_tensor *tensor, char *name,
+                                        size_t name_size, strider_error *error) {
+    Tensor read;
+    *tensor = (strider_tensor){0};
+    TRY(loader_read_tensor(data, size, allocator_default(), &read, name, name_size, error));
+    *tensor = (strider_tensor){.dtype = read.type.dtype, .rank = read.type.shape.rank, .data = read.data};
+    memcpy(tensor->dims, read.type.shape.dims, sizeof tensor->dims);
+    return STRIDER_OK;
+}
+
+void strider_tensor_free(strider_tensor *tensor) {
+    memory_give(allocator_default(), tensor->data);
+    *tensor = (strider_tensor){0};
+}

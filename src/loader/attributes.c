@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "loader/loading.h"
+
+static Status no_memory(Loading *loading) {
+    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
+}
+
+const Onnx__AttributeProto *resolve_attribute(const Onnx__AttributeProto *attribute,
+                                              const Bindings *bindings) {
+    if (!attribute->ref_attr_name || !attribute->ref_attr_name[0])
+        return attribute;
+    for (size_t i = 0; bindings && i < bindings->count; i++)
+        if (bindings->items[i]->name && strcmp(bindings->items[i]->name, attribute->ref_attr_name) == 0)
+            return bindings->items[i];
+    return NULL;
+}
+
+/* Files from before the type was stated have it in what is filled. */
+static int kind_of(const Onnx__AttributeProto *proto) {
+    if (proto->type)
+        return (int)proto->type;
+    if (proto->has_f)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+    if (proto->has_i)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    if (proto->has_s)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
+    if (proto->t)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+    if (proto->n_floats)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
+    if (proto->n_strings)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS;
+    if (proto->g)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
+    return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+}
+
+static void *copy_array(Loading *loading, const void *items, size_t count, size_t size) {
+    void *copy = region_take_array(&loading->graph->region, count, size);
+    if (copy && count)
+        memcpy(copy, items, count * size);
+    return copy;
+}
+
+static Status load_strings(Loading *loading, const Onnx__AttributeProto *proto, Attr *attr) {
+    Region *region = &loading->graph->region;
+    const char **strings = region_take_array(region, proto->n_strings, sizeof *strings);
+    if (!strings)
+        return no_memory(loading);
+    for (size_t i = 0; i < proto->n_strings; i++) {
+        strings[i] = region_string(region, (const char *)proto->strings[i].data, proto->strings[i].len);
+        if (!strings[i])
+            return no_memory(loading);
+    }
+    attr->kind = ATTR_STRINGS;
+    attr->strings = strings;
+    attr->count = proto->n_strings;
+    return STRIDER_OK;
+}
+
+static Status load_tensor_attribute(Loading *loading, const Onnx__AttributeProto *proto, Attr *attr) {
+    Tensor tensor;
+    if (!proto->t)
+        return fail(loading->err, STRIDER_BAD_MODEL, "attribute \"%.60s\" is a tensor without contents",
+                    attr->name);
+    attr->kind = ATTR_TENSOR;
+    TRY(load_tensor(&loading->scan, &loading->files->items[0], loading->files, loading->options,
+                    loading->graph->region.allocator, proto->t, &tensor, loading->err));
+    return graph_keep_tensor(loading->graph, tensor, &attr->tensor, loading->err);
+}
+
+static Status load_attribute(Loading *loading, const char *name, const Onnx__AttributeProto *proto,
+                             Attr *attr) {
+    Region *region = &loading->graph->region;
+    *attr = (Attr){.name = region_string(region, name, strlen(name)), .kind = ATTR_OTHER};
+    if (!attr->name)
+        return no_memory(loading);
+    switch (kind_of(proto)) {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
+        attr->kind = ATTR_FLOAT;
+        attr->f = proto->f;
+        break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT:
+        attr->kind = ATTR_INT;
+        attr->i = proto->i;
+        break;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
+        attr->kind = ATTR_STRING;
+        attr->s = region_string(region, (const char *)proto->s.data, proto->s.len);
+        attr->count = proto->s.len;
+        return attr->s ? STRIDER_OK : no_memory(loading);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
+        attr->kind = ATTR_FLOATS;
+        attr->count = proto->n_floats;
+        attr->floats = copy_array(loading, proto->floats, proto->n_floats, sizeof(float));
+        return attr->floats ? STRIDER_OK : no_memory(loading);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
+        attr->kind = ATTR_INTS;
+        attr->count = proto->n_ints;
+        attr->ints = copy_array(loading, proto->ints, proto->n_ints, sizeof(int64_t));
+        return attr->ints ? STRIDER_OK : no_memory(loading);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
+        return load_strings(loading, proto, attr);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
+        return load_tensor_attribute(loading, proto, attr);
+    default:
+        break;
+    }
+    return STRIDER_OK;
+}
+
+Status load_attributes(Loading *loading, const Onnx__NodeProto *proto, const Bindings *bindings,
+                       AttrList *attrs) {
+    Attr *items = region_take_array(&loading->graph->region, proto->n_attribute, sizeof *items);
+    if (!items)
+        return no_memory(loading);
+    *attrs = (AttrList){.items = items};
+    for (size_t i = 0; i < proto->n_attribute; i++) {
+        const Onnx__AttributeProto *attribute = proto->attribute[i];
+        if (!attribute->name || !attribute->name[0])
+            return fail(loading->err, STRIDER_BAD_MODEL, "an attribute has no name");
+        const Onnx__AttributeProto *resolved = resolve_attribute(attribute, bindings);
+        if (!resolved)
+            continue;
+        if (attrs_find(attrs, attribute->name))
+            return fail(loading->err, STRIDER_BAD_MODEL, "attribute \"%.60s\" is given twice",
+                        attribute->name);
+        TRY(load_attribute(loading, attribute->name, resolved, &items[attrs->count]));
+        attrs->count++;
+    }
+    return STRIDER_OK;
+}
+
+Status load_constant(Loading *loading, const AttrList *attrs, const char *node_name, Tensor *tensor) {
+    const Allocator *allocator = loading->graph->region.allocator;
+    for (size_t i = 0; i < attrs->count; i++) {
+        const Attr *attr = &attrs->items[i];
+        if (strcmp(attr->name, "value") == 0 && attr->kind == ATTR_TENSOR) {
+            *tensor = *attr->tensor;
+            tensor->allocator = NULL; /* the graph owns it already */
+            return STRIDER_OK;
+        }
+        bool is_int = strcmp(attr->name, "value_int") == 0 && attr->kind == ATTR_INT;
+        bool is_float = strcmp(attr->name, "value_float") == 0 && attr->kind == ATTR_FLOAT;
+        bool is_ints = strcmp(attr->name, "value_ints") == 0 && attr->kind == ATTR_INTS;
+        bool is_floats = strcmp(attr->name, "value_floats") == 0 && attr->kind == ATTR_FLOATS;
+        if (!is_int && !is_float && !is_ints && !is_floats)
+            continue;
+        Shape shape = is_int || is_float ? shape_scalar() : shape_make(1, &(int64_t){(int64_t)attr->count});
+        TRY(tensor_alloc(tensor, allocator, is_int || is_ints ? STRIDER_I64 : STRIDER_F32, &shape,
+                         loading->err));
+        const void *from = is_int     ? (const void *)&attr->i
+                           : is_float ? (const void *)&attr->f
+                           : is_ints  ? (const void *)attr->ints
+                                      : (const void *)attr->floats;
+        if (tensor->size_bytes)
+            memcpy(tensor->data, from, tensor->size_bytes);
+        return STRIDER_OK;
+    }
+    return fail(loading->err, attrs->count ? STRIDER_UNSUPPORTED : STRIDER_BAD_MODEL,
+                "node \"%.120s\" (Constant): %s", node_name,
+                attrs->count ? "only tensors, ints and floats are supported as its value"
+                             : "it has no value");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From bytes to a graph: the only place that knows ONNX's files, and where every check on untrusted input is
+ * made. */
+#ifndef LOADER_LOADER_H
+#define LOADER_LOADER_H
+
+#include "graph/graph.h"
+#include "loader/file.h"
+
+typedef strider_load_options LoadOptions;
+
+typedef struct LoadedModel {
+    Graph graph; /* sorted and validated; types are not inferred yet */
+    Files files; /* stay mapped, as constants point into them */
+    int64_t ir_version, opset;
+    const char *producer_name, *producer_version;
+    uint64_t parameter_count, parameter_bytes; /* of all constants in the file */
+} LoadedModel;
+
+/* `folder` is where external data may lie; NULL: none may.  On failure nothing is left behind. */
+Status loader_load_file(const char *path, const LoadOptions *options, LoadedModel *model,
+                        Error *err) MUST_CHECK;
+Status loader_load_memory(const void *data, size_t size_bytes, const char *folder, const LoadOptions *options,
+                          LoadedModel *model, Error *err) MUST_CHECK;
+void loader_unload(LoadedModel *model);
+
+/* One serialized TensorProto; the result owns its data.  `name` gets its name, cut to name_size, unless NULL.
+ */
+Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *allocator, Tensor *tensor,
+                          char *name, size_t name_size, Error *err) MUST_CHECK;
+
+#endif

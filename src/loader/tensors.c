@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "loader/loading.h"
+
+static const struct {
+    const char *name;
+    DType dtype;
+} onnx_types[] = {
+    [0] = {"UNDEFINED", STRIDER_DTYPE_NONE},
+    [1] = {"FLOAT", STRIDER_F32},
+    [2] = {"UINT8", STRIDER_U8},
+    [3] = {"INT8", STRIDER_I8},
+    [4] = {"UINT16", STRIDER_U16},
+    [5] = {"INT16", STRIDER_I16},
+    [6] = {"INT32", STRIDER_I32},
+    [7] = {"INT64", STRIDER_I64},
+    [8] = {"STRING", STRIDER_DTYPE_NONE},
+    [9] = {"BOOL", STRIDER_BOOL},
+    [10] = {"FLOAT16", STRIDER_F16},
+    [11] = {"DOUBLE", STRIDER_F64},
+    [12] = {"UINT32", STRIDER_U32},
+    [13] = {"UINT64", STRIDER_U64},
+    [14] = {"COMPLEX64", 0},
+    [15] = {"COMPLEX128", 0},
+    [16] = {"BFLOAT16", STRIDER_BF16},
+    [17] = {"FLOAT8E4M3FN", 0},
+    [18] = {"FLOAT8E4M3FNUZ", 0},
+    [19] = {"FLOAT8E5M2", 0},
+    [20] = {"FLOAT8E5M2FNUZ", 0},
+    [21] = {"UINT4", 0},
+    [22] = {"INT4", 0},
+    [23] = {"FLOAT4E2M1", 0},
+};
+
+enum { N_ONNX_TYPES = sizeof onnx_types / sizeof *onnx_types };
+
+DType dtype_from_onnx(int32_t data_type) {
+    return data_type > 0 && data_type < N_ONNX_TYPES ? onnx_types[data_type].dtype : STRIDER_DTYPE_NONE;
+}
+
+const char *dtype_onnx_name(int32_t data_type) {
+    return data_type >= 0 && data_type < N_ONNX_TYPES ? onnx_types[data_type].name : "of an unknown number";
+}
+
+/* The tensor that is being loaded, for messages. */
+typedef struct Source {
+    const Onnx__TensorProto *proto;
+    const TensorSpans *spans;
+    Tensor *tensor;
+    const Allocator *allocator;
+    Error *err;
+} Source;
+
+#define tensor_fail(source, status, format, ...)                                                             \
+    fail_at((source)->err, status, (int64_t)(source)->spans->offset,                                         \
+            "tensor \"%.120s\" at byte %zu: " format, (source)->proto->name ? (source)->proto->name : "",    \
+            (source)->spans->offset, ##__VA_ARGS__)
+
+static Status load_type(const Source *source, uint64_t max_tensor_bytes) {
+    const Onnx__TensorProto *proto = source->proto;
+    DType dtype = dtype_from_onnx(proto->data_type);
+    if (proto->data_type == 0)
+        return tensor_fail(source, STRIDER_BAD_MODEL, "its data type is missing");
+    if (!dtype)
+        return tensor_fail(source, STRIDER_UNSUPPORTED, "data type %d (%s) is not supported",
+                           proto->data_type, dtype_onnx_name(proto->data_type));
+    if (proto->n_dims > MAX_RANK)
+        return tensor_fail(source, STRIDER_UNSUPPORTED, "it has %zu dimensions, at most %d are supported",
+                           proto->n_dims, MAX_RANK);
+    for (size_t i = 0; i < proto->n_dims; i++)
+        if (proto->dims[i] < 0)
+            return tensor_fail(source, STRIDER_BAD_MODEL, "dimension %zu is %" PRId64, i, proto->dims[i]);
+    if (proto->segment)
+        return tensor_fail(source, STRIDER_UNSUPPORTED, "tensors in segments are not supported");
+    source->tensor->type = type_of(dtype, shape_make((int)proto->n_dims, proto->dims));
+    if (!type_size(&source->tensor->type, &source->tensor->size_bytes))
+        return tensor_fail(source, STRIDER_BAD_MODEL, "the product of its dimensions overflows");
+    if (source->tensor->size_bytes > max_tensor_bytes)
+        return tensor_fail(source, STRIDER_LIMIT_EXCEEDED,
+                           "it has %zu bytes, more than the limit (max_tensor_bytes)",
+                           source->tensor->size_bytes);
+    return STRIDER_OK;
+}
+
+/* Contents that lie in a file as the tensor needs them. */
+static Status point_at(const Source *source, const MappedFile *file, size_t offset, size_t size_bytes) {
+    Tensor *tensor = source->tensor;
+    if (size_bytes != tensor->size_bytes)
+        return tensor_fail(source, STRIDER_BAD_MODEL, "it has %zu bytes of data, its dimensions need %zu",
+                           size_bytes, tensor->size_bytes);
+    tensor->data = (void *)(file->data + offset);
+    tensor->mapped = file->mapped;
+    tensor->unaligned = (uintptr_t)tensor->data % dtype_size(tensor->type.dtype) != 0;
+    return STRIDER_OK;
+}
+
+static Status read_number(const Source *source, const char *key, const char *text, uint64_t *value) {
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    if (errno || *end || text[0] < '0' || text[0] > '9')
+        return tensor_fail(source, STRIDER_BAD_MODEL, "external data with %s \"%.40s\"", key, text);
+    return STRIDER_OK;
+}
+
+/* Keys other than these ("checksum" and what is to come) do not say where the data is, and are ignored. */
+static Status point_at_external(const Source *source, Files *files) {
+    const Onnx__TensorProto *proto = source->proto;
+    const char *location = NULL;
+    uint64_t offset = 0, length = source->tensor->size_bytes;
+    for (size_t i = 0; i < proto->n_external_data; i++) {
+        const char *key = proto->external_data[i]->key, *text = proto->external_data[i]->value;
+        if (!key || !text)
+            return tensor_fail(source, STRIDER_BAD_MODEL, "external data with an empty entry");
+        if (strcmp(key, "location") == 0)
+            location = text;
+        else if (strcmp(key, "offset") == 0)
+            TRY(read_number(source, key, text, &offset));
+        else if (strcmp(key, "length") == 0)
+            TRY(read_number(source, key, text, &length));
+    }
+    if (!location)
+        return tensor_fail(source, STRIDER_BAD_MODEL, "external data without a location");
+    if (!files)
+        return tensor_fail(source, STRIDER_UNSUPPORTED, "external data is not possible here");
+    if (!source->tensor->size_bytes) /* nothing to read: the file may even be empty */
+        return tensor_alloc(source->tensor, source->allocator, source->tensor->type.dtype,
+                            &source->tensor->type.shape, source->err);
+    const MappedFile *file;
+    Error why = {0};
+    Status status = files_external(files, location, &file, &why);
+    if (status)
+        return tensor_fail(source, status, "%s", why.message);
+    if (length > file->size_bytes || offset > file->size_bytes - length)
+        return tensor_fail(source, STRIDER_BAD_MODEL,
+                           "external data \"%.120s\": %" PRIu64 " bytes at %" PRIu64
+                           " lie outside its %zu bytes",
+                           location, length, offset, file->size_bytes);
+    return point_at(source, file, (size_t)offset, (size_t)length);
+}
+
+/* Contents in one of the typed lists, an element an entry. */
+static Status copy_list(const Source *source, const void *list, size_t count, size_t entry_bytes) {
+    Tensor *tensor = source->tensor;
+    DType dtype = tensor->type.dtype;
+    int64_t elements = tensor_elements(tensor);
+    if ((uint64_t)elements != count)
+        return tensor_fail(source, STRIDER_BAD_MODEL,
+                           "it has %zu elements of data, its dimensions need %" PRId64, count, elements);
+    Shape shape = tensor->type.shape;
+    TRY(tensor_alloc(tensor, source->allocator, dtype, &shape, source->err));
+    size_t size = dtype_size(dtype);
+    if (size == entry_bytes) {
+        if (count)
+            memcpy(tensor->data, list, count * size);
+        return STRIDER_OK;
+    }
+    /* Narrow types: the low bytes of each entry, which is how f16 and bf16 bit patterns are kept too. */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t entry =
+            entry_bytes == 4 ? (uint64_t)((const uint32_t *)list)[i] : ((const uint64_t *)list)[i];
+        if (dtype == STRIDER_BOOL)
+            entry = entry != 0;
+        memcpy((char *)tensor->data + i * size, &entry, size);
+    }
+    return STRIDER_OK;
+}
+
+static Status load_lists(const Source *source, const MappedFile *file) {
+    const Onnx__TensorProto *proto = source->proto;
+    const TensorSpans *spans = source->spans;
+    if ((spans->float_data.present && proto->n_float_data) ||
+        (spans->double_data.present && proto->n_double_data))
+        return tensor_fail(source, STRIDER_UNSUPPORTED, "its data is cut into several lists");
+    switch (source->tensor->type.dtype) {
+    case STRIDER_F32:
+        if (spans->float_data.present)
+            return point_at(source, file, spans->float_data.offset, spans->float_data.size_bytes);
+        return copy_list(source, proto->float_data, proto->n_float_data, 4);
+    case STRIDER_F64:
+        if (spans->double_data.present)
+            return point_at(source, file, spans->double_data.offset, spans->double_data.size_bytes);
+        return copy_list(source, proto->double_data, proto->n_double_data, 8);
+    case STRIDER_I64:
+        return copy_list(source, proto->int64_data, proto->n_int64_data, 8);
+    case STRIDER_U32:
+    case STRIDER_U64:
+        return copy_list(source, proto->uint64_data, proto->n_uint64_data, 8);
+    default:
+        return copy_list(source, proto->int32_data, proto->n_int32_data, 4);
+    }
+}
+
+Status load_tensor(const Scan *scan, const MappedFile *file, Files *files, const LoadOptions *options,
+                   const Allocator *allocator, const Onnx__TensorProto *proto, Tensor *tensor, Error *err) {
+    *tensor = (Tensor){0};
+    uint64_t index;
+    memcpy(&index, proto->raw_data.data, sizeof index); /* which the scan put there */
+    const TensorSpans *spans = &scan->tensors[index];
+    Source source = {proto, spans, tensor, allocator, err};
+    TRY(load_type(&source, options->max_tensor_bytes));
+    Status status;
+    if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        status = point_at_external(&source, files);
+    else if (spans->raw_data.present && (spans->raw_data.size_bytes || !tensor->size_bytes))
+        status = point_at(&source, file, spans->raw_data.offset, spans->raw_data.size_bytes);
+    else
+        status = load_lists(&source, file);
+    if (status)
+        tensor_free(tensor);
+    return status;
+}

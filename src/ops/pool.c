@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MaxPool (ONNX 1, 8, 10, 11, 12, 22), AveragePool (1, 7, 10, 11, 19, 22), LpPool (1, 2, 11, 18, 22): windows
+ * over each channel's plane.  The rule for the output size with ceil_mode, that a window must not start in
+ * the end padding, is applied at every opset, as PyTorch and the official test data do. */
+#include "ops/pool.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/size.h"
+
+static Status pool_parse(ParseContext *ctx, void *attrs_) {
+    PoolAttrs *attrs = attrs_;
+    TRY(parse_require(ctx, "kernel_shape"));
+    TRY(window_parse(ctx, &attrs->window));
+    TRY(parse_bool(ctx, "count_include_pad", false, &attrs->count_include_pad));
+    TRY(parse_bool(ctx, "storage_order", false, &attrs->column_major));
+    const Attr *p = attrs_find(ctx->attrs, "p");
+    if (p && p->kind == ATTR_FLOAT) /* LpPool-1 */
+        attrs->p = (int64_t)p->f;
+    else
+        TRY(parse_int(ctx, "p", 2, &attrs->p));
+    if (attrs->p < 1)
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "p is %" PRId64 ", must be at least 1", attrs->p);
+    return STRIDER_OK;
+}
+
+static Status pool_infer(InferContext *ctx) {
+    const PoolAttrs *attrs = infer_attrs(ctx);
+    const Shape *x = &ctx->inputs[0].shape;
+    TRY(infer_require_rank(ctx, 0, 3, 2 + MAX_SPATIAL));
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    if (ctx->n_outputs > 1)
+        ctx->outputs[1].dtype = STRIDER_I64;
+    if (x->rank < 0)
+        return STRIDER_OK;
+    TRY(window_check(ctx, &attrs->window, x->rank - 2));
+    Shape y = *x;
+    for (int i = 0; i < x->rank - 2; i++)
+        TRY(window_infer_dim(ctx, &attrs->window, x->rank - 2, i, x->dims[2 + i], attrs->window.kernel[i],
+                             &y.dims[2 + i]));
+    for (int i = 0; i < ctx->n_outputs; i++)
+        ctx->outputs[i].shape = y;
+    return STRIDER_OK;
+}
+
+static Status max_pool_infer(InferContext *ctx) {
+    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT | DTYPE_BIT(STRIDER_I8) | DTYPE_BIT(STRIDER_U8)));
+    return pool_infer(ctx);
+}
+
+static Status average_pool_infer(InferContext *ctx) {
+    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
+    return pool_infer(ctx);
+}
+
+void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SPATIAL]) {
+    int spatial = x->rank - 2;
+    for (int i = 0; i < MAX_SPATIAL; i++) {
+        int from = i - (MAX_SPATIAL - spatial);
+        dims[i] = from >= 0 ? window_resolve(&attrs->window, spatial, from, x->dims[2 + from],
+                                             attrs->window.kernel[from])
+                            : (WindowDim){1, 1, 1, 1, 1, 0, 0};
+    }
+}
+
+int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin) {
+    int64_t low = attrs->count_include_pad ? -dim->pad_begin : 0;
+    int64_t high = attrs->count_include_pad ? dim->in + dim->pad_end : dim->in, count = 0;
+    for (int64_t k = 0; k < dim->kernel; k++) {
+        int64_t at = begin + k * dim->dilation;
+        count += at >= low && at < high;
+    }
+    return count;
+}
+
+/* One window: `visit` is called for each element inside the input, in row-major order. */
+typedef struct WindowWalk {
+    const PoolAttrs *attrs;
+    WindowDim dims[MAX_SPATIAL];
+    double result; /* max, sum, or sum of powers */
+    int64_t index; /* MaxPool: of the maximum in the plane; -1 while there is none */
+} WindowWalk;
+
+typedef void (*Visit)(WindowWalk *walk, double value, int64_t index);
+
+static void walk_window(WindowWalk *walk, const double *plane, const int64_t begin[MAX_SPATIAL],
+                        Visit visit) {
+    const WindowDim *d = walk->dims;
+    for (int64_t i = 0; i < d[0].kernel; i++)
+        for (int64_t j = 0; j < d[1].kernel; j++)
+            for (int64_t k = 0; k < d[2].kernel; k++) {
+                int64_t z = begin[0] + i * d[0].dilation, y = begin[1] + j * d[1].dilation,
+                        x = begin[2] + k * d[2].dilation;
+                if (z < 0 || z >= d[0].in || y < 0 || y >= d[1].in || x < 0 || x >= d[2].in)
+                    continue;
+                int64_t index = (z * d[1].in + y) * d[2].in + x;
+                visit(walk, plane[index], index);
+            }
+}
+
+/* NaN is larger than everything, as in torch. */
+static void visit_max(WindowWalk *walk, double value, int64_t index) {
+    if (walk->index < 0 || value > walk->result || (isnan(value) && !isnan(walk->result))) {
+        walk->result = value;
+        walk->index = index;
+    }
+}
+
+static void visit_sum(WindowWalk *walk, double value, int64_t index) {
+    (void)index;
+    walk->result += value;
+}
+
+static void visit_power(WindowWalk *walk, double value, int64_t index) {
+    (void)index;
+    walk->result += pow(fabs(value), (double)walk->attrs->p);
+}
+
+typedef double (*Finish)(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]);
+
+static double finish_max(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
+    (void)begin;
+    return walk->index < 0 ? -INFINITY : walk->result;
+}
+
+static double finish_average(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
+    int64_t count = 1;
+    for (int i = 0; i < MAX_SPATIAL; i++)
+        count *= pool_counted(walk->attrs, &walk->dims[i], begin[i]);
+    return walk->result / (double)count;
+}
+
+static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
+    (void)begin;
+    return pow(walk->result, 1 / (double)walk->attrs->p);
+}
+
+/* The index in the whole tensor that stands for one in a plane. */
+static int64_t flat_index(const WindowWalk *walk, int64_t plane) {
+    const WindowDim *d = walk->dims;
+    int64_t size = d[0].in * d[1].in * d[2].in, index = walk->index < 0 ? 0 : walk->index;
+    if (walk->attrs->column_major) {
+        int64_t x = index % d[2].in, y = index / d[2].in % d[1].in, z = index / (d[2].in * d[1].in);
+        index = z + d[0].in * (y + d[1].in * x);
+    }
+    return plane * size + index;
+}
+
+static Status pool(EvalContext *ctx, Visit visit, Finish finish) {
+    WindowWalk walk = {.attrs = eval_attrs(ctx)};
+    const Shape *shape = &ctx->inputs[0]->type.shape;
+    pool_geometry(walk.attrs, shape, walk.dims);
+    const WindowDim *d = walk.dims;
+    double *x;
+    TRY(eval_load_doubles(ctx, 0, &x));
+    Tensor *y = eval_output(ctx, 0), *indices = eval_output(ctx, 1);
+    int64_t out = 0;
+    for (int64_t plane = 0; plane < shape->dims[0] * shape->dims[1]; plane++)
+        for (int64_t i = 0; i < d[0].out; i++)
+            for (int64_t j = 0; j < d[1].out; j++)
+                for (int64_t k = 0; k < d[2].out; k++, out++) {
+                    int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
+                                                  j * d[1].stride - d[1].pad_begin,
+                                                  k * d[2].stride - d[2].pad_begin};
+                    walk.result = 0;
+                    walk.index = -1;
+                    walk_window(&walk, x + plane * d[0].in * d[1].in * d[2].in, begin, visit);
+                    if (y)
+                        tensor_set_f64(y, out, finish(&walk, begin));
+                    if (indices)
+                        tensor_set_i64(indices, out, flat_index(&walk, plane));
+                }
+    memory_give(ctx->allocator, x);
+    return STRIDER_OK;
+}
+
+static Status max_pool_reference(EvalContext *ctx) {
+    return pool(ctx, visit_max, finish_max);
+}
+
+static Status average_pool_reference(EvalContext *ctx) {
+    return pool(ctx, visit_sum, finish_average);
+}
+
+static Status lp_pool_reference(EvalContext *ctx) {
+    return pool(ctx, visit_power, finish_power);
+}
+
+static const char *pool_explain(const Node *node, char text[EXPLANATION_TEXT]) {
+    const PoolAttrs *attrs = node->attrs;
+    const Shape *x = &node->inputs[0]->type.shape;
+    text[0] = '\0';
+    return x->rank < 3 ? text : window_formula(&attrs->window, x, attrs->window.kernel, text);
+}
+
+const Op op_max_pool = {
+    .name = "MaxPool",
+    .since = 1,
+    .inputs = {1, 1},
+    .outputs = {1, 2},
+    .attrs_size = sizeof(PoolAttrs),
+    .parse = pool_parse,
+    .infer = max_pool_infer,
+    .reference = max_pool_reference,
+    .explain_shape = pool_explain,
+};
+
+const Op op_average_pool = {
+    .name = "AveragePool",
+    .since = 1,
+    .inputs = {1, 1},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(PoolAttrs),
+    .parse = pool_parse,
+    .infer = average_pool_infer,
+    .reference = average_pool_reference,
+    .explain_shape = pool_explain,
+};
+
+const Op op_lp_pool = {
+    .name = "LpPool",
+    .since = 1,
+    .inputs = {1, 1},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(PoolAttrs),
+    .parse = pool_parse,
+    .infer = average_pool_infer,
+    .reference = lp_pool_reference,
+    .explain_shape = pool_explain,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rewrites of a graph that keep what it computes.  One pass a file; each can be run by itself. */
+#ifndef OPTIMIZE_OPTIMIZE_H
+#define OPTIMIZE_OPTIMIZE_H
+
+#include "graph/graph.h"
+
+/* A pass finds value->uses right and types inferred, and leaves both so. */
+typedef struct Pass {
+    const char *name;
+    Status (*run)(Graph *graph, Error *err);
+} Pass;
+
+/* Evaluates nodes whose inputs are constants, or whose output follows from shapes that are known. */
+Status pass_fold_constants(Graph *graph, Error *err) MUST_CHECK;
+/* Takes out Identity, inference Dropout, and the like. */
+Status pass_remove_identities(Graph *graph, Error *err) MUST_CHECK;
+/* Takes out nodes whose outputs nobody reads. */
+Status pass_remove_dead(Graph *graph, Error *err) MUST_CHECK;
+/* BatchNormalization, or Mul and Add by a channel's constants, into the Conv before it. */
+Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
+/* x * Sigmoid(x), x * HardSigmoid(x), x * Tanh(Softplus(x)), x/2 (1 + Erf(x/sqrt 2)): one node each. */
+Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;
+/* Activations and residual Adds into the node before them. */
+Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
+
+/* All of them, in their order. */
+const Pass *optimize_passes(size_t *count);
+Status optimize_graph(Graph *graph, Error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps for one node: which kernel computes it, in which layouts, and what must be reordered for that. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/op.h"
+#include "plan/plan.h"
+
+static Status no_memory(PlanBuilder *builder) {
+    return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
+}
+
+static int *slot_of(PlanBuilder *builder, const Value *value, Layout layout) {
+    return layout == LAYOUT_PLAIN ? &builder->plan->plain_slots[value->index]
+                                  : &builder->blocked_slots[value->index];
+}
+
+/* --- layouts
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Nanoseconds to bring a tensor into another layout: read and written once, at about 8 GB/s. */
+static double reorder_cost(size_t size_bytes) {
+    return 1000 + (double)size_bytes * 0.25;
+}
+
+/* Blocks of a tensor without spatial extent lie as the plain tensor does, unless a padded block is followed
+ * by another row. */
+static bool same_bytes(const Type *type, Layout block) {
+    const Shape *shape = &type->shape;
+    return shape_size(shape, 2, shape->rank) == 1 && (shape->dims[0] == 1 || shape->dims[1] % block == 0);
+}
+
+/* A plain tensor lacks the blocked one's padding, so it is no blocked one, only the reverse holds. */
+static bool is_free(const Type *type, Layout from, Layout to) {
+    Layout block = from == LAYOUT_PLAIN ? to : from;
+    return same_bytes(type, block) && (to == LAYOUT_PLAIN || type->shape.dims[1] % block == 0);
+}
+
+static Status reorder(PlanBuilder *builder, const Value *value, int from, Layout layout, int *slot) {
+    Plan *plan = builder->plan;
+    const Type *type = &plan->types[value->index];
+    Layout old = plan->slots[from].layout;
+    if (is_free(type, old, layout)) {
+        TRY(plan_add_slot(builder, SLOT_ARENA, type, layout, slot));
+        plan->slots[*slot].root = from;
+        return STRIDER_OK;
+    }
+    Step *step = NULL;
+    TRY(plan_add_slot(builder, SLOT_ARENA, type, layout, slot));
+    TRY(plan_add_step(builder, NULL, 1, 1, &step));
+    step->kernel = "reorder";
+    step->input_slots[0] = from;
+    step->output_slots[0] = *slot;
+    PrepareContext prepare = {.region = &plan->region, .packs = builder->request->packs, .err = builder->err};
+    return cpu_prepare_reorder(type, old, layout, builder->request->isa, &prepare, &step->prepared);
+}
+
+typedef struct ConstantFill {
+    const void *source;
+    const Prepared *reorder;
+    void *scratch;
+} ConstantFill;
+
+static void fill_constant(void *context, void *memory) {
+    const ConstantFill *fill = context;
+    const void *inputs[1] = {fill->source};
+    void *outputs[1] = {memory};
+    KernelCall call = {inputs, outputs, fill->scratch, fill->reorder->args};
+    for (int64_t task = 0; task < fill->reorder->tasks; task++)
+        fill->reorder->run(&call, task);
+}
+
+static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, bool keep, Layout layout,
+                               const void **data) {
+    const Type *type = &constant->type;
+    Prepared prepared = {0};
+    size_t size_bytes;
+    char key[LAYOUT_TEXT];
+    PrepareContext prepare = {
+        .region = &builder->scratch, .packs = builder->request->packs, .err = builder->err};
+    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->request->isa, &prepare, &prepared));
+    ConstantFill fill = {.source = *data,
+                         .reorder = &prepared,
+                         .scratch = region_take(&builder->scratch, prepared.scratch_bytes)};
+    if (!fill.scratch || !layout_size(type, layout, &size_bytes))
+        return no_memory(builder);
+    if (keep)
+        return pack_constant(&prepare, constant, layout_text(type->shape.rank, layout, key), size_bytes,
+                             fill_constant, &fill, data);
+    void *memory = region_take(&builder->plan->region, size_bytes);
+    if (!memory)
+        return no_memory(builder);
+    fill_constant(&fill, memory);
+    *data = memory;
+    return STRIDER_OK;
+}
+
+/* A constant's slot points at its own memory where that will do, else at a pack; contents that were computed
+ * for this plan alone are not packed, as packs outlive it. */
+static Status add_constant(PlanBuilder *builder, const Value *value, Layout layout, int *slot) {
+    const Tensor *constant = builder->plan->contents[value->index];
+    const void *data = constant->data;
+    PrepareContext prepare = {.packs = builder->request->packs, .err = builder->err};
+    if (constant->unaligned)
+        TRY(pack_aligned(&prepare, constant, &data));
+    if (layout != LAYOUT_PLAIN)
+        TRY(reorder_constant(builder, constant, constant == value->constant, layout, &data));
+    TRY(plan_add_slot(builder, SLOT_FIXED, &constant->type, layout, slot));
+    builder->plan->slots[*slot].fixed = data;
+    return STRIDER_OK;
+}
+
+Status plan_require(PlanBuilder *builder, const Value *value, Layout layout, int *slot) {
+    int *plain = &builder->plan->plain_slots[value->index], *blocked = &builder->blocked_slots[value->index];
+    int *wanted = layout == LAYOUT_PLAIN ? plain : blocked, *other = layout == LAYOUT_PLAIN ? blocked : plain;
+    if (*wanted == NO_SLOT && builder->plan->contents[value->index])
+        TRY(add_constant(builder, value, layout, wanted));
+    else if (*wanted == NO_SLOT && *other != NO_SLOT)
+        TRY(reorder(builder, value, *other, layout, wanted));
+    else if (*wanted == NO_SLOT)
+        return fail(builder->err, STRIDER_INVALID_ARGUMENT, "value \"%s\" is not there", value->name);
+    *slot = *wanted;
+    return STRIDER_OK;
+}
+
+/* --- views
+ * ----------------------------------------------------------------------------------------------------- */
+
+static bool is_view(const Node *node) {
+    if (!(node->op->flags & OP_VIEW) || !node->outputs[0])
+        return false;
+    for (int i = 1; i < node->n_outputs; i++)
+        if (node->outputs[i])
+            return false;
+    return true;
+}
+
+static Status add_alias(PlanBuilder *builder, const Value *value, int of, size_t offset, Layout layout) {
+    int slot;
+    TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[value->index], layout, &slot));
+    builder->plan->slots[slot].root = of;
+    builder->plan->slots[slot].root_offset = offset;
+    *slot_of(builder, value, layout) = slot;
+    return STRIDER_OK;
+}
+
+static Status add_view(PlanBuilder *builder, const Node *node) {
+    Plan *plan = builder->plan;
+    const Value *from = node->inputs[0], *to = node->outputs[0];
+    int blocked = builder->blocked_slots[from->index], plain;
+    if (blocked != NO_SLOT && shape_equal(&plan->types[from->index].shape, &plan->types[to->index].shape))
+        return add_alias(builder, to, blocked, 0, plan->slots[blocked].layout);
+    TRY(plan_require(builder, from, LAYOUT_PLAIN, &plain));
+    return add_alias(builder, to, plain, 0, LAYOUT_PLAIN);
+}
+
+/* --- kernels
+ * --------------------------------------------------------------------------------------------------- */
+
+static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *query) {
+    Isa isa = builder->request->isa;
+    *query = (KernelQuery){.node = node,
+                           .isa = isa,
+                           .width = isa_width(isa),
+                           .n_inputs = node->n_inputs,
+                           .n_outputs = node->n_outputs};
+    query->inputs = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof(Operand));
+    query->outputs = region_take_array(&builder->scratch, (size_t)node->n_outputs, sizeof(Operand));
+    return query->inputs && query->outputs ? STRIDER_OK : no_memory(builder);
+}
+
+/* What the kernels are asked anew each time, as accepts() writes into it. */
+static void fill_query(PlanBuilder *builder, KernelQuery *query) {
+    const Plan *plan = builder->plan;
+    const Node *node = query->node;
+    for (int i = 0; i < node->n_inputs; i++) {
+        const Value *value = node->inputs[i];
+        Operand *input = &query->inputs[i];
+        *input = (Operand){.layout = LAYOUT_PLAIN};
+        if (!value)
+            continue;
+        int blocked = builder->blocked_slots[value->index];
+        input->type = plan->types[value->index];
+        /* Contents computed for this plan alone are not packed, as packs outlive it. */
+        if (plan->contents[value->index] && value->constant)
+            input->constant = value->constant;
+        if (blocked != NO_SLOT)
+            input->layout = plan->slots[blocked].layout;
+    }
+    for (int i = 0; i < node->n_outputs; i++)
+        query->outputs[i] = (Operand){.type = node->outputs[i] ? plan->types[node->outputs[i]->index]
+                                                               : type_of(STRIDER_DTYPE_NONE, shape_unknown()),
+                                      .layout = LAYOUT_PLAIN};
+}
+
+/* The kernel's own time, and that of the reorders that its layouts ask for. */
+static double total_cost(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query) {
+    double cost = kernel->cost(query);
+    for (int i = 0; i < query->n_inputs; i++) {
+        const Operand *input = &query->inputs[i];
+        size_t size_bytes;
+        if (input->type.dtype && !input->packed && !builder->plan->contents[query->node->inputs[i]->index] &&
+            *slot_of(builder, query->node->inputs[i], input->layout) == NO_SLOT &&
+            type_size(&input->type, &size_bytes))
+            cost += reorder_cost(size_bytes);
+    }
+    return cost;
+}
+
+static const Kernel *cheapest_kernel(PlanBuilder *builder, KernelQuery *query) {
+    const Kernel *best = NULL;
+    double best_cost = INFINITY;
+    size_t count;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kernels[i]->op, query->node->op->name) != 0)
+            continue;
+        fill_query(builder, query);
+        if (!kernels[i]->accepts(query))
+            continue;
+        double cost = total_cost(builder, kernels[i], query);
+        if (cost < best_cost) {
+            best_cost = cost;
+            best = kernels[i];
+        }
+    }
+    if (best) { /* leaves the query as the best one wants it */
+        fill_query(builder, query);
+        if (!best->accepts(query))
+            best = NULL;
+    }
+    return best;
+}
+
+/* Lets the producer of a part write into its place in the whole, where the part stands alone until now. */
+static bool place_part(Plan *plan, int part, int whole, size_t offset) {
+    size_t size_bytes = plan->slots[part].size_bytes;
+    while (plan->slots[part].root != part) {
+        if (plan->slots[part].root_offset != 0 ||
+            plan->slots[plan->slots[part].root].size_bytes != size_bytes)
+            return false;
+        part = plan->slots[part].root;
+    }
+    if (plan->slots[part].kind != SLOT_ARENA || part == whole)
+        return false;
+    plan->slots[part].root = whole;
+    plan->slots[part].root_offset = offset;
+    return true;
+}
+
+static Status add_outputs(PlanBuilder *builder, const KernelQuery *query) {
+    for (int i = 0; i < query->n_outputs; i++) {
+        const Value *value = query->node->outputs[i];
+        if (value)
+            TRY(plan_add_slot(builder, SLOT_ARENA, &query->outputs[i].type, query->outputs[i].layout,
+                              slot_of(builder, value, query->outputs[i].layout)));
+    }
+    return STRIDER_OK;
+}
+
+/* Whether all outputs are runs of bytes of input 0, so that no step is needed. */
+static bool outputs_are_parts(const Kernel *kernel, const KernelQuery *query) {
+    size_t offset;
+    for (int i = 0; i < query->n_outputs; i++)
+        if (query->node->outputs[i] && !(kernel->output_part && kernel->output_part(query, i, &offset)))
+            return false;
+    return true;
+}
+
+static Status add_parts(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
+                        int input_slot) {
+    for (int i = 0; i < query->n_outputs; i++) {
+        size_t offset;
+        if (query->node->outputs[i] && kernel->output_part(query, i, &offset))
+            TRY(add_alias(builder, query->node->outputs[i], input_slot, offset, query->outputs[i].layout));
+    }
+    return STRIDER_OK;
+}
+
+/* Returns through *all whether every input lies in its place already. */
+static Status place_inputs(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
+                           const int *slots, bool *all) {
+    int whole = *slot_of(builder, query->node->outputs[0], query->outputs[0].layout);
+    *all = true;
+    for (int i = 0; i < query->n_inputs; i++) {
+        size_t offset;
+        if (slots[i] == NO_SLOT || builder->plan->slots[slots[i]].size_bytes == 0)
+            continue;
+        if (!kernel->input_part(query, i, &offset) || !place_part(builder->plan, slots[i], whole, offset))
+            *all = false;
+    }
+    return STRIDER_OK;
+}
+
+static Status add_kernel_step(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query) {
+    Plan *plan = builder->plan;
+    const Node *node = query->node;
+    int *slots = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
+    if (!slots)
+        return no_memory(builder);
+    for (int i = 0; i < node->n_inputs; i++) {
+        slots[i] = NO_SLOT;
+        if (node->inputs[i] && !query->inputs[i].packed)
+            TRY(plan_require(builder, node->inputs[i], query->inputs[i].layout, &slots[i]));
+    }
+    if (outputs_are_parts(kernel, query))
+        return add_parts(builder, kernel, query, slots[0]);
+    TRY(add_outputs(builder, query));
+    if (kernel->input_part && node->outputs[0]) {
+        bool all;
+        TRY(place_inputs(builder, kernel, query, slots, &all));
+        if (all)
+            return STRIDER_OK;
+    }
+    Step *step = NULL;
+    TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
+    step->kernel = kernel->name;
+    step->overwrites = kernel->overwrites;
+    for (int i = 0; i < node->n_inputs; i++)
+        step->input_slots[i] = slots[i];
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i])
+            step->output_slots[i] = *slot_of(builder, node->outputs[i], query->outputs[i].layout);
+    PrepareContext prepare = {.region = &plan->region, .packs = builder->request->packs, .err = builder->err};
+    TRY(kernel->prepare(query, &prepare, &step->prepared));
+    plan->packed_bytes += step->prepared.packed_bytes;
+    return STRIDER_OK;
+}
+
+static Status add_reference_step(PlanBuilder *builder, const Node *node) {
+    Plan *plan = builder->plan;
+    if (!node->op->reference)
+        return node_fail(node, builder->err, STRIDER_UNSUPPORTED, "no kernel computes it");
+    int *slots = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
+    if (!slots)
+        return no_memory(builder);
+    for (int i = 0; i < node->n_inputs; i++) {
+        slots[i] = NO_SLOT;
+        if (node->inputs[i])
+            TRY(plan_require(builder, node->inputs[i], LAYOUT_PLAIN, &slots[i]));
+    }
+    Step *step = NULL;
+    TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
+    step->kernel = "reference";
+    step->is_reference = true;
+    step->prepared.tasks = 1;
+    step->input_tensors = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
+    step->output_tensors = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
+    if (!step->input_tensors || !step->output_tensors)
+        return no_memory(builder);
+    for (int i = 0; i < node->n_inputs; i++) {
+        step->input_slots[i] = slots[i];
+        if (node->inputs[i]) {
+            const Type *type = &plan->types[node->inputs[i]->index];
+            step->input_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
+        }
+    }
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i]) {
+            const Type *type = &plan->types[node->outputs[i]->index];
+            int slot;
+            TRY(plan_add_slot(builder, SLOT_ARENA, type, LAYOUT_PLAIN, &slot));
+            plan->plain_slots[node->outputs[i]->index] = step->output_slots[i] = slot;
+            step->output_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
+        }
+    return STRIDER_OK;
+}
+
+static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs) {
+    *macs = 0;
+    if (!node->op->macs)
+        return STRIDER_OK;
+    KernelQuery query;
+    TRY(make_query(builder, node, &query));
+    Type *types =
+        region_take_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof *types);
+    if (!types)
+        return no_memory(builder);
+    fill_query(builder, &query);
+    for (int i = 0; i < node->n_inputs; i++)
+        types[i] = query.inputs[i].type;
+    for (int i = 0; i < node->n_outputs; i++)
+        types[node->n_inputs + i] = query.outputs[i].type;
+    *macs = node->op->macs(node, types, types + node->n_inputs);
+    return STRIDER_OK;
+}
+
+Status plan_add_node(PlanBuilder *builder, const Node *node) {
+    Plan *plan = builder->plan;
+    if (is_view(node))
+        return add_view(builder, node);
+    KernelQuery query;
+    TRY(make_query(builder, node, &query));
+    const Kernel *kernel = builder->request->reference ? NULL : cheapest_kernel(builder, &query);
+    size_t steps_before = plan->n_steps;
+    if (kernel)
+        TRY(add_kernel_step(builder, kernel, &query));
+    else
+        TRY(add_reference_step(builder, node));
+    if (plan->n_steps > steps_before) {
+        uint64_t *macs = &plan->steps[plan->n_steps - 1].macs;
+        TRY(count_macs(builder, node, macs));
+        plan->macs += *macs;
+    }
+    return STRIDER_OK;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Walks the graph in order: what can be computed from shapes alone is computed here, all else becomes steps.
+ */
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "graph/evaluate.h"
+#include "graph/op.h"
+
+/* Contents that planning may compute or hand to infer(); more than this is data, not a shape. */
+enum { MOST_PLANNED_BYTES = 1 << 20 };
+
+int plan_root(const Plan *plan, int slot, size_t *offset_bytes) {
+    size_t offset = 0;
+    while (plan->slots[slot].root != slot) {
+        offset += plan->slots[slot].root_offset;
+        slot = plan->slots[slot].root;
+    }
+    *offset_bytes = offset;
+    return slot;
+}
+
+void *plan_address(const Plan *plan, int slot, char *arena, const strider_tensor *inputs) {
+    size_t offset;
+    const Slot *root = &plan->slots[plan_root(plan, slot, &offset)];
+    switch (root->kind) {
+    case SLOT_ARENA:
+        return arena + root->arena_offset + offset;
+    case SLOT_EXTERNAL:
+        return (char *)inputs[root->input].data + offset;
+    case SLOT_FIXED:
+        break;
+    }
+    return (char *)root->fixed + offset;
+}
+
+Status plan_add_slot(PlanBuilder *builder, SlotKind kind, const Type *type, Layout layout, int *slot) {
+    Plan *plan = builder->plan;
+    size_t size_bytes;
+    if (!layout_size(type, layout, &size_bytes)) {
+        char text[SHAPE_TEXT];
+        return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "a tensor of shape %s is too large",
+                    shape_text(&type->shape, text));
+    }
+    if (!region_grow(&plan->region, &plan->slots, plan->n_slots, &plan->slots_capacity, sizeof *plan->slots))
+        return fail_memory(builder->err, sizeof *plan->slots, "the plan");
+    *slot = (int)plan->n_slots++;
+    plan->slots[*slot] = (Slot){.kind = kind,
+                                .type = *type,
+                                .layout = layout,
+                                .size_bytes = size_bytes,
+                                .root = *slot,
+                                .first_step = -1,
+                                .last_step = -1};
+    return STRIDER_OK;
+}
+
+Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n_outputs, Step **step) {
+    Plan *plan = builder->plan;
+    Region *region = &plan->region;
+    if (!region_grow(region, &plan->steps, plan->n_steps, &plan->steps_capacity, sizeof *plan->steps))
+        return fail_memory(builder->err, sizeof *plan->steps, "the plan");
+    Step added = {.node = node, .n_inputs = n_inputs, .n_outputs = n_outputs};
+    added.input_slots = region_take_array(region, (size_t)n_inputs, sizeof *added.input_slots);
+    added.output_slots = region_take_array(region, (size_t)n_outputs, sizeof *added.output_slots);
+    added.inputs = region_take_array(region, (size_t)n_inputs, sizeof *added.inputs);
+    added.outputs = region_take_array(region, (size_t)n_outputs, sizeof *added.outputs);
+    if (!added.input_slots || !added.output_slots || !added.inputs || !added.outputs)
+        return fail_memory(builder->err, (size_t)n_inputs * sizeof(int), "the plan");
+    for (int i = 0; i < n_inputs; i++)
+        added.input_slots[i] = NO_SLOT;
+    for (int i = 0; i < n_outputs; i++)
+        added.output_slots[i] = NO_SLOT;
+    *step = &plan->steps[plan->n_steps++];
+    **step = added;
+    return STRIDER_OK;
+}
+
+/* What is known of a node while it is planned; arrays in the builder's scratch region. */
+typedef struct NodeFacts {
+    Type *inputs, *outputs;
+    const Tensor **contents;
+} NodeFacts;
+
+static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *facts) {
+    const Plan *plan = builder->plan;
+    Region *scratch = &builder->scratch;
+    facts->inputs = region_take_array(scratch, (size_t)node->n_inputs, sizeof(Type));
+    facts->outputs = region_take_array(scratch, (size_t)node->n_outputs, sizeof(Type));
+    facts->contents = region_take_array(scratch, (size_t)node->n_inputs, sizeof(Tensor *));
+    if (!facts->inputs || !facts->outputs || !facts->contents)
+        return fail_memory(builder->err, sizeof(Type), "the plan");
+    for (int i = 0; i < node->n_inputs; i++) {
+        const Value *value = node->inputs[i];
+        facts->inputs[i] = value ? plan->types[value->index] : type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        const Tensor *contents = value ? plan->contents[value->index] : NULL;
+        if (contents && contents->unaligned) {
+            /* Small ones decide shapes; weights are never read while planning. */
+            if (contents->size_bytes > MOST_PLANNED_BYTES)
+                continue;
+            Tensor copy = {0};
+            TRY(tensor_alloc(&copy, builder->request->allocator, contents->type.dtype, &contents->type.shape,
+                             builder->err));
+            memcpy(copy.data, contents->data, copy.size_bytes);
+            TRY(tensor_list_add(&builder->plan->tensors, &builder->plan->region, copy, &contents,
+                                builder->err));
+            builder->plan->contents[value->index] = contents;
+        }
+        facts->contents[i] = contents;
+    }
+    return STRIDER_OK;
+}
+
+static bool outputs_are_known(const Node *node, const Type *outputs) {
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] && (!outputs[i].dtype || !shape_is_known(&outputs[i].shape)))
+            return false;
+    return true;
+}
+
+/* Whether the node's outputs follow from what is known now, and are small enough to be worth keeping. */
+static bool can_compute(const Node *node, const NodeFacts *facts) {
+    if (node->op->flags & (OP_NO_FOLD | OP_DATA_DEPENDENT))
+        return false;
+    bool by_shape = (node->op->flags & OP_SHAPE_ONLY) != 0;
+    for (int i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] && !facts->contents[i] && !(by_shape && i == 0))
+            return false;
+    size_t total = 0, size_bytes;
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] &&
+            (!type_size(&facts->outputs[i], &size_bytes) || !size_add(total, size_bytes, &total)))
+            return false;
+    return total <= MOST_PLANNED_BYTES;
+}
+
+static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *facts) {
+    Plan *plan = builder->plan;
+    const Tensor **inputs = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *inputs);
+    Tensor *outputs = region_take_array(&builder->scratch, (size_t)node->n_outputs, sizeof *outputs);
+    Tensor *shape_only = region_take(&builder->scratch, sizeof *shape_only);
+    if (!inputs || !outputs || !shape_only)
+        return fail_memory(builder->err, sizeof *outputs, "the plan");
+    for (int i = 0; i < node->n_inputs; i++)
+        inputs[i] = facts->contents[i];
+    if ((node->op->flags & OP_SHAPE_ONLY) && node->n_inputs && !inputs[0]) {
+        *shape_only = (Tensor){.type = facts->inputs[0]};
+        inputs[0] = shape_only;
+    }
+    TRY(node_evaluate(node, inputs, facts->outputs, outputs, builder->request->allocator, builder->err));
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i])
+            TRY(tensor_list_add(&plan->tensors, &plan->region, outputs[i],
+                                &plan->contents[node->outputs[i]->index], builder->err));
+    return STRIDER_OK;
+}
+
+static Status plan_nodes(PlanBuilder *builder) {
+    Plan *plan = builder->plan;
+    const Graph *graph = plan->graph;
+    for (plan->end_node = builder->request->first_node; plan->end_node < graph->n_nodes; plan->end_node++) {
+        const Node *node = graph->nodes[plan->end_node];
+        NodeFacts facts;
+        TRY(collect_facts(builder, node, &facts));
+        TRY(node_infer(node, facts.inputs, facts.contents, &(SymbolTable){.region = &builder->scratch},
+                       facts.outputs, builder->err));
+        if (!outputs_are_known(node, facts.outputs))
+            break;
+        for (int i = 0; i < node->n_outputs; i++)
+            if (node->outputs[i])
+                plan->types[node->outputs[i]->index] = facts.outputs[i];
+        if (can_compute(node, &facts))
+            TRY(compute(builder, node, &facts));
+        else
+            TRY(plan_add_node(builder, node));
+    }
+    return STRIDER_OK;
+}
+
+/* Values that the rest of the graph or the caller reads must lie somewhere in plain layout, for as long as
+ * the plan's memory is there; outputs in the plan's own memory, as callers keep neither inputs nor constants
+ * for it. */
+static Status require_result(PlanBuilder *builder, const Value *value, bool is_output) {
+    int slot;
+    size_t offset;
+    Plan *plan = builder->plan;
+    TRY(plan_require(builder, value, LAYOUT_PLAIN, &slot));
+    const Slot *root = &plan->slots[plan_root(plan, slot, &offset)];
+    if (is_output && root->kind != SLOT_ARENA) {
+        int copy;
+        Step *step = NULL;
+        TRY(plan_add_slot(builder, SLOT_ARENA, &plan->types[value->index], LAYOUT_PLAIN, &copy));
+        TRY(plan_add_step(builder, NULL, 1, 1, &step));
+        step->kernel = "copy";
+        step->input_slots[0] = slot;
+        step->output_slots[0] = copy;
+        PrepareContext prepare = {
+            .region = &plan->region, .packs = builder->request->packs, .err = builder->err};
+        TRY(cpu_prepare_copy(plan->slots[copy].size_bytes, &prepare, &step->prepared));
+        plan->plain_slots[value->index] = copy;
+    }
+    return STRIDER_OK;
+}
+
+static Status require_results(PlanBuilder *builder) {
+    const Plan *plan = builder->plan;
+    const Graph *graph = plan->graph;
+    for (size_t i = plan->end_node; i < graph->n_nodes; i++)
+        for (int port = 0; port < graph->nodes[i]->n_inputs; port++) {
+            const Value *value = graph->nodes[i]->inputs[port];
+            if (value && !value->constant && plan->types[value->index].dtype)
+                TRY(require_result(builder, value, false));
+        }
+    for (size_t i = 0; i < graph->n_outputs; i++)
+        if (plan->types[graph->outputs[i]->index].dtype)
+            TRY(require_result(builder, graph->outputs[i], true));
+    return STRIDER_OK;
+}
+
+static Status take_given(PlanBuilder *builder) {
+    Plan *plan = builder->plan;
+    const Graph *graph = plan->graph;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const Value *value = graph->values[i];
+        const Given *given = &builder->request->given[i];
+        plan->plain_slots[i] = builder->blocked_slots[i] = NO_SLOT;
+        if (value->constant) {
+            plan->types[i] = value->constant->type;
+            plan->contents[i] = value->constant;
+        } else if (given->present) {
+            plan->types[i] = given->type;
+            plan->contents[i] = given->contents;
+            if (given->contents && !given->data)
+                continue;
+            SlotKind kind = given->data ? SLOT_FIXED : SLOT_EXTERNAL;
+            TRY(plan_add_slot(builder, kind, &given->type, LAYOUT_PLAIN, &plan->plain_slots[i]));
+            plan->slots[plan->plain_slots[i]].fixed = given->data;
+        } else {
+            plan->types[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        }
+    }
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        int slot = plan->plain_slots[graph->inputs[i]->index];
+        if (slot != NO_SLOT && plan->slots[slot].kind == SLOT_EXTERNAL)
+            plan->slots[slot].input = (int)i;
+    }
+    return STRIDER_OK;
+}
+
+static Status fill_plan(PlanBuilder *builder) {
+    Plan *plan = builder->plan;
+    size_t n = plan->graph->n_values;
+    plan->types = region_take_array(&plan->region, n, sizeof *plan->types);
+    plan->plain_slots = region_take_array(&plan->region, n, sizeof *plan->plain_slots);
+    plan->contents = region_take_array(&plan->region, n, sizeof *plan->contents);
+    builder->blocked_slots = region_take_array(&builder->scratch, n, sizeof *builder->blocked_slots);
+    if (!plan->types || !plan->plain_slots || !plan->contents || !builder->blocked_slots)
+        return fail_memory(builder->err, n * sizeof *plan->types, "the plan");
+    TRY(take_given(builder));
+    TRY(plan_nodes(builder));
+    TRY(require_results(builder));
+    return plan_place(builder);
+}
+
+Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
+    *plan = NULL;
+    Plan *made = memory_take_zeroed(request->allocator, 1, sizeof *made);
+    if (!made)
+        return fail_memory(err, sizeof *made, "the plan");
+    region_init(&made->region, request->allocator, 0);
+    made->graph = request->graph;
+    PlanBuilder builder = {.request = request, .plan = made, .err = err};
+    region_init(&builder.scratch, request->allocator, 0);
+    Status status = fill_plan(&builder);
+    region_free(&builder.scratch);
+    if (status) {
+        plan_free(made);
+        return status;
+    }
+    *plan = made;
+    return STRIDER_OK;
+}
+
+void plan_free(Plan *plan) {
+    if (!plan)
+        return;
+    const Allocator *allocator = plan->region.allocator;
+    tensor_list_free(&plan->tensors);
+    region_free(&plan->region);
+    memory_give(allocator, plan);
+}

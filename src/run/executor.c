@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/executor.h"
+
+#include <time.h>
+
+#include "base/team.h"
+#include "graph/op.h"
+
+typedef struct Running {
+    const Execution *execution;
+    Status status; /* written by member 0 before a barrier, read by all after it */
+    Error *err;
+} Running;
+
+static uint64_t now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static Status run_reference(const Execution *execution, const Step *step, Error *err) {
+    enum { FEW = 16 };
+    const Tensor *few_inputs[FEW];
+    Tensor *few_outputs[FEW];
+    const Allocator *allocator = execution->allocator;
+    const Tensor **inputs = step->n_inputs <= FEW
+                                ? few_inputs
+                                : memory_take_zeroed(allocator, (size_t)step->n_inputs, sizeof *inputs);
+    Tensor **outputs = step->n_outputs <= FEW
+                           ? few_outputs
+                           : memory_take_zeroed(allocator, (size_t)step->n_outputs, sizeof *outputs);
+    Status status =
+        inputs && outputs ? STRIDER_OK : fail_memory(err, (size_t)step->n_inputs * sizeof *inputs, "a node");
+    for (int i = 0; i < step->n_inputs && !status; i++) {
+        step->input_tensors[i].data = (void *)step->inputs[i];
+        inputs[i] = step->input_slots[i] == NO_SLOT ? NULL : &step->input_tensors[i];
+    }
+    for (int i = 0; i < step->n_outputs && !status; i++) {
+        step->output_tensors[i].data = step->outputs[i];
+        outputs[i] = step->output_slots[i] == NO_SLOT ? NULL : &step->output_tensors[i];
+    }
+    if (!status) {
+        EvalContext ctx = {.node = step->node,
+                           .n_inputs = step->n_inputs,
+                           .n_outputs = step->n_outputs,
+                           .inputs = inputs,
+                           .outputs = outputs,
+                           .allocator = allocator,
+                           .err = err};
+        status = step->node->op->reference(&ctx);
+    }
+    if (inputs != few_inputs)
+        memory_give(allocator, inputs);
+    if (outputs != few_outputs)
+        memory_give(allocator, outputs);
+    return status;
+}
+
+static void run_tasks(const Execution *execution, Step *step, int member) {
+    const KernelCall call = {.inputs = step->inputs,
+                             .outputs = step->outputs,
+                             .args = step->prepared.args,
+                             .scratch = execution->scratch + (size_t)member * execution->scratch_stride};
+    int64_t task;
+    while ((task = __atomic_fetch_add(&step->next_task, 1, __ATOMIC_RELAXED)) < step->prepared.tasks)
+        step->prepared.run(&call, task);
+}
+
+static void run_steps(void *context, Team *team, int member) {
+    Running *running = context;
+    const Execution *execution = running->execution;
+    Plan *plan = execution->plan;
+    uint64_t before = execution->profile && member == 0 ? now_ns() : 0;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        Step *step = &plan->steps[i];
+        if (!step->is_reference)
+            run_tasks(execution, step, member);
+        else if (member == 0)
+            running->status = run_reference(execution, step, running->err);
+        team_barrier(team);
+        if (running->status)
+            return;
+        if (execution->profile && member == 0) {
+            uint64_t after = now_ns();
+            step->time_ns = after - before;
+            before = after;
+        }
+    }
+}
+
+/* Addresses may differ from run to run: inputs are the caller's, and the arena moves when a larger plan
+ * comes. */
+static void bind_steps(const Execution *execution) {
+    Plan *plan = execution->plan;
+    for (size_t s = 0; s < plan->n_steps; s++) {
+        Step *step = &plan->steps[s];
+        for (int i = 0; i < step->n_inputs; i++)
+            step->inputs[i] =
+                step->input_slots[i] == NO_SLOT
+                    ? NULL
+                    : plan_address(plan, step->input_slots[i], execution->arena, execution->inputs);
+        for (int i = 0; i < step->n_outputs; i++)
+            step->outputs[i] =
+                step->output_slots[i] == NO_SLOT
+                    ? NULL
+                    : plan_address(plan, step->output_slots[i], execution->arena, execution->inputs);
+        step->next_task = 0;
+    }
+}
+
+Status execute(const Execution *execution, Error *err) {
+    Running running = {.execution = execution, .err = err};
+    bind_steps(execution);
+    team_run(execution->threads, run_steps, &running);
+    return running.status;
+}

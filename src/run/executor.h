@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a plan's steps. */
+#ifndef RUN_EXECUTOR_H
+#define RUN_EXECUTOR_H
+
+#include "plan/plan.h"
+
+typedef struct Execution {
+    Plan *plan;
+    char *arena;                  /* plan->arena_bytes */
+    char *scratch;                /* threads * scratch_stride bytes */
+    size_t scratch_stride;        /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
+    const strider_tensor *inputs; /* of the graph, in its order */
+    int threads;
+    bool profile;               /* measure Step.time_ns */
+    const Allocator *allocator; /* for reference kernels that need memory */
+} Execution;
+
+/* Runs all steps in order.  Fails only where a reference kernel does (an index out of range, no memory). */
+Status execute(const Execution *execution, Error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/op.h"
+#include "run/dynamic.h"
+#include "run/executor.h"
+
+strider_session_options strider_session_options_default(void) {
+    return (strider_session_options){.struct_size = sizeof(strider_session_options),
+                                     .max_cached_plans = 16,
+                                     .max_arena_bytes = (uint64_t)64 << 30};
+}
+
+strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
+                                      strider_session **session, strider_error *error) {
+    *session = NULL;
+    strider_session_options used = options ? *options : strider_session_options_default();
+    if (used.struct_size != sizeof used || used.threads < 0 || used.max_cached_plans < 1)
+        return fail(error, STRIDER_INVALID_ARGUMENT, "invalid session options");
+    const Allocator *allocator = model->allocator;
+    strider_session *made = memory_take_zeroed(allocator, 1, sizeof *made);
+    if (!made)
+        return fail_memory(error, sizeof *made, "a session");
+    made->model = model;
+    made->options = used;
+    made->allocator = allocator;
+    made->isa = isa_chosen();
+    if (!used.threads)
+        made->options.threads = cpu_count();
+    region_init(&made->run_region, allocator, 0);
+    made->plans = memory_take_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
+    made->inputs = memory_take_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
+    if (!made->plans || !made->inputs) {
+        strider_session_free(made);
+        return fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
+    }
+    *session = made;
+    return STRIDER_OK;
+}
+
+static void drop_plan(strider_session *session, CachedPlan *cached) {
+    if (session->current == cached->plan)
+        session->current = NULL;
+    plan_free(cached->plan);
+    memory_give(session->allocator, cached->inputs);
+    *cached = (CachedPlan){0};
+}
+
+void strider_session_free(strider_session *session) {
+    if (!session)
+        return;
+    const Allocator *allocator = session->allocator;
+    dynamic_reset(session);
+    region_free(&session->run_region);
+    for (size_t i = 0; i < session->n_plans; i++)
+        drop_plan(session, &session->plans[i]);
+    memory_give(allocator, session->plans);
+    memory_give(allocator, session->inputs);
+    memory_give(allocator, session->arena);
+    memory_give(allocator, session->scratch);
+    memory_give(allocator, session);
+}
+
+/* --- inputs
+ * ---------------------------------------------------------------------------------------------------- */
+
+static Status check_input(const strider_session *session, const Value *value, const strider_tensor *input,
+                          Error *err) {
+    const Type *declared = &value->declared;
+    if (!input->dtype) {
+        if (value->default_value)
+            return STRIDER_OK;
+        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is missing", value->name);
+    }
+    if (strider_tensor_elements(input) < 0 || !dtype_size(input->dtype))
+        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is not a valid tensor", value->name);
+    if (declared->dtype && input->dtype != declared->dtype)
+        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is %s, the model wants %s", value->name,
+                    dtype_name(input->dtype), dtype_name(declared->dtype));
+    Shape shape = shape_make(input->rank, input->dims);
+    bool fits = declared->shape.rank < 0 || declared->shape.rank == shape.rank;
+    for (int i = 0; fits && !session->options.override_shapes && i < declared->shape.rank; i++)
+        fits = declared->shape.dims[i] < 0 || declared->shape.dims[i] == shape.dims[i];
+    if (!fits) {
+        char got[SHAPE_TEXT], wanted[SHAPE_TEXT];
+        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" has shape %s, the model wants %s",
+                    value->name, shape_text(&shape, got), shape_text(&declared->shape, wanted));
+    }
+    return STRIDER_OK;
+}
+
+static Status check_inputs(const strider_session *session, const strider_tensor *inputs, size_t count,
+                           Error *err) {
+    const Graph *graph = &session->model->loaded.graph;
+    if (count > graph->n_inputs)
+        return fail(err, STRIDER_INVALID_ARGUMENT, "%zu inputs given, the model takes %zu", count,
+                    graph->n_inputs);
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        strider_tensor absent = {0};
+        TRY(check_input(session, graph->inputs[i], i < count ? &inputs[i] : &absent, err));
+    }
+    return STRIDER_OK;
+}
+
+/* Puts the run's inputs together: what the caller gave, else the model's default. */
+static Status bind_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
+    const strider_model *model = session->model;
+    const Graph *graph = &model->loaded.graph;
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        if (i < count && inputs[i].dtype) {
+            session->inputs[i] = inputs[i];
+            continue;
+        }
+        const Tensor *value = graph->inputs[i]->default_value;
+        const void *data = value->data;
+        if (value->unaligned) {
+            PrepareContext prepare = {.packs = (PackCache *)&model->packs, .err = err};
+            TRY(pack_aligned(&prepare, value, &data));
+        }
+        session->inputs[i] = (strider_tensor){
+            .dtype = value->type.dtype, .rank = value->type.shape.rank, .data = (void *)data};
+        memcpy(session->inputs[i].dims, value->type.shape.dims, sizeof session->inputs[i].dims);
+    }
+    return STRIDER_OK;
+}
+
+/* --- plans
+ * ----------------------------------------------------------------------------------------------------- */
+
+static Type input_type(const strider_tensor *input) {
+    return type_of(input->dtype, shape_make(input->rank, input->dims));
+}
+
+static bool same_types(const strider_session *session, const CachedPlan *cached) {
+    for (size_t i = 0; i < session->model->loaded.graph.n_inputs; i++) {
+        Type type = input_type(&session->inputs[i]);
+        if (cached->inputs[i].dtype != type.dtype || !shape_equal(&cached->inputs[i].shape, &type.shape))
+            return false;
+    }
+    return true;
+}
+
+PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node) {
+    const strider_model *model = session->model;
+    return (PlanRequest){.graph = &model->loaded.graph,
+                         .given = given,
+                         .first_node = first_node,
+                         .reference = session->options.reference,
+                         .isa = session->isa,
+                         .max_arena_bytes = session->options.max_arena_bytes,
+                         .allocator = session->allocator,
+                         .packs = (PackCache *)&model->packs};
+}
+
+static Status make_first_plan(strider_session *session, Plan **plan, Error *err) {
+    const Graph *graph = &session->model->loaded.graph;
+    Given *given = memory_take_zeroed(session->allocator, graph->n_values, sizeof *given);
+    if (!given)
+        return fail_memory(err, graph->n_values * sizeof *given, "the plan");
+    for (size_t i = 0; i < graph->n_inputs; i++)
+        given[graph->inputs[i]->index] = (Given){.present = true, .type = input_type(&session->inputs[i])};
+    PlanRequest request = session_plan_request(session, given, 0);
+    Status status = plan_make(&request, plan, err);
+    memory_give(session->allocator, given);
+    return status;
+}
+
+static Status reserve(const Allocator *allocator, char **memory, size_t *have, size_t want, const char *what,
+                      Error *err) {
+    if (*memory && *have >= want)
+        return STRIDER_OK;
+    char *larger = memory_take(allocator, want);
+    if (!larger)
+        return fail_memory(err, want, what);
+    memory_give(allocator, *memory);
+    *memory = larger;
+    *have = want;
+    return STRIDER_OK;
+}
+
+Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
+    size_t stride = (plan->scratch_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
+    size_t have = session->scratch_stride * (size_t)session->options.threads;
+    if (session->scratch && session->scratch_stride >= stride)
+        return STRIDER_OK;
+    TRY(reserve(session->allocator, &session->scratch, &have, stride * (size_t)session->options.threads,
+                "the kernels' scratch memory", err));
+    session->scratch_stride = stride;
+    return STRIDER_OK;
+}
+
+static Status store_plan(strider_session *session, Plan *plan, Error *err) {
+    size_t n_inputs = session->model->loaded.graph.n_inputs;
+    Type *types = memory_take_zeroed(session->allocator, n_inputs, sizeof *types);
+    if (!types) {
+        plan_free(plan);
+        return fail_memory(err, n_inputs * sizeof *types, "the plan");
+    }
+    for (size_t i = 0; i < n_inputs; i++)
+        types[i] = input_type(&session->inputs[i]);
+    CachedPlan *slot = &session->plans[0];
+    if (session->n_plans < (size_t)session->options.max_cached_plans) {
+        slot = &session->plans[session->n_plans++];
+    } else {
+        for (size_t i = 1; i < session->n_plans; i++)
+            if (session->plans[i].last_used < slot->last_used)
+                slot = &session->plans[i];
+        drop_plan(session, slot);
+    }
+    *slot = (CachedPlan){.plan = plan, .inputs = types, .last_used = session->preparations};
+    session->current = plan;
+    return STRIDER_OK;
+}
+
+static Status find_plan(strider_session *session, Error *err) {
+    session->preparations++;
+    for (size_t i = 0; i < session->n_plans; i++)
+        if (same_types(session, &session->plans[i])) {
+            session->plans[i].last_used = session->preparations;
+            session->current = session->plans[i].plan;
+            return STRIDER_OK;
+        }
+    Plan *plan;
+    TRY(make_first_plan(session, &plan, err));
+    return store_plan(session, plan, err);
+}
+
+strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
+                                       size_t input_count, strider_error *error) {
+    TRY(check_inputs(session, inputs, input_count, error));
+    dynamic_reset(session);
+    TRY(bind_inputs(session, inputs, input_count, error));
+    TRY(find_plan(session, error));
+    TRY(reserve(session->allocator, &session->arena, &session->arena_bytes, session->current->arena_bytes,
+                "the activations", error));
+    return session_reserve_scratch(session, session->current, error);
+}
+
+/* --- running
+ * --------------------------------------------------------------------------------------------------- */
+
+static Status check_output(const Value *value, const Type *type, const strider_tensor *output, Error *err) {
+    Shape shape = shape_make(output->rank, output->dims);
+    if (output->dtype == type->dtype && output->rank >= 0 && output->rank <= MAX_RANK &&
+        shape_equal(&shape, &type->shape))
+        return STRIDER_OK;
+    char text[SHAPE_TEXT];
+    return fail(err, STRIDER_INVALID_ARGUMENT, "the buffer for output \"%s\" must be %s %s", value->name,
+                dtype_name(type->dtype), shape_text(&type->shape, text));
+}
+
+static Status give_output(const strider_session *session, const Value *value, strider_tensor *output,
+                          Error *err) {
+    const Plan *plan = session->current;
+    const char *arena = session->arena;
+    for (size_t i = 0; i < session->n_segments && plan->plain_slots[value->index] == NO_SLOT; i++) {
+        plan = session->segments[i].plan;
+        arena = session->segments[i].arena;
+    }
+    const Type *type = &plan->types[value->index];
+    const void *data = plan_address(plan, plan->plain_slots[value->index], (char *)arena, session->inputs);
+    size_t size_bytes = (size_t)shape_elements(&type->shape) * dtype_size(type->dtype);
+    void *wanted = output->data;
+    if (wanted) {
+        TRY(check_output(value, type, output, err));
+        memcpy(wanted, data, size_bytes);
+    }
+    *output = (strider_tensor){
+        .dtype = type->dtype, .rank = type->shape.rank, .data = wanted ? wanted : (void *)data};
+    memcpy(output->dims, type->shape.dims, sizeof output->dims);
+    return STRIDER_OK;
+}
+
+strider_status strider_session_run(strider_session *session, const strider_tensor *inputs, size_t input_count,
+                                   strider_tensor *outputs, size_t output_count, strider_error *error) {
+    const Graph *graph = &session->model->loaded.graph;
+    if (output_count != graph->n_outputs)
+        return fail(error, STRIDER_INVALID_ARGUMENT, "%zu outputs asked for, the model has %zu", output_count,
+                    graph->n_outputs);
+    for (size_t i = 0; i < input_count && i < graph->n_inputs; i++)
+        if (inputs[i].dtype && !inputs[i].data && strider_tensor_elements(&inputs[i]) != 0)
+            return fail(error, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", graph->inputs[i]->name);
+    TRY(strider_session_prepare(session, inputs, input_count, error));
+    Execution execution = {.plan = session->current,
+                           .arena = session->arena,
+                           .scratch = session->scratch,
+                           .scratch_stride = session->scratch_stride,
+                           .inputs = session->inputs,
+                           .threads = session->options.threads,
+                           .profile = session->profiling,
+                           .allocator = session->allocator};
+    TRY(execute(&execution, error));
+    TRY(dynamic_run(session, error));
+    for (size_t i = 0; i < graph->n_outputs; i++)
+        TRY(give_output(session, graph->outputs[i], &outputs[i], error));
+    return STRIDER_OK;
+}
+
+/* --- reports
+ * --------------------------------------------------------------------------------------------------- */
+
+strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info) {
+    const Plan *plan = session->current;
+    if (!plan)
+        return STRIDER_INVALID_ARGUMENT;
+    *info = (strider_plan_info){.step_count = plan->n_steps,
+                                .macs = plan->macs,
+                                .arena_bytes = plan->arena_bytes,
+                                .activation_bytes = plan->activation_bytes,
+                                .packed_bytes = plan->packed_bytes,
+                                .scratch_bytes = session->scratch_stride * (size_t)session->options.threads,
+                                .threads = session->options.threads,
+                                .isa = isa_name(session->isa)};
+    return STRIDER_OK;
+}
+
+strider_status strider_session_get_step(const strider_session *session, size_t index,
+                                        strider_step_info *info) {
+    const Plan *plan = session->current;
+    if (!plan || index >= plan->n_steps)
+        return STRIDER_INVALID_ARGUMENT;
+    const Step *step = &plan->steps[index];
+    *info = (strider_step_info){.name = step->node ? step->node->name : step->kernel,
+                                .op_type = step->node ? step->node->op->name : "",
+                                .kernel = step->kernel,
+                                .node = step->node ? step->node->index : -1,
+                                .tasks = step->prepared.tasks,
+                                .macs = step->macs,
+                                .arena_offset = UINT64_MAX,
+                                .time_ns = step->time_ns};
+    for (int i = 0; i < step->n_outputs; i++) {
+        if (step->output_slots[i] == NO_SLOT)
+            continue;
+        size_t offset;
+        const Slot *slot = &plan->slots[step->output_slots[i]];
+        const Slot *root = &plan->slots[plan_root(plan, step->output_slots[i], &offset)];
+        info->output.dtype = slot->type.dtype;
+        info->output.rank = slot->type.shape.rank;
+        memcpy(info->output.dims, slot->type.shape.dims, sizeof info->output.dims);
+        info->output_bytes = slot->size_bytes;
+        layout_text(slot->type.shape.rank, slot->layout, info->layout);
+        if (root->kind == SLOT_ARENA)
+            info->arena_offset = root->arena_offset + offset;
+        break;
+    }
+    return STRIDER_OK;
+}
+
+void strider_session_set_profiling(strider_session *session, bool on) {
+    session->profiling = on;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands behind the public strider_session (see strider/session.h for what its functions promise). */
+#ifndef RUN_SESSION_H
+#define RUN_SESSION_H
+
+#include "plan/plan.h"
+#include "run/model.h"
+#include "strider/session.h"
+
+/* A plan for one set of input types. */
+typedef struct CachedPlan {
+    Plan *plan;
+    Type *inputs;       /* one for each graph input; dtype NONE where it was absent */
+    uint64_t last_used; /* a count of preparations */
+} CachedPlan;
+
+/* What runs behind a node whose output shape depends on data: planned anew in each run. */
+typedef struct Segment {
+    Plan *plan;
+    char *arena;
+} Segment;
+
+struct strider_session {
+    const strider_model *model;
+    strider_session_options options;
+    const Allocator *allocator;
+    Isa isa;
+    CachedPlan *plans;
+    size_t n_plans;
+    uint64_t preparations;
+    Plan *current; /* among `plans`; NULL before the first preparation */
+    char *arena, *scratch;
+    size_t arena_bytes, scratch_stride;
+    strider_tensor *inputs; /* of the current run, with defaults filled in */
+    Region run_region;      /* what lives until the next run */
+    Segment *segments;      /* behind the current plan */
+    size_t n_segments, segments_capacity;
+    TensorList tensors; /* computed between segments */
+    bool profiling;
+};
+
+/* For run/dynamic.c. */
+PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node);
+Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) MUST_CHECK;
+
+#endif
