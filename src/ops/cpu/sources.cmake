@@ -1,1 +1,10 @@
-list(APPEND sources ops/cpu/copy.c ops/cpu/kernels.c ops/cpu/reorder.c)
+list(APPEND sources
+    ops/cpu/conv_direct.c
+    ops/cpu/cpu.c
+    ops/cpu/copy.c
+    ops/cpu/kernels.c
+    ops/cpu/reorder.c
+)
+list(APPEND templates
+    ops/cpu/conv_tile_tmpl.c
+)

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Direct convolution in one or two dimensions, blocked output; input blocked, or plain where it has few
+ * channels.
+ *
+ * The work is cut into strips of output rows times runs of output blocks; a task computes one such piece by
+ * register tiles (conv_tile.h), each summing over all input channels and taps before it writes.  Where a
+ * convolution is padded or has a stride, the task first copies the input rows that it needs into its scratch
+ * memory, with zeros for the padding and columns sorted by their remainder modulo the stride, so that a
+ * tile's pixels always lie one after the other. A 1x1 convolution without either sees its image as one long
+ * row, cut into pieces.
+ *
+ * Groups: an output block reads those input blocks that its groups' channels lie in; the weights of lanes
+ * outside its groups are zero. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/conv.h"
+#include "ops/cpu/conv_tile.h"
+#include "ops/cpu/cpu.h"
+#include "ops/kernel.h"
+
+enum {
+    STRIP_BYTES = 192 * 1024,   /* input of a strip: leaves most of a 1 MiB L2 cache for weights */
+    WEIGHTS_BYTES = 256 * 1024, /* weights of a task that stay in L2 while its pixels pass */
+    LEAST_TASKS = 16,
+};
+
+/* Output blocks that one tile computes together. */
+typedef struct TileBlocks {
+    int first, count;
+    int in_first, in_count; /* input blocks, or channels where the input is plain */
+    int last_lanes;         /* of the last input block */
+    size_t weights_at;      /* in floats */
+} TileBlocks;
+
+typedef struct DirectArgs {
+    const ConvTiles *tiles;
+    const Epilogue *epilogue;
+    const float *weights, *bias;
+    const int64_t *taps;
+    TileBlocks *groups_of_blocks;
+    int64_t n_tile_blocks, tile_blocks_a_task, oc_parts;
+    int width; /* floats in an output vector */
+    int unit;  /* floats in an input pixel: the width, or 1 for plain input */
+    int lanes; /* of an input block: the width, or 1 */
+    int64_t n_taps, out_channels, out_blocks, in_blocks, batch;
+    WindowDim y, x;                        /* rows and columns */
+    bool copies;                           /* input rows go through scratch memory */
+    int64_t in_height, in_width, in_plane; /* plane in floats */
+    int64_t rows, row_pixels;              /* of the output as it is cut here; the last row may be shorter */
+    int64_t total_pixels; /* of the output's plane, where rows are pieces of one long row; else 0 */
+    int64_t strip_rows, strips;
+    int64_t row_step;                 /* scratch rows from one output row's window to the next one's */
+    int64_t phase_pixels, row_floats; /* of a scratch row: pixels of one remainder, and floats of all */
+    int64_t scratch_rows;
+    bool weights_outer; /* blocks in the outer loop, pixels in the inner one */
+    bool has_residual;
+} DirectArgs;
+
+/* --- running
+ * --------------------------------------------------------------------------------------------------- */
+
+/* One input row into scratch memory: for each remainder modulo the stride, its columns in order. */
+static void copy_row(const DirectArgs *args, const float *row, float *to) {
+    const int64_t unit = args->unit, stride = args->x.stride, width = args->in_width;
+    if (!row) {
+        memset(to, 0, (size_t)args->row_floats * sizeof *to);
+        return;
+    }
+    for (int64_t phase = 0; phase < stride; phase++, to += args->phase_pixels * unit) {
+        int64_t at = phase - args->x.pad_begin,
+                pixel = 0; /* the column of the input that the next pixel is */
+        for (; pixel < args->phase_pixels && at < 0; pixel++, at += stride)
+            memset(to + pixel * unit, 0, (size_t)unit * sizeof *to);
+        if (stride == 1 && at < width) {
+            int64_t run = i64_min(args->phase_pixels - pixel, width - at);
+            memcpy(to + pixel * unit, row + at * unit, (size_t)(run * unit) * sizeof *to);
+            pixel += run;
+        } else if (unit == 1) {
+            for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
+                to[pixel] = row[at];
+        } else {
+            for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
+                memcpy(to + pixel * unit, row + at * unit, (size_t)unit * sizeof *to);
+        }
+        memset(to + pixel * unit, 0, (size_t)((args->phase_pixels - pixel) * unit) * sizeof *to);
+    }
+}
+
+static void copy_strip(const DirectArgs *args, const float *in, int64_t first_row, int64_t rows,
+                       int64_t block_begin, int64_t block_end, float *scratch) {
+    int64_t needed = (rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
+    int64_t spacing =
+        args->row_step == args->y.stride ? 1 : args->y.stride; /* input rows between scratch rows */
+    for (int64_t block = block_begin; block < block_end; block++)
+        for (int64_t r = 0; r < needed; r++) {
+            int64_t at = first_row * args->y.stride - args->y.pad_begin + r * spacing;
+            bool inside = at >= 0 && at < args->in_height;
+            copy_row(args, inside ? in + block * args->in_plane + at * args->in_width * args->unit : NULL,
+                     scratch + ((block - block_begin) * args->scratch_rows + r) * args->row_floats);
+        }
+}
+
+/* Where a task's windows read: the strip in scratch memory, or the input itself. */
+typedef struct StripInput {
+    const float *base;
+    int64_t block_stride, row_stride; /* in floats */
+    int64_t first_block;              /* that `base` stands for */
+} StripInput;
+
+/* A row is cut into tiles of about equal size, so that none is nearly empty. */
+static void run_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input, ConvTile *tile,
+                    int64_t row, int64_t strip_row, int64_t begin, int64_t end, float *out,
+                    const float *residual) {
+    (void)row;
+    const float *in = input->base + (blocks->in_first - input->first_block) * input->block_stride +
+                      strip_row * input->row_stride;
+    tile->in = in + begin * args->unit;
+    tile->out = out + begin * args->width;
+    tile->residual = residual ? residual + begin * args->width : NULL;
+    ConvTileFunction run =
+        (args->unit == 1 ? args->tiles->plain : args->tiles->blocked)[blocks->count][end - begin];
+    run(tile);
+}
+
+static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTile *tile) {
+    tile->n_in_blocks = blocks->in_count;
+    tile->last_lanes = blocks->last_lanes;
+    tile->weights = args->weights + blocks->weights_at;
+    tile->bias = args->bias + (int64_t)blocks->first * args->width;
+    int64_t rest = args->out_channels - (int64_t)(blocks->first + blocks->count - 1) * args->width;
+    tile->out_lanes = rest < args->width ? (int)rest : args->width;
+}
+
+typedef struct TaskPlace {
+    int64_t image, first_row, rows, first_blocks, end_blocks;
+} TaskPlace;
+
+static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
+    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
+                              : args->row_pixels;
+}
+
+static int64_t tiles_of_row(const DirectArgs *args, int64_t pixels, int count) {
+    return ceil_div(pixels, args->tiles->most_pixels[count]);
+}
+
+/* All tiles of one run of blocks in one row. */
+static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
+                              ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
+                              const float *residual) {
+    int64_t row = place->first_row + r, pixels = pixels_of_row(args, row);
+    int64_t plane = tile->out_block_stride, at = blocks->first * plane + row * args->row_pixels * args->width;
+    int64_t n = tiles_of_row(args, pixels, blocks->count);
+    set_blocks(args, blocks, tile);
+    for (int64_t i = 0; i < n; i++)
+        run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
+                residual ? residual + at : NULL);
+}
+
+/* The same with pixels outside: a group of pixels of the input stays in L1 while all blocks pass over it. */
+static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
+                              const TaskPlace *place, int64_t r, float *out, const float *residual) {
+    int64_t row = place->first_row + r, pixels = pixels_of_row(args, row), plane = tile->out_block_stride;
+    int64_t n = tiles_of_row(args, pixels, args->groups_of_blocks[place->first_blocks].count);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
+            const TileBlocks *blocks = &args->groups_of_blocks[b];
+            int64_t at = blocks->first * plane + row * args->row_pixels * args->width;
+            set_blocks(args, blocks, tile);
+            run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
+                    residual ? residual + at : NULL);
+        }
+}
+
+static TaskPlace place_of(const DirectArgs *args, int64_t task) {
+    int64_t part = task % args->oc_parts, strip = task / args->oc_parts % args->strips;
+    TaskPlace place = {.image = task / (args->oc_parts * args->strips),
+                       .first_row = strip * args->strip_rows,
+                       .first_blocks = part * args->tile_blocks_a_task};
+    place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
+    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->n_tile_blocks);
+    return place;
+}
+
+static void conv_direct_run(const KernelCall *call, int64_t task) {
+    const DirectArgs *args = call->args;
+    TaskPlace place = place_of(args, task);
+    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * args->in_plane;
+    int64_t out_plane =
+        (args->total_pixels ? args->total_pixels : args->rows * args->row_pixels) * args->width;
+    float *out = (float *)call->outputs[0] + place.image * args->out_blocks * out_plane;
+    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] +
+                                                     place.image * args->out_blocks * out_plane
+                                               : NULL;
+    StripInput input = {.base = in + place.first_row * args->row_pixels * args->unit,
+                        .block_stride = args->in_plane,
+                        .row_stride = args->row_pixels * args->unit};
+    if (args->copies) {
+        const TileBlocks *first = &args->groups_of_blocks[place.first_blocks];
+        const TileBlocks *last = &args->groups_of_blocks[place.end_blocks - 1];
+        copy_strip(args, in, place.first_row, place.rows, first->in_first, last->in_first + last->in_count,
+                   call->scratch);
+        input = (StripInput){.base = call->scratch,
+                             .block_stride = args->scratch_rows * args->row_floats,
+                             .row_stride = args->row_step * args->row_floats,
+                             .first_block = first->in_first};
+    } else if (!args->total_pixels) {
+        input.base = in + place.first_row * args->in_width * args->unit;
+        input.row_stride = args->in_width * args->unit;
+    }
+    ConvTile tile = {.in_block_stride = input.block_stride,
+                     .lanes = args->lanes,
+                     .taps = args->taps,
+                     .n_taps = args->n_taps,
+                     .out_block_stride = out_plane,
+                     .epilogue = args->epilogue};
+    if (args->weights_outer) {
+        for (int64_t b = place.first_blocks; b < place.end_blocks; b++)
+            for (int64_t r = 0; r < place.rows; r++)
+                run_blocks_in_row(args, &args->groups_of_blocks[b], &input, &tile, &place, r, out, residual);
+    } else {
+        for (int64_t r = 0; r < place.rows; r++)
+            run_row_by_pixels(args, &input, &tile, &place, r, out, residual);
+    }
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
+
+static ConvGeometry query_geometry(const KernelQuery *query) {
+    const ConvAttrs *attrs = query->node->attrs;
+    return conv_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
+}
+
+static WindowDim rows_of(const ConvGeometry *g) {
+    return g->spatial == 2 ? g->dims[0] : (WindowDim){1, 1, 1, 1, 1, 0, 0};
+}
+
+static bool is_pointwise(const ConvGeometry *g) {
+    for (int i = 0; i < g->spatial; i++)
+        if (g->dims[i].kernel != 1 || g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
+            return false;
+    return true;
+}
+
+static bool needs_copy(const ConvGeometry *g) {
+    for (int i = 0; i < g->spatial; i++)
+        if (g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
+            return true;
+    return false;
+}
+
+/* Output blocks to a tile: the count whose tiles waste least of the row, larger ones first as they reload
+ * less. */
+static int choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks) {
+    int best = 1;
+    double best_cost = 1e30;
+    for (int count = 1; count <= TILE_MAX_BLOCKS && count <= out_blocks; count++) {
+        int64_t n = ceil_div(row_pixels, tiles->most_pixels[count]);
+        double pixels = (double)row_pixels / (double)n;
+        /* Per lane of input: the products, and what is loaded and counted besides; too few products in a tile
+         * wait for each other's results. */
+        double products = (double)count * pixels,
+               cycles = (products < 8 ? 8 : products) + 1 + 0.5 * count + 0.1 * pixels;
+        double full = (double)(out_blocks / count) * (double)n * cycles;
+        double rest =
+            out_blocks % count ? (double)n * (cycles * (double)(out_blocks % count) / count + 4) : 0;
+        if (full + rest < best_cost) {
+            best_cost = full + rest;
+            best = count;
+        }
+    }
+    return best;
+}
+
+/* Which input blocks the output blocks [first, first + count) read, and their weights' place. */
+static TileBlocks tile_blocks(const ConvGeometry *g, int width, int lanes, int first, int count) {
+    TileBlocks blocks = {.first = first, .count = count};
+    int64_t out_group = g->out_channels / g->group, in_group = g->in_channels / g->group;
+    int64_t last_channel = i64_min((int64_t)(first + count) * width, g->out_channels) - 1;
+    int64_t in_begin = (int64_t)first * width / out_group * in_group,
+            in_end = (last_channel / out_group + 1) * in_group;
+    int64_t begin = in_begin / lanes, end = ceil_div(in_end, lanes);
+    blocks.in_first = (int)begin;
+    blocks.in_count = (int)(end - begin);
+    blocks.last_lanes = (int)i64_min(lanes, g->in_channels - (end - 1) * lanes);
+    return blocks;
+}
+
+typedef struct DirectPack {
+    const ConvGeometry *g;
+    const DirectArgs *args;
+    const Tensor *weight, *scale; /* scale may be NULL */
+} DirectPack;
+
+static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *to) {
+    const ConvGeometry *g = pack->g;
+    const DirectArgs *args = pack->args;
+    const int64_t taps = args->n_taps, in_group = g->in_channels / g->group,
+                  out_group = g->out_channels / g->group;
+    const float *source = pack->weight->data; /* at any alignment: read by memcpy */
+    for (int o = 0; o < blocks->count; o++)
+        for (int lane = 0; lane < args->width; lane++) {
+            int64_t m = (int64_t)(blocks->first + o) * args->width + lane;
+            if (m >= g->out_channels)
+                break;
+            float scale = pack->scale ? (float)tensor_get_f64(pack->scale, m) : 1;
+            int64_t group_begin = m / out_group * in_group;
+            for (int64_t c = 0; c < in_group; c++)
+                for (int64_t t = 0; t < taps; t++) {
+                    int64_t channel = group_begin + c - (int64_t)blocks->in_first * args->lanes;
+                    int64_t block = channel / args->lanes, l = channel % args->lanes;
+                    float value;
+                    memcpy(&value,
+                           (const char *)source + (size_t)((m * in_group + c) * taps + t) * sizeof value,
+                           sizeof value);
+                    int64_t row = (block * taps + t) * args->lanes + l;
+                    if (block == blocks->in_count - 1) /* the last block has fewer lanes */
+                        row = block * taps * args->lanes + t * blocks->last_lanes + l;
+                    to[(row * blocks->count + o) * args->width + lane] = value * scale;
+                }
+        }
+}
+
+static void fill_pack(void *context, void *memory) {
+    const DirectPack *pack = context;
+    const DirectArgs *args = pack->args;
+    const size_t channel_bytes = pack->weight->size_bytes / (size_t)pack->g->out_channels;
+    for (int64_t i = 0; i < args->n_tile_blocks; i++) {
+        const TileBlocks *blocks = &args->groups_of_blocks[i];
+        int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * args->width, pack->g->out_channels);
+        int64_t begin = (int64_t)blocks->first * args->width;
+        pack_tile(pack, blocks, (float *)memory + blocks->weights_at);
+        pack_consumed(pack->weight, (const char *)pack->weight->data + (size_t)begin * channel_bytes,
+                      (size_t)(end - begin) * channel_bytes);
+    }
+}
+
+static size_t tile_weights(const DirectArgs *args, const TileBlocks *blocks) {
+    return (size_t)(((blocks->in_count - 1) * args->lanes + blocks->last_lanes) * args->n_taps *
+                    blocks->count * args->width);
+}
+
+static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, DirectArgs *args, int count,
+                           PrepareContext *ctx, Prepared *prepared) {
+    args->n_tile_blocks = ceil_div(args->out_blocks, count);
+    args->groups_of_blocks =
+        region_take_array(ctx->region, (size_t)args->n_tile_blocks, sizeof *args->groups_of_blocks);
+    if (!args->groups_of_blocks)
+        return fail_memory(ctx->err, sizeof *args->groups_of_blocks, "the plan");
+    size_t floats = 0;
+    for (int64_t i = 0; i < args->n_tile_blocks; i++) {
+        int first = (int)i * count;
+        args->groups_of_blocks[i] =
+            tile_blocks(g, args->width, args->lanes, first, (int)i64_min(count, args->out_blocks - first));
+        args->groups_of_blocks[i].weights_at = floats;
+        floats += tile_weights(args, &args->groups_of_blocks[i]);
+    }
+    char key[96];
+    const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
+    snprintf(key, sizeof key, "direct %d %d %d %lld %p", args->width, args->lanes, count, (long long)g->group,
+             (const void *)scale);
+    DirectPack pack = {g, args, query->inputs[CONV_W].constant, scale};
+    const void *packed;
+    prepared->packed_bytes = floats * sizeof(float);
+    TRY(pack_constant(ctx, query->inputs[CONV_W].constant, key, prepared->packed_bytes, fill_pack, &pack,
+                      &packed));
+    args->weights = packed;
+    return STRIDER_OK;
+}
+
+static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
+    args->n_taps = args->y.kernel * args->x.kernel;
+    int64_t *taps = region_take_array(ctx->region, (size_t)args->n_taps, sizeof *taps);
+    if (!taps)
+        return fail_memory(ctx->err, (size_t)args->n_taps * sizeof *taps, "the plan");
+    int64_t row = args->copies ? args->row_floats : args->in_width * args->unit;
+    for (int64_t i = 0; i < args->y.kernel; i++)
+        for (int64_t j = 0; j < args->x.kernel; j++) {
+            int64_t column = j * args->x.dilation;
+            int64_t at = args->copies ? column % args->x.stride * args->phase_pixels + column / args->x.stride
+                                      : column;
+            taps[i * args->x.kernel + j] = i * args->y.dilation * row + at * args->unit;
+        }
+    args->taps = taps;
+    return STRIDER_OK;
+}
+
+/* How rows are made of the output's plane, and strips of rows; and how many output blocks a task takes. */
+static void cut_work(DirectArgs *args, const ConvGeometry *g) {
+    args->rows = args->y.out;
+    args->row_pixels = args->x.out;
+    if (is_pointwise(g)) {
+        args->total_pixels = args->y.out * args->x.out;
+        args->row_pixels = i64_min(args->total_pixels, 4 * TILE_MAX_PIXELS);
+        args->rows = ceil_div(args->total_pixels, args->row_pixels);
+    }
+}
+
+static void cut_strips(DirectArgs *args) {
+    int64_t in_floats = args->groups_of_blocks[0].in_count * args->row_step *
+                        (args->copies ? args->row_floats : args->row_pixels * args->unit);
+    int64_t by_memory = i64_max(STRIP_BYTES / i64_max(in_floats * (int64_t)sizeof(float), 1), 1);
+    /* Larger kernels copy rows that neighbours copy too: at least as many rows as that costs. */
+    int64_t least = args->copies ? i64_min(args->y.kernel * 2 - 1, args->rows) : 1;
+    args->strip_rows = i64_min(i64_max(by_memory, least), args->rows);
+    int64_t for_balance = i64_max(ceil_div(args->rows * args->batch, LEAST_TASKS), least);
+    args->strip_rows = i64_min(args->strip_rows, for_balance);
+    args->strips = ceil_div(args->rows, args->strip_rows);
+    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->strips * args->batch), args->n_tile_blocks);
+    args->tile_blocks_a_task = ceil_div(args->n_tile_blocks, i64_max(parts, 1));
+    args->oc_parts = ceil_div(args->n_tile_blocks, args->tile_blocks_a_task);
+    int64_t weights = 0;
+    for (int64_t i = 0; i < args->tile_blocks_a_task; i++)
+        weights += (int64_t)tile_weights(args, &args->groups_of_blocks[i]) * (int64_t)sizeof(float);
+    args->weights_outer = weights > WEIGHTS_BYTES;
+}
+
+static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext *ctx, Prepared *prepared) {
+    const ConvAttrs *attrs = query->node->attrs;
+    ConvGeometry g = query_geometry(query);
+    DirectArgs *args = region_take(ctx->region, sizeof *args);
+    if (!args)
+        return fail_memory(ctx->err, sizeof *args, "the plan");
+    *args = (DirectArgs){.tiles = conv_tiles(query->isa),
+                         .epilogue = &attrs->epilogue,
+                         .width = query->width,
+                         .unit = plain_input ? 1 : query->width,
+                         .lanes = plain_input ? 1 : query->width,
+                         .out_channels = g.out_channels,
+                         .out_blocks = ceil_div(g.out_channels, query->width),
+                         .batch = g.batch,
+                         .y = rows_of(&g),
+                         .x = g.dims[g.spatial - 1],
+                         .copies = needs_copy(&g),
+                         .has_residual = attrs->epilogue.has_residual};
+    args->in_blocks = ceil_div(g.in_channels, args->lanes);
+    args->in_height = args->y.in;
+    args->in_width = args->x.in;
+    args->in_plane = args->in_height * args->in_width * args->unit;
+    args->phase_pixels = args->x.out + (args->x.kernel - 1) * args->x.dilation / args->x.stride;
+    args->row_floats = args->x.stride * args->phase_pixels * args->unit;
+    args->row_step = args->y.kernel == 1 ? 1 : args->y.stride;
+    TRY(make_taps(args, ctx));
+    cut_work(args, &g);
+    int count = choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
+                              args->out_blocks);
+    TRY(pack_weights(query, &g, args, count, ctx, prepared));
+    TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
+    cut_strips(args);
+    if (args->copies) {
+        int64_t most_blocks = 0;
+        for (int64_t i = 0; i < args->n_tile_blocks; i += args->tile_blocks_a_task) {
+            const TileBlocks *first = &args->groups_of_blocks[i];
+            const TileBlocks *last =
+                &args->groups_of_blocks[i64_min(i + args->tile_blocks_a_task, args->n_tile_blocks) - 1];
+            most_blocks = i64_max(most_blocks, last->in_first + last->in_count - first->in_first);
+        }
+        args->scratch_rows =
+            (args->strip_rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
+        prepared->scratch_bytes =
+            (size_t)(most_blocks * args->scratch_rows * args->row_floats) * sizeof(float);
+    }
+    prepared->run = conv_direct_run;
+    prepared->args = args;
+    prepared->tasks = g.batch * args->strips * args->oc_parts;
+    return STRIDER_OK;
+}
+
+static Status direct_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, false, ctx, prepared);
+}
+
+static Status first_layer_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, true, ctx, prepared);
+}
+
+/* --- choosing
+ * -------------------------------------------------------------------------------------------------- */
+
+static bool accepts(KernelQuery *query, Layout input) {
+    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
+    if (x->type.dtype != STRIDER_F32 || x->type.shape.rank > 4 || !w->constant ||
+        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
+        shape_elements(&query->outputs[0].type.shape) == 0 || shape_elements(&w->type.shape) == 0)
+        return false;
+    query->inputs[CONV_X].layout = input;
+    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
+        query->inputs[i].packed = true;
+    if (query->n_inputs > CONV_RESIDUAL)
+        query->inputs[CONV_RESIDUAL].layout = query->width;
+    query->outputs[0].layout = query->width;
+    return true;
+}
+
+static bool direct_accepts(KernelQuery *query) {
+    return accepts(query, query->width);
+}
+
+/* Plain input is read one channel at a time, which is as good as blocks as long as there are not many. */
+static bool first_layer_accepts(KernelQuery *query) {
+    const ConvAttrs *attrs = query->node->attrs;
+    return query->inputs[CONV_X].layout == LAYOUT_PLAIN && attrs->group == 1 &&
+           query->inputs[CONV_X].type.shape.dims[1] <= query->width && accepts(query, LAYOUT_PLAIN);
+}
+
+/* 58 products a nanosecond at full tiles; what groups waste, and tiles that are not full, comes on top. */
+static double direct_cost(const KernelQuery *query) {
+    ConvGeometry g = query_geometry(query);
+    const ConvTiles *tiles = conv_tiles(query->isa);
+    int64_t blocks = ceil_div(g.out_channels, query->width);
+    bool pointwise = is_pointwise(&g);
+    int64_t pixels =
+        pointwise ? shape_size(&query->outputs[0].type.shape, 2, 2 + g.spatial) : g.dims[g.spatial - 1].out;
+    int64_t rows = pointwise || g.spatial == 1 ? 1 : g.dims[0].out, taps = 1;
+    for (int i = 0; i < g.spatial; i++)
+        taps *= g.dims[i].kernel;
+    int lanes = query->inputs[CONV_X].layout == LAYOUT_PLAIN ? 1 : query->width;
+    TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
+    double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;
+    int count = choose_blocks(tiles, pixels, blocks);
+    double n = (double)ceil_div(pixels, tiles->most_pixels[count]);
+    double products =
+        (double)pixels + n * (1.0 + 8.0 / (in_lanes * (double)taps)); /* per block, row and lane */
+    double vectors = (double)g.batch * (double)blocks * (double)rows * (double)taps * in_lanes * products;
+    return 2000 + vectors * query->width / 56.0;
+}
+
+const Kernel kernel_conv_direct = {
+    .name = "conv_direct",
+    .op = "Conv",
+    .accepts = direct_accepts,
+    .cost = direct_cost,
+    .prepare = direct_prepare,
+};
+
+const Kernel kernel_conv_first_layer = {
+    .name = "conv_first_layer",
+    .op = "Conv",
+    .accepts = first_layer_accepts,
+    .cost = direct_cost,
+    .prepare = first_layer_prepare,
+};
+
+const ConvTiles *conv_tiles(Isa isa) {
+#if defined(__x86_64__)
+    if (isa == ISA_AVX512)
+        return &conv_tiles_avx512;
+    if (isa == ISA_AVX2)
+        return &conv_tiles_avx2;
+#endif
+    (void)isa;
+    return &conv_tiles_generic;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inner part of direct convolution: a tile of output blocks times pixels, held in registers over the
+ * whole sum. */
+#ifndef OPS_CPU_CONV_TILE_H
+#define OPS_CPU_CONV_TILE_H
+
+#include <stdint.h>
+
+#include "base/cpu.h"
+#include "ops/activation.h"
+
+enum {
+    TILE_MAX_BLOCKS = 4,
+    TILE_MAX_PIXELS = 14,
+};
+
+/* out[o][p] = activation(bias[o] + sum over input blocks i, taps t, lanes l of
+ *     weights[i][t][l][o] * in[i * in_block_stride + taps[t] + p * pixel_stride + l])
+ * where o counts the tile's output blocks, each a vector, and pixel_stride is the vector's width for blocked
+ * input and 1 for plain input.  Strides are in floats. */
+typedef struct ConvTile {
+    const float *in;
+    int64_t in_block_stride;
+    int64_t n_in_blocks;
+    int lanes, last_lanes; /* of each input block, and of the last one */
+    const int64_t *taps;
+    int64_t n_taps;
+    const float *weights; /* [n_in_blocks][n_taps][lanes][blocks][width] */
+    const float *bias;    /* [blocks][width] */
+    float *out;
+    int64_t out_block_stride;
+    const float *residual; /* at the same places as `out`; NULL: none */
+    const Epilogue *epilogue;
+    int out_lanes; /* of the tile's last output block; lanes behind are stored as zero */
+} ConvTile;
+
+typedef void (*ConvTileFunction)(const ConvTile *tile);
+
+/* The tiles of an instruction set. */
+typedef struct ConvTiles {
+    int most_pixels[TILE_MAX_BLOCKS + 1];                               /* by output blocks */
+    ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
+    ConvTileFunction plain[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
+} ConvTiles;
+
+const ConvTiles *conv_tiles(Isa isa);
+
+extern const ConvTiles conv_tiles_generic;
+#if defined(__x86_64__)
+extern const ConvTiles conv_tiles_avx2, conv_tiles_avx512;
+#endif
+
+#endif

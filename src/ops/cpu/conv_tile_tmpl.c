@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Register tiles.  Sizes: as many accumulators as leave room for the weights of one lane and a broadcast.
+ * With AVX-512's 32 registers 2 x 14 reaches 99 % of the FMA peak, 4 x 7 serves rows of 7; with 16 registers
+ * 2 x 6 and 3 x 4.  Other pixel counts are tails: a row is cut into tiles of about equal size. */
+#include "ops/cpu/activation_simd.h"
+#include "ops/cpu/conv_tile.h"
+
+/* `blocks`, `pixels` and `pixel_stride` are constants wherever this is inlined, so that all loops over them
+ * unroll and `acc` is registers. */
+INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
+                       vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    const Epilogue *epilogue = tile->epilogue;
+    const float *before = epilogue->residual_last ? NULL : tile->residual;
+    const float *after = epilogue->residual_last ? tile->residual : NULL;
+    const int clamp = activation_is_clamp(epilogue->activation);
+    vf low, high;
+    activation_bounds(epilogue->activation, &low, &high);
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++) {
+        const int64_t first = o * tile->out_block_stride;
+        const int masked = o == blocks - 1 && tile->out_lanes < VW;
+#pragma GCC unroll 14
+        for (int p = 0; p < pixels; p++) {
+            vf value = acc[o][p];
+            if (before)
+                value += v_load(before + first + p * VW);
+            if (clamp)
+                value = v_min(high, v_max(low, value));
+            if (after)
+                value += v_load(after + first + p * VW);
+            if (masked)
+                value = v_first_lanes(value, tile->out_lanes);
+            v_store(tile->out + first + p * VW, value);
+        }
+    }
+}
+
+/* The activations that take more than a clamp, on what tile_store() has written (which then was without
+ * them). */
+static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
+    const Epilogue *epilogue = tile->epilogue;
+    const float *after = epilogue->residual_last ? tile->residual : NULL;
+    for (int o = 0; o < blocks; o++)
+        for (int p = 0; p < pixels; p++) {
+            const int64_t at = o * tile->out_block_stride + p * VW;
+            vf value = v_activate(epilogue->activation, v_load(tile->out + at));
+            if (after)
+                value += v_load(after + at);
+            if (o == blocks - 1 && tile->out_lanes < VW)
+                value = v_first_lanes(value, tile->out_lanes);
+            v_store(tile->out + at, value);
+        }
+}
+
+INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, const int pixel_stride) {
+    vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS];
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++)
+#pragma GCC unroll 14
+        for (int p = 0; p < pixels; p++)
+            acc[o][p] = v_load(tile->bias + o * VW);
+    const float *weights = tile->weights;
+    for (int64_t i = 0; i < tile->n_in_blocks; i++) {
+        const float *block = tile->in + i * tile->in_block_stride;
+        const int lanes = i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
+        for (int64_t t = 0; t < tile->n_taps; t++) {
+            const float *in = block + tile->taps[t];
+            for (int l = 0; l < lanes; l++, weights += blocks * VW) {
+                vf w[TILE_MAX_BLOCKS];
+#pragma GCC unroll 4
+                for (int o = 0; o < blocks; o++)
+                    w[o] = v_load(weights + o * VW);
+#pragma GCC unroll 14
+                for (int p = 0; p < pixels; p++) {
+                    const float value = in[p * pixel_stride + l];
+#pragma GCC unroll 4
+                    for (int o = 0; o < blocks; o++)
+                        acc[o][p] += w[o] * value;
+                }
+            }
+        }
+    }
+    if (activation_is_clamp(tile->epilogue->activation)) {
+        tile_store(tile, blocks, pixels, acc);
+        return;
+    }
+    const Epilogue plain = {.residual_last = tile->epilogue->residual_last};
+    ConvTile unactivated = *tile;
+    unactivated.epilogue = &plain;
+    if (plain.residual_last)
+        unactivated.residual = NULL;
+    tile_store(&unactivated, blocks, pixels, acc);
+    tile_activate(tile, blocks, pixels);
+}
+
+#define TILE(BLOCKS, PIXELS)                                                                                 \
+    static void blocked_##BLOCKS##_##PIXELS(const ConvTile *tile) {                                          \
+        tile_run(tile, BLOCKS, PIXELS, VW);                                                                  \
+    }                                                                                                        \
+    static void plain_##BLOCKS##_##PIXELS(const ConvTile *tile) {                                            \
+        tile_run(tile, BLOCKS, PIXELS, 1);                                                                   \
+    }
+
+#if STRIDER_WIDTH == 16
+#define FOR_TILES(DO)                                                                                        \
+    DO(1, 1)                                                                                                 \
+    DO(1, 2)                                                                                                 \
+    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(1, 13)   \
+        DO(1, 14) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) \
+            DO(2, 11) DO(2, 12) DO(2, 13) DO(2, 14) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(3, 5) DO(3, 6)    \
+                DO(3, 7) DO(3, 8) DO(3, 9) DO(4, 1) DO(4, 2) DO(4, 3) DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
+#define MOST_PIXELS                                                                                          \
+    { 0, 14, 14, 9, 7 }
+#elif STRIDER_WIDTH == 8
+#define FOR_TILES(DO)                                                                                        \
+    DO(1, 1)                                                                                                 \
+    DO(1, 2)                                                                                                 \
+    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(2, 1)    \
+        DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(4, 1) DO(4, 2)   \
+            DO(4, 3)
+#define MOST_PIXELS                                                                                          \
+    { 0, 12, 6, 4, 3 }
+#else
+#define FOR_TILES(DO)                                                                                        \
+    DO(1, 1)                                                                                                 \
+    DO(1, 2)                                                                                                 \
+    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5)       \
+        DO(3, 1) DO(3, 2) DO(3, 3) DO(4, 1) DO(4, 2)
+#define MOST_PIXELS                                                                                          \
+    { 0, 8, 5, 3, 2 }
+#endif
+
+FOR_TILES(TILE)
+
+#define BLOCKED_ENTRY(BLOCKS, PIXELS) .blocked[BLOCKS][PIXELS] = blocked_##BLOCKS##_##PIXELS,
+#define PLAIN_ENTRY(BLOCKS, PIXELS) .plain[BLOCKS][PIXELS] = plain_##BLOCKS##_##PIXELS,
+
+const ConvTiles ISA(conv_tiles) = {.most_pixels = MOST_PIXELS,
+                                   FOR_TILES(BLOCKED_ENTRY) FOR_TILES(PLAIN_ENTRY)};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/cpu/cpu.h"
+
+#include "base/size.h"
+
+static bool is_absent(const KernelQuery *query, int port) {
+    return port >= query->n_inputs || !query->inputs[port].type.dtype;
+}
+
+const Tensor *cpu_input_constant(const KernelQuery *query, int port) {
+    return is_absent(query, port) ? NULL : query->inputs[port].constant;
+}
+
+bool cpu_optional_constant(const KernelQuery *query, int port) {
+    return is_absent(query, port) || query->inputs[port].constant;
+}
+
+Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
+                     const float **bias) {
+    size_t count = (size_t)(ceil_div(channels, width) * width);
+    float *values = region_take_array(ctx->region, count, sizeof *values);
+    if (!values)
+        return fail_memory(ctx->err, count * sizeof *values, "the plan");
+    const Tensor *constant = cpu_input_constant(query, port);
+    for (int64_t i = 0; constant && i < channels; i++)
+        values[i] = (float)tensor_get_f64(constant, i);
+    *bias = values;
+    return STRIDER_OK;
+}
