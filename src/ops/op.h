@@ -28,6 +28,8 @@ Status parse_enum(ParseContext *ctx, const char *name, const char *const *names,
                   int *result) MUST_CHECK;
 /* *count is -1 where the attribute is absent.  At most `capacity` values; more is BAD_MODEL. */
 Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capacity, int *count) MUST_CHECK;
+/* A data type by ONNX's number, or before opset 6 its name; UNSUPPORTED for those that Strider lacks. */
+Status parse_dtype(ParseContext *ctx, const char *name, DType fallback, DType *dtype) MUST_CHECK;
 bool parse_has(const ParseContext *ctx, const char *name);
 /* BAD_MODEL: required attribute missing. */
 Status parse_require(ParseContext *ctx, const char *name) MUST_CHECK;

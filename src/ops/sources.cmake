@@ -1,10 +1,20 @@
 list(APPEND sources
     ops/activation.c
+    ops/arg_reduce.c
+    ops/binary.c
+    ops/broadcast.c
+    ops/cast.c
+    ops/clip.c
     ops/conv.c
     ops/conv_transpose.c
+    ops/dropout.c
     ops/global_pool.c
+    ops/logic.c
     ops/op_helpers.c
     ops/op_table.c
     ops/pool.c
+    ops/reduce.c
+    ops/unary.c
+    ops/where.c
     ops/window.c
 )

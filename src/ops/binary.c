@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators of two inputs, or any number, that broadcast as NumPy does; before opset 7 only the second input
+ * did, and only where the attribute `broadcast` said so, with `axis` saying where its dimensions stand.
+ * Integers wrap around; x / 0 is 0; the result of comparing is bool. */
+#include "ops/binary.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum BinaryKind {
+    ADD,
+    SUB,
+    MUL,
+    DIV,
+    POW,
+    MOD,
+    MIN,
+    MAX,
+    SUM,
+    MEAN,
+    PRELU,
+    BIT_SHIFT,
+    BITWISE_AND,
+    BITWISE_OR,
+    BITWISE_XOR,
+    AND,
+    OR,
+    XOR,
+    EQUAL,
+    GREATER,
+    GREATER_OR_EQUAL,
+    LESS,
+    LESS_OR_EQUAL
+} BinaryKind;
+
+static const struct {
+    const char *name;
+    unsigned dtypes;
+    bool gives_bool;
+} kinds[] = {
+    [ADD] = {"Add", DTYPES_NUMERIC, false},
+    [SUB] = {"Sub", DTYPES_NUMERIC, false},
+    [MUL] = {"Mul", DTYPES_NUMERIC, false},
+    [DIV] = {"Div", DTYPES_NUMERIC, false},
+    [POW] = {"Pow", DTYPES_NUMERIC, false},
+    [MOD] = {"Mod", DTYPES_NUMERIC, false},
+    [MIN] = {"Min", DTYPES_NUMERIC, false},
+    [MAX] = {"Max", DTYPES_NUMERIC, false},
+    [SUM] = {"Sum", DTYPES_FLOAT, false},
+    [MEAN] = {"Mean", DTYPES_FLOAT, false},
+    [PRELU] = {"PRelu", DTYPES_NUMERIC, false},
+    [BIT_SHIFT] = {"BitShift", DTYPES_INTEGER, false},
+    [BITWISE_AND] = {"BitwiseAnd", DTYPES_INTEGER, false},
+    [BITWISE_OR] = {"BitwiseOr", DTYPES_INTEGER, false},
+    [BITWISE_XOR] = {"BitwiseXor", DTYPES_INTEGER, false},
+    [AND] = {"And", DTYPE_BIT(STRIDER_BOOL), true},
+    [OR] = {"Or", DTYPE_BIT(STRIDER_BOOL), true},
+    [XOR] = {"Xor", DTYPE_BIT(STRIDER_BOOL), true},
+    [EQUAL] = {"Equal", DTYPES_ALL, true},
+    [GREATER] = {"Greater", DTYPES_NUMERIC, true},
+    [GREATER_OR_EQUAL] = {"GreaterOrEqual", DTYPES_NUMERIC, true},
+    [LESS] = {"Less", DTYPES_NUMERIC, true},
+    [LESS_OR_EQUAL] = {"LessOrEqual", DTYPES_NUMERIC, true},
+};
+
+static BinaryKind kind_of(const Node *node) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, node->op->name) == 0)
+            return (BinaryKind)i;
+    return ADD;
+}
+
+static Status binary_parse(ParseContext *ctx, void *attrs_) {
+    static const char *const directions[] = {"LEFT", "RIGHT", NULL};
+    BinaryAttrs *attrs = attrs_;
+    int direction = 0;
+    if (ctx->node->opset < 7) {
+        TRY(parse_bool(ctx, "broadcast", false, &attrs->legacy_broadcast));
+        TRY(parse_int(ctx, "axis", -1, &attrs->axis));
+    }
+    if (kind_of(ctx->node) == PRELU && ctx->node->opset < 7) {
+        /* A slope of more than one element belonged to the channels. */
+        attrs->legacy_broadcast = true;
+        attrs->axis = 1;
+    }
+    if (kind_of(ctx->node) == MOD)
+        TRY(parse_bool(ctx, "fmod", false, &attrs->fmod));
+    if (kind_of(ctx->node) == BIT_SHIFT) {
+        TRY(parse_require(ctx, "direction"));
+        TRY(parse_enum(ctx, "direction", directions, 0, &direction));
+    }
+    attrs->shift_right = direction == 1;
+    return STRIDER_OK;
+}
+
+/* --- shapes
+ * ---------------------------------------------------------------------------------------------------- */
+
+Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second) {
+    const BinaryAttrs *attrs = node->attrs;
+    if (!attrs->legacy_broadcast || attrs->axis < 0 || first->rank < 0 || second->rank < 0 ||
+        attrs->axis + second->rank > first->rank)
+        return *second;
+    if (kind_of(node) == PRELU && (second->rank != 1 || second->dims[0] == 1))
+        return *second;
+    Shape moved = *second;
+    while (moved.rank < first->rank - attrs->axis)
+        moved.dims[moved.rank++] = 1;
+    return moved;
+}
+
+static Status binary_infer(InferContext *ctx) {
+    BinaryKind kind = kind_of(ctx->node);
+    for (int i = 0; i < ctx->n_inputs; i++) {
+        TRY(infer_require_dtype(ctx, i, kinds[kind].dtypes));
+        if (i && kind != POW)
+            TRY(infer_require_same_dtype(ctx, 0, i));
+    }
+    DType dtype = ctx->inputs[0].dtype;
+    if (!dtype && kind != POW && ctx->n_inputs > 1)
+        dtype = ctx->inputs[1].dtype;
+    ctx->outputs[0].dtype = kinds[kind].gives_bool ? STRIDER_BOOL : dtype;
+    Shape joined = ctx->inputs[0].shape;
+    for (int i = 1; i < ctx->n_inputs; i++) {
+        Shape second = binary_second_shape(ctx->node, &ctx->inputs[0].shape, &ctx->inputs[i].shape);
+        TRY(infer_broadcast(ctx, &joined, &second, &joined));
+    }
+    if (kind == PRELU && joined.rank >= 0 && ctx->inputs[0].shape.rank >= 0)
+        for (int i = 0; i < joined.rank; i++)
+            if (joined.rank != ctx->inputs[0].shape.rank ||
+                (joined.dims[i] >= 0 && ctx->inputs[0].shape.dims[i] >= 0 &&
+                 joined.dims[i] != ctx->inputs[0].shape.dims[i]))
+                return infer_fail(ctx, STRIDER_BAD_MODEL,
+                                  "the slope does not broadcast to the input's shape");
+    ctx->outputs[0].shape = joined;
+    return STRIDER_OK;
+}
+
+/* --- arithmetic
+ * ------------------------------------------------------------------------------------------------ */
+
+static double apply_float(BinaryKind kind, const BinaryAttrs *attrs, double a, double b) {
+    switch (kind) {
+    case ADD:
+    case SUM:
+    case MEAN:
+        return a + b;
+    case SUB:
+        return a - b;
+    case MUL:
+        return a * b;
+    case DIV:
+        return a / b;
+    case POW:
+        return pow(a, b);
+    case MOD: {
+        double rest = fmod(a, b);
+        return !attrs->fmod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    }
+    case MIN:
+        return isnan(a) || a < b ? a : b;
+    case MAX:
+        return isnan(a) || a > b ? a : b;
+    case PRELU:
+        return a < 0 ? a * b : a;
+    case EQUAL:
+        return a == b;
+    case GREATER:
+        return a > b;
+    case GREATER_OR_EQUAL:
+        return a >= b;
+    case LESS:
+        return a < b;
+    case LESS_OR_EQUAL:
+        return a <= b;
+    default:
+        return 0;
+    }
+}
+
+/* a to the power of b by squaring, wrapping around. */
+static uint64_t power(uint64_t a, int64_t b, bool a_is_signed) {
+    if (b < 0) {
+        int64_t base = (int64_t)a;
+        if (base == 1 || (a_is_signed && base == -1))
+            return base == -1 && b % 2 ? (uint64_t)-1 : 1;
+        return 0;
+    }
+    uint64_t result = 1;
+    for (; b; b >>= 1, a *= a)
+        if (b & 1)
+            result *= a;
+    return result;
+}
+
+static int64_t divide(int64_t a, int64_t b) {
+    if (b == 0)
+        return 0;
+    return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; /* INT64_MIN / -1 wraps */
+}
+
+static int64_t modulo(int64_t a, int64_t b, bool fmod) {
+    if (b == 0 || b == -1)
+        return 0;
+    int64_t rest = a % b;
+    return !fmod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+/* On 64 bits, signed or not; the caller cuts the result to its type, which is what wrapping around is. */
+static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
+                              uint64_t b) {
+    int64_t sa = (int64_t)a, sb = (int64_t)b;
+    bool less = is_signed ? sa < sb : a < b;
+    switch (kind) {
+    case ADD:
+    case SUM:
+        return a + b;
+    case SUB:
+        return a - b;
+    case MUL:
+        return a * b;
+    case DIV:
+        return is_signed ? (uint64_t)divide(sa, sb) : b ? a / b : 0;
+    case MOD:
+        return is_signed ? (uint64_t)modulo(sa, sb, attrs->fmod) : b ? a % b : 0;
+    case MIN:
+        return less ? a : b;
+    case MAX:
+        return less ? b : a;
+    case PRELU:
+        return is_signed && sa < 0 ? a * b : a;
+    case BIT_SHIFT:
+        if (b >= (uint64_t)bits)
+            return 0;
+        return !attrs->shift_right ? a << b : is_signed ? (uint64_t)(sa >> b) : a >> b;
+    case BITWISE_AND:
+    case AND:
+        return a & b;
+    case BITWISE_OR:
+    case OR:
+        return a | b;
+    case BITWISE_XOR:
+    case XOR:
+        return a ^ b;
+    case EQUAL:
+        return a == b;
+    case GREATER:
+        return !less && a != b;
+    case GREATER_OR_EQUAL:
+        return !less;
+    case LESS:
+        return less;
+    case LESS_OR_EQUAL:
+        return less || a == b;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t get_bits(const Tensor *tensor, int64_t index) {
+    if (tensor->type.dtype == STRIDER_U64)
+        return ((const uint64_t *)tensor->data)[index];
+    return (uint64_t)tensor_get_i64(tensor, index);
+}
+
+/* Keeps the low bits. */
+static void set_bits(Tensor *tensor, int64_t index, uint64_t value) {
+    size_t size = dtype_size(tensor->type.dtype);
+    memcpy((char *)tensor->data + (size_t)index * size, &value,
+           size); /* little-endian, as all that Strider runs on */
+}
+
+/* y = a op b, where y may be a. */
+static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
+    const BinaryAttrs *attrs = eval_attrs(ctx);
+    Shape second = binary_second_shape(ctx->node, &a->type.shape, &b->type.shape);
+    Broadcast broadcast = broadcast_make(&y->type.shape, 2, (const Shape *[]){&a->type.shape, &second});
+    int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0}, count = tensor_elements(y);
+    DType dtype = a->type.dtype;
+    bool integer = !dtype_is_float(dtype), is_signed = dtype_is_signed(dtype);
+    bool float_exponent = kind == POW && dtype_is_float(b->type.dtype);
+    for (int64_t i = 0; i < count; i++, broadcast_next(&broadcast, counters, offsets)) {
+        if (!integer) {
+            tensor_set_f64(
+                y, i, apply_float(kind, attrs, tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
+        } else if (float_exponent) {
+            tensor_set_f64(y, i, pow(tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
+        } else if (kind == POW) {
+            set_bits(y, i, power(get_bits(a, offsets[0]), tensor_get_i64(b, offsets[1]), is_signed));
+        } else {
+            set_bits(y, i,
+                     apply_integer(kind, attrs, is_signed, (int)(8 * dtype_size(dtype)),
+                                   get_bits(a, offsets[0]), get_bits(b, offsets[1])));
+        }
+    }
+}
+
+static Status binary_reference(EvalContext *ctx) {
+    combine(ctx, kind_of(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
+    return STRIDER_OK;
+}
+
+/* Sums are taken in float64, so that their order does not matter to the result. */
+static Status variadic_sum(EvalContext *ctx, double divisor) {
+    Tensor *y = ctx->outputs[0];
+    double *sums;
+    int64_t count = tensor_elements(y);
+    TRY(eval_take_doubles(ctx, count, &sums));
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = 0;
+    for (int k = 0; k < ctx->n_inputs; k++) {
+        const Tensor *x = ctx->inputs[k];
+        Broadcast broadcast = broadcast_make(&y->type.shape, 1, (const Shape *[]){&x->type.shape});
+        int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0};
+        for (int64_t i = 0; i < count; i++, broadcast_next(&broadcast, counters, offsets))
+            sums[i] += tensor_get_f64(x, offsets[0]);
+    }
+    for (int64_t i = 0; i < count; i++)
+        sums[i] /= divisor;
+    tensor_store_doubles(y, sums);
+    memory_give(ctx->allocator, sums);
+    return STRIDER_OK;
+}
+
+static Status variadic_reference(EvalContext *ctx) {
+    BinaryKind kind = kind_of(ctx->node);
+    if (kind == SUM || kind == MEAN)
+        return variadic_sum(ctx, kind == MEAN ? ctx->n_inputs : 1);
+    Tensor *y = ctx->outputs[0];
+    /* The first input alone, broadcast: the larger of it and itself. */
+    combine(ctx, MAX, ctx->inputs[0], ctx->inputs[0], y);
+    for (int k = 1; k < ctx->n_inputs; k++)
+        combine(ctx, kind, y, ctx->inputs[k], y);
+    return STRIDER_OK;
+}
+
+#define BINARY(ROW, NAME, SINCE)                                                                             \
+    const Op ROW = {                                                                                         \
+        .name = NAME,                                                                                        \
+        .since = SINCE,                                                                                      \
+        .inputs = {2, 2},                                                                                    \
+        .outputs = {1, 1},                                                                                   \
+        .attrs_size = sizeof(BinaryAttrs),                                                                   \
+        .parse = binary_parse,                                                                               \
+        .infer = binary_infer,                                                                               \
+        .reference = binary_reference,                                                                       \
+        .flags = OP_ELEMENTWISE,                                                                             \
+    };
+#define VARIADIC(ROW, NAME)                                                                                  \
+    const Op ROW = {                                                                                         \
+        .name = NAME,                                                                                        \
+        .since = 1,                                                                                          \
+        .inputs = {1, -1},                                                                                   \
+        .outputs = {1, 1},                                                                                   \
+        .attrs_size = sizeof(BinaryAttrs),                                                                   \
+        .parse = binary_parse,                                                                               \
+        .infer = binary_infer,                                                                               \
+        .reference = variadic_reference,                                                                     \
+        .flags = OP_ELEMENTWISE,                                                                             \
+    };
+
+BINARY(op_add, "Add", 1)
+BINARY(op_sub, "Sub", 1)
+BINARY(op_mul, "Mul", 1)
+BINARY(op_div, "Div", 1)
+BINARY(op_pow, "Pow", 1)
+BINARY(op_mod, "Mod", 10)
+BINARY(op_prelu, "PRelu", 1)
+BINARY(op_bit_shift, "BitShift", 11)
+BINARY(op_bitwise_and, "BitwiseAnd", 18)
+BINARY(op_bitwise_or, "BitwiseOr", 18)
+BINARY(op_bitwise_xor, "BitwiseXor", 18)
+BINARY(op_and, "And", 1)
+BINARY(op_or, "Or", 1)
+BINARY(op_xor, "Xor", 1)
+BINARY(op_equal, "Equal", 1)
+BINARY(op_greater, "Greater", 1)
+BINARY(op_greater_or_equal, "GreaterOrEqual", 12)
+BINARY(op_less, "Less", 1)
+BINARY(op_less_or_equal, "LessOrEqual", 12)
+VARIADIC(op_min, "Min")
+VARIADIC(op_max, "Max")
+VARIADIC(op_sum, "Sum")
+VARIADIC(op_mean, "Mean")

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ReduceSum, -Mean, -Max, -Min, -Prod, -L1, -L2, -LogSum, -LogSumExp, -SumSquare.  ONNX 1, 11 (negative
+ * axes), 13 or 18 (axes as an input, noop_with_empty_axes), 20 (bool for Max and Min).  Floats are summed in
+ * float64, integers exactly. */
+#include "ops/reduce.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum ReduceKind {
+    R_SUM,
+    R_MEAN,
+    R_MAX,
+    R_MIN,
+    R_PROD,
+    R_L1,
+    R_L2,
+    R_LOG_SUM,
+    R_LOG_SUM_EXP,
+    R_SUM_SQUARE
+} ReduceKind;
+
+static const char *const kind_names[] = {"ReduceSum",       "ReduceMean",     "ReduceMax", "ReduceMin",
+                                         "ReduceProd",      "ReduceL1",       "ReduceL2",  "ReduceLogSum",
+                                         "ReduceLogSumExp", "ReduceSumSquare"};
+
+static ReduceKind kind_of(const Node *node) {
+    for (int i = 0; i < (int)(sizeof kind_names / sizeof *kind_names); i++)
+        if (strcmp(kind_names[i], node->op->name) == 0)
+            return (ReduceKind)i;
+    return R_SUM;
+}
+
+static Status reduce_parse(ParseContext *ctx, void *attrs_) {
+    ReduceAttrs *attrs = attrs_;
+    int count;
+    TRY(parse_ints(ctx, "axes", attrs->axes, MAX_RANK, &count));
+    attrs->axes_given = count >= 0;
+    attrs->n_axes = count < 0 ? 0 : count;
+    TRY(parse_bool(ctx, "keepdims", true, &attrs->keepdims));
+    return parse_bool(ctx, "noop_with_empty_axes", false, &attrs->noop_with_empty_axes);
+}
+
+bool reduce_axes(const ReduceAttrs *attrs, const Tensor *axes, int rank, unsigned *mask) {
+    int64_t n = axes ? tensor_elements(axes) : attrs->n_axes;
+    *mask = 0;
+    if (n == 0) {
+        if (!attrs->noop_with_empty_axes)
+            *mask = (1u << rank) - 1;
+        return true;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t axis = axes ? tensor_get_i64(axes, i) : attrs->axes[i];
+        axis += axis < 0 ? rank : 0;
+        if (axis < 0 || axis >= rank || (*mask >> axis & 1))
+            return false;
+        *mask |= 1u << axis;
+    }
+    return true;
+}
+
+static Status reduce_infer(InferContext *ctx) {
+    const ReduceAttrs *attrs = infer_attrs(ctx);
+    ReduceKind kind = kind_of(ctx->node);
+    TRY(infer_require_dtype(ctx, 0, kind == R_MAX || kind == R_MIN ? DTYPES_ALL : DTYPES_NUMERIC));
+    TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
+    const Shape *x = &ctx->inputs[0].shape;
+    Shape *y = &ctx->outputs[0].shape;
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    if (x->rank < 0)
+        return STRIDER_OK;
+    const Tensor *axes = infer_has_input(ctx, 1) ? ctx->input_values[1] : NULL;
+    if (infer_has_input(ctx, 1) && !axes) { /* which axes is not known yet */
+        if (attrs->keepdims) {
+            y->rank = x->rank;
+            for (int i = 0; i < x->rank; i++)
+                y->dims[i] = DIM_UNKNOWN;
+        }
+        return STRIDER_OK;
+    }
+    unsigned mask;
+    if (!reduce_axes(attrs, axes, x->rank, &mask))
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the axes are not distinct axes of an input of rank %d",
+                          x->rank);
+    y->rank = 0;
+    for (int i = 0; i < x->rank; i++) {
+        bool reduced = mask >> i & 1;
+        if (!reduced || attrs->keepdims)
+            y->dims[y->rank++] = reduced ? 1 : x->dims[i];
+    }
+    return STRIDER_OK;
+}
+
+/* Where each input element goes: a stride in the output for each input dimension, 0 where it is reduced. */
+static void output_strides(const Shape *x, unsigned mask, int64_t strides[MAX_RANK]) {
+    int64_t stride = 1;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        bool reduced = mask >> i & 1;
+        strides[i] = reduced ? 0 : stride;
+        stride *= reduced ? 1 : x->dims[i];
+    }
+}
+
+static int64_t next_target(const Shape *x, const int64_t strides[MAX_RANK], int64_t counters[MAX_RANK],
+                           int64_t at) {
+    for (int i = x->rank - 1; i >= 0; i--) {
+        at += strides[i];
+        if (++counters[i] < x->dims[i])
+            return at;
+        at -= strides[i] * x->dims[i];
+        counters[i] = 0;
+    }
+    return at;
+}
+
+static double start_of(ReduceKind kind) {
+    return kind == R_PROD ? 1 : kind == R_MAX ? -INFINITY : kind == R_MIN ? INFINITY : 0;
+}
+
+static double step(ReduceKind kind, double sum, double x) {
+    switch (kind) {
+    case R_MAX:
+        return isnan(sum) || sum > x ? sum : x;
+    case R_MIN:
+        return isnan(sum) || sum < x ? sum : x;
+    case R_PROD:
+        return sum * x;
+    case R_L1:
+        return sum + fabs(x);
+    case R_L2:
+    case R_SUM_SQUARE:
+        return sum + x * x;
+    default:
+        return sum + x;
+    }
+}
+
+static double finish(ReduceKind kind, double sum, double count) {
+    switch (kind) {
+    case R_MEAN:
+        return sum / count;
+    case R_L2:
+        return sqrt(sum);
+    case R_LOG_SUM:
+        return log(sum);
+    default:
+        return sum;
+    }
+}
+
+static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
+    const Tensor *x = ctx->inputs[0];
+    Tensor *y = ctx->outputs[0];
+    const Shape *shape = &x->type.shape;
+    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
+                               at = 0;
+    double *sums, *peaks = NULL;
+    output_strides(shape, mask, strides);
+    TRY(eval_take_doubles(ctx, out, &sums));
+    if (kind == R_LOG_SUM_EXP) { /* exp of what is left below the largest cannot overflow */
+        Status status = eval_take_doubles(ctx, out, &peaks);
+        if (status) {
+            memory_give(ctx->allocator, sums);
+            return status;
+        }
+        for (int64_t i = 0; i < out; i++)
+            peaks[i] = -INFINITY;
+        for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at))
+            peaks[at] = step(R_MAX, peaks[at], tensor_get_f64(x, i));
+    }
+    for (int64_t i = 0; i < out; i++)
+        sums[i] = start_of(kind);
+    for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at)) {
+        double value = tensor_get_f64(x, i);
+        if (peaks)
+            value = isinf(peaks[at]) ? value == peaks[at] : exp(value - peaks[at]);
+        sums[at] = step(kind, sums[at], value);
+    }
+    double count = out ? (double)in / (double)out : 0;
+    for (int64_t i = 0; i < out; i++)
+        tensor_set_f64(y, i,
+                       peaks ? log(sums[i]) + (sums[i] > 0 ? peaks[i] : 0) : finish(kind, sums[i], count));
+    memory_give(ctx->allocator, sums);
+    memory_give(ctx->allocator, peaks);
+    return STRIDER_OK;
+}
+
+static int64_t integer_step(ReduceKind kind, int64_t sum, int64_t x) {
+    switch (kind) {
+    case R_MAX:
+        return sum > x ? sum : x;
+    case R_MIN:
+        return sum < x ? sum : x;
+    case R_PROD:
+        return (int64_t)((uint64_t)sum * (uint64_t)x);
+    case R_L1:
+        return (int64_t)((uint64_t)sum + (x < 0 ? 0 - (uint64_t)x : (uint64_t)x));
+    case R_SUM_SQUARE:
+        return (int64_t)((uint64_t)sum + (uint64_t)x * (uint64_t)x);
+    default:
+        return (int64_t)((uint64_t)sum + (uint64_t)x);
+    }
+}
+
+/* Sum, Max, Min, Prod, L1 and SumSquare of integers and bools, exact in 64 bits. */
+static Status reduce_integers(EvalContext *ctx, ReduceKind kind, unsigned mask) {
+    const Tensor *x = ctx->inputs[0];
+    Tensor *y = ctx->outputs[0];
+    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
+                               at = 0;
+    int64_t *sums = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *sums);
+    if (!sums)
+        return fail_memory(ctx->err, (size_t)out * sizeof *sums, "a reference kernel");
+    output_strides(&x->type.shape, mask, strides);
+    /* What no element changes: the extreme that setting saturates to the type's own. */
+    int64_t start = kind == R_MAX ? INT64_MIN : kind == R_MIN ? INT64_MAX : kind == R_PROD;
+    if (x->type.dtype == STRIDER_BOOL && (kind == R_MAX || kind == R_MIN))
+        start = kind == R_MIN;
+    for (int64_t i = 0; i < out; i++)
+        sums[i] = start;
+    for (int64_t i = 0; i < in; i++, at = next_target(&x->type.shape, strides, counters, at))
+        sums[at] = integer_step(kind, sums[at], tensor_get_i64(x, i));
+    for (int64_t i = 0; i < out; i++)
+        tensor_set_i64(y, i, sums[i]);
+    memory_give(ctx->allocator, sums);
+    return STRIDER_OK;
+}
+
+static Status reduce_reference(EvalContext *ctx) {
+    const ReduceAttrs *attrs = eval_attrs(ctx);
+    ReduceKind kind = kind_of(ctx->node);
+    unsigned mask;
+    int rank = ctx->inputs[0]->type.shape.rank;
+    if (!reduce_axes(attrs, eval_input(ctx, 1), rank, &mask))
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "the axes are not distinct axes of an input of rank %d",
+                         rank);
+    if (!mask && attrs->noop_with_empty_axes && kind != R_L1 && kind != R_L2 && kind != R_LOG_SUM &&
+        kind != R_SUM_SQUARE && kind != R_LOG_SUM_EXP) {
+        memcpy(ctx->outputs[0]->data, ctx->inputs[0]->data, ctx->inputs[0]->size_bytes);
+        return STRIDER_OK;
+    }
+    bool exact = kind == R_SUM || kind == R_MAX || kind == R_MIN || kind == R_PROD || kind == R_L1 ||
+                 kind == R_SUM_SQUARE;
+    if (!dtype_is_float(ctx->inputs[0]->type.dtype) && exact)
+        return reduce_integers(ctx, kind, mask);
+    return reduce_floats(ctx, kind, mask);
+}
+
+#define REDUCE(ROW, NAME)                                                                                    \
+    const Op ROW = {                                                                                         \
+        .name = NAME,                                                                                        \
+        .since = 1,                                                                                          \
+        .inputs = {1, 2},                                                                                    \
+        .outputs = {1, 1},                                                                                   \
+        .attrs_size = sizeof(ReduceAttrs),                                                                   \
+        .parse = reduce_parse,                                                                               \
+        .infer = reduce_infer,                                                                               \
+        .reference = reduce_reference,                                                                       \
+    };
+
+REDUCE(op_reduce_sum, "ReduceSum")
+REDUCE(op_reduce_mean, "ReduceMean")
+REDUCE(op_reduce_max, "ReduceMax")
+REDUCE(op_reduce_min, "ReduceMin")
+REDUCE(op_reduce_prod, "ReduceProd")
+REDUCE(op_reduce_l1, "ReduceL1")
+REDUCE(op_reduce_l2, "ReduceL2")
+REDUCE(op_reduce_log_sum, "ReduceLogSum")
+REDUCE(op_reduce_log_sum_exp, "ReduceLogSumExp")
+REDUCE(op_reduce_sum_square, "ReduceSumSquare")

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_UNARY_H
+#define OPS_UNARY_H
+
+#include "ops/activation.h"
+#include "ops/op.h"
+
+/* Whether a node is one of the activations: Relu, Clip with constant bounds, Sigmoid and so on, with no other
+ * inputs. */
+bool node_activation(const Node *node, Activation *activation);
+
+/* The bounds of a Clip node, from its attributes or constant inputs (min and max of its type where absent);
+ * false where they are not known before a run. */
+bool clip_bounds(const Node *node, double *low, double *high);
+
+#endif
