@@ -21,7 +21,7 @@ static Status conv_transpose_parse(ParseContext *ctx, void *attrs_) {
                               ", must be less than the stride or the dilation",
                               i, attrs->output_padding[i]);
     for (int i = 0; i < attrs->n_output_shape; i++)
-        if (attrs->output_shape[i] < 1)
+        if (attrs->output_shape[i] < 1 || attrs->output_shape[i] > WINDOW_LARGEST)
             return parse_fail(ctx, STRIDER_BAD_MODEL, "output_shape[%d] is %" PRId64, i,
                               attrs->output_shape[i]);
     return STRIDER_OK;
@@ -51,14 +51,13 @@ static WindowDim resolve(const ConvAttrs *attrs, int spatial, int i, int64_t in,
 }
 
 static Status infer_dim(InferContext *ctx, int spatial, int i, int64_t in, int64_t kernel, int64_t *out) {
-    const int64_t largest = (int64_t)1 << 31;
     const ConvAttrs *attrs = infer_attrs(ctx);
     *out = DIM_UNKNOWN;
     if (attrs->n_output_shape > 0)
         *out = attrs->output_shape[i];
     if (in < 0 || kernel < 0)
         return STRIDER_OK;
-    if (in > largest || kernel > largest)
+    if (in > WINDOW_LARGEST || kernel > WINDOW_LARGEST)
         return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "dimension %d of %" PRId64 " is too large", i, in);
     WindowDim dim = resolve(attrs, spatial, i, in, kernel);
     if (dim.out < 1 && in > 0)

@@ -65,13 +65,10 @@ void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SP
 }
 
 int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin) {
-    int64_t low = attrs->count_include_pad ? -dim->pad_begin : 0;
-    int64_t high = attrs->count_include_pad ? dim->in + dim->pad_end : dim->in, count = 0;
-    for (int64_t k = 0; k < dim->kernel; k++) {
-        int64_t at = begin + k * dim->dilation;
-        count += at >= low && at < high;
-    }
-    return count;
+    bool padded = attrs->count_include_pad;
+    WindowTaps taps = window_taps(dim, padded ? begin + dim->pad_begin : begin,
+                                  padded ? dim->in + dim->pad_begin + dim->pad_end : dim->in);
+    return taps.end - taps.first;
 }
 
 /* One window: `visit` is called for each element inside the input, in row-major order. */
@@ -87,13 +84,14 @@ typedef void (*Visit)(WindowWalk *walk, double value, int64_t index);
 static void walk_window(WindowWalk *walk, const double *plane, const int64_t begin[MAX_SPATIAL],
                         Visit visit) {
     const WindowDim *d = walk->dims;
-    for (int64_t i = 0; i < d[0].kernel; i++)
-        for (int64_t j = 0; j < d[1].kernel; j++)
-            for (int64_t k = 0; k < d[2].kernel; k++) {
+    WindowTaps taps[MAX_SPATIAL];
+    for (int i = 0; i < MAX_SPATIAL; i++)
+        taps[i] = window_taps(&d[i], begin[i], d[i].in);
+    for (int64_t i = taps[0].first; i < taps[0].end; i++)
+        for (int64_t j = taps[1].first; j < taps[1].end; j++)
+            for (int64_t k = taps[2].first; k < taps[2].end; k++) {
                 int64_t z = begin[0] + i * d[0].dilation, y = begin[1] + j * d[1].dilation,
                         x = begin[2] + k * d[2].dilation;
-                if (z < 0 || z >= d[0].in || y < 0 || y >= d[1].in || x < 0 || x >= d[2].in)
-                    continue;
                 int64_t index = (z * d[1].in + y) * d[2].in + x;
                 visit(walk, plane[index], index);
             }
@@ -128,7 +126,7 @@ static double finish_average(const WindowWalk *walk, const int64_t begin[MAX_SPA
     int64_t count = 1;
     for (int i = 0; i < MAX_SPATIAL; i++)
         count *= pool_counted(walk->attrs, &walk->dims[i], begin[i]);
-    return walk->result / (double)count;
+    return count ? walk->result / (double)count : 0; /* 0 where nothing counts, as in torch */
 }
 
 static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {

@@ -17,4 +17,5 @@ list(APPEND sources
     ops/unary.c
     ops/where.c
     ops/window.c
+    ops/window_text.c
 )

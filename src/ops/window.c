@@ -6,8 +6,8 @@
 
 #include "base/size.h"
 
-/* Numbers beyond this are nonsense, and would make the arithmetic overflow. */
-static const int64_t largest = (int64_t)1 << 31;
+/* Numbers beyond this are nonsense, and would make the arithmetic overflow: sums of two products must fit. */
+static const int64_t largest = WINDOW_LARGEST;
 
 static Status check_range(ParseContext *ctx, const char *name, const int64_t *values, int count,
                           int64_t min) {
@@ -69,31 +69,28 @@ WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t i
     }
     int64_t room = in + dim.pad_begin + dim.pad_end - extent;
     dim.out = floor_div(room, dim.stride) + 1;
-    if (attrs->ceil_mode && room >= 0 && room % dim.stride && dim.out * dim.stride < in + dim.pad_begin)
-        dim.out++;
+    if (attrs->ceil_mode && room % dim.stride && dim.out * dim.stride < in + dim.pad_begin)
+        dim.out++; /* rounded up, a window that is a little larger than the padded input is one too */
     return dim;
 }
 
 static int64_t symbolic_out(InferContext *ctx, const WindowAttrs *attrs, int spatial, int i, int64_t in,
                             int64_t kernel) {
-    const char *text = symbol_text(ctx->symbols, in);
-    if (!text)
+    if (attrs->auto_pad == AUTO_PAD_SAME_UPPER || attrs->auto_pad == AUTO_PAD_SAME_LOWER)
+        return window_derived_dim(ctx, in, -1, attrs->strides[i], 1);
+    /* Rounding up less a window that starts behind the input has no short text. */
+    if (kernel > largest || (attrs->ceil_mode && attrs->strides[i] > 1))
         return DIM_UNKNOWN;
-    bool same = attrs->auto_pad == AUTO_PAD_SAME_UPPER || attrs->auto_pad == AUTO_PAD_SAME_LOWER;
-    if (same && attrs->strides[i] == 1)
-        return in;
-    if (same)
-        return infer_derived_dim(ctx, in, "ceil((%s)/%" PRId64 ")", text, attrs->strides[i]);
-    bool padded = attrs->auto_pad == AUTO_PAD_NOTSET;
-    int64_t change =
-        (padded ? attrs->pads[i] + attrs->pads[spatial + i] : 0) - attrs->dilations[i] * (kernel - 1);
-    if (attrs->strides[i] == 1)
-        return change ? infer_derived_dim(ctx, in, "%s %c %" PRId64, text, change < 0 ? '-' : '+',
-                                          change < 0 ? -change : change)
-                      : in;
-    return infer_derived_dim(ctx, in, "%s((%s %c %" PRId64 ")/%" PRId64 ") + 1",
-                             attrs->ceil_mode ? "ceil" : "floor", text, change - 1 < 0 ? '-' : '+',
-                             change - 1 < 0 ? 1 - change : change - 1, attrs->strides[i]);
+    int64_t pads = attrs->auto_pad == AUTO_PAD_NOTSET ? attrs->pads[i] + attrs->pads[spatial + i] : 0;
+    return window_derived_dim(ctx, in, pads - attrs->dilations[i] * (kernel - 1) - 1, attrs->strides[i], 1);
+}
+
+WindowTaps window_taps(const WindowDim *dim, int64_t begin, int64_t size) {
+    WindowTaps taps = {.first = begin < 0 ? ceil_div(-begin, dim->dilation) : 0};
+    if (begin < size)
+        taps.end = i64_min(ceil_div(size - begin, dim->dilation), dim->kernel);
+    taps.end = i64_max(taps.end, taps.first);
+    return taps;
 }
 
 Status window_infer_dim(InferContext *ctx, const WindowAttrs *attrs, int spatial, int i, int64_t in,

@@ -6,6 +6,8 @@
 #include "ops/op.h"
 
 enum { MAX_SPATIAL = 3 };
+/* The largest size, kernel, stride, dilation and pad. */
+enum { WINDOW_LARGEST = 1 << 30 };
 
 typedef enum AutoPad { AUTO_PAD_NOTSET, AUTO_PAD_SAME_UPPER, AUTO_PAD_SAME_LOWER, AUTO_PAD_VALID } AutoPad;
 
@@ -36,6 +38,14 @@ WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t i
 /* The same for infer(): checked, and unknown or a symbol where `in` is. */
 Status window_infer_dim(InferContext *ctx, const WindowAttrs *attrs, int spatial, int i, int64_t in,
                         int64_t kernel, int64_t *out) MUST_CHECK;
+/* The taps [first, end) of a window that lie inside [0, size), where tap 0 lies at `begin`.  Numbers from a
+ * model may ask for windows far larger than the input: loops go over these taps. */
+typedef struct WindowTaps {
+    int64_t first, end;
+} WindowTaps;
+WindowTaps window_taps(const WindowDim *dim, int64_t begin, int64_t size);
+/* The dimension floor((dim + add) / divide) + then, for a symbol: its text, simplified. */
+int64_t window_derived_dim(InferContext *ctx, int64_t dim, int64_t add, int64_t divide, int64_t then);
 /* "H: floor((224 + 3 + 3 - 1*(7 - 1) - 1) / 2) + 1 = 112; W: ..." */
 const char *window_formula(const WindowAttrs *attrs, const Shape *x, const int64_t *kernel,
                            char text[EXPLANATION_TEXT]);

@@ -108,3 +108,18 @@ void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol,
             fail_msg("element %lld is %.9g, expected %.9g", (long long)i, a, b);
     }
 }
+
+void op_test_expect(OpTest *test, const Tensor *expected) {
+    if (op_test_run(test))
+        fail_msg("%s", test->error.message);
+    assert_tensor_close(&test->outputs[0], expected, 1e-6, 1e-6);
+    op_test_free(test);
+}
+
+void op_test_expect_error(OpTest *test, Status status, const char *message_part) {
+    Status got = op_test_run(test);
+    if (got != status || !strstr(test->error.message, message_part))
+        fail_msg("status %d, \"%s\"; expected %d, \"%s\"", (int)got, test->error.message, (int)status,
+                 message_part);
+    op_test_free(test);
+}

@@ -55,4 +55,9 @@ void fill_random(float *values, size_t count, uint64_t seed);
  * element (NaN equals NaN), and types are equal. */
 void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol, double atol);
 
+/* Runs the operator and fails the test unless it succeeds with output 0 within 1e-6 of `expected`; or unless
+ * it fails with this status and a message that has `message_part` in it.  Frees the test. */
+void op_test_expect(OpTest *test, const Tensor *expected);
+void op_test_expect_error(OpTest *test, Status status, const char *message_part);
+
 #endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/op_test.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void max_pool_never_lets_padding_win(void **state) {
+    (void)state;
+    OpTest test = {.op = "MaxPool",
+                   .opset = 8,
+                   .attrs = {attr_ints("kernel_shape", 3), attr_ints("pads", 1, 1)},
+                   .n_inputs = 1,
+                   .inputs = {tensor_f32(DIMS(1, 1, 3), -5, -7, -6)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 3), -5, -5, -6);
+    op_test_expect(&test, &y);
+}
+
+static void max_pool_indices_are_flat_and_of_the_first_maximum(void **state) {
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        OpTest test = {
+            .op = "MaxPool",
+            .opset = 12,
+            .attrs = {attr_ints("kernel_shape", 2, 2), attr_ints("strides", 1, 2),
+                      attr_int("storage_order", order)},
+            .n_inputs = 1,
+            .n_outputs = 2,
+            .inputs = {tensor_f32(DIMS(1, 2, 2, 4), 1, 9, 9, 4, 5, 6, 7, 9, 0, 0, 0, 0, 0, 0, 0, 1)}};
+        assert_int_equal(op_test_run(&test), STRIDER_OK);
+        Tensor y = tensor_f32(DIMS(1, 2, 1, 2), 9, 9, 0, 1);
+        Tensor rows = tensor_i64(DIMS(1, 2, 1, 2), 1, 2, 8, 15);
+        Tensor columns = tensor_i64(DIMS(1, 2, 1, 2), 2, 4, 8, 15);
+        assert_tensor_close(&test.outputs[0], &y, 0, 0);
+        assert_tensor_close(&test.outputs[1], order ? &columns : &rows, 0, 0);
+        op_test_free(&test);
+    }
+}
+
+static void max_pool_keeps_nan(void **state) {
+    (void)state;
+    OpTest test = {.op = "MaxPool",
+                   .opset = 12,
+                   .attrs = {attr_ints("kernel_shape", 2)},
+                   .n_inputs = 1,
+                   .inputs = {tensor_f32(DIMS(1, 1, 4), NAN, 7, 3, -INFINITY)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 3), NAN, 7, 3);
+    op_test_expect(&test, &y);
+}
+
+static void max_pool_takes_small_integers(void **state) {
+    (void)state;
+    OpTest test = {
+        .op = "MaxPool",
+        .opset = 12,
+        .attrs = {attr_ints("kernel_shape", 2), attr_ints("dilations", 2), attr_ints("pads", 2, 0)},
+        .n_inputs = 1,
+        .inputs = {op_test_tensor(STRIDER_I8, DIMS(1, 1, 3), (int8_t[]){-128, -3, -4}, 3)}};
+    Tensor y = op_test_tensor(STRIDER_I8, DIMS(1, 1, 3), (int8_t[]){-128, -3, -4}, 3);
+    op_test_expect(&test, &y);
+}
+
+static void ceil_mode_drops_a_window_that_starts_behind_the_input(void **state) {
+    (void)state;
+    Tensor x = tensor_f32(DIMS(1, 1, 4), 1, 2, 3, 4);
+    /* ceil((4 - 1)/2) + 1 = 3, and the third would start at 4 */
+    OpTest dropped = {
+        .op = "MaxPool",
+        .opset = 10,
+        .attrs = {attr_ints("kernel_shape", 1), attr_ints("strides", 2), attr_int("ceil_mode", 1)},
+        .n_inputs = 1,
+        .inputs = {x}};
+    Tensor y_dropped = tensor_f32(DIMS(1, 1, 2), 1, 3);
+    op_test_expect(&dropped, &y_dropped);
+    OpTest kept = {.op = "MaxPool",
+                   .opset = 10,
+                   .attrs = {attr_ints("kernel_shape", 3), attr_ints("strides", 3), attr_int("ceil_mode", 1)},
+                   .n_inputs = 1,
+                   .inputs = {x}};
+    Tensor y_kept = tensor_f32(DIMS(1, 1, 2), 3, 4);
+    op_test_expect(&kept, &y_kept);
+}
+
+static void average_pool_divides_by_what_counts(void **state) {
+    (void)state;
+    Tensor x = tensor_f32(DIMS(1, 1, 6), 1, 2, 3, 4, 5, 6);
+    /* the last window holds 6, one pad, and a cell beyond the padding, which never counts */
+    const struct {
+        int64_t include;
+        Tensor y;
+    } cases[] = {{0, tensor_f32(DIMS(1, 1, 4), 1.5f, 3, 5, 6)}, {1, tensor_f32(DIMS(1, 1, 4), 1, 3, 5, 3)}};
+    for (size_t i = 0; i < 2; i++) {
+        OpTest test = {.op = "AveragePool",
+                       .opset = 10,
+                       .attrs = {attr_ints("kernel_shape", 3), attr_ints("strides", 2),
+                                 attr_ints("pads", 1, 1), attr_int("ceil_mode", 1),
+                                 attr_int("count_include_pad", cases[i].include)},
+                       .n_inputs = 1,
+                       .inputs = {x}};
+        op_test_expect(&test, &cases[i].y);
+    }
+}
+
+static void average_pool_dilates(void **state) {
+    (void)state;
+    OpTest test = {.op = "AveragePool",
+                   .opset = 19,
+                   .attrs = {attr_ints("kernel_shape", 2, 1, 1), attr_ints("dilations", 2, 1, 1)},
+                   .n_inputs = 1,
+                   .inputs = {tensor_f32(DIMS(1, 1, 4, 1, 1), 1, 2, 3, 5)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 2, 1, 1), 2, 3.5f);
+    op_test_expect(&test, &y);
+}
+
+static void windows_far_larger_than_the_input_cost_no_more_than_it(void **state) {
+    (void)state;
+    OpTest average = {.op = "AveragePool",
+                      .opset = 19,
+                      .attrs = {attr_ints("kernel_shape", 1 << 29), attr_ints("strides", 1 << 30),
+                                attr_ints("pads", 1 << 29, 1 << 29), attr_int("count_include_pad", 1)},
+                      .n_inputs = 1,
+                      .inputs = {tensor_f32(DIMS(1, 1, 2), 1, 2)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 1), 0);
+    op_test_expect(&average, &y);
+}
+
+static void a_window_larger_than_the_input_is_one_where_sizes_round_up(void **state) {
+    (void)state;
+    OpTest test = {.op = "MaxPool",
+                   .opset = 10,
+                   .attrs = {attr_ints("kernel_shape", 4), attr_ints("strides", 3), attr_int("ceil_mode", 1)},
+                   .n_inputs = 1,
+                   .inputs = {tensor_f32(DIMS(1, 1, 3), 1, 3, 2)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 1), 3);
+    op_test_expect(&test, &y);
+}
+
+static void average_of_nothing_is_zero(void **state) {
+    (void)state;
+    OpTest test = {
+        .op = "AveragePool",
+        .opset = 19,
+        .attrs = {attr_ints("kernel_shape", 2), attr_ints("dilations", 2), attr_ints("pads", 1, 1)},
+        .n_inputs = 1,
+        .inputs = {tensor_f32(DIMS(1, 1, 1), 7)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 1), 0);
+    op_test_expect(&test, &y);
+}
+
+static void lp_pool_takes_the_norm(void **state) {
+    (void)state;
+    OpTest two = {.op = "LpPool",
+                  .opset = 18,
+                  .attrs = {attr_ints("kernel_shape", 2)},
+                  .n_inputs = 1,
+                  .inputs = {tensor_f32(DIMS(1, 1, 3), -3, 4, 0)}};
+    Tensor y_two = tensor_f32(DIMS(1, 1, 2), 5, 4);
+    op_test_expect(&two, &y_two);
+    OpTest old = {.op = "LpPool",
+                  .opset = 1,
+                  .attrs = {attr_ints("kernel_shape", 2), attr_float("p", 1)},
+                  .n_inputs = 1,
+                  .inputs = {tensor_f32(DIMS(1, 1, 3), -3, 4, 0)}};
+    Tensor y_old = tensor_f32(DIMS(1, 1, 2), 7, 4);
+    op_test_expect(&old, &y_old);
+}
+
+static void global_pools_reduce_all_spatial_dimensions(void **state) {
+    (void)state;
+    const struct {
+        const char *op;
+        Tensor y;
+    } cases[] = {{"GlobalAveragePool", tensor_f32(DIMS(1, 2, 1, 1), 1.75f, 0.5f)},
+                 {"GlobalMaxPool", tensor_f32(DIMS(1, 2, 1, 1), 4, 2)},
+                 {"GlobalLpPool", tensor_f32(DIMS(1, 2, 1, 1), 5, 2)}};
+    for (size_t i = 0; i < 3; i++) {
+        OpTest test = {.op = cases[i].op,
+                       .opset = 2,
+                       .n_inputs = 1,
+                       .inputs = {tensor_f32(DIMS(1, 2, 2, 2), 3, 4, 0, 0, 2, 0, 0, 0)}};
+        op_test_expect(&test, &cases[i].y);
+    }
+}
+
+static void pools_refuse_what_does_not_fit(void **state) {
+    (void)state;
+    const struct {
+        Attr attrs[3];
+        const char *message;
+    } cases[] = {
+        {{attr_int("ceil_mode", 1)}, "required attribute kernel_shape"},
+        {{attr_ints("kernel_shape", 0)}, "kernel_shape[0] is 0"},
+        {{attr_ints("kernel_shape", 1, 1)}, "kernel_shape has 2 values"},
+        {{attr_ints("kernel_shape", 4)}, "the window of 4"},
+        {{attr_ints("kernel_shape", 2), attr_ints("dilations", 1 << 30)}, "the window of 2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OpTest test = {
+            .op = "AveragePool", .opset = 19, .n_inputs = 1, .inputs = {tensor_f32(DIMS(1, 1, 3), 1, 2, 3)}};
+        memcpy(test.attrs, cases[i].attrs, sizeof cases[i].attrs);
+        op_test_expect_error(&test, STRIDER_BAD_MODEL, cases[i].message);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(max_pool_never_lets_padding_win),
+        cmocka_unit_test(max_pool_indices_are_flat_and_of_the_first_maximum),
+        cmocka_unit_test(max_pool_keeps_nan),
+        cmocka_unit_test(max_pool_takes_small_integers),
+        cmocka_unit_test(ceil_mode_drops_a_window_that_starts_behind_the_input),
+        cmocka_unit_test(average_pool_divides_by_what_counts),
+        cmocka_unit_test(average_pool_dilates),
+        cmocka_unit_test(windows_far_larger_than_the_input_cost_no_more_than_it),
+        cmocka_unit_test(a_window_larger_than_the_input_is_one_where_sizes_round_up),
+        cmocka_unit_test(average_of_nothing_is_zero),
+        cmocka_unit_test(lp_pool_takes_the_norm),
+        cmocka_unit_test(global_pools_reduce_all_spatial_dimensions),
+        cmocka_unit_test(pools_refuse_what_does_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
