@@ -5,15 +5,24 @@ list(APPEND sources
     ops/broadcast.c
     ops/cast.c
     ops/clip.c
+    ops/concat.c
     ops/conv.c
     ops/conv_transpose.c
     ops/dropout.c
+    ops/fill.c
+    ops/gather.c
     ops/global_pool.c
     ops/logic.c
     ops/op_helpers.c
     ops/op_table.c
+    ops/pad.c
     ops/pool.c
     ops/reduce.c
+    ops/reshape.c
+    ops/resize.c
+    ops/shape_ops.c
+    ops/slice.c
+    ops/transpose.c
     ops/unary.c
     ops/where.c
     ops/window.c

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_CONCAT_H
+#define OPS_CONCAT_H
+
+#include "ops/op.h"
+
+typedef struct AxisAttrs {
+    int64_t axis; /* may count from the end */
+} AxisAttrs;
+
+static inline int axis_resolve(int64_t axis, int rank) {
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
+/* Split: the sizes along the axis. */
+typedef struct SplitAttrs {
+    int64_t axis;
+    int n_split; /* -1 where absent */
+    const int64_t *split;
+    int64_t num_outputs; /* 0 where absent */
+} SplitAttrs;
+
+#endif

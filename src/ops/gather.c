@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gather (ONNX 1, 11, 13), GatherElements (11, 13), GatherND (11; 12: batch_dims; 13).  Negative indices
+ * count from the end; one that is out of range is an error, never a read. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/concat.h"
+
+static Status axis_parse(ParseContext *ctx, void *attrs_) {
+    AxisAttrs *attrs = attrs_;
+    return parse_int(ctx, "axis", 0, &attrs->axis);
+}
+
+/* Index `i` of a tensor of indices into a dimension. */
+static Status get_index(EvalContext *ctx, const Tensor *indices, int64_t i, int64_t dim, int64_t *index) {
+    int64_t stated = tensor_get_i64(indices, i);
+    *index = stated < 0 ? stated + dim : stated;
+    if (*index < 0 || *index >= dim)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "index %" PRId64 " is outside a dimension of %" PRId64,
+                         stated, dim);
+    return STRIDER_OK;
+}
+
+static Status gather_infer(InferContext *ctx) {
+    const AxisAttrs *attrs = infer_attrs(ctx);
+    const Shape *x = &ctx->inputs[0].shape, *indices = &ctx->inputs[1].shape;
+    int axis;
+    TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
+    TRY(infer_require_rank(ctx, 0, 1, -1));
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    if (x->rank < 0)
+        return STRIDER_OK;
+    TRY(infer_axis(ctx, attrs->axis, x->rank, &axis));
+    if (indices->rank < 0)
+        return STRIDER_OK;
+    if (x->rank - 1 + indices->rank > MAX_RANK)
+        return infer_fail(ctx, STRIDER_UNSUPPORTED, "the result has more than %d dimensions", MAX_RANK);
+    Shape *y = &ctx->outputs[0].shape;
+    y->rank = 0;
+    for (int i = 0; i < axis; i++)
+        y->dims[y->rank++] = x->dims[i];
+    for (int i = 0; i < indices->rank; i++)
+        y->dims[y->rank++] = indices->dims[i];
+    for (int i = axis + 1; i < x->rank; i++)
+        y->dims[y->rank++] = x->dims[i];
+    return STRIDER_OK;
+}
+
+static Status gather_reference(EvalContext *ctx) {
+    const AxisAttrs *attrs = eval_attrs(ctx);
+    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
+    const Shape *in = &x->type.shape;
+    int axis = axis_resolve(attrs->axis, in->rank);
+    int64_t outer = shape_size(in, 0, axis), n = tensor_elements(indices), index;
+    size_t part = (size_t)shape_size(in, axis + 1, in->rank) * dtype_size(x->type.dtype);
+    char *to = ctx->outputs[0]->data;
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < n; i++, to += part) {
+            TRY(get_index(ctx, indices, i, in->dims[axis], &index));
+            if (part)
+                memcpy(to, (const char *)x->data + (size_t)(o * in->dims[axis] + index) * part, part);
+        }
+    return STRIDER_OK;
+}
+
+const Op op_gather = {
+    .name = "Gather",
+    .since = 1,
+    .inputs = {2, 2},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(AxisAttrs),
+    .parse = axis_parse,
+    .infer = gather_infer,
+    .reference = gather_reference,
+};
+
+/* --- GatherElements
+ * -------------------------------------------------------------------------------------------- */
+
+static Status gather_elements_infer(InferContext *ctx) {
+    const AxisAttrs *attrs = infer_attrs(ctx);
+    const Shape *x = &ctx->inputs[0].shape, *indices = &ctx->inputs[1].shape;
+    int axis = 0;
+    TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
+    TRY(infer_require_rank(ctx, 0, 1, -1));
+    ctx->outputs[0] = type_of(ctx->inputs[0].dtype, *indices);
+    if (x->rank < 0 || indices->rank < 0)
+        return STRIDER_OK;
+    TRY(infer_axis(ctx, attrs->axis, x->rank, &axis));
+    if (x->rank != indices->rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "data has rank %d, indices %d", x->rank, indices->rank);
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis && x->dims[i] >= 0 && indices->dims[i] > x->dims[i])
+            return infer_fail(ctx, STRIDER_BAD_MODEL, "the indices are larger than the data in dimension %d",
+                              i);
+    return STRIDER_OK;
+}
+
+static Status gather_elements_reference(EvalContext *ctx) {
+    const AxisAttrs *attrs = eval_attrs(ctx);
+    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
+    const Shape *in = &x->type.shape, *out = &indices->type.shape;
+    int axis = axis_resolve(attrs->axis, in->rank);
+    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, index;
+    size_t size = dtype_size(x->type.dtype);
+    shape_strides(in, strides);
+    for (int64_t i = 0; i < tensor_elements(indices); i++) {
+        TRY(get_index(ctx, indices, i, in->dims[axis], &index));
+        int64_t from = index * strides[axis];
+        for (int d = 0; d < in->rank; d++)
+            from += d == axis ? 0 : counters[d] * strides[d];
+        memcpy((char *)ctx->outputs[0]->data + (size_t)i * size, (const char *)x->data + (size_t)from * size,
+               size);
+        for (int d = out->rank - 1; d >= 0 && ++counters[d] == out->dims[d]; d--)
+            counters[d] = 0;
+    }
+    return STRIDER_OK;
+}
+
+const Op op_gather_elements = {
+    .name = "GatherElements",
+    .since = 11,
+    .inputs = {2, 2},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(AxisAttrs),
+    .parse = axis_parse,
+    .infer = gather_elements_infer,
+    .reference = gather_elements_reference,
+};
+
+/* --- GatherND
+ * -------------------------------------------------------------------------------------------------- */
+
+typedef struct GatherNdAttrs {
+    int64_t batch_dims;
+} GatherNdAttrs;
+
+static Status gather_nd_parse(ParseContext *ctx, void *attrs_) {
+    GatherNdAttrs *attrs = attrs_;
+    TRY(parse_int(ctx, "batch_dims", 0, &attrs->batch_dims));
+    if (attrs->batch_dims < 0 || attrs->batch_dims >= MAX_RANK)
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "batch_dims is %" PRId64, attrs->batch_dims);
+    return STRIDER_OK;
+}
+
+static Status gather_nd_infer(InferContext *ctx) {
+    const GatherNdAttrs *attrs = infer_attrs(ctx);
+    const Shape *x = &ctx->inputs[0].shape, *indices = &ctx->inputs[1].shape;
+    int batch = (int)attrs->batch_dims;
+    TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
+    TRY(infer_require_rank(ctx, 1, 1, -1));
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    if (x->rank < 0 || indices->rank < 0 || indices->dims[indices->rank - 1] < 0)
+        return STRIDER_OK;
+    int64_t depth = indices->dims[indices->rank - 1];
+    if (batch >= indices->rank || depth < 1 || depth > x->rank - batch)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "tuples of %" PRId64 " indices do not fit data of rank %d",
+                          depth, x->rank);
+    for (int i = 0; i < batch; i++)
+        if (x->dims[i] >= 0 && indices->dims[i] >= 0 && x->dims[i] != indices->dims[i])
+            return infer_fail(ctx, STRIDER_BAD_MODEL, "batch dimension %d differs", i);
+    if (indices->rank - 1 + x->rank - batch - (int)depth > MAX_RANK)
+        return infer_fail(ctx, STRIDER_UNSUPPORTED, "the result has more than %d dimensions", MAX_RANK);
+    Shape *y = &ctx->outputs[0].shape;
+    y->rank = 0;
+    for (int i = 0; i < indices->rank - 1; i++)
+        y->dims[y->rank++] = indices->dims[i];
+    for (int i = batch + (int)depth; i < x->rank; i++)
+        y->dims[y->rank++] = x->dims[i];
+    return STRIDER_OK;
+}
+
+static Status gather_nd_reference(EvalContext *ctx) {
+    const GatherNdAttrs *attrs = eval_attrs(ctx);
+    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
+    const Shape *in = &x->type.shape, *tuples = &indices->type.shape;
+    int batch = (int)attrs->batch_dims, depth = (int)tuples->dims[tuples->rank - 1];
+    int64_t strides[MAX_RANK], n = shape_size(tuples, 0, tuples->rank - 1), index;
+    int64_t batches = shape_size(in, 0, batch), a_batch = shape_size(in, batch, in->rank);
+    size_t size = dtype_size(x->type.dtype), part = (size_t)shape_size(in, batch + depth, in->rank) * size;
+    shape_strides(in, strides);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t from = batches ? i / (n / batches) * a_batch : 0;
+        for (int d = 0; d < depth; d++) {
+            TRY(get_index(ctx, indices, i * depth + d, in->dims[batch + d], &index));
+            from += index * strides[batch + d];
+        }
+        if (part)
+            memcpy((char *)ctx->outputs[0]->data + (size_t)i * part,
+                   (const char *)x->data + (size_t)from * size, part);
+    }
+    return STRIDER_OK;
+}
+
+const Op op_gather_nd = {
+    .name = "GatherND",
+    .since = 11,
+    .inputs = {2, 2},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(GatherNdAttrs),
+    .parse = gather_nd_parse,
+    .infer = gather_nd_infer,
+    .reference = gather_nd_reference,
+};

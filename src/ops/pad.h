@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_PAD_H
+#define OPS_PAD_H
+
+#include "ops/op.h"
+
+typedef enum PadMode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } PadMode;
+
+typedef struct PadAttrs {
+    PadMode mode;
+    int n_pads; /* of the attribute, before opset 11; -1 where absent */
+    int64_t pads[2 * MAX_RANK];
+    float value;
+} PadAttrs;
+
+/* How many elements are added before and after each dimension; negative ones are taken away.  `inputs` as for
+ * infer() or reference(): pads and axes at 1 and 3.  Returns NULL, or what is wrong. */
+const char *pad_resolve(const PadAttrs *attrs, int rank, int n_inputs, const Tensor *const *inputs,
+                        int64_t begin[MAX_RANK], int64_t end[MAX_RANK]);
+/* The input index that output index `at` (counted from the input's first element, so it may be outside)
+ * shows; -1 where it is the constant.  `dim` > 0. */
+int64_t pad_source(PadMode mode, int64_t at, int64_t dim);
+
+#endif
