@@ -324,6 +324,11 @@ static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *t
         }
 }
 
+static size_t tile_weights(const DirectArgs *args, const TileBlocks *blocks) {
+    return (size_t)(((blocks->in_count - 1) * args->lanes + blocks->last_lanes) * args->n_taps *
+                    blocks->count * args->width);
+}
+
 static void fill_pack(void *context, void *memory) {
     const DirectPack *pack = context;
     const DirectArgs *args = pack->args;
@@ -332,15 +337,11 @@ static void fill_pack(void *context, void *memory) {
         const TileBlocks *blocks = &args->groups_of_blocks[i];
         int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * args->width, pack->g->out_channels);
         int64_t begin = (int64_t)blocks->first * args->width;
+        memset((float *)memory + blocks->weights_at, 0, tile_weights(args, blocks) * sizeof(float));
         pack_tile(pack, blocks, (float *)memory + blocks->weights_at);
         pack_consumed(pack->weight, (const char *)pack->weight->data + (size_t)begin * channel_bytes,
                       (size_t)(end - begin) * channel_bytes);
     }
-}
-
-static size_t tile_weights(const DirectArgs *args, const TileBlocks *blocks) {
-    return (size_t)(((blocks->in_count - 1) * args->lanes + blocks->last_lanes) * args->n_taps *
-                    blocks->count * args->width);
 }
 
 static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, DirectArgs *args, int count,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cpu/cpu.h"
 
+#include <string.h>
+
 #include "base/size.h"
 
 static bool is_absent(const KernelQuery *query, int port) {
@@ -26,4 +28,25 @@ Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int w
         values[i] = (float)tensor_get_f64(constant, i);
     *bias = values;
     return STRIDER_OK;
+}
+
+bool cpu_is_f32(const KernelQuery *query, int port) {
+    return !is_absent(query, port) && query->inputs[port].type.dtype == STRIDER_F32;
+}
+
+Status cpu_take_args(PrepareContext *ctx, size_t size_bytes, void *args) {
+    void *memory = region_take(ctx->region, size_bytes);
+    if (!memory)
+        return fail_memory(ctx->err, size_bytes, "the plan");
+    memcpy(args, &memory, sizeof memory);
+    return STRIDER_OK;
+}
+
+double cpu_memory_cost(double bytes) {
+    return 1000 + bytes * 0.05;
+}
+
+int cpu_last_lanes(const Shape *shape, Layout layout) {
+    int rest = (int)(shape->dims[1] % layout);
+    return rest ? rest : layout;
 }

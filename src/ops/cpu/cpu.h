@@ -15,4 +15,30 @@ bool cpu_optional_constant(const KernelQuery *query, int port);
 Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
                      const float **bias) MUST_CHECK;
 
+/* Declares the table NAME of every instruction set, as the templates define it by `const TYPE ISA(NAME)`, and
+ * NAME_for(isa). */
+#if defined(__x86_64__)
+#define ISA_TABLES(TYPE, NAME)                                                                               \
+    extern const TYPE NAME##_generic, NAME##_avx2, NAME##_avx512;                                            \
+    static inline const TYPE *NAME##_for(Isa isa) {                                                          \
+        return isa == ISA_AVX512 ? &NAME##_avx512 : isa == ISA_AVX2 ? &NAME##_avx2 : &NAME##_generic;        \
+    }
+#else
+#define ISA_TABLES(TYPE, NAME)                                                                               \
+    extern const TYPE NAME##_generic;                                                                        \
+    static inline const TYPE *NAME##_for(Isa isa) {                                                          \
+        (void)isa;                                                                                           \
+        return &NAME##_generic;                                                                              \
+    }
+#endif
+
+/* Whether the operand is there and of float32. */
+bool cpu_is_f32(const KernelQuery *query, int port);
+/* Zeroed memory in the plan for a kernel's arguments. */
+Status cpu_take_args(PrepareContext *ctx, size_t size_bytes, void *args) MUST_CHECK;
+/* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */
+double cpu_memory_cost(double bytes);
+/* Channels in the last block of a blocked tensor. */
+int cpu_last_lanes(const Shape *shape, Layout layout);
+
 #endif

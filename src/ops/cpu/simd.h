@@ -32,8 +32,9 @@ INLINE vf v_load(const float *from) {
 INLINE void v_store(float *to, vf value) {
     *(vf_unaligned *)to = value;
 }
+/* Minus, as adding zero would turn -0 into 0 and so not fold away. */
 INLINE vf v_set(float value) {
-    return (vf){0} + value;
+    return value - (vf){0};
 }
 INLINE vi v_set_int(int32_t value) {
     return (vi){0} + value;
@@ -48,11 +49,28 @@ INLINE vf v_select(vi mask, vf a, vf b) {
 }
 
 /* Lanes [0, count) of the vector, zero behind, whatever is in them. */
-INLINE vf v_first_lanes(vf value, int count) {
+INLINE vi v_lane_mask(int count) {
     vi lane;
     for (int i = 0; i < VW; i++)
         lane[i] = i;
-    return (vf)((vi)value & (lane < v_set_int(count)));
+    return lane < v_set_int(count);
+}
+INLINE vf v_first_lanes(vf value, int count) {
+    return (vf)((vi)value & v_lane_mask(count));
+}
+
+INLINE vf v_sqrt(vf x) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vf)_mm512_sqrt_ps((__m512)x);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    return (vf)_mm256_sqrt_ps((__m256)x);
+#elif STRIDER_WIDTH == 4 && defined(__SSE2__)
+    return (vf)_mm_sqrt_ps((__m128)x);
+#else
+    for (int i = 0; i < VW; i++)
+        x[i] = __builtin_sqrtf(x[i]);
+    return x;
+#endif
 }
 
 /* The larger and the smaller of a bound and x; NaN in x stays. */

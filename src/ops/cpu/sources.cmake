@@ -2,9 +2,13 @@ list(APPEND sources
     ops/cpu/conv_direct.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
+    ops/cpu/elementwise.c
     ops/cpu/kernels.c
+    ops/cpu/pool.c
     ops/cpu/reorder.c
 )
 list(APPEND templates
     ops/cpu/conv_tile_tmpl.c
+    ops/cpu/elementwise_tmpl.c
+    ops/cpu/pool_tmpl.c
 )

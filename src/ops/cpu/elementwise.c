@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elementwise operators in float32, plain or blocked.
+ *
+ * The output's dimensions are merged as far as every operand's strides allow; the last one is the row that a
+ * template computes.  A blocked output has the dimensions [N, blocks, D...] of pixels of one vector; an
+ * operand with one element for each channel, or for each pixel, is read as it lies, plain or blocked. */
+#include "ops/cpu/elementwise.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/binary.h"
+#include "ops/unary.h"
+
+enum {
+    MOST_DIMS = MAX_RANK + 1,
+    PIECE_FLOATS = 8192, /* what one row function computes at most, and a task at least where there is more */
+};
+
+typedef struct ElementwiseOperand {
+    int64_t strides[MOST_DIMS]; /* in floats; 0 where it is broadcast */
+    bool partial;               /* plain channels: the last block has fewer */
+} ElementwiseOperand;
+
+typedef struct ElementwiseArgs {
+    RowFunction function;
+    Row row;        /* what is the same for all rows */
+    int n_dims;     /* outside the row */
+    int block_dim;  /* the one of blocks; -1 where the output is plain */
+    int last_lanes; /* of the last block */
+    int width;      /* floats in a pixel; 1 where plain */
+    int64_t dims[MOST_DIMS];
+    int64_t row_pixels, piece_pixels, pieces, units, units_a_task;
+    ElementwiseOperand operands[2];
+} ElementwiseArgs;
+
+/* --- running
+ * --------------------------------------------------------------------------------------------------- */
+
+static void run_unit(const ElementwiseArgs *args, const KernelCall *call, int64_t unit) {
+    int64_t begin = unit % args->pieces * args->piece_pixels, index = unit / args->pieces;
+    Row row = args->row;
+    row.a = call->inputs[0];
+    row.b = args->row.b ? call->inputs[1] : NULL;
+    row.out = (float *)call->outputs[0] + (index * args->row_pixels + begin) * args->width;
+    row.floats = i64_min(args->piece_pixels, args->row_pixels - begin) * args->width;
+    for (int d = args->n_dims - 1; d >= 0; d--) {
+        int64_t at = index % args->dims[d];
+        index /= args->dims[d];
+        row.a += at * args->operands[0].strides[d];
+        if (row.b)
+            row.b += at * args->operands[1].strides[d];
+        if (d == args->block_dim && at == args->dims[d] - 1) {
+            row.lanes = args->last_lanes;
+            if (args->operands[0].partial)
+                row.a_lanes = args->last_lanes;
+            if (args->operands[1].partial)
+                row.b_lanes = args->last_lanes;
+        }
+    }
+    row.a += begin * args->operands[0].strides[args->n_dims];
+    if (row.b)
+        row.b += begin * args->operands[1].strides[args->n_dims];
+    args->function(&row);
+}
+
+static void elementwise_run(const KernelCall *call, int64_t task) {
+    const ElementwiseArgs *args = call->args;
+    int64_t first = task * args->units_a_task, end = i64_min(first + args->units_a_task, args->units);
+    for (int64_t unit = first; unit < end; unit++)
+        run_unit(args, call, unit);
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
+
+/* An operand's size in the output's dimension `d`; 1 where it has none. */
+static int64_t aligned_dim(const Shape *shape, const Shape *out, int d) {
+    int at = d - (out->rank - shape->rank);
+    return at < 0 ? 1 : shape->dims[at];
+}
+
+static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[MOST_DIMS]) {
+    int64_t stride = 1;
+    for (int d = out->rank - 1; d >= 0; d--) {
+        int64_t size = aligned_dim(shape, out, d);
+        strides[d] = size == 1 ? 0 : stride;
+        stride *= size;
+    }
+}
+
+/* In floats, over the dimensions [N, blocks, D...] of the output. */
+static void blocked_strides(const Operand *operand, const Shape *out, int width, int64_t strides[MOST_DIMS]) {
+    const Shape *shape = &operand->type.shape;
+    int64_t channels = aligned_dim(shape, out, 1), unit = operand->layout, plane = 1;
+    for (int d = out->rank - 1; d > 1; d--) {
+        int64_t size = aligned_dim(shape, out, d);
+        strides[d] = size == 1 ? 0 : plane * unit;
+        plane *= size;
+    }
+    bool is_plain = operand->layout == LAYOUT_PLAIN;
+    strides[1] = channels == 1 ? 0 : is_plain ? width * plane : plane * unit;
+    int64_t image = (is_plain ? channels : ceil_div(channels, width)) * plane * unit;
+    strides[0] = aligned_dim(shape, out, 0) == 1 ? 0 : image;
+}
+
+/* Drops dimensions of one element and merges neighbours over which all operands go on evenly; dimensions up
+ * to `keep` stay. */
+static int merge_dims(ElementwiseArgs *args, int n_dims, int keep) {
+    int64_t *dims = args->dims;
+    ElementwiseOperand *operands = args->operands;
+    int kept = keep;
+    for (int d = keep; d < n_dims; d++) {
+        if (dims[d] == 1)
+            continue;
+        bool merges = kept > keep;
+        for (int i = 0; i < 2 && merges; i++)
+            merges = operands[i].strides[kept - 1] == operands[i].strides[d] * dims[d];
+        int to = merges ? kept - 1 : kept++;
+        dims[to] = merges ? dims[to] * dims[d] : dims[d];
+        for (int i = 0; i < 2; i++)
+            operands[i].strides[to] = operands[i].strides[d];
+    }
+    if (kept == keep) { /* a row of one */
+        dims[kept] = 1;
+        operands[0].strides[kept] = operands[1].strides[kept] = 0;
+        kept++;
+    }
+    return kept;
+}
+
+/* The mode, step and lanes of an operand in a row. */
+static RowMode row_mode(const ElementwiseArgs *args, const Operand *operand, const Shape *out, int port,
+                        int64_t *step, int *lanes) {
+    int64_t stride = args->operands[port].strides[args->n_dims];
+    bool has_channels = args->block_dim >= 0 && (aligned_dim(&operand->type.shape, out, 1) > 1 ||
+                                                 (out->dims[1] == 1 && operand->layout != LAYOUT_PLAIN));
+    *step = stride;
+    *lanes = has_channels ? args->width : 1;
+    if (stride == 0)
+        return ROW_SAME;
+    return stride == args->width && (args->block_dim < 0 || has_channels) ? ROW_VECTORS : ROW_PIXELS;
+}
+
+/* An input with the shape that it is broadcast from. */
+static Operand operand_of(const KernelQuery *query, int port) {
+    Operand operand = query->inputs[port];
+    if (port == 1)
+        operand.type.shape =
+            binary_second_shape(query->node, &query->inputs[0].type.shape, &operand.type.shape);
+    return operand;
+}
+
+static Status elementwise_prepare(const KernelQuery *query, RowFunction function, int n_operands,
+                                  PrepareContext *ctx, Prepared *prepared, ElementwiseArgs **result) {
+    const Shape *out = &query->outputs[0].type.shape;
+    const Layout layout = query->outputs[0].layout;
+    ElementwiseArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    args->function = function;
+    args->width = layout;
+    args->block_dim = layout == LAYOUT_PLAIN ? -1 : 1;
+    args->row.lanes = query->width;
+    memcpy(args->dims, out->dims, sizeof out->dims);
+    if (layout != LAYOUT_PLAIN) {
+        args->dims[1] = layout_blocks(out, layout);
+        args->last_lanes = cpu_last_lanes(out, layout);
+    }
+    for (int i = 0; i < n_operands; i++) {
+        const Operand operand = operand_of(query, i);
+        if (layout == LAYOUT_PLAIN)
+            plain_strides(&operand.type.shape, out, args->operands[i].strides);
+        else
+            blocked_strides(&operand, out, layout, args->operands[i].strides);
+        args->operands[i].partial = layout != LAYOUT_PLAIN && operand.layout == LAYOUT_PLAIN &&
+                                    aligned_dim(&operand.type.shape, out, 1) > 1;
+    }
+    if (n_operands == 1)
+        args->operands[1] = args->operands[0];
+    int n_dims = merge_dims(args, out->rank, layout == LAYOUT_PLAIN ? 0 : 2);
+    args->n_dims = n_dims - 1;
+    args->row_pixels = args->dims[args->n_dims];
+    Row *row = &args->row;
+    const Operand a = operand_of(query, 0);
+    row->a_mode = n_operands == 1 ? ROW_VECTORS : row_mode(args, &a, out, 0, &row->a_step, &row->a_lanes);
+    if (n_operands == 2) {
+        static const float second_operand;
+        row->b = &second_operand; /* says that there is one; its address comes with the run */
+        const Operand b = operand_of(query, 1);
+        row->b_mode = row_mode(args, &b, out, 1, &row->b_step, &row->b_lanes);
+    }
+    args->piece_pixels = i64_max(i64_min(args->row_pixels, PIECE_FLOATS / args->width), 1);
+    args->pieces = ceil_div(args->row_pixels, args->piece_pixels);
+    args->units = args->pieces;
+    for (int d = 0; d < args->n_dims; d++)
+        args->units *= args->dims[d];
+    args->units_a_task = i64_max(PIECE_FLOATS / i64_max(args->piece_pixels * args->width, 1), 1);
+    *prepared =
+        (Prepared){.run = elementwise_run, .args = args, .tasks = ceil_div(args->units, args->units_a_task)};
+    *result = args;
+    return STRIDER_OK;
+}
+
+/* --- choosing
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Whether an operand can take part in a blocked output; sets the layout that it is wanted in. */
+static bool fits_blocked(Operand *operand, const Shape *out, int width) {
+    const Shape *shape = &operand->type.shape;
+    bool same_rank = shape->rank == out->rank, one_pixel = true;
+    for (int d = 2; d < out->rank; d++)
+        one_pixel = one_pixel && aligned_dim(shape, out, d) == 1;
+    bool has_channels = aligned_dim(shape, out, 1) == out->dims[1];
+    if (has_channels && !one_pixel) {
+        operand->layout = width;
+        return same_rank;
+    }
+    if (!same_rank || !layout_can_block(&operand->type))
+        operand->layout = LAYOUT_PLAIN;
+    return true;
+}
+
+static bool is_blocked_now(const KernelQuery *query, int port) {
+    return query->inputs[port].layout == query->width;
+}
+
+static bool binary_accepts(KernelQuery *query) {
+    if (query->n_inputs != 2 || !cpu_is_f32(query, 0) || !cpu_is_f32(query, 1) ||
+        query->outputs[0].type.dtype != STRIDER_F32)
+        return false;
+    const Shape *out = &query->outputs[0].type.shape;
+    Operand a = operand_of(query, 0), b = operand_of(query, 1);
+    bool moved = !shape_equal(&b.type.shape, &query->inputs[1].type.shape);
+    if ((is_blocked_now(query, 0) || is_blocked_now(query, 1)) && layout_can_block(&query->outputs[0].type) &&
+        fits_blocked(&a, out, query->width) && fits_blocked(&b, out, query->width) &&
+        (!moved || b.layout == LAYOUT_PLAIN)) {
+        query->inputs[0].layout = a.layout;
+        query->inputs[1].layout = b.layout;
+        query->outputs[0].layout = query->width;
+    } else {
+        query->inputs[0].layout = query->inputs[1].layout = LAYOUT_PLAIN;
+    }
+    return true;
+}
+
+static double elementwise_cost(const KernelQuery *query) {
+    double bytes = 0;
+    size_t size_bytes;
+    for (int i = 0; i < query->n_inputs; i++)
+        if (query->inputs[i].type.dtype && type_size(&query->inputs[i].type, &size_bytes))
+            bytes += (double)size_bytes;
+    if (type_size(&query->outputs[0].type, &size_bytes))
+        bytes += (double)size_bytes;
+    return cpu_memory_cost(bytes);
+}
+
+static Status binary_prepare(const KernelQuery *query, BinaryKind kind, PrepareContext *ctx,
+                             Prepared *prepared) {
+    ElementwiseArgs *args;
+    return elementwise_prepare(query, elementwise_for(query->isa)->binary[kind], 2, ctx, prepared, &args);
+}
+
+#define BINARY_KERNEL(ROW, NAME, OP, KIND)                                                                   \
+    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {         \
+        return binary_prepare(query, KIND, ctx, prepared);                                                   \
+    }                                                                                                        \
+    const Kernel ROW = {.name = NAME,                                                                        \
+                        .op = OP,                                                                            \
+                        .accepts = binary_accepts,                                                           \
+                        .cost = elementwise_cost,                                                            \
+                        .prepare = ROW##_prepare,                                                            \
+                        .overwrites = 3};
+
+BINARY_KERNEL(kernel_add, "add", "Add", BINARY_ADD)
+BINARY_KERNEL(kernel_sum, "sum", "Sum", BINARY_ADD)
+BINARY_KERNEL(kernel_sub, "sub", "Sub", BINARY_SUB)
+BINARY_KERNEL(kernel_mul, "mul", "Mul", BINARY_MUL)
+BINARY_KERNEL(kernel_div, "div", "Div", BINARY_DIV)
+BINARY_KERNEL(kernel_max, "max", "Max", BINARY_MAX)
+BINARY_KERNEL(kernel_min, "min", "Min", BINARY_MIN)
+BINARY_KERNEL(kernel_prelu, "prelu", "PRelu", BINARY_PRELU)
+
+/* --- one operand
+ * ------------------------------------------------------------------------------------------------ */
+
+static RowFunction unary_function(const KernelQuery *query, Activation *activation) {
+    static const struct {
+        const char *op;
+        UnaryKind kind;
+    } others[] = {{"Neg", UNARY_NEG},
+                  {"Abs", UNARY_ABS},
+                  {"Sqrt", UNARY_SQRT},
+                  {"Exp", UNARY_EXP},
+                  {"Reciprocal", UNARY_RECIPROCAL},
+                  {"Erf", UNARY_ERF}};
+    const ElementwiseTable *table = elementwise_for(query->isa);
+    *activation = (Activation){0};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(query->node->op->name, others[i].op) == 0)
+            return table->unary[others[i].kind];
+    return node_activation(query->node, activation) ? table->activation[activation->kind] : NULL;
+}
+
+static bool unary_accepts(KernelQuery *query) {
+    Activation activation;
+    if (!cpu_is_f32(query, 0) || query->outputs[0].type.dtype != STRIDER_F32 ||
+        !unary_function(query, &activation))
+        return false;
+    for (int i = 1; i < query->n_inputs; i++)
+        query->inputs[i].packed = true; /* constants that the activation holds */
+    query->outputs[0].layout = query->inputs[0].layout;
+    return true;
+}
+
+/* What an element costs besides memory: most of the time for those with an exponential. */
+static double unary_cost(const KernelQuery *query) {
+    return elementwise_cost(query) + 0.2 * (double)shape_elements(&query->outputs[0].type.shape);
+}
+
+static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    Activation activation;
+    RowFunction function = unary_function(query, &activation);
+    ElementwiseArgs *args;
+    TRY(elementwise_prepare(query, function, 1, ctx, prepared, &args));
+    args->row.activation = activation;
+    return STRIDER_OK;
+}
+
+#define UNARY_KERNEL(ROW, NAME, OP)                                                                          \
+    const Kernel ROW = {.name = NAME,                                                                        \
+                        .op = OP,                                                                            \
+                        .accepts = unary_accepts,                                                            \
+                        .cost = unary_cost,                                                                  \
+                        .prepare = unary_prepare,                                                            \
+                        .overwrites = 1};
+
+UNARY_KERNEL(kernel_relu, "relu", "Relu")
+UNARY_KERNEL(kernel_clip, "clip", "Clip")
+UNARY_KERNEL(kernel_leaky_relu, "leaky_relu", "LeakyRelu")
+UNARY_KERNEL(kernel_hard_sigmoid, "hard_sigmoid", "HardSigmoid")
+UNARY_KERNEL(kernel_hard_swish, "hard_swish", "HardSwish")
+UNARY_KERNEL(kernel_sigmoid, "sigmoid", "Sigmoid")
+UNARY_KERNEL(kernel_swish, "swish", "Swish")
+UNARY_KERNEL(kernel_tanh, "tanh", "Tanh")
+UNARY_KERNEL(kernel_elu, "elu", "Elu")
+UNARY_KERNEL(kernel_softplus, "softplus", "Softplus")
+UNARY_KERNEL(kernel_mish, "mish", "Mish")
+UNARY_KERNEL(kernel_gelu, "gelu", "Gelu")
+UNARY_KERNEL(kernel_neg, "neg", "Neg")
+UNARY_KERNEL(kernel_abs, "abs", "Abs")
+UNARY_KERNEL(kernel_sqrt, "sqrt", "Sqrt")
+UNARY_KERNEL(kernel_exp, "exp", "Exp")
+UNARY_KERNEL(kernel_reciprocal, "reciprocal", "Reciprocal")
+UNARY_KERNEL(kernel_erf, "erf", "Erf")

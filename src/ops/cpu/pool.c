@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MaxPool and AveragePool of blocked tensors; GlobalMaxPool and GlobalAveragePool of either layout. */
+#include "ops/cpu/pool.h"
+
+#include "base/size.h"
+#include "ops/pool.h"
+
+enum {
+    LEAST_TASKS = 16,
+    TASK_BYTES = 64 * 1024, /* of input that a task of whole planes reads at least */
+};
+
+/* --- windows
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool pool_accepts(KernelQuery *query) {
+    if (!cpu_is_f32(query, 0) || !layout_can_block(&query->inputs[0].type) ||
+        (query->n_outputs > 1 && query->node->outputs[1]))
+        return false;
+    query->inputs[0].layout = query->outputs[0].layout = query->width;
+    return true;
+}
+
+static double pool_cost(const KernelQuery *query) {
+    const PoolAttrs *attrs = query->node->attrs;
+    const Shape *out = &query->outputs[0].type.shape;
+    double taps = 1;
+    for (int i = 0; i < out->rank - 2; i++)
+        taps *= (double)attrs->window.kernel[i];
+    double vectors =
+        (double)(out->dims[0] * layout_blocks(out, query->width)) * (double)shape_size(out, 2, out->rank);
+    return 1000 + vectors * (1 + taps * 0.4);
+}
+
+static Status counted_in(const PoolAttrs *attrs, const WindowDim *dim, PrepareContext *ctx,
+                         const int64_t **counted) {
+    int64_t *counts;
+    TRY(cpu_take_args(ctx, (size_t)dim->out * sizeof *counts, &counts));
+    for (int64_t i = 0; i < dim->out; i++)
+        counts[i] = pool_counted(attrs, dim, i * dim->stride - dim->pad_begin);
+    *counted = counts;
+    return STRIDER_OK;
+}
+
+/* Outputs in a row whose windows need no check against the input's border. */
+static void find_inside(PoolArgs *args) {
+    const WindowDim *x = &args->dims[2];
+    int64_t room = x->in - 1 - (x->kernel - 1) * x->dilation + x->pad_begin; /* for the last begin */
+    int64_t begin = x->pad_begin > 0 ? ceil_div(x->pad_begin, x->stride) : 0;
+    int64_t end = room < 0 ? 0 : room / x->stride + 1;
+    args->inside_begin = i64_min(begin, x->out);
+    args->inside_end = i64_max(i64_min(end, x->out), args->inside_begin);
+}
+
+static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
+    const PoolAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape;
+    PoolArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    pool_geometry(attrs, x, args->dims);
+    find_inside(args);
+    for (int i = 0; i < MAX_SPATIAL && !is_max; i++)
+        TRY(counted_in(attrs, &args->dims[i], ctx, &args->counted[i]));
+    args->blocks = layout_blocks(x, query->width);
+    args->last_lanes = cpu_last_lanes(x, query->width);
+    int64_t planes = x->dims[0] * args->blocks, rows = args->dims[0].out * args->dims[1].out;
+    int64_t strips = planes ? i64_min(ceil_div(LEAST_TASKS, planes), rows) : 1;
+    args->strip_rows = ceil_div(rows, i64_max(strips, 1));
+    args->strips = args->strip_rows ? ceil_div(rows, args->strip_rows) : 0;
+    const PoolTable *table = pool_for(query->isa);
+    *prepared =
+        (Prepared){.run = is_max ? table->max : table->average, .args = args, .tasks = planes * args->strips};
+    return STRIDER_OK;
+}
+
+static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return pool_prepare(query, true, ctx, prepared);
+}
+
+static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return pool_prepare(query, false, ctx, prepared);
+}
+
+const Kernel kernel_max_pool = {
+    .name = "max_pool",
+    .op = "MaxPool",
+    .accepts = pool_accepts,
+    .cost = pool_cost,
+    .prepare = max_pool_prepare,
+};
+
+const Kernel kernel_average_pool = {
+    .name = "average_pool",
+    .op = "AveragePool",
+    .accepts = pool_accepts,
+    .cost = pool_cost,
+    .prepare = average_pool_prepare,
+};
+
+/* --- whole planes
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool global_pool_accepts(KernelQuery *query) {
+    const Shape *x = &query->inputs[0].type.shape;
+    if (!cpu_is_f32(query, 0) || shape_size(x, 2, x->rank) == 0)
+        return false;
+    query->outputs[0].layout = query->inputs[0].layout;
+    return true;
+}
+
+static double global_pool_cost(const KernelQuery *query) {
+    return cpu_memory_cost((double)shape_elements(&query->inputs[0].type.shape) * sizeof(float));
+}
+
+static Status planes_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
+    const Shape *x = &query->inputs[0].type.shape;
+    const Layout layout = query->inputs[0].layout;
+    PlaneArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    args->pixels = shape_size(x, 2, x->rank);
+    args->channels = x->dims[1];
+    args->blocks = layout_blocks(x, layout);
+    args->planes = x->dims[0] * args->blocks;
+    args->last_lanes = cpu_last_lanes(x, layout);
+    args->plain_output = query->outputs[0].layout == LAYOUT_PLAIN;
+    int64_t plane_bytes = args->pixels * layout * (int64_t)sizeof(float);
+    args->planes_a_task = i64_max(TASK_BYTES / i64_max(plane_bytes, 1), 1);
+    const PoolTable *table = pool_for(query->isa);
+    prepared->run = layout == LAYOUT_PLAIN
+                        ? (is_max ? table->plane_max_plain : table->plane_average_plain)
+                        : (is_max ? table->plane_max_blocked : table->plane_average_blocked);
+    prepared->args = args;
+    prepared->tasks = ceil_div(args->planes, args->planes_a_task);
+    return STRIDER_OK;
+}
+
+static Status global_max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return planes_prepare(query, true, ctx, prepared);
+}
+
+static Status global_average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return planes_prepare(query, false, ctx, prepared);
+}
+
+const Kernel kernel_global_max_pool = {
+    .name = "global_max_pool",
+    .op = "GlobalMaxPool",
+    .accepts = global_pool_accepts,
+    .cost = global_pool_cost,
+    .prepare = global_max_pool_prepare,
+};
+
+const Kernel kernel_global_average_pool = {
+    .name = "global_average_pool",
+    .op = "GlobalAveragePool",
+    .accepts = global_pool_accepts,
+    .cost = global_pool_cost,
+    .prepare = global_average_pool_prepare,
+};

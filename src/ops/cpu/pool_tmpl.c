@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pooling of blocked tensors, a vector of channels at a time, and of whole planes. */
+#include <math.h>
+
+#include "ops/cpu/pool.h"
+#include "ops/cpu/simd.h"
+
+/* NaN is larger than everything, as in torch: once there, it stays. */
+INLINE vf max_or_nan(vf so_far, vf x) {
+    return v_select((x > so_far) | v_is_nan(x), x, so_far);
+}
+
+INLINE vf combine(const bool is_max, vf so_far, vf x) {
+    return is_max ? max_or_nan(so_far, x) : so_far + x;
+}
+
+typedef struct Taps {
+    int64_t begin, end; /* of the kernel, that lie inside the input */
+} Taps;
+
+static Taps taps_inside(const WindowDim *dim, int64_t out) {
+    const int64_t first = out * dim->stride - dim->pad_begin;
+    Taps taps = {0, dim->kernel};
+    if (first < 0)
+        taps.begin = (-first + dim->dilation - 1) / dim->dilation;
+    if (first + (dim->kernel - 1) * dim->dilation >= dim->in)
+        taps.end = first >= dim->in ? 0 : (dim->in - 1 - first) / dim->dilation + 1;
+    if (taps.begin > taps.end)
+        taps.begin = taps.end;
+    return taps;
+}
+
+/* A row of outputs: which input rows its windows cover is the same for all. */
+typedef struct PoolRow {
+    const float *plane; /* input */
+    float *out;         /* output row */
+    Taps z, y;
+    int64_t z_first, y_first; /* where tap 0 lies; may be outside */
+    float counted;            /* AveragePool: of the other two dimensions */
+    vi mask;
+} PoolRow;
+
+INLINE vf window(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t x_first,
+                 int64_t x_begin, int64_t x_end, const int kernel) {
+    const WindowDim *d = args->dims;
+    vf result = is_max ? v_set(-INFINITY) : v_zero();
+    for (int64_t i = row->z.begin; i < row->z.end; i++)
+        for (int64_t j = row->y.begin; j < row->y.end; j++) {
+            const int64_t line =
+                (row->z_first + i * d[0].dilation) * d[1].in + row->y_first + j * d[1].dilation;
+            const float *from = row->plane + (line * d[2].in + x_first) * VW;
+            if (kernel) {
+#pragma GCC unroll 3
+                for (int k = 0; k < kernel; k++)
+                    result = combine(is_max, result, v_load(from + k * VW));
+            } else {
+                for (int64_t k = x_begin; k < x_end; k++)
+                    result = combine(is_max, result, v_load(from + k * d[2].dilation * VW));
+            }
+        }
+    return result;
+}
+
+INLINE void finish(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t x, vf value) {
+    if (!is_max)
+        value /= v_set(row->counted * (float)args->counted[2][x]);
+    v_store(row->out + x * VW, (vf)((vi)value & row->mask));
+}
+
+/* `kernel` is the width of undilated windows where that is known at compile time, else 0. */
+INLINE void inside_outputs(const PoolArgs *args, const PoolRow *row, const bool is_max, const int kernel) {
+    const WindowDim *d = &args->dims[2];
+    for (int64_t x = args->inside_begin; x < args->inside_end; x++)
+        finish(args, row, is_max, x,
+               window(args, row, is_max, x * d->stride - d->pad_begin, 0, d->kernel, kernel));
+}
+
+INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t begin,
+                           int64_t end) {
+    const WindowDim *d = &args->dims[2];
+    for (int64_t x = begin; x < end; x++) {
+        const Taps taps = taps_inside(d, x);
+        finish(args, row, is_max, x,
+               window(args, row, is_max, x * d->stride - d->pad_begin, taps.begin, taps.end, 0));
+    }
+}
+
+INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
+    const PoolArgs *args = call->args;
+    const WindowDim *d = args->dims;
+    const int64_t plane = task / args->strips, first = task % args->strips * args->strip_rows;
+    const int64_t rows = d[0].out * d[1].out;
+    const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
+    const bool is_last = plane % args->blocks == args->blocks - 1;
+    PoolRow row = {.plane = (const float *)call->inputs[0] + plane * d[0].in * d[1].in * d[2].in * VW,
+                   .mask = v_lane_mask(is_last ? args->last_lanes : VW)};
+    for (int64_t r = first; r < end; r++) {
+        const int64_t z = r / d[1].out, y = r % d[1].out;
+        row.out = (float *)call->outputs[0] + (plane * rows + r) * d[2].out * VW;
+        row.z = taps_inside(&d[0], z);
+        row.y = taps_inside(&d[1], y);
+        row.z_first = z * d[0].stride - d[0].pad_begin;
+        row.y_first = y * d[1].stride - d[1].pad_begin;
+        if (!is_max)
+            row.counted = (float)(args->counted[0][z] * args->counted[1][y]);
+        border_outputs(args, &row, is_max, 0, args->inside_begin);
+        if (d[2].kernel == 3 && d[2].dilation == 1)
+            inside_outputs(args, &row, is_max, 3);
+        else if (d[2].kernel == 2 && d[2].dilation == 1)
+            inside_outputs(args, &row, is_max, 2);
+        else
+            inside_outputs(args, &row, is_max, 0);
+        border_outputs(args, &row, is_max, args->inside_end, d[2].out);
+    }
+}
+
+static void max_pool(const KernelCall *call, int64_t task) {
+    pool_task(call, task, true);
+}
+
+static void average_pool(const KernelCall *call, int64_t task) {
+    pool_task(call, task, false);
+}
+
+/* Sums of at most this many pixels are summed up, so that rounding errors do not grow with the plane. */
+enum { RUN = 64 };
+
+/* Four interleaved sums hide the latency of additions. */
+INLINE vf reduce_run(const float *from, int64_t pixels, const bool is_max) {
+    const vf start = is_max ? v_set(-INFINITY) : v_zero();
+    vf part[4] = {start, start, start, start};
+    int64_t i = 0;
+    for (; i + 4 <= pixels; i += 4)
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++)
+            part[k] = combine(is_max, part[k], v_load(from + (i + k) * VW));
+    for (; i < pixels; i++)
+        part[0] = combine(is_max, part[0], v_load(from + i * VW));
+    return combine(is_max, combine(is_max, part[0], part[1]), combine(is_max, part[2], part[3]));
+}
+
+INLINE vf reduce_vectors(const float *from, int64_t pixels, const bool is_max) {
+    vf result = is_max ? v_set(-INFINITY) : v_zero();
+    for (int64_t begin = 0; begin < pixels; begin += RUN) {
+        const int64_t count = pixels - begin < RUN ? pixels - begin : RUN;
+        result = combine(is_max, result, reduce_run(from + begin * VW, count, is_max));
+    }
+    return result;
+}
+
+INLINE void planes_blocked(const KernelCall *call, int64_t task, const bool is_max) {
+    const PlaneArgs *args = call->args;
+    const int64_t first = task * args->planes_a_task;
+    const int64_t end =
+        first + args->planes_a_task < args->planes ? first + args->planes_a_task : args->planes;
+    for (int64_t plane = first; plane < end; plane++) {
+        const int64_t block = plane % args->blocks, image = plane / args->blocks;
+        const int lanes = block == args->blocks - 1 ? args->last_lanes : VW;
+        vf value =
+            reduce_vectors((const float *)call->inputs[0] + plane * args->pixels * VW, args->pixels, is_max);
+        if (!is_max && !args->is_sum)
+            value /= v_set((float)args->pixels);
+        value = v_first_lanes(value, lanes);
+        float *out = call->outputs[0];
+        if (!args->plain_output)
+            v_store(out + plane * VW, value);
+        else
+            memcpy(out + image * args->channels + block * VW, &value, (size_t)lanes * sizeof(float));
+    }
+}
+
+INLINE void planes_plain(const KernelCall *call, int64_t task, const bool is_max) {
+    const PlaneArgs *args = call->args;
+    const int64_t first = task * args->planes_a_task, vectors = args->pixels / VW;
+    const int64_t end =
+        first + args->planes_a_task < args->planes ? first + args->planes_a_task : args->planes;
+    for (int64_t plane = first; plane < end; plane++) {
+        const float *from = (const float *)call->inputs[0] + plane * args->pixels;
+        const vf lanes = reduce_vectors(from, vectors, is_max);
+        float result = is_max ? -INFINITY : 0;
+        for (int64_t i = vectors * VW; i < args->pixels; i++)
+            result = is_max ? (from[i] > result || from[i] != from[i] ? from[i] : result) : result + from[i];
+        for (int i = 0; i < VW; i++)
+            result =
+                is_max ? (lanes[i] > result || lanes[i] != lanes[i] ? lanes[i] : result) : result + lanes[i];
+        if (!is_max && !args->is_sum)
+            result /= (float)args->pixels;
+        ((float *)call->outputs[0])[plane] = result;
+    }
+}
+
+static void plane_max_blocked(const KernelCall *call, int64_t task) {
+    planes_blocked(call, task, true);
+}
+
+static void plane_average_blocked(const KernelCall *call, int64_t task) {
+    planes_blocked(call, task, false);
+}
+
+static void plane_max_plain(const KernelCall *call, int64_t task) {
+    planes_plain(call, task, true);
+}
+
+static void plane_average_plain(const KernelCall *call, int64_t task) {
+    planes_plain(call, task, false);
+}
+
+const PoolTable ISA(pool) = {
+    .max = max_pool,
+    .average = average_pool,
+    .plane_max_blocked = plane_max_blocked,
+    .plane_average_blocked = plane_average_blocked,
+    .plane_max_plain = plane_max_plain,
+    .plane_average_plain = plane_average_plain,
+};

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+typedef struct Conv {
+    int64_t batch, in, out, group, height, width;
+    int64_t kernel[2], strides[2], dilations[2], pads[4];
+} Conv;
+
+static KernelTest test_of(const Conv *conv) {
+    return (KernelTest){
+        .op = "Conv",
+        .opset = 11,
+        .attrs = {{.name = "kernel_shape", .kind = ATTR_INTS, .ints = conv->kernel, .count = 2},
+                  {.name = "strides", .kind = ATTR_INTS, .ints = conv->strides, .count = 2},
+                  {.name = "dilations", .kind = ATTR_INTS, .ints = conv->dilations, .count = 2},
+                  {.name = "pads", .kind = ATTR_INTS, .ints = conv->pads, .count = 4},
+                  attr_int("group", conv->group)},
+        .inputs = {DIMS(conv->batch, conv->in, conv->height, conv->width),
+                   DIMS(conv->out, conv->in / conv->group, conv->kernel[0], conv->kernel[1]),
+                   DIMS(conv->out)},
+        .n_inputs = 3,
+        .constants = 6,
+        .atol = 2e-5,
+        .rtol = 1e-5,
+        .must_accept = true};
+}
+
+static Conv random_conv(uint64_t *seed) {
+    Conv conv = {.batch = 1 + random_below(seed, 2),
+                 .in = test_channels[random_below(seed, N_TEST_CHANNELS)],
+                 .out = test_channels[random_below(seed, N_TEST_CHANNELS)] + 32 * random_below(seed, 2),
+                 .group = 1,
+                 .height = 1 + random_below(seed, 20),
+                 .width = 1 + random_below(seed, 40)};
+    bool square = random_below(seed, 2) != 0;
+    int64_t kernel = random_below(seed, 3) == 0 ? 1 : 1 + random_below(seed, 5);
+    for (int i = 0; i < 2; i++) {
+        conv.kernel[i] = square ? kernel : 1 + random_below(seed, 4);
+        conv.strides[i] = random_below(seed, 2) ? 1 : 1 + random_below(seed, 3);
+        conv.dilations[i] = random_below(seed, 3) ? 1 : 1 + random_below(seed, 3);
+        conv.pads[i] = random_below(seed, 3);
+        conv.pads[2 + i] = random_below(seed, 2) ? conv.pads[i] : random_below(seed, 3);
+        int64_t least = conv.dilations[i] * (conv.kernel[i] - 1) + 1;
+        int64_t *size = i ? &conv.width : &conv.height;
+        *size = *size < least ? least : *size;
+    }
+    return conv;
+}
+
+static uint64_t epilogue_seed;
+
+static void random_epilogue(Node *node) {
+    ConvAttrs *attrs = node->attrs;
+    uint64_t *seed = &epilogue_seed;
+    attrs->epilogue.has_residual = node->n_inputs > CONV_RESIDUAL;
+    attrs->epilogue.residual_last = random_below(seed, 2) != 0;
+    attrs->epilogue.activation =
+        (Activation){(ActivationKind)random_below(seed, ACTIVATION_COUNT), 0.125f, 0.75f};
+}
+
+/* What passes make of it: a scale, a residual of the output's shape, an activation. */
+static void add_fused_inputs(KernelTest *test, const Conv *conv, bool with_residual) {
+    int64_t out[2], in[2] = {conv->height, conv->width};
+    for (int i = 0; i < 2; i++)
+        out[i] =
+            (in[i] + conv->pads[i] + conv->pads[2 + i] - conv->dilations[i] * (conv->kernel[i] - 1) - 1) /
+                conv->strides[i] +
+            1;
+    test->inputs[CONV_SCALE] = DIMS(conv->out);
+    test->inputs[CONV_RESIDUAL] = DIMS(conv->batch, conv->out, out[0], out[1]);
+    test->n_inputs = with_residual ? 5 : 4;
+    test->constants |= 1u << CONV_SCALE;
+    test->model_inputs = CONV_SCALE;
+    test->adjust = random_epilogue;
+}
+
+static void random_shapes(void **state) {
+    (void)state;
+    uint64_t seed = 1;
+    for (int i = 0; i < 150; i++) {
+        Conv conv = random_conv(&seed);
+        KernelTest test = test_of(&conv);
+        test.seed = (uint64_t)i;
+        test.absent = random_below(&seed, 4) ? 0 : 4;
+        test.constants &= ~test.absent;
+        kernel_test_check(test);
+    }
+}
+
+static void random_epilogues(void **state) {
+    (void)state;
+    uint64_t seed = 2;
+    for (int i = 0; i < 100; i++) {
+        Conv conv = random_conv(&seed);
+        KernelTest test = test_of(&conv);
+        test.seed = (uint64_t)i;
+        epilogue_seed = (uint64_t)i * 12345;
+        add_fused_inputs(&test, &conv, random_below(&seed, 2) != 0);
+        kernel_test_check(test);
+    }
+}
+
+static void groups(void **state) {
+    (void)state;
+    static const int64_t shapes[][3] = {{2, 8, 8},    {2, 32, 64},  {4, 64, 64},  {3, 9, 6},
+                                        {8, 8, 8},    {16, 16, 16}, {17, 17, 17}, {48, 48, 48},
+                                        {16, 16, 32}, {5, 5, 15},   {4, 60, 20},  {32, 128, 128}};
+    uint64_t seed = 3;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int k = 0; k < 8; k++) {
+            Conv conv = random_conv(&seed);
+            conv.group = shapes[i][0];
+            conv.in = shapes[i][1];
+            conv.out = shapes[i][2];
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)k;
+            epilogue_seed = (uint64_t)k * 777;
+            if (k % 2)
+                add_fused_inputs(&test, &conv, k % 4 == 1);
+            kernel_test_check(test);
+        }
+}
+
+static void depthwise(void **state) {
+    (void)state;
+    static const int64_t kernels[] = {3, 5, 7, 3, 2};
+    uint64_t seed = 4;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int k = 0; k < 5; k++)
+            for (int stride = 1; stride <= 2; stride++) {
+                int64_t n = kernels[k], channels = test_channels[c];
+                Conv conv = {.batch = 1 + random_below(&seed, 2),
+                             .in = channels,
+                             .out = channels,
+                             .group = channels,
+                             .height = n + random_below(&seed, 9),
+                             .width = n + random_below(&seed, 19),
+                             .kernel = {n, n},
+                             .strides = {stride, stride},
+                             .dilations = {1, 1},
+                             .pads = {n / 2, n / 2, n / 2, n / 2}};
+                KernelTest test = test_of(&conv);
+                test.seed = (uint64_t)k;
+                epilogue_seed = (uint64_t)(k + c) * 99;
+                if (k == 3)
+                    add_fused_inputs(&test, &conv, true);
+                kernel_test_check(test);
+            }
+}
+
+/* A NaN or an infinity in one channel must not reach the lanes behind the last one. */
+static void padding_lanes_stay_zero(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int depthwise_too = 0; depthwise_too < 2; depthwise_too++) {
+            int64_t channels = test_channels[c];
+            Conv conv = {.batch = 1,
+                         .in = channels,
+                         .out = channels,
+                         .group = depthwise_too ? channels : 1,
+                         .height = 6,
+                         .width = 7,
+                         .kernel = {3, 3},
+                         .strides = {1, 1},
+                         .dilations = {1, 1},
+                         .pads = {1, 1, 1, 1}};
+            KernelTest test = test_of(&conv);
+            test.with_nan = 1;
+            /* Groups that share a vector are kept apart by zero weights, which an infinity passes as NaN. */
+            test.only_padding = depthwise_too;
+            kernel_test_check(test);
+            epilogue_seed = (uint64_t)c;
+            add_fused_inputs(&test, &conv, true);
+            kernel_test_check(test);
+        }
+}
+
+static void one_dimension(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        kernel_test_check(
+            (KernelTest){.op = "Conv",
+                         .opset = 11,
+                         .attrs = {attr_ints("strides", 1 + c % 2), attr_ints("pads", 1, 2)},
+                         .inputs = {DIMS(2, test_channels[c], 25), DIMS(19, test_channels[c], 3)},
+                         .n_inputs = 2,
+                         .constants = 2,
+                         .atol = 2e-5,
+                         .must_accept = true});
+}
+
+int conv_kernel_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(random_epilogues),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(padding_lanes_stay_zero),
+        cmocka_unit_test(one_dimension),
+    };
+    return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);
+}
+
+static void time_conv(const char *model, int64_t in, int64_t out, int64_t group, int64_t size, int64_t kernel,
+                      int64_t stride) {
+    int64_t pad = kernel / 2;
+    Conv conv = {.batch = 1,
+                 .in = in,
+                 .out = out,
+                 .group = group,
+                 .height = size,
+                 .width = size,
+                 .kernel = {kernel, kernel},
+                 .strides = {stride, stride},
+                 .dilations = {1, 1},
+                 .pads = {pad, pad, pad, pad}};
+    char label[80];
+    snprintf(label, sizeof label, "%s %lld->%lld %lldx%lld %lldx%lld/%lld%s", model, (long long)in,
+             (long long)out, (long long)size, (long long)size, (long long)kernel, (long long)kernel,
+             (long long)stride, group > 1 ? " grouped" : "");
+    KernelTest test = test_of(&conv);
+    kernel_test_time(test, label);
+}
+
+void conv_kernel_times(void) {
+    static const struct {
+        const char *model;
+        int64_t in, out, group, size, kernel, stride;
+    } layers[] = {
+        {"resnet", 3, 64, 1, 224, 7, 2},
+        {"resnet", 64, 64, 1, 56, 1, 1},
+        {"resnet", 64, 64, 1, 56, 3, 1},
+        {"resnet", 64, 256, 1, 56, 1, 1},
+        {"resnet", 256, 64, 1, 56, 1, 1},
+        {"resnet", 128, 128, 1, 56, 3, 2},
+        {"resnet", 128, 128, 1, 28, 3, 1},
+        {"resnet", 256, 512, 1, 56, 1, 2},
+        {"resnet", 512, 128, 1, 28, 1, 1},
+        {"resnet", 256, 256, 1, 28, 3, 2},
+        {"resnet", 256, 256, 1, 14, 3, 1},
+        {"resnet", 256, 1024, 1, 14, 1, 1},
+        {"resnet", 1024, 256, 1, 14, 1, 1},
+        {"resnet", 512, 512, 1, 14, 3, 2},
+        {"resnet", 512, 512, 1, 7, 3, 1},
+        {"resnet", 512, 2048, 1, 7, 1, 1},
+        {"resnet", 2048, 512, 1, 7, 1, 1},
+        {"resnet", 1024, 2048, 1, 14, 1, 2},
+        {"mobilenet", 3, 32, 1, 224, 3, 2},
+        {"mobilenet", 32, 32, 32, 112, 3, 1},
+        {"mobilenet", 32, 16, 1, 112, 1, 1},
+        {"mobilenet", 16, 96, 1, 112, 1, 1},
+        {"mobilenet", 96, 96, 96, 112, 3, 2},
+        {"mobilenet", 96, 24, 1, 56, 1, 1},
+        {"mobilenet", 144, 144, 144, 56, 3, 1},
+        {"mobilenet", 144, 24, 1, 56, 1, 1},
+        {"mobilenet", 192, 192, 192, 28, 3, 1},
+        {"mobilenet", 32, 192, 1, 28, 1, 1},
+        {"mobilenet", 384, 64, 1, 14, 1, 1},
+        {"mobilenet", 384, 384, 384, 14, 3, 1},
+        {"mobilenet", 160, 960, 1, 7, 1, 1},
+        {"mobilenet", 960, 960, 960, 7, 3, 1},
+        {"mobilenet", 960, 320, 1, 7, 1, 1},
+        {"mobilenet", 320, 1280, 1, 7, 1, 1},
+        {"efficientnet", 240, 240, 240, 28, 5, 2},
+        {"efficientnet", 672, 672, 672, 14, 5, 1},
+        {"vgg", 64, 64, 1, 224, 3, 1},
+        {"vgg", 256, 256, 1, 56, 3, 1},
+        {"resnext", 128, 128, 32, 56, 3, 1},
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        time_conv(layers[i].model, layers[i].in, layers[i].out, layers[i].group, layers[i].size,
+                  layers[i].kernel, layers[i].stride);
+}

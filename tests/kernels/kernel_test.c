@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel_test.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/size.h"
+#include "graph/evaluate.h"
+#include "guarded.h"
+#include "ops/kernel.h"
+#include "ops/op.h"
+#include "plan/pack.h"
+
+enum { MOST_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
+
+const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
+
+/* Tells the test program which kernels were run where. */
+static bool checked[MOST_KERNELS][ISA_COUNT];
+
+int64_t random_below(uint64_t *seed, int64_t n) {
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (int64_t)((*seed >> 33) % (uint64_t)n);
+}
+
+/* --- a node with its inputs and what the reference makes of them
+ * ----------------------------------------------- */
+
+typedef struct Fixture {
+    const KernelTest *test;
+    Graph graph;
+    Node *node;
+    Guarded memory[PORTS]; /* of constants, at an odd address */
+    Tensor inputs[PORTS], unaligned[PORTS], outputs[PORTS];
+    Type output_types[PORTS];
+    int n_outputs;
+    Error error;
+} Fixture;
+
+#define OK(expression)                                                                                       \
+    do {                                                                                                     \
+        Status ok_status = (expression);                                                                     \
+        if (ok_status)                                                                                       \
+            fail_msg("%s: %s", #expression, fixture->error.message);                                         \
+    } while (0)
+
+static void fill_input(const KernelTest *test, Tensor *tensor, int port) {
+    float *values = tensor->data;
+    int64_t count = tensor_elements(tensor);
+    uint64_t seed = test->seed + 77 * (uint64_t)port;
+    float low = test->low, high = test->high;
+    if (low == 0 && high == 0) {
+        low = -1;
+        high = 1;
+    }
+    fill_random(values, (size_t)count, test->seed * 31 + (uint64_t)port);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = low + (high - low) * (values[i] + 1) / 2;
+    static const float special[] = {NAN, INFINITY, -INFINITY, -0.0f};
+    for (int i = 0; (test->with_nan >> port & 1) && count && i < 4; i++)
+        values[random_below(&seed, count)] = special[i];
+}
+
+static void add_input(Fixture *fixture, int port) {
+    const KernelTest *test = fixture->test;
+    Error *err = &fixture->error;
+    if (test->absent >> port & 1)
+        return;
+    char name[8] = {'i', (char)('a' + port)};
+    Value *value = NULL;
+    Tensor *tensor = &fixture->inputs[port];
+    DType dtype = test->given[port].type.dtype ? test->given[port].type.dtype : STRIDER_F32;
+    const Shape *shape = dtype == STRIDER_F32 && !test->given[port].type.dtype
+                             ? &test->inputs[port]
+                             : &test->given[port].type.shape;
+    OK(tensor_alloc(tensor, allocator_default(), dtype, shape, err));
+    if (test->given[port].type.dtype)
+        memcpy(tensor->data, test->given[port].data, tensor->size_bytes);
+    else
+        fill_input(test, tensor, port);
+    OK(graph_add_value(&fixture->graph, name, &value, err));
+    fixture->node->inputs[port] = value;
+    value->type = tensor->type;
+    if (!(test->constants >> port & 1)) {
+        OK(graph_add_input(&fixture->graph, value, err));
+        return;
+    }
+    /* As in a mapped file: at any address, here an odd one. */
+    fixture->memory[port] = guarded_take(tensor->size_bytes + 1, 0);
+    Tensor *unaligned = &fixture->unaligned[port];
+    *unaligned = tensor_view(dtype, shape, (char *)fixture->memory[port].data + 1);
+    unaligned->unaligned = true;
+    memcpy(unaligned->data, tensor->data, tensor->size_bytes);
+    OK(graph_set_constant(&fixture->graph, value, *unaligned, err));
+}
+
+static void fixture_make(Fixture *fixture, const KernelTest *test) {
+    *fixture = (Fixture){.test = test, .n_outputs = test->n_outputs ? test->n_outputs : 1};
+    Error *err = &fixture->error;
+    graph_init(&fixture->graph, allocator_default());
+    const Op *op = op_find("", test->op, test->opset);
+    if (!op)
+        fail_msg("no operator %s at opset %d", test->op, test->opset);
+    OK(graph_add_node(&fixture->graph, op, "node under test", test->n_inputs, fixture->n_outputs,
+                      &fixture->node, err));
+    Node *node = fixture->node;
+    node->opset = test->opset;
+    Type types[PORTS];
+    const Tensor *inputs[PORTS] = {0};
+    for (int i = 0; i < test->n_inputs; i++) {
+        add_input(fixture, i);
+        types[i] = node->inputs[i] ? node->inputs[i]->type : type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        inputs[i] = node->inputs[i] ? &fixture->inputs[i] : NULL;
+    }
+    for (int i = 0; i < fixture->n_outputs; i++) {
+        char name[8] = {'o', (char)('a' + i)};
+        Value *value = NULL;
+        if (test->unused_outputs >> i & 1)
+            continue;
+        OK(graph_add_value(&fixture->graph, name, &value, err));
+        node_set_output(node, i, value);
+    }
+    size_t n_attrs = 0;
+    while (n_attrs < sizeof test->attrs / sizeof *test->attrs && test->attrs[n_attrs].name)
+        n_attrs++;
+    AttrList attrs = {(Attr *)test->attrs, n_attrs};
+    ParseContext parse = {.node = node, .attrs = &attrs, .region = &fixture->graph.region, .err = err};
+    /* Passes add inputs that models cannot have. */
+    if (test->model_inputs)
+        node->n_inputs = test->model_inputs;
+    if (op->parse)
+        OK(op->parse(&parse, node->attrs));
+    node->n_inputs = test->n_inputs;
+    if (test->adjust)
+        test->adjust(node);
+    OK(node_infer(node, types, inputs, &fixture->graph.symbols, fixture->output_types, err));
+    OK(node_evaluate(node, inputs, fixture->output_types, fixture->outputs, allocator_default(), err));
+}
+
+static void fixture_free(Fixture *fixture) {
+    for (int i = 0; i < PORTS; i++) {
+        tensor_free(&fixture->inputs[i]);
+        tensor_free(&fixture->outputs[i]);
+        guarded_free(&fixture->memory[i]);
+    }
+    graph_free(&fixture->graph);
+}
+
+/* --- layouts, written to be obvious
+ * ---------------------------------------------------------------------------- */
+
+static void to_layout(const Tensor *plain, Layout layout, float *to) {
+    const Shape *shape = &plain->type.shape;
+    int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
+    int64_t padded = layout_blocks(shape, layout) * layout;
+    for (int64_t n = 0; n < shape->dims[0]; n++)
+        for (int64_t c = 0; c < padded; c++)
+            for (int64_t i = 0; i < plane; i++)
+                to[(n * padded + c / layout * layout) * plane + i * layout + c % layout] =
+                    c < channels ? ((const float *)plain->data)[(n * channels + c) * plane + i] : 0;
+}
+
+static void check_and_flatten(const float *blocked, const Shape *shape, Layout layout, const char *what,
+                              float *plain) {
+    int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
+    int64_t padded = layout_blocks(shape, layout) * layout;
+    for (int64_t n = 0; n < shape->dims[0]; n++)
+        for (int64_t c = 0; c < padded; c++)
+            for (int64_t i = 0; i < plane; i++) {
+                float value = blocked[(n * padded + c / layout * layout) * plane + i * layout + c % layout];
+                if (c < channels)
+                    plain[(n * channels + c) * plane + i] = value;
+                else if (value != 0)
+                    fail_msg("%s: padding lane %lld of pixel %lld is %g", what, (long long)(c - channels),
+                             (long long)i, (double)value);
+            }
+}
+
+/* --- one kernel
+ * ------------------------------------------------------------------------------------------------ */
+
+typedef struct Bench {
+    Fixture *fixture;
+    const Kernel *kernel;
+    KernelQuery query;
+    Operand inputs[PORTS], outputs[PORTS];
+    Region region;
+    PackCache packs;
+    Prepared prepared;
+    Guarded input_memory[PORTS], output_memory[PORTS], scratch;
+    const void *input_pointers[PORTS];
+    void *output_pointers[PORTS];
+    char what[200];
+} Bench;
+
+static void bench_query(Bench *bench, unsigned blocked) {
+    Fixture *fixture = bench->fixture;
+    bench->query.n_inputs = fixture->node->n_inputs;
+    bench->query.n_outputs = fixture->node->n_outputs;
+    bench->query.inputs = bench->inputs;
+    bench->query.outputs = bench->outputs;
+    for (int i = 0; i < bench->query.n_inputs; i++) {
+        const Value *value = fixture->node->inputs[i];
+        bench->inputs[i] = (Operand){.layout = LAYOUT_PLAIN};
+        if (!value)
+            continue;
+        bench->inputs[i].type = value->type;
+        bench->inputs[i].constant = value->constant;
+        if (blocked >> i & 1)
+            bench->inputs[i].layout = bench->query.width;
+    }
+    for (int i = 0; i < bench->query.n_outputs; i++) {
+        bench->outputs[i] = (Operand){.layout = LAYOUT_PLAIN};
+        if (fixture->node->outputs[i])
+            bench->outputs[i].type = fixture->output_types[i];
+    }
+}
+
+/* Rounded down, so that the memory's end stays close to the guard page. */
+static void *aligned_down(Guarded *guarded, size_t slack) {
+    (void)slack;
+    return (void *)((uintptr_t)guarded->data & ~(uintptr_t)(MEMORY_ALIGNMENT - 1));
+}
+
+static size_t operand_bytes(const Operand *operand) {
+    size_t size_bytes = 0;
+    assert_true(layout_size(&operand->type, operand->layout, &size_bytes));
+    return size_bytes;
+}
+
+static void bench_take_memory(Bench *bench, int at_end) {
+    Fixture *fixture = bench->fixture;
+    for (int i = 0; i < bench->query.n_inputs; i++) {
+        const Operand *operand = &bench->inputs[i];
+        bench->input_pointers[i] = NULL;
+        if (!fixture->node->inputs[i] || operand->packed)
+            continue;
+        bench->input_memory[i] = guarded_take(operand_bytes(operand), at_end);
+        if (operand->layout == LAYOUT_PLAIN)
+            memcpy(bench->input_memory[i].data, fixture->inputs[i].data, fixture->inputs[i].size_bytes);
+        else
+            to_layout(&fixture->inputs[i], operand->layout, bench->input_memory[i].data);
+        bench->input_pointers[i] = bench->input_memory[i].data;
+    }
+    for (int i = 0; i < bench->query.n_outputs; i++) {
+        bench->output_pointers[i] = NULL;
+        if (!fixture->node->outputs[i])
+            continue;
+        bench->output_memory[i] = guarded_take(operand_bytes(&bench->outputs[i]), at_end);
+        bench->output_pointers[i] = bench->output_memory[i].data;
+    }
+    bench->scratch = guarded_take(bench->prepared.scratch_bytes + MEMORY_ALIGNMENT, 1);
+}
+
+static void bench_free_memory(Bench *bench) {
+    for (int i = 0; i < PORTS; i++) {
+        guarded_free(&bench->input_memory[i]);
+        guarded_free(&bench->output_memory[i]);
+    }
+    guarded_free(&bench->scratch);
+}
+
+static void bench_run(Bench *bench, bool backwards) {
+    size_t scratch_bytes = bench->prepared.scratch_bytes;
+    char *end = (char *)bench->scratch.data + scratch_bytes + MEMORY_ALIGNMENT;
+    Guarded at = {.data = end - scratch_bytes};
+    KernelCall call = {.inputs = bench->input_pointers,
+                       .outputs = bench->output_pointers,
+                       .scratch = aligned_down(&at, scratch_bytes),
+                       .args = bench->prepared.args};
+    for (int64_t i = 0; i < bench->prepared.tasks; i++) {
+        memset(call.scratch, 0xff, scratch_bytes); /* nothing may be kept from task to task */
+        bench->prepared.run(&call, backwards ? bench->prepared.tasks - 1 - i : i);
+    }
+}
+
+static void check_output(Bench *bench, int port) {
+    Fixture *fixture = bench->fixture;
+    const KernelTest *test = fixture->test;
+    const Operand *operand = &bench->outputs[port];
+    const Tensor *expected = &fixture->outputs[port];
+    Tensor got = {0};
+    OK(tensor_alloc(&got, allocator_default(), operand->type.dtype, &operand->type.shape, &fixture->error));
+    if (operand->layout == LAYOUT_PLAIN)
+        memcpy(got.data, bench->output_pointers[port], got.size_bytes);
+    else
+        check_and_flatten(bench->output_pointers[port], &operand->type.shape, operand->layout, bench->what,
+                          got.data);
+    double atol = test->atol > 0 ? test->atol : 1e-5;
+    for (int64_t i = 0; i < tensor_elements(expected); i++) {
+        double a = tensor_get_f64(&got, i), b = tensor_get_f64(expected, i);
+        bool same = a == b || (isnan(a) && isnan(b));
+        if (!test->only_padding && !same && !(fabs(a - b) <= atol + test->rtol * fabs(b)))
+            fail_msg("%s: output %d, element %lld is %.9g, the reference says %.9g", bench->what, port,
+                     (long long)i, a, b);
+    }
+    tensor_free(&got);
+}
+
+/* Runs in the reverse order, at other addresses: the bits must be the same. */
+static void check_again(Bench *bench) {
+    void *before[PORTS] = {0};
+    for (int i = 0; i < bench->query.n_outputs; i++)
+        if (bench->output_pointers[i]) {
+            before[i] = memory_take(allocator_default(), operand_bytes(&bench->outputs[i]));
+            memcpy(before[i], bench->output_pointers[i], operand_bytes(&bench->outputs[i]));
+        }
+    bench_free_memory(bench);
+    bench_take_memory(bench, 0);
+    bench_run(bench, true);
+    for (int i = 0; i < bench->query.n_outputs; i++) {
+        if (before[i] && memcmp(before[i], bench->output_pointers[i], operand_bytes(&bench->outputs[i])) != 0)
+            fail_msg("%s: output %d differs when tasks run in another order", bench->what, i);
+        memory_give(allocator_default(), before[i]);
+    }
+}
+
+/* With the output in the memory of an input. */
+static void check_in_place(Bench *bench) {
+    for (int i = 0; i < bench->query.n_inputs; i++) {
+        const Operand *operand = &bench->inputs[i];
+        if (!(bench->kernel->overwrites >> i & 1) || !bench->input_pointers[i] ||
+            operand->layout != bench->outputs[0].layout ||
+            operand_bytes(operand) != operand_bytes(&bench->outputs[0]))
+            continue;
+        bench_free_memory(bench);
+        bench_take_memory(bench, 1);
+        void *own = bench->output_pointers[0];
+        bench->output_pointers[0] = (void *)bench->input_pointers[i];
+        bench_run(bench, false);
+        check_output(bench, 0);
+        bench->output_pointers[0] = own;
+    }
+}
+
+/* What the plan relies on when it lets producers write into Concat's output, and readers read parts. */
+static void check_parts(Bench *bench) {
+    const Kernel *kernel = bench->kernel;
+    size_t offset;
+    for (int i = 0; kernel->output_part && i < bench->query.n_outputs; i++)
+        if (bench->output_pointers[i] && kernel->output_part(&bench->query, i, &offset)) {
+            size_t size_bytes = operand_bytes(&bench->outputs[i]);
+            assert_true(offset + size_bytes <= operand_bytes(&bench->inputs[0]));
+            assert_memory_equal((const char *)bench->input_pointers[0] + offset, bench->output_pointers[i],
+                                size_bytes);
+        }
+    for (int i = 0; kernel->input_part && i < bench->query.n_inputs; i++)
+        if (bench->input_pointers[i] && kernel->input_part(&bench->query, i, &offset)) {
+            size_t size_bytes = operand_bytes(&bench->inputs[i]);
+            char *place = (char *)bench->output_pointers[0] + offset;
+            assert_true(offset + size_bytes <= operand_bytes(&bench->outputs[0]));
+            assert_memory_equal(place, bench->input_pointers[i], size_bytes);
+            const void *own = bench->input_pointers[i];
+            bench->input_pointers[i] = place;
+            bench_run(bench, false);
+            assert_memory_equal(place, own, size_bytes);
+            bench->input_pointers[i] = own;
+        }
+}
+
+static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
+    Fixture *fixture = bench->fixture;
+    bench->query = (KernelQuery){.node = fixture->node, .isa = isa, .width = isa_width(isa)};
+    bench_query(bench, blocked);
+    if (!bench->kernel->accepts(&bench->query))
+        return false;
+    snprintf(bench->what, sizeof bench->what, "%s on %s, inputs blocked %x, seed %llu", bench->kernel->name,
+             isa_name(isa), blocked, (unsigned long long)fixture->test->seed);
+    double cost = bench->kernel->cost(&bench->query);
+    if (!(cost > 0 && isfinite(cost)))
+        fail_msg("%s: cost %g", bench->what, cost);
+    region_init(&bench->region, allocator_default(), 0);
+    OK(pack_cache_init(&bench->packs, allocator_default(), &fixture->error));
+    PrepareContext prepare = {&bench->region, &bench->packs, &fixture->error};
+    OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
+    return true;
+}
+
+static void bench_free(Bench *bench) {
+    bench_free_memory(bench);
+    region_free(&bench->region);
+    pack_cache_free(&bench->packs);
+}
+
+static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, Isa isa) {
+    Bench bench = {.fixture = fixture, .kernel = kernel};
+    if (!bench_prepare(&bench, blocked, isa))
+        return false;
+    bench_take_memory(&bench, 1);
+    bench_run(&bench, false);
+    for (int i = 0; i < bench.query.n_outputs; i++)
+        if (bench.output_pointers[i])
+            check_output(&bench, i);
+    check_again(&bench);
+    check_parts(&bench);
+    check_in_place(&bench);
+    bench_free(&bench);
+    return true;
+}
+
+/* Whether any input in `blocked` cannot come blocked. */
+static bool is_impossible(const Fixture *fixture, unsigned blocked) {
+    for (int i = 0; i < fixture->node->n_inputs; i++) {
+        const Value *value = fixture->node->inputs[i];
+        if ((blocked >> i & 1) && (!value || value->constant || !layout_can_block(&value->type)))
+            return true;
+    }
+    return false;
+}
+
+void kernel_test_check(KernelTest test) {
+    Fixture fixture;
+    fixture_make(&fixture, &test);
+    size_t count;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    unsigned combinations = 1u << (test.n_inputs > 4 ? 4 : test.n_inputs);
+    for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++) {
+        bool accepted = !isa_supported(isa);
+        for (size_t k = 0; k < count; k++)
+            for (unsigned blocked = 0; blocked < combinations; blocked++)
+                if (strcmp(kernels[k]->op, test.op) == 0 && isa_supported(isa) &&
+                    !is_impossible(&fixture, blocked))
+                    accepted |= checked[k][isa] |= check_kernel(&fixture, kernels[k], blocked, isa);
+        if (test.must_accept && !accepted)
+            fail_msg("no kernel accepts this %s on %s", test.op, isa_name(isa));
+    }
+    fixture_free(&fixture);
+}
+
+void kernel_test_check_coverage(void) {
+    size_t count;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    assert_true(count <= MOST_KERNELS);
+    for (size_t k = 0; k < count; k++)
+        for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++)
+            if (isa_supported(isa) && !checked[k][isa])
+                fail_msg("kernel %s was never run on %s: it needs a test", kernels[k]->name, isa_name(isa));
+}
+
+/* --- times
+ * ----------------------------------------------------------------------------------------------------- */
+
+static double now_s(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, const char *label) {
+    Isa isa = isa_chosen();
+    Bench bench = {.fixture = fixture, .kernel = kernel};
+    if (!bench_prepare(&bench, blocked, isa))
+        return;
+    bench_take_memory(&bench, 0);
+    Guarded scratch = guarded_take(bench.prepared.scratch_bytes, 0);
+    KernelCall call = {bench.input_pointers, bench.output_pointers, scratch.data, bench.prepared.args};
+    double best = INFINITY, begin = now_s();
+    for (int i = 0; i < 5 || (now_s() - begin < 0.05 && i < 10000); i++) {
+        double before = now_s();
+        for (int64_t task = 0; task < bench.prepared.tasks; task++)
+            bench.prepared.run(&call, task);
+        best = fmin(best, now_s() - before);
+    }
+    Type types[PORTS];
+    double bytes = 0;
+    for (int i = 0; i < bench.query.n_inputs; i++) {
+        types[i] = bench.inputs[i].type;
+        bytes += (double)fixture->inputs[i].size_bytes;
+    }
+    for (int i = 0; i < bench.query.n_outputs; i++)
+        bytes += (double)fixture->outputs[i].size_bytes;
+    const Op *op = fixture->node->op;
+    double macs = op->macs ? (double)op->macs(fixture->node, types, fixture->output_types) : 0;
+    printf("%-20s %-8s %-44s %9.1f us %8.1f GFLOP/s %7.1f GB/s  cost/time %.2f, %lld tasks\n", kernel->name,
+           isa_name(isa), label, best * 1e6, 2e-9 * macs / best, 1e-9 * bytes / best,
+           kernel->cost(&bench.query) * 1e-9 / best, (long long)bench.prepared.tasks);
+    guarded_free(&scratch);
+    bench_free(&bench);
+}
+
+void kernel_test_time(KernelTest test, const char *label) {
+    Fixture fixture;
+    fixture_make(&fixture, &test);
+    size_t count;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    unsigned all = (1u << test.n_inputs) - 1;
+    for (int i = 0; i < test.n_inputs; i++)
+        if (is_impossible(&fixture, 1u << i))
+            all &= ~(1u << i);
+    for (size_t k = 0; k < count; k++)
+        if (strcmp(kernels[k]->op, test.op) == 0)
+            time_kernel(&fixture, kernels[k], all, label);
+    fixture_free(&fixture);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel_test: checks all kernels.  kernel_test --time [GROUP]: times them on the chosen instruction set (see
+ * STRIDER_ISA). */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void every_kernel_is_tested_on_every_instruction_set(void **state) {
+    (void)state;
+    kernel_test_check_coverage();
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--time") == 0) {
+#define TIME_GROUP(NAME)                                                                                     \
+    if (argc < 3 || strcmp(argv[2], #NAME) == 0)                                                             \
+        NAME##_kernel_times();
+        KERNEL_TEST_GROUPS(TIME_GROUP)
+        return 0;
+    }
+    int failures = 0;
+#define RUN_GROUP(NAME) failures += NAME##_kernel_tests();
+    KERNEL_TEST_GROUPS(RUN_GROUP)
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_kernel_is_tested_on_every_instruction_set)};
+    failures += cmocka_run_group_tests_name("coverage", tests, NULL, NULL);
+    return failures != 0;
+}
