@@ -51,6 +51,13 @@ double activation_apply(Activation activation, double x) {
     return x;
 }
 
+double epilogue_apply(const Epilogue *epilogue, double value, double residual) {
+    if (!epilogue->has_residual)
+        return activation_apply(epilogue->activation, value);
+    return epilogue->residual_last ? activation_apply(epilogue->activation, value) + residual
+                                   : activation_apply(epilogue->activation, value + residual);
+}
+
 const char *activation_name(ActivationKind kind) {
     static const char *const names[ACTIVATION_COUNT] = {
         "",      "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid",

@@ -40,4 +40,7 @@ typedef struct Epilogue {
     bool residual_last; /* y = activation(product + bias) + residual */
 } Epilogue;
 
+/* The plain definition; `residual` is not looked at where there is none. */
+double epilogue_apply(const Epilogue *epilogue, double value, double residual);
+
 #endif

@@ -147,10 +147,7 @@ double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, doubl
         sum *= operands->scale[channel];
     if (operands->bias)
         sum += operands->bias[channel];
-    if (operands->residual && !epilogue->residual_last)
-        sum += operands->residual[index];
-    sum = activation_apply(epilogue->activation, sum);
-    return operands->residual && epilogue->residual_last ? sum + operands->residual[index] : sum;
+    return epilogue_apply(epilogue, sum, operands->residual ? operands->residual[index] : 0);
 }
 
 /* The products of one output element; `begin` is where its window starts in the input. */

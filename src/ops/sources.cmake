@@ -1,6 +1,7 @@
 list(APPEND sources
     ops/activation.c
     ops/arg_reduce.c
+    ops/batch_norm.c
     ops/binary.c
     ops/broadcast.c
     ops/cast.c
@@ -11,8 +12,10 @@ list(APPEND sources
     ops/dropout.c
     ops/fill.c
     ops/gather.c
+    ops/gemm.c
     ops/global_pool.c
     ops/logic.c
+    ops/matmul.c
     ops/op_helpers.c
     ops/op_table.c
     ops/pad.c
@@ -22,6 +25,7 @@ list(APPEND sources
     ops/resize.c
     ops/shape_ops.c
     ops/slice.c
+    ops/softmax.c
     ops/transpose.c
     ops/unary.c
     ops/where.c
