@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compare.h"
+
+#include <math.h>
+
+static bool is_float(strider_dtype dtype) {
+    return dtype >= STRIDER_F32 && dtype <= STRIDER_BF16;
+}
+
+const char *tolerance_text(const Options *options, char text[DIMS_TEXT]) {
+    double rtol = options->rtol >= 0 ? options->rtol : 1e-3;
+    if (options->atol >= 0)
+        snprintf(text, DIMS_TEXT, "|a - b| <= %g + %g |b|", options->atol, rtol);
+    else
+        snprintf(text, DIMS_TEXT, "|a - b| <= %g max|b| + %g |b|", options->peak >= 0 ? options->peak : 1e-5,
+                 rtol);
+    return text;
+}
+
+static double largest(const strider_tensor *tensor) {
+    double peak = 0;
+    for (int64_t i = 0; i < strider_tensor_elements(tensor); i++) {
+        double value = fabs(tensor_value(tensor, i));
+        if (isfinite(value))
+            peak = fmax(peak, value);
+    }
+    return peak;
+}
+
+static bool same_type(const strider_tensor *got, const strider_tensor *expected, Comparison *result) {
+    char a[DIMS_TEXT], b[DIMS_TEXT];
+    bool same = got->rank == expected->rank;
+    for (int i = 0; same && i < got->rank; i++)
+        same = got->dims[i] == expected->dims[i];
+    if (got->dtype != expected->dtype)
+        snprintf(result->why, sizeof result->why, "is %s, expected %s", strider_dtype_name(got->dtype),
+                 strider_dtype_name(expected->dtype));
+    else if (!same)
+        snprintf(result->why, sizeof result->why, "has shape %.80s, expected %.80s",
+                 dims_text(got->rank, got->dims, a), dims_text(expected->rank, expected->dims, b));
+    return !result->why[0];
+}
+
+Comparison compare_tensors(const strider_tensor *got, const strider_tensor *expected,
+                           const Options *options) {
+    Comparison result = {.worst = -1};
+    if (!same_type(got, expected, &result))
+        return result;
+    double peak = largest(expected), rtol = 0, atol = 0, worst_excess = -INFINITY;
+    if (is_float(got->dtype) || options->rtol >= 0 || options->atol >= 0) {
+        rtol = options->rtol >= 0 ? options->rtol : 1e-3;
+        atol = options->atol >= 0 ? options->atol : (options->peak >= 0 ? options->peak : 1e-5) * peak;
+    }
+    for (int64_t i = 0; i < strider_tensor_elements(got); i++) {
+        double a = tensor_value(got, i), b = tensor_value(expected, i);
+        if (a == b || (isnan(a) && isnan(b)))
+            continue;
+        double difference = fabs(a - b), excess = difference - (atol + rtol * fabs(b));
+        if (isnan(difference) || isinf(difference) || isinf(b))
+            difference = excess = INFINITY;
+        result.max_abs = fmax(result.max_abs, difference);
+        result.n_different += excess > 0;
+        if (excess > worst_excess) {
+            worst_excess = excess;
+            result.worst = i;
+            result.got = a;
+            result.expected = b;
+        }
+    }
+    result.max_of_peak = peak > 0 ? result.max_abs / peak : result.max_abs > 0 ? INFINITY : 0;
+    result.pass = result.n_different == 0;
+    return result;
+}

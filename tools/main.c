@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const char usage[] =
+    "usage: strider COMMAND MODEL [INPUT...] [OPTION...]\n"
+    "\n"
+    "  run MODEL [INPUT...]      run it; print a summary of the outputs, save them, or show the top classes\n"
+    "  check CASE...             compare with reference dumps: folders with model.onnx and test_data_set_*\n"
+    "  check MODEL [INPUT...] --expect [NAME=]FILE...\n"
+    "                            the same with files; an .npz may hold inputs and outputs by name\n"
+    "  info MODEL                inputs, outputs, operators, parameters, multiply-accumulates, memory\n"
+    "\n"
+    "INPUT is [NAME=]VALUE, in the model's order without a name.  VALUE is a .npy, .npz or ONNX .pb file, or "
+    "zeros, ones,\n"
+    "random or random:SEED.\n"
+    "\n"
+    "  --threads N               default: all CPUs; check takes a list (1,2) and asks for the same bits from "
+    "each\n"
+    "  --device cpu\n"
+    "  --dim NAME=N              a symbolic dimension of the inputs that are generated\n"
+    "  --shape INPUT=1x3x224x224 the shape of an input, also against the model's own\n"
+    "  --shapes=check|warn       a Conv whose declared shape is wrong: an error (default), or a warning\n"
+    "  --no-optimize             run the graph as it is in the file\n"
+    "  --reference               run plain reference kernels: slow, for checking the fast ones\n"
+    "  --allow-links             follow symbolic links to external data\n"
+    "  --json  --quiet  --verbose\n"
+    "run:    -o FILE             save the outputs: .npz, .npy (of one), or a folder (DIR/, --format npy|pb)\n"
+    "        --labels FILE       names of classes, one a line: show the --top N (default 5) of the first "
+    "output\n"
+    "check:  --rtol R --atol A   pass when |a - b| <= A + R |b|.  Default: R = 1e-3, A = 1e-5 of the largest "
+    "|b|\n"
+    "        --peak P            A as a part of the largest |b|\n"
+    "info:   --shapes            each node's shapes, with the formula of windows; --memory: each step of the "
+    "plan\n"
+    "\n"
+    "Exit status: 0 done, all agree; 1 outputs differ; 2 wrong command line; 3 a file is missing, malformed "
+    "or\n"
+    "inconsistent; 4 something that Strider does not support; 5 out of memory, or a device failed.\n";
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*run)(const Options *options);
+    } commands[] = {{"run", command_run}, {"check", command_check}, {"info", command_info}};
+    const char *command = argc > 1 ? argv[1] : "";
+    if (strcmp(command, "--version") == 0) {
+        printf("strider %s\n", strider_version());
+        return EXIT_OK;
+    }
+    if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0) {
+        fputs(usage, stdout);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(command, commands[i].name) != 0)
+            continue;
+        Options options;
+        int status = options_parse(argc - 2, argv + 2, &options);
+        if (!status)
+            status = commands[i].run(&options);
+        free(options.words);
+        if (fflush(stdout) != 0 && !status) {
+            fputs("strider: standard output cannot be written\n", stderr);
+            status = EXIT_MACHINE;
+        }
+        return status;
+    }
+    return command[0] ? report_usage("unknown command \"%s\"", command)
+                      : report_usage("a command is missing");
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* strider run: a model on inputs, once. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tool.h"
+
+enum { SHOWN_VALUES = 6 };
+
+typedef struct Statistics {
+    double min, max, mean;
+    int64_t nan, infinite;
+} Statistics;
+
+static Statistics measure(const strider_tensor *tensor) {
+    Statistics s = {.min = INFINITY, .max = -INFINITY};
+    int64_t count = strider_tensor_elements(tensor), finite = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double value = tensor_value(tensor, i);
+        s.nan += isnan(value);
+        s.infinite += isinf(value) != 0;
+        if (!isfinite(value))
+            continue;
+        s.min = fmin(s.min, value);
+        s.max = fmax(s.max, value);
+        s.mean += value;
+        finite++;
+    }
+    s.mean = finite ? s.mean / (double)finite : 0;
+    return s;
+}
+
+static void print_output(const char *name, const strider_tensor *tensor) {
+    char text[DIMS_TEXT];
+    Statistics s = measure(tensor);
+    int64_t count = strider_tensor_elements(tensor);
+    printf("%s: %s %s", name, strider_dtype_name(tensor->dtype), dims_text(tensor->rank, tensor->dims, text));
+    if (count)
+        printf("  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
+    if (s.nan || s.infinite)
+        printf("  (%lld NaN, %lld infinite)", (long long)s.nan, (long long)s.infinite);
+    printf("\n ");
+    for (int64_t i = 0; i < count && i < SHOWN_VALUES; i++)
+        printf(" %.6g", tensor_value(tensor, i));
+    printf(count > SHOWN_VALUES ? " ...\n" : "\n");
+}
+
+/* --- classes
+ * --------------------------------------------------------------------------------------------------- */
+
+typedef struct Labels {
+    char *text;
+    char **lines;
+    int64_t count;
+} Labels;
+
+static strider_status read_labels(const char *path, Labels *labels, strider_error *error) {
+    size_t size;
+    unsigned char *data;
+    *labels = (Labels){0};
+    strider_status status = read_whole(path, &data, &size, error);
+    if (status)
+        return status;
+    data[size] = '\0';
+    labels->text = (char *)data;
+    labels->lines = calloc(size + 1, sizeof *labels->lines);
+    if (!labels->lines)
+        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    for (char *line = strtok(labels->text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+        labels->lines[labels->count++] = line;
+    return STRIDER_OK;
+}
+
+static void free_labels(Labels *labels) {
+    free(labels->lines);
+    free(labels->text);
+}
+
+/* Numbers that are a distribution already are shown as they are. */
+static bool is_distribution(const double *values, int64_t count) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!(values[i] >= 0 && values[i] <= 1))
+            return false;
+        sum += values[i];
+    }
+    return fabs(sum - 1) < 1e-3;
+}
+
+static void softmax(double *values, int64_t count) {
+    double peak = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        peak = fmax(peak, values[i]);
+    for (int64_t i = 0; i < count; i++)
+        sum += values[i] = exp(values[i] - peak);
+    for (int64_t i = 0; i < count; i++)
+        values[i] /= sum;
+}
+
+static int print_classes(const strider_tensor *tensor, const Labels *labels, int top) {
+    int64_t count = tensor->rank ? tensor->dims[tensor->rank - 1] : 1;
+    for (int i = tensor->rank - 1; i > 0 && count == 1; i--) /* [1, C, 1, 1] */
+        count = tensor->dims[i];
+    int64_t rows = count ? strider_tensor_elements(tensor) / count : 0;
+    double *values = calloc((size_t)count + 1, sizeof *values);
+    if (!values)
+        return EXIT_MACHINE;
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t i = 0; i < count; i++)
+            values[i] = tensor_value(tensor, row * count + i);
+        bool given = is_distribution(values, count);
+        if (!given)
+            softmax(values, count);
+        if (rows > 1)
+            printf("image %lld:\n", (long long)row);
+        for (int shown = 0; shown < top && shown < count; shown++) {
+            int64_t best = 0;
+            for (int64_t i = 1; i < count; i++)
+                if (values[i] > values[best])
+                    best = i;
+            if (labels && best < labels->count)
+                printf("%7.2f %%  %s\n", 100 * values[best], labels->lines[best]);
+            else
+                printf("%7.2f %%  class %lld\n", 100 * values[best], (long long)best);
+            values[best] = -1;
+        }
+        if (!given && row == 0)
+            printf("           (softmax of the outputs)\n");
+    }
+    free(values);
+    return EXIT_OK;
+}
+
+/* --- saving
+ * ---------------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end) {
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* Names of values may hold slashes, which no file name can. */
+static void file_name(const char *name, char *to, size_t size) {
+    snprintf(to, size, "%s", name[0] == '/' ? name + 1 : name);
+    for (; *to; to++)
+        if (*to == '/')
+            *to = '_';
+}
+
+static strider_status save_folder(const Options *options, const NamedTensor *outputs, size_t count,
+                                  strider_error *error) {
+    bool pb = options->format && strcmp(options->format, "pb") == 0;
+    if (mkdir(options->output, 0777) != 0 && errno != EEXIST)
+        return tool_fail(error, STRIDER_FILE_ERROR, "cannot be made: %s", strerror(errno));
+    for (size_t i = 0; i < count; i++) {
+        char name[200], *path;
+        file_name(outputs[i].name, name, sizeof name);
+        int length = pb ? asprintf(&path, "%s/output_%zu.pb", options->output, i)
+                        : asprintf(&path, "%s/%s.npy", options->output, name);
+        if (length < 0)
+            return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+        strider_status status = pb ? pb_write(path, outputs[i].name, &outputs[i].tensor, error)
+                                   : npy_write(path, &outputs[i].tensor, error);
+        free(path);
+        if (status)
+            return status;
+    }
+    return STRIDER_OK;
+}
+
+static strider_status save(const Options *options, const NamedTensor *outputs, size_t count,
+                           strider_error *error) {
+    const char *path = options->output;
+    if (ends_with(path, ".npz"))
+        return npz_write(path, outputs, count, error);
+    if (ends_with(path, ".npy") || ends_with(path, ".pb")) {
+        if (count != 1)
+            return tool_fail(error, STRIDER_INVALID_ARGUMENT,
+                             "the model has %zu outputs: save them as .npz or in a folder", count);
+        return ends_with(path, ".npy") ? npy_write(path, &outputs[0].tensor, error)
+                                       : pb_write(path, outputs[0].name, &outputs[0].tensor, error);
+    }
+    return save_folder(options, outputs, count, error);
+}
+
+/* --- the command
+ * ----------------------------------------------------------------------------------------------- */
+
+static int print_json(const NamedTensor *outputs, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const strider_tensor *tensor = &outputs[i].tensor;
+        Statistics s = measure(tensor);
+        json_t *shape = json_array(), *output = json_object();
+        for (int d = 0; d < tensor->rank; d++)
+            json_array_append_new(shape, json_integer(tensor->dims[d]));
+        json_object_set_new(output, "name", json_string(outputs[i].name));
+        json_object_set_new(output, "dtype", json_string(strider_dtype_name(tensor->dtype)));
+        json_object_set_new(output, "shape", shape);
+        if (isfinite(s.min)) {
+            json_object_set_new(output, "min", json_real(s.min));
+            json_object_set_new(output, "max", json_real(s.max));
+            json_object_set_new(output, "mean", json_real(s.mean));
+        }
+        json_object_set_new(output, "nan_count", json_integer(s.nan));
+        json_object_set_new(output, "infinite_count", json_integer(s.infinite));
+        json_array_append_new(list, output);
+    }
+    json_t *all = json_object();
+    json_object_set_new(all, "outputs", list);
+    int status = json_dumpf(all, stdout, JSON_INDENT(2)) ? EXIT_MACHINE : EXIT_OK;
+    putchar('\n');
+    json_decref(all);
+    return status;
+}
+
+static int show(const Options *options, const char *path, const NamedTensor *outputs, size_t count) {
+    strider_error error;
+    if (options->output && save(options, outputs, count, &error))
+        return report_error(options->output, &error);
+    if (options->json)
+        return print_json(outputs, count);
+    if (options->labels || options->top) {
+        Labels labels = {0};
+        if (options->labels && read_labels(options->labels, &labels, &error)) {
+            free_labels(&labels);
+            return report_error(options->labels, &error);
+        }
+        int status = count ? print_classes(&outputs[0].tensor, options->labels ? &labels : NULL,
+                                           options->top ? options->top : 5)
+                           : report_usage("%s has no outputs", path);
+        free_labels(&labels);
+        return status;
+    }
+    for (size_t i = 0; i < count && !options->quiet; i++)
+        print_output(outputs[i].name, &outputs[i].tensor);
+    return EXIT_OK;
+}
+
+static int run_loaded(const Options *options, const strider_model *model, const char *path) {
+    Inputs inputs = {0};
+    strider_session *session = NULL;
+    strider_error error = {0};
+    size_t count = strider_model_output_count(model);
+    strider_tensor *tensors = calloc(count + 1, sizeof *tensors);
+    NamedTensor *outputs = calloc(count + 1, sizeof *outputs);
+    int status = tensors && outputs
+                     ? inputs_make(model, options, options->words + 1, options->n_words - 1, &inputs)
+                     : EXIT_MACHINE;
+    if (!status && (make_session(model, options, options->threads[0], &session, &error) ||
+                    strider_session_run(session, inputs.tensors, inputs.count, tensors, count, &error)))
+        status = report_error(path, &error);
+    for (size_t i = 0; !status && i < count; i++) {
+        strider_value_info info;
+        if (strider_model_get_output(model, i, &info) == STRIDER_OK)
+            outputs[i] = (NamedTensor){(char *)info.name, tensors[i]};
+    }
+    if (!status)
+        status = show(options, path, outputs, count);
+    free(outputs);
+    free(tensors);
+    strider_session_free(session);
+    inputs_free(&inputs);
+    return status;
+}
+
+int command_run(const Options *options) {
+    strider_model *model;
+    strider_error error;
+    if (options->n_words < 1)
+        return report_usage("run: a model is missing");
+    const char *path = options->words[0];
+    if (load_model(path, options, &model, &error))
+        return report_error(path, &error);
+    int status = run_loaded(options, model, path);
+    strider_model_free(model);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands share: options, loading, inputs, messages. */
+#ifndef TOOLS_TOOL_H
+#define TOOLS_TOOL_H
+
+#include "formats/formats.h"
+#include "strider/strider.h"
+
+/* Exit statuses. */
+enum {
+    EXIT_OK = 0,
+    EXIT_DIFFERENT = 1,
+    EXIT_USAGE = 2,
+    EXIT_FILE = 3,
+    EXIT_UNSUPPORTED = 4,
+    EXIT_MACHINE = 5
+};
+
+enum { MOST_THREAD_COUNTS = 16, MOST_SETTINGS = 64 };
+
+typedef struct Setting {
+    const char *name, *value;
+} Setting;
+
+/* The command line behind the command's name. */
+typedef struct Options {
+    const char **words; /* what is no option */
+    int n_words;
+    int threads[MOST_THREAD_COUNTS]; /* --threads 1,2: check runs with each */
+    int n_threads;
+    bool json, quiet, verbose, no_optimize, warn_shapes, show_shapes, show_memory, reference, allow_links;
+    const char *output;      /* -o */
+    const char *format;      /* --format npy|pb, of a folder */
+    const char *labels;      /* --labels */
+    int top;                 /* --top */
+    double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
+    Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
+    int n_dims, n_shapes, n_expected;
+} Options;
+
+/* Each command: returns an exit status. */
+int command_run(const Options *options);
+int command_check(const Options *options);
+int command_info(const Options *options);
+
+/* Fills *options from the words behind the command; returns an exit status, EXIT_OK where all is well. */
+int options_parse(int argc, char **argv, Options *options);
+
+/* "strider: FILE: message" on standard error; returns the exit status that stands for the status. */
+int report_error(const char *file, const strider_error *error);
+int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int exit_status_of(strider_status status);
+
+/* Loads with the options' settings; warnings go to standard error unless --quiet. */
+strider_status load_model(const char *path, const Options *options, strider_model **model,
+                          strider_error *error);
+strider_status make_session(const strider_model *model, const Options *options, int threads,
+                            strider_session **session, strider_error *error);
+
+/* The model's inputs, in its order.  Owns the tensors. */
+typedef struct Inputs {
+    strider_tensor *tensors; /* dtype NONE where a model's default serves */
+    size_t count;
+    bool *given;
+} Inputs;
+
+/* Makes inputs from INPUT words ([NAME=]VALUE: a file, or zeros, ones, random, random:SEED).  Returns an exit
+ * status after reporting. */
+int inputs_make(const strider_model *model, const Options *options, char const *const *words, int n_words,
+                Inputs *inputs);
+/* Puts one tensor in its place, with conversions that lose nothing that matters; takes it over.  `index` is
+ * that of the model's input. */
+strider_status inputs_set(const strider_model *model, Inputs *inputs, size_t index, strider_tensor tensor,
+                          bool quiet, strider_error *error);
+strider_status inputs_init(const strider_model *model, Inputs *inputs, strider_error *error);
+void inputs_free(Inputs *inputs);
+/* The index of the model's input of that name, or -1. */
+int input_index(const strider_model *model, const char *name);
+
+/* The shape to use for an input: the model's own, with --shape and --dim; false where a dimension stays open
+ * (then *open is its index). */
+bool input_shape(const strider_value_info *info, const Options *options, int64_t dims[STRIDER_MAX_RANK],
+                 int *rank, int *open);
+
+/* "1x3x224x224" into `text`; returns it. */
+enum { DIMS_TEXT = 200 };
+const char *dims_text(int rank, const int64_t *dims, char text[DIMS_TEXT]);
+/* The same for a value of a model, with names for open dimensions. */
+const char *value_dims_text(const strider_value_info *info, char text[DIMS_TEXT]);
+
+/* Element `index` as a double. */
+double tensor_value(const strider_tensor *tensor, int64_t index);
+
+#endif
