@@ -49,6 +49,7 @@ enum { N_TEST_CHANNELS = 9 };
 #define KERNEL_TEST_GROUPS(DO)                                                                               \
     DO(elementwise)                                                                                          \
     DO(pool)                                                                                                 \
+    DO(move)                                                                                                 \
     DO(conv)
 
 #define DECLARE_GROUP(NAME)                                                                                  \

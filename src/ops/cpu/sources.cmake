@@ -4,11 +4,17 @@ list(APPEND sources
     ops/cpu/copy.c
     ops/cpu/elementwise.c
     ops/cpu/kernels.c
+    ops/cpu/pad.c
+    ops/cpu/parts.c
     ops/cpu/pool.c
     ops/cpu/reorder.c
+    ops/cpu/resize.c
+    ops/cpu/strided_copy.c
+    ops/cpu/transpose.c
 )
 list(APPEND templates
     ops/cpu/conv_tile_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/pool_tmpl.c
+    ops/cpu/resize_tmpl.c
 )

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pad in float32 and every mode, plain, or blocked where channels are left alone: rows of the output, each
+ * from one row of the input. */
+#include "ops/pad.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/cpu/strided_copy.h"
+
+enum { TASK_FLOATS = 16 * 1024, PAD_INPUTS = 4 };
+
+typedef struct PadArgs {
+    int rank; /* of dimensions outside a pixel; the last one is the row */
+    int64_t dims[COPY_MOST_DIMS], in_strides[COPY_MOST_DIMS]; /* of the output; in floats */
+    const int64_t *sources[COPY_MOST_DIMS];                   /* of each output index: the input's, or -1 */
+    int64_t unit;                                             /* floats of a pixel */
+    int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
+    int64_t rows, rows_a_task, blocks;
+    int last_lanes;
+    float value;
+} PadArgs;
+
+static void fill(const PadArgs *args, float *to, int64_t pixels, int lanes) {
+    for (int64_t i = 0; i < pixels; i++)
+        for (int64_t lane = 0; lane < args->unit; lane++)
+            to[i * args->unit + lane] = lane < lanes ? args->value : 0;
+}
+
+static void pad_pixels(const PadArgs *args, const float *row, float *to, int64_t begin, int64_t end,
+                       int lanes) {
+    const int64_t *sources = args->sources[args->rank - 1];
+    for (int64_t i = begin; i < end; i++)
+        if (sources[i] < 0)
+            fill(args, to + i * args->unit, 1, lanes);
+        else
+            memcpy(to + i * args->unit, row + sources[i] * args->unit, (size_t)args->unit * sizeof *to);
+}
+
+static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) {
+    const int last = args->rank - 1;
+    const int64_t pixels = args->dims[last];
+    const float *row = call->inputs[0];
+    float *to = (float *)call->outputs[0] + index * pixels * args->unit;
+    int lanes = (int)args->unit;
+    bool is_constant = false;
+    for (int d = last - 1; d >= 0; d--) {
+        int64_t at = index % args->dims[d], source = args->sources[d][at];
+        index /= args->dims[d];
+        is_constant = is_constant || source < 0;
+        row += source * args->in_strides[d];
+        if (args->blocks && d == 1 && at == args->blocks - 1)
+            lanes = args->last_lanes;
+    }
+    if (is_constant) {
+        fill(args, to, pixels, lanes);
+        return;
+    }
+    pad_pixels(args, row, to, 0, args->same_begin, lanes);
+    if (args->same_end > args->same_begin)
+        memcpy(to + args->same_begin * args->unit, row + args->sources[last][args->same_begin] * args->unit,
+               (size_t)((args->same_end - args->same_begin) * args->unit) * sizeof *to);
+    pad_pixels(args, row, to, args->same_end, pixels, lanes);
+}
+
+static void pad_run(const KernelCall *call, int64_t task) {
+    const PadArgs *args = call->args;
+    int64_t first = task * args->rows_a_task, end = i64_min(first + args->rows_a_task, args->rows);
+    for (int64_t row = first; row < end; row++)
+        pad_row(args, call, row);
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
+
+static bool pads_of(const KernelQuery *query, int64_t begin[MAX_RANK], int64_t end[MAX_RANK]) {
+    const Tensor *inputs[PAD_INPUTS] = {0};
+    if (query->n_inputs > PAD_INPUTS)
+        return false;
+    for (int i = 1; i < query->n_inputs; i++) {
+        if (!cpu_optional_constant(query, i))
+            return false;
+        inputs[i] = cpu_input_constant(query, i);
+    }
+    return pad_resolve(query->node->attrs, query->inputs[0].type.shape.rank, query->n_inputs, inputs, begin,
+                       end) == NULL;
+}
+
+static bool pad_accepts(KernelQuery *query) {
+    const Shape *x = &query->inputs[0].type.shape;
+    int64_t begin[MAX_RANK], end[MAX_RANK];
+    if (!cpu_is_f32(query, 0) || x->rank < 1 || shape_elements(x) == 0 || !pads_of(query, begin, end))
+        return false;
+    bool blocked = query->inputs[0].layout == query->width && begin[1] == 0 && end[1] == 0;
+    query->inputs[0].layout = query->outputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
+    for (int i = 1; i < query->n_inputs; i++)
+        query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
+    return true;
+}
+
+static double pad_cost(const KernelQuery *query) {
+    return cpu_memory_cost(8.0 * (double)shape_elements(&query->outputs[0].type.shape));
+}
+
+static Status pad_sources(PadArgs *args, const PadAttrs *attrs, int d, int64_t in, int64_t begin,
+                          PrepareContext *ctx) {
+    int64_t *sources;
+    TRY(cpu_take_args(ctx, (size_t)args->dims[d] * sizeof *sources, &sources));
+    for (int64_t i = 0; i < args->dims[d]; i++)
+        sources[i] = pad_source(attrs->mode, i - begin, in);
+    args->sources[d] = sources;
+    if (d < args->rank - 1)
+        return STRIDER_OK;
+    args->same_begin = i64_min(i64_max(begin, 0), args->dims[d]);
+    args->same_end = i64_max(i64_min(begin + in, args->dims[d]), args->same_begin);
+    return STRIDER_OK;
+}
+
+static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const PadAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
+    const Layout layout = query->outputs[0].layout;
+    int64_t begin[MAX_RANK], end[MAX_RANK], in_dims[COPY_MOST_DIMS];
+    PadArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    if (!pads_of(query, begin, end))
+        return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not constant");
+    const Tensor *value = cpu_input_constant(query, 2);
+    args->value = value && tensor_elements(value) ? (float)tensor_get_f64(value, 0) : attrs->value;
+    args->rank = y->rank;
+    args->unit = layout;
+    args->last_lanes = 1;
+    physical_dims(y, layout, args->dims);
+    int in_rank = physical_dims(x, layout, in_dims);
+    physical_strides(in_dims, in_rank, args->in_strides);
+    if (layout != LAYOUT_PLAIN) {
+        args->blocks = args->dims[1];
+        args->last_lanes = cpu_last_lanes(y, layout);
+    }
+    args->rows = 1;
+    for (int d = 0; d < args->rank; d++) {
+        TRY(pad_sources(args, attrs, d, in_dims[d], begin[d], ctx));
+        if (d < args->rank - 1)
+            args->rows *= args->dims[d];
+    }
+    int64_t row_floats = args->dims[args->rank - 1] * args->unit;
+    args->rows_a_task = i64_max(TASK_FLOATS / i64_max(row_floats, 1), 1);
+    *prepared = (Prepared){
+        .run = pad_run, .args = args, .tasks = row_floats ? ceil_div(args->rows, args->rows_a_task) : 0};
+    return STRIDER_OK;
+}
+
+const Kernel kernel_pad = {
+    .name = "pad",
+    .op = "Pad",
+    .accepts = pad_accepts,
+    .cost = pad_cost,
+    .prepare = pad_prepare,
+};

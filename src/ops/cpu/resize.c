@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resize and Upsample of blocked tensors in up to three spatial dimensions, every mode that is a weighted sum
+ * of input elements dimension by dimension. */
+#include "ops/cpu/resize.h"
+
+#include "base/size.h"
+#include "ops/resize.h"
+
+enum { RESIZE_INPUTS = 4, TASK_FLOATS = 16 * 1024, MOST_TAPS = 64 };
+
+/* Sizes that are computed at planning time are not constants of the model, but follow from the shapes. */
+static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
+    const Tensor *inputs[RESIZE_INPUTS] = {0};
+    const ResizeAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
+    bool known = false;
+    if (query->n_inputs > RESIZE_INPUTS)
+        return false;
+    for (int i = 1; i < query->n_inputs; i++)
+        inputs[i] = cpu_input_constant(query, i);
+    if (resize_resolve(query->node, x, query->n_inputs, inputs, dims, &known))
+        return false;
+    bool by_size = query->n_inputs == RESIZE_INPUTS && query->inputs[RESIZE_INPUTS - 1].type.dtype;
+    for (int d = 0; d < x->rank && !known; d++)
+        dims[d] = (ResizeDim){x->dims[d], y->dims[d], (double)y->dims[d] / (double)x->dims[d], 0, 1};
+    return known || (by_size && attrs->keep_aspect_ratio == 0);
+}
+
+static bool resize_accepts(KernelQuery *query) {
+    const ResizeAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape;
+    ResizeDim dims[MAX_RANK];
+    if (!cpu_is_f32(query, 0) || !layout_can_block(&query->inputs[0].type) || shape_elements(x) == 0 ||
+        attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE || !resolve(query, dims) || dims[0].scale != 1 ||
+        dims[1].scale != 1)
+        return false;
+    for (int d = 2; d < x->rank; d++)
+        if (resize_most_taps(attrs, &dims[d]) > MOST_TAPS)
+            return false;
+    query->inputs[0].layout = query->outputs[0].layout = query->width;
+    for (int i = 1; i < query->n_inputs; i++)
+        query->inputs[i].packed = query->inputs[i].constant != NULL;
+    return true;
+}
+
+static double resize_cost(const KernelQuery *query) {
+    const ResizeAttrs *attrs = query->node->attrs;
+    double floats = (double)shape_elements(&query->outputs[0].type.shape);
+    return cpu_memory_cost(8 * floats) + (attrs->mode == RESIZE_NEAREST ? 0 : 0.5 * floats);
+}
+
+/* Drops taps of no weight at all positions' ends, as linear ones have a third at most. */
+static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareContext *ctx,
+                        ResizeTaps *taps) {
+    int64_t indices[MOST_TAPS + 1], *kept_indices, count, most = 1;
+    double weights[MOST_TAPS + 1];
+    float *kept_weights;
+    for (int64_t at = 0; at < dim->out; at++) {
+        int64_t used = 0;
+        (void)resize_taps(attrs, dim, at, indices, weights, &count);
+        for (int64_t i = 0; i < count; i++)
+            used += weights[i] != 0;
+        most = i64_max(most, used);
+    }
+    TRY(cpu_take_args(ctx, (size_t)(dim->out * most) * sizeof *kept_indices, &kept_indices));
+    TRY(cpu_take_args(ctx, (size_t)(dim->out * most) * sizeof *kept_weights, &kept_weights));
+    for (int64_t at = 0; at < dim->out; at++) {
+        int64_t used = 0;
+        (void)resize_taps(attrs, dim, at, indices, weights, &count);
+        for (int64_t i = 0; i < count; i++)
+            if (weights[i] != 0) {
+                kept_indices[at * most + used] = indices[i];
+                kept_weights[at * most + used++] = (float)weights[i];
+            }
+    }
+    *taps = (ResizeTaps){dim->in, dim->out, most, kept_indices, kept_weights};
+    return STRIDER_OK;
+}
+
+static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const ResizeAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape;
+    ResizeDim dims[MAX_RANK];
+    ResizeArgs *args;
+    if (!resolve(query, dims))
+        return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "sizes that are not known");
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    static const ResizeDim one = {1, 1, 1, 0, 1};
+    for (int i = 0; i < MAX_SPATIAL; i++) {
+        int d = x->rank - MAX_SPATIAL + i;
+        TRY(make_taps(attrs, d >= 2 ? &dims[d] : &one, ctx, &args->dims[i]));
+    }
+    args->blocks = layout_blocks(x, query->width);
+    args->last_lanes = cpu_last_lanes(x, query->width);
+    args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
+    args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
+    const ResizeTable *table = resize_for(query->isa);
+    *prepared = (Prepared){.run = attrs->mode == RESIZE_NEAREST ? table->nearest : table->weighted,
+                           .args = args,
+                           .tasks = ceil_div(args->rows, args->rows_a_task)};
+    return STRIDER_OK;
+}
+
+#define RESIZE_KERNEL(ROW, NAME, OP)                                                                         \
+    const Kernel ROW = {                                                                                     \
+        .name = NAME, .op = OP, .accepts = resize_accepts, .cost = resize_cost, .prepare = resize_prepare};
+
+RESIZE_KERNEL(kernel_resize, "resize", "Resize")
+RESIZE_KERNEL(kernel_upsample, "upsample", "Upsample")

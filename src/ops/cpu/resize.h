@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resizing of blocked tensors: what the preparation hands to the template. */
+#ifndef OPS_CPU_RESIZE_H
+#define OPS_CPU_RESIZE_H
+
+#include "ops/cpu/cpu.h"
+#include "ops/window.h"
+
+/* The input elements that make each output element of a dimension: `most` indices and weights for each;
+ * unused ones have weight 0 and repeat a valid index. */
+typedef struct ResizeTaps {
+    int64_t in, out, most;
+    const int64_t *indices;
+    const float *weights;
+} ResizeTaps;
+
+typedef struct ResizeArgs {
+    ResizeTaps dims[MAX_SPATIAL]; /* depth, height, width */
+    int64_t blocks, rows, rows_a_task;
+    int last_lanes;
+} ResizeArgs;
+
+typedef struct ResizeTable {
+    void (*nearest)(const KernelCall *call, int64_t task);
+    void (*weighted)(const KernelCall *call, int64_t task);
+} ResizeTable;
+
+ISA_TABLES(ResizeTable, resize)
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/cpu/strided_copy.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+enum {
+    TASK_BYTES = 64 * 1024, /* that a task moves, where there is that much */
+    TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
+};
+
+/* A box with strides in bytes, and neighbouring dimensions that go on evenly merged. */
+typedef struct CopyJob {
+    int input, output, rank;
+    int64_t dims[COPY_MOST_DIMS], in[COPY_MOST_DIMS], out[COPY_MOST_DIMS];
+    int64_t in_offset, out_offset;
+    int64_t run_bytes; /* that lie together on both sides */
+    bool transposes;   /* the last dimension is apart in the input, the one before lies together there */
+    int64_t first_task, units, units_a_task;
+} CopyJob;
+
+typedef struct CopyArgs {
+    int n_jobs;
+    CopyJob *jobs;
+} CopyArgs;
+
+/* --- running
+ * --------------------------------------------------------------------------------------------------- */
+
+#define COPY_RUNS(T)                                                                                         \
+    for (int64_t i = 0; i < count; i++) {                                                                    \
+        T element;                                                                                           \
+        memcpy(&element, from + i * in, sizeof element);                                                     \
+        memcpy(to + i * out, &element, sizeof element);                                                      \
+    }
+
+static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int64_t out, int64_t run_bytes) {
+    typedef struct {
+        char bytes[64];
+    } Line;
+    switch (run_bytes) {
+    case 1:
+        COPY_RUNS(char)
+        break;
+    case 4:
+        COPY_RUNS(int32_t)
+        break;
+    case 8:
+        COPY_RUNS(int64_t)
+        break;
+    case sizeof(Line):
+        COPY_RUNS(Line)
+        break;
+    default:
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + i * out, from + i * in, (size_t)run_bytes);
+    }
+}
+
+/* The last two dimensions, a tile of rows of the output at a time. */
+static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t rows) {
+    const int rank = job->rank;
+    const int64_t columns = job->dims[rank - 1];
+    for (int64_t begin = 0; begin < columns; begin += TILE) {
+        const int64_t count = i64_min(TILE, columns - begin);
+        for (int64_t r = 0; r < rows; r++)
+            copy_runs(from + r * job->in[rank - 2] + begin * job->in[rank - 1],
+                      to + r * job->out[rank - 2] + begin * job->out[rank - 1], count, job->in[rank - 1],
+                      job->out[rank - 1], job->run_bytes);
+    }
+}
+
+/* A unit is one row of the last dimension, or a tile of the last two. */
+static void run_unit(const CopyJob *job, const char *from, char *to, int64_t unit) {
+    int inner = job->transposes ? 2 : job->rank ? 1 : 0, d = job->rank - 1 - inner;
+    int64_t rows = 1;
+    if (job->transposes) {
+        int64_t tiles = ceil_div(job->dims[d + 1], TILE), first = unit % tiles * TILE;
+        unit /= tiles;
+        rows = i64_min(TILE, job->dims[d + 1] - first);
+        from += first * job->in[d + 1];
+        to += first * job->out[d + 1];
+    }
+    for (; d >= 0; d--) {
+        int64_t at = unit % job->dims[d];
+        unit /= job->dims[d];
+        from += at * job->in[d];
+        to += at * job->out[d];
+    }
+    if (job->transposes)
+        copy_tile(job, from, to, rows);
+    else if (job->rank)
+        copy_runs(from, to, job->dims[job->rank - 1], job->in[job->rank - 1], job->out[job->rank - 1],
+                  job->run_bytes);
+    else
+        memcpy(to, from, (size_t)job->run_bytes);
+}
+
+static void copy_run(const KernelCall *call, int64_t task) {
+    const CopyArgs *args = call->args;
+    const CopyJob *job = args->jobs;
+    while (job + 1 < args->jobs + args->n_jobs && job[1].first_task <= task)
+        job++;
+    const char *from = call->inputs[job->input];
+    char *to = call->outputs[job->output];
+    if (!from || !to || from + job->in_offset == to + job->out_offset)
+        return;
+    int64_t first = (task - job->first_task) * job->units_a_task,
+            end = i64_min(first + job->units_a_task, job->units);
+    for (int64_t unit = first; unit < end; unit++)
+        run_unit(job, from + job->in_offset, to + job->out_offset, unit);
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
+
+static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) {
+    for (int d = 0; d < box->rank; d++) {
+        int64_t size = box->dims[d], in = box->in_strides[d] * element_bytes,
+                out = box->out_strides[d] * element_bytes;
+        int last = job->rank - 1;
+        if (size == 1)
+            continue;
+        if (last >= 0 && job->in[last] == in * size && job->out[last] == out * size) {
+            job->dims[last] *= size;
+        } else {
+            last = job->rank++;
+            job->dims[last] = size;
+        }
+        job->in[last] = in;
+        job->out[last] = out;
+    }
+    job->run_bytes = element_bytes;
+    int last = job->rank - 1;
+    if (last < 0 || job->in[last] != element_bytes || job->out[last] != element_bytes)
+        return;
+    /* Long runs are cut, so that several tasks can share them. */
+    int64_t run = job->dims[last] * element_bytes, pieces = run / TASK_BYTES;
+    while (pieces > 1 && job->dims[last] % pieces)
+        pieces--;
+    job->rank--;
+    job->run_bytes = run;
+    if (pieces > 1) {
+        job->run_bytes = run / pieces;
+        job->dims[last] = pieces;
+        job->in[last] = job->out[last] = job->run_bytes;
+        job->rank++;
+    }
+}
+
+/* Where elements next to each other in the output are apart in the input, the dimension that lies together
+ * there is brought next to the last one, to be copied by tiles. */
+static void find_transpose(CopyJob *job) {
+    int last = job->rank - 1;
+    if (last < 1 || job->out[last] != job->run_bytes || job->in[last] == job->run_bytes)
+        return;
+    for (int d = 0; d < last; d++)
+        if (job->in[d] == job->run_bytes) {
+            int64_t dim = job->dims[d], in = job->in[d], out = job->out[d];
+            for (; d + 1 < last; d++) {
+                job->dims[d] = job->dims[d + 1];
+                job->in[d] = job->in[d + 1];
+                job->out[d] = job->out[d + 1];
+            }
+            job->dims[d] = dim;
+            job->in[d] = in;
+            job->out[d] = out;
+            job->transposes = true;
+            return;
+        }
+}
+
+Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, PrepareContext *ctx,
+                    Prepared *prepared) {
+    CopyArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, (size_t)n_boxes * sizeof *args->jobs, &args->jobs));
+    int64_t tasks = 0;
+    for (int i = 0; i < n_boxes; i++) {
+        const CopyBox *box = &boxes[i];
+        int64_t count = 1;
+        for (int d = 0; d < box->rank; d++)
+            count *= box->dims[d];
+        if (count == 0)
+            continue;
+        CopyJob *job = &args->jobs[args->n_jobs++];
+        *job = (CopyJob){.input = box->input,
+                         .output = box->output,
+                         .in_offset = box->in_offset * (int64_t)element_bytes,
+                         .out_offset = box->out_offset * (int64_t)element_bytes,
+                         .first_task = tasks};
+        merge_dims(job, box, (int64_t)element_bytes);
+        find_transpose(job);
+        int inner = job->transposes ? 2 : job->rank ? 1 : 0;
+        int64_t unit_bytes = job->run_bytes;
+        job->units = 1;
+        for (int d = 0; d < job->rank; d++)
+            *(d < job->rank - inner ? &job->units : &unit_bytes) *= job->dims[d];
+        if (job->transposes) {
+            int64_t tiles = ceil_div(job->dims[job->rank - 2], TILE);
+            job->units *= tiles;
+            unit_bytes = ceil_div(unit_bytes, tiles);
+        }
+        job->units_a_task = i64_max(TASK_BYTES / unit_bytes, 1);
+        tasks += ceil_div(job->units, job->units_a_task);
+    }
+    *prepared = (Prepared){.run = copy_run, .args = args, .tasks = tasks};
+    return STRIDER_OK;
+}
+
+bool copy_is_one_run(const int64_t *dims, const int64_t *strides, int rank) {
+    int64_t stride = 1;
+    for (int d = rank - 1; d >= 0; d--) {
+        if (dims[d] != 1 && strides[d] != stride)
+            return false;
+        stride *= dims[d];
+    }
+    return true;
+}
+
+int physical_dims(const Shape *shape, Layout layout, int64_t dims[COPY_MOST_DIMS]) {
+    memcpy(dims, shape->dims, sizeof shape->dims);
+    if (layout == LAYOUT_PLAIN)
+        return shape->rank;
+    dims[1] = layout_blocks(shape, layout);
+    dims[shape->rank] = layout;
+    return shape->rank + 1;
+}
+
+void physical_strides(const int64_t *dims, int rank, int64_t strides[COPY_MOST_DIMS]) {
+    int64_t stride = 1;
+    for (int d = rank - 1; d >= 0; d--) {
+        strides[d] = stride;
+        stride *= dims[d];
+    }
+}

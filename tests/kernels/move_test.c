@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels that move elements: Concat, Split, Slice, Transpose, Pad, Resize. */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void concat(void **state) {
+    (void)state;
+    for (int a = 0; a < N_TEST_CHANNELS; a++)
+        for (int b = 0; b < N_TEST_CHANNELS; b++)
+            for (int64_t batch = 1; batch <= 2; batch++)
+                kernel_test_check(
+                    (KernelTest){.op = "Concat",
+                                 .opset = 13,
+                                 .attrs = {attr_int("axis", 1)},
+                                 .inputs = {DIMS(batch, test_channels[a], 3, 5),
+                                            DIMS(batch, test_channels[b], 3, 5), DIMS(batch, 16, 3, 5)},
+                                 .n_inputs = 3,
+                                 .must_accept = true});
+    for (int axis = 0; axis < 4; axis++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++) {
+            KernelTest test = {.op = "Concat",
+                               .opset = 13,
+                               .attrs = {attr_int("axis", axis - 4)},
+                               .inputs = {DIMS(2, test_channels[c], 3, 5), DIMS(2, test_channels[c], 3, 5)},
+                               .n_inputs = 2,
+                               .must_accept = true};
+            test.inputs[1].dims[axis] = axis == 1 ? test.inputs[1].dims[1] : 4;
+            kernel_test_check(test);
+        }
+}
+
+static void concat_of_integers_and_of_large_parts(void **state) {
+    (void)state;
+    kernel_test_check((KernelTest){.op = "Concat",
+                                   .opset = 13,
+                                   .attrs = {attr_int("axis", 0)},
+                                   .given = {tensor_i64(DIMS(3), 1, 2, 3), tensor_i64(DIMS(1), 7)},
+                                   .n_inputs = 2,
+                                   .constants = 2,
+                                   .must_accept = true});
+    kernel_test_check((KernelTest){.op = "Concat",
+                                   .opset = 13,
+                                   .attrs = {attr_int("axis", 1)},
+                                   .inputs = {DIMS(1, 32, 64, 64), DIMS(1, 16, 64, 64)},
+                                   .n_inputs = 2,
+                                   .must_accept = true});
+}
+
+static void split(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {{16, 16}, {8, 8}, {4, 12}, {16, 3}, {5, 7}, {32, 16}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int axis = 0; axis < 3; axis++)
+            for (int64_t batch = 1; batch <= 2; batch++) {
+                KernelTest test = {
+                    .op = "Split",
+                    .opset = 11,
+                    .attrs = {attr_int("axis", axis),
+                              {.name = "split", .kind = ATTR_INTS, .ints = sizes[i], .count = 2}},
+                    .inputs = {DIMS(batch, 20, 3, 5)},
+                    .n_inputs = 1,
+                    .n_outputs = 2,
+                    .must_accept = true};
+                test.inputs[0].dims[axis] = sizes[i][0] + sizes[i][1];
+                kernel_test_check(test);
+            }
+    kernel_test_check((KernelTest){.op = "Split",
+                                   .opset = 13,
+                                   .attrs = {attr_int("axis", 1)},
+                                   .inputs = {DIMS(1, 48, 3, 5)},
+                                   .given = {[1] = tensor_i64(DIMS(3), 16, 16, 16)},
+                                   .n_inputs = 2,
+                                   .n_outputs = 3,
+                                   .constants = 2,
+                                   .must_accept = true});
+}
+
+static void check_slice(Shape x, int64_t axis, int64_t start, int64_t end, int64_t step) {
+    kernel_test_check((KernelTest){.op = "Slice",
+                                   .opset = 13,
+                                   .inputs = {x},
+                                   .given = {[1] = tensor_i64(DIMS(1), start),
+                                             [2] = tensor_i64(DIMS(1), end),
+                                             [3] = tensor_i64(DIMS(1), axis),
+                                             [4] = tensor_i64(DIMS(1), step)},
+                                   .n_inputs = 5,
+                                   .constants = 0x1e,
+                                   .must_accept = true});
+}
+
+static void slice(void **state) {
+    (void)state;
+    for (int64_t batch = 1; batch <= 2; batch++) {
+        check_slice(DIMS(batch, 48, 5, 7), 1, 0, 16, 1);
+        check_slice(DIMS(batch, 48, 5, 7), 1, 16, 48, 1);
+        check_slice(DIMS(batch, 35, 5, 7), 1, 16, 35, 1);
+        check_slice(DIMS(batch, 35, 5, 7), 1, 16, 34, 1);
+        check_slice(DIMS(batch, 35, 5, 7), 1, 3, 20, 1);
+        check_slice(DIMS(batch, 35, 5, 7), 1, 0, 32, 2);
+        check_slice(DIMS(batch, 20, 5, 7), 2, 1, 5, 1);
+        check_slice(DIMS(batch, 20, 5, 7), 2, 0, 5, 2);
+        check_slice(DIMS(batch, 20, 5, 7), 3, 6, -100, -2);
+        check_slice(DIMS(batch, 20, 5, 7), 3, 1, 6, 3);
+        check_slice(DIMS(batch, 20, 5, 7), 3, 2, 2, 1);
+        check_slice(DIMS(batch, 1000), 1, 100, 900, 1);
+    }
+}
+
+static void transpose(void **state) {
+    (void)state;
+    uint64_t seed = 1;
+    for (int i = 0; i < 200; i++) {
+        int rank = 2 + (int)random_below(&seed, 5);
+        int64_t perm[MAX_RANK];
+        Shape x = {.rank = rank};
+        for (int d = 0; d < rank; d++) {
+            x.dims[d] = 1 + random_below(&seed, rank < 4 ? 40 : 7);
+            perm[d] = d;
+        }
+        for (int d = rank - 1; d > 0; d--) {
+            int64_t other = random_below(&seed, d + 1), swapped = perm[d];
+            perm[d] = perm[other];
+            perm[other] = swapped;
+        }
+        kernel_test_check(
+            (KernelTest){.op = "Transpose",
+                         .opset = 13,
+                         .attrs = {{.name = "perm", .kind = ATTR_INTS, .ints = perm, .count = (size_t)rank}},
+                         .inputs = {x},
+                         .n_inputs = 1,
+                         .must_accept = true});
+    }
+    kernel_test_check((KernelTest){.op = "Transpose",
+                                   .opset = 13,
+                                   .given = {tensor_i64(DIMS(2, 3), 1, 2, 3, 4, 5, 6)},
+                                   .n_inputs = 1,
+                                   .must_accept = true});
+}
+
+static void pad(void **state) {
+    (void)state;
+    static const char *const modes[] = {"constant", "reflect", "edge"};
+    static const int64_t pads[][8] = {{0, 0, 1, 2, 0, 0, 3, 1},
+                                      {0, 0, 0, 1, 0, 0, 1, 0},
+                                      {0, 0, -1, 2, 0, 0, 1, -2},
+                                      {0, 1, 0, 0, 0, 2, 1, 1},
+                                      {1, 0, 0, 0, 0, 0, 0, 3}};
+    for (int m = 0; m < 3; m++)
+        for (size_t p = 0; p < sizeof pads / sizeof *pads; p++)
+            for (int c = 0; c < N_TEST_CHANNELS; c++) {
+                if (m == 1 && (test_channels[c] < 3 || pads[p][0]))
+                    continue;
+                int64_t values[8];
+                for (int i = 0; i < 8; i++)
+                    values[i] = pads[p][i];
+                KernelTest test = {
+                    .op = "Pad",
+                    .opset = 13,
+                    .attrs = {attr_string("mode", modes[m])},
+                    .inputs = {DIMS(2, test_channels[c], 6, 5)},
+                    .given = {[1] = op_test_tensor(STRIDER_I64, DIMS(8), values, sizeof values),
+                              [2] = tensor_f32(DIMS(), 0.75f)},
+                    .n_inputs = 3,
+                    .constants = 6,
+                    .must_accept = true};
+                kernel_test_check(test);
+            }
+    kernel_test_check((KernelTest){.op = "Pad",
+                                   .opset = 2,
+                                   .attrs = {attr_ints("pads", 2, 5), attr_float("value", -1)},
+                                   .inputs = {DIMS(70)},
+                                   .n_inputs = 1,
+                                   .must_accept = true});
+}
+
+static void resize(void **state) {
+    (void)state;
+    static const char *const modes[] = {"nearest", "linear", "cubic"};
+    static const char *const coordinates[] = {"asymmetric", "half_pixel", "align_corners",
+                                              "pytorch_half_pixel"};
+    static const float scales[][2] = {{2, 2}, {1, 3}, {0.5f, 2}, {1.7f, 0.6f}};
+    for (int m = 0; m < 3; m++)
+        for (int k = 0; k < 4; k++)
+            for (int s = 0; s < 4; s++)
+                for (int c = s; c < N_TEST_CHANNELS; c += 3)
+                    kernel_test_check(
+                        (KernelTest){.op = "Resize",
+                                     .opset = 13,
+                                     .attrs = {attr_string("mode", modes[m]),
+                                               attr_string("coordinate_transformation_mode", coordinates[k]),
+                                               attr_string("nearest_mode", "floor")},
+                                     .inputs = {DIMS(2, test_channels[c], 5, 7)},
+                                     .given = {[2] = tensor_f32(DIMS(4), 1, 1, scales[s][0], scales[s][1])},
+                                     .n_inputs = 3,
+                                     .absent = 2,
+                                     .constants = 4,
+                                     .with_nan = m == 0,
+                                     .must_accept = true});
+}
+
+static void resize_by_sizes_that_are_not_constant(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        kernel_test_check((KernelTest){.op = "Resize",
+                                       .opset = 13,
+                                       .attrs = {attr_string("mode", "linear")},
+                                       .inputs = {DIMS(1, test_channels[c], 5, 7)},
+                                       .given = {[3] = tensor_i64(DIMS(4), 1, test_channels[c], 9, 13)},
+                                       .n_inputs = 4,
+                                       .absent = 6,
+                                       .must_accept = true});
+}
+
+static void upsample(void **state) {
+    (void)state;
+    kernel_test_check((KernelTest){.op = "Upsample",
+                                   .opset = 9,
+                                   .inputs = {DIMS(1, 19, 5, 7)},
+                                   .given = {[1] = tensor_f32(DIMS(4), 1, 1, 2, 2)},
+                                   .n_inputs = 2,
+                                   .constants = 2,
+                                   .must_accept = true});
+    kernel_test_check((KernelTest){.op = "Upsample",
+                                   .opset = 9,
+                                   .attrs = {attr_string("mode", "linear")},
+                                   .inputs = {DIMS(1, 19, 5, 6, 7)},
+                                   .given = {[1] = tensor_f32(DIMS(5), 1, 1, 1, 2, 2)},
+                                   .n_inputs = 2,
+                                   .constants = 2,
+                                   .must_accept = true});
+}
+
+int move_kernel_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(concat),    cmocka_unit_test(concat_of_integers_and_of_large_parts),
+        cmocka_unit_test(split),     cmocka_unit_test(slice),
+        cmocka_unit_test(transpose), cmocka_unit_test(pad),
+        cmocka_unit_test(resize),    cmocka_unit_test(resize_by_sizes_that_are_not_constant),
+        cmocka_unit_test(upsample),
+    };
+    return cmocka_run_group_tests_name("kernels that move elements", tests, NULL, NULL);
+}
+
+void move_kernel_times(void) {
+    kernel_test_time((KernelTest){.op = "Concat",
+                                  .opset = 13,
+                                  .attrs = {attr_int("axis", 1)},
+                                  .inputs = {DIMS(1, 128, 56, 56), DIMS(1, 32, 56, 56)},
+                                  .n_inputs = 2},
+                     "densenet 128+32x56x56");
+    kernel_test_time((KernelTest){.op = "Transpose",
+                                  .opset = 13,
+                                  .attrs = {attr_ints("perm", 0, 2, 3, 1)},
+                                  .inputs = {DIMS(1, 96, 56, 56)},
+                                  .n_inputs = 1},
+                     "96x56x56 to channels last");
+    static const char *const modes[] = {"nearest", "linear"};
+    for (int m = 0; m < 2; m++)
+        kernel_test_time((KernelTest){.op = "Resize",
+                                      .opset = 13,
+                                      .attrs = {attr_string("mode", modes[m]),
+                                                attr_string("coordinate_transformation_mode", "half_pixel")},
+                                      .inputs = {DIMS(1, 256, 20, 20)},
+                                      .given = {[2] = tensor_f32(DIMS(4), 1, 1, 2, 2)},
+                                      .n_inputs = 3,
+                                      .absent = 2,
+                                      .constants = 4},
+                         modes[m]);
+}
