@@ -14,7 +14,11 @@ list(APPEND sources
     ops/gather.c
     ops/gemm.c
     ops/global_pool.c
+    ops/instance_norm.c
+    ops/layer_norm.c
     ops/logic.c
+    ops/lp_norm.c
+    ops/lrn.c
     ops/matmul.c
     ops/op_helpers.c
     ops/op_table.c
