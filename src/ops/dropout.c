@@ -43,5 +43,4 @@ const Op op_dropout = {
     .outputs = {1, 2},
     .infer = dropout_infer,
     .reference = dropout_reference,
-    .flags = OP_VIEW,
 };

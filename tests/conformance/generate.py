@@ -8,34 +8,17 @@ import argparse
 import importlib.resources
 import pathlib
 import shutil
-import sys
+import types
 
 from onnx.backend.test import cmd_tools, loader
 
 
 def generate(folder: pathlib.Path) -> None:
-    node = folder / "node"
     shutil.rmtree(folder, ignore_errors=True)
-    node.mkdir(parents=True)
-    # The writer asks for all cases that it knows how to write; the node cases are not among them by default.
-    cases = loader.load_node_model_tests() if hasattr(loader, "load_node_model_tests") else None
-    if cases is None:
-        from onnx.backend.test.case import node as node_cases
-
-        cases = node_cases.collect_testcases(None)
-    written = {"n": 0}
-
-    original = cmd_tools.model_test.collect_testcases if hasattr(cmd_tools, "model_test") else None
-    if original is None:
-        sys.exit("this version of onnx has another writer")
-    cmd_tools.model_test.collect_testcases = lambda *args, **kwargs: cases
-    args = argparse.Namespace(output=str(folder / "written"), clean=True, op_type=None, diff=None)
-    cmd_tools.generate_data(args)
-    for case in (folder / "written").glob("*/*"):
-        if case.is_dir():
-            shutil.move(str(case), node / case.name)
-            written["n"] += 1
-    shutil.rmtree(folder / "written")
+    (folder / "node").mkdir(parents=True)
+    # onnx's writer collects the "simple" and "real" cases by itself; here it gets the node cases instead.
+    cmd_tools.model_test = types.SimpleNamespace(collect_testcases=loader.load_node_model_tests)
+    cmd_tools.generate_data(argparse.Namespace(output=str(folder)))
     data = importlib.resources.files("onnx.backend.test") / "data"
     for category in ("simple", "pytorch-converted", "pytorch-operator", "light"):
         source = pathlib.Path(str(data)) / category
