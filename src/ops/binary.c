@@ -74,7 +74,7 @@ static Status binary_parse(ParseContext *ctx, void *attrs_) {
     static const char *const directions[] = {"LEFT", "RIGHT", NULL};
     BinaryAttrs *attrs = attrs_;
     int direction = 0;
-    if (ctx->node->opset < 7) {
+    if (ctx->node->opset < 7 && ctx->node->op->inputs.max == 2) {
         TRY(parse_bool(ctx, "broadcast", false, &attrs->legacy_broadcast));
         TRY(parse_int(ctx, "axis", -1, &attrs->axis));
     }
@@ -99,7 +99,7 @@ static Status binary_parse(ParseContext *ctx, void *attrs_) {
 Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second) {
     const BinaryAttrs *attrs = node->attrs;
     if (!attrs->legacy_broadcast || attrs->axis < 0 || first->rank < 0 || second->rank < 0 ||
-        attrs->axis + second->rank > first->rank)
+        attrs->axis > first->rank - second->rank)
         return *second;
     if (kind_of(node) == PRELU && (second->rank != 1 || second->dims[0] == 1))
         return *second;
@@ -121,6 +121,12 @@ static Status binary_infer(InferContext *ctx) {
         dtype = ctx->inputs[1].dtype;
     ctx->outputs[0].dtype = kinds[kind].gives_bool ? STRIDER_BOOL : dtype;
     Shape joined = ctx->inputs[0].shape;
+    const BinaryAttrs *attrs = infer_attrs(ctx);
+    if (attrs->legacy_broadcast && kind != PRELU && ctx->n_inputs == 2 && joined.rank >= 0 &&
+        ctx->inputs[1].shape.rank >= 0 && attrs->axis > joined.rank - ctx->inputs[1].shape.rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL,
+                          "an input of rank %d does not stand at axis %lld of rank %d",
+                          ctx->inputs[1].shape.rank, (long long)attrs->axis, joined.rank);
     for (int i = 1; i < ctx->n_inputs; i++) {
         Shape second = binary_second_shape(ctx->node, &ctx->inputs[0].shape, &ctx->inputs[i].shape);
         TRY(infer_broadcast(ctx, &joined, &second, &joined));
@@ -206,6 +212,17 @@ static int64_t modulo(int64_t a, int64_t b, bool fmod) {
     return !fmod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
+/* By the type's width or more, and by less than 0, everything is shifted out: what is left is the sign of a
+ * signed number shifted right, else 0. */
+static uint64_t shift(uint64_t a, uint64_t by, int bits, bool is_signed, bool right) {
+    bool all = by >= (uint64_t)bits;
+    if (!right)
+        return all ? 0 : a << by;
+    if (is_signed)
+        return (uint64_t)((int64_t)a >> (all ? 63 : by));
+    return all ? 0 : a >> by;
+}
+
 /* On 64 bits, signed or not; the caller cuts the result to its type, which is what wrapping around is. */
 static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
                               uint64_t b) {
@@ -230,9 +247,7 @@ static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is
     case PRELU:
         return is_signed && sa < 0 ? a * b : a;
     case BIT_SHIFT:
-        if (b >= (uint64_t)bits)
-            return 0;
-        return !attrs->shift_right ? a << b : is_signed ? (uint64_t)(sa >> b) : a >> b;
+        return shift(a, b, bits, is_signed, attrs->shift_right);
     case BITWISE_AND:
     case AND:
         return a & b;
@@ -257,19 +272,6 @@ static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is
     }
 }
 
-static uint64_t get_bits(const Tensor *tensor, int64_t index) {
-    if (tensor->type.dtype == STRIDER_U64)
-        return ((const uint64_t *)tensor->data)[index];
-    return (uint64_t)tensor_get_i64(tensor, index);
-}
-
-/* Keeps the low bits. */
-static void set_bits(Tensor *tensor, int64_t index, uint64_t value) {
-    size_t size = dtype_size(tensor->type.dtype);
-    memcpy((char *)tensor->data + (size_t)index * size, &value,
-           size); /* little-endian, as all that Strider runs on */
-}
-
 /* y = a op b, where y may be a. */
 static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
     const BinaryAttrs *attrs = eval_attrs(ctx);
@@ -286,11 +288,12 @@ static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Te
         } else if (float_exponent) {
             tensor_set_f64(y, i, pow(tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
         } else if (kind == POW) {
-            set_bits(y, i, power(get_bits(a, offsets[0]), tensor_get_i64(b, offsets[1]), is_signed));
+            tensor_set_bits(y, i,
+                            power(tensor_get_bits(a, offsets[0]), tensor_get_i64(b, offsets[1]), is_signed));
         } else {
-            set_bits(y, i,
-                     apply_integer(kind, attrs, is_signed, (int)(8 * dtype_size(dtype)),
-                                   get_bits(a, offsets[0]), get_bits(b, offsets[1])));
+            tensor_set_bits(y, i,
+                            apply_integer(kind, attrs, is_signed, (int)(8 * dtype_size(dtype)),
+                                          tensor_get_bits(a, offsets[0]), tensor_get_bits(b, offsets[1])));
         }
     }
 }

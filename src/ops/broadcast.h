@@ -16,7 +16,7 @@ typedef struct Broadcast {
 
 /* From known shapes that broadcast to `out`. */
 Broadcast broadcast_make(const Shape *out, int n_inputs, const Shape *const *inputs);
-/* The element of each input for output element `index`; for loops, walk rows with broadcast_row(). */
+/* The element of each input for output element `index`; loops go on from there with broadcast_next(). */
 void broadcast_offsets(const Broadcast *broadcast, int64_t index, int64_t offsets[BROADCAST_MAX]);
 
 /* The inputs' elements for each output element in order: `offsets` starts at zero; call with the index that

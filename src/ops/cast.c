@@ -73,6 +73,16 @@ static Status cast_like_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
+/* An integer as a double that rounds to a shorter float as the integer itself would: where a double lacks the
+ * bits, its last one says that something is missing. */
+static double integer_to_double(uint64_t bits, bool is_signed) {
+    bool negative = is_signed && (int64_t)bits < 0;
+    uint64_t magnitude = negative ? 0 - bits : bits;
+    if (magnitude >> 53)
+        magnitude = (magnitude & ~(uint64_t)0xfff) | (magnitude & 0xfff ? 0x1000 : 0);
+    return negative ? -(double)magnitude : (double)magnitude;
+}
+
 static void cast(const Tensor *x, Tensor *y) {
     int64_t count = tensor_elements(x);
     DType from = x->type.dtype, to = y->type.dtype;
@@ -80,16 +90,15 @@ static void cast(const Tensor *x, Tensor *y) {
         memcpy(y->data, x->data, x->size_bytes);
         return;
     }
-    bool integers = !dtype_is_float(from) && dtype_is_integer(to);
-    size_t size = dtype_size(to);
     for (int64_t i = 0; i < count; i++) {
-        if (!integers) {
+        if (dtype_is_float(from) || to == STRIDER_F64)
             tensor_set_f64(y, i, tensor_get_f64(x, i));
-            continue;
-        }
-        uint64_t bits = from == STRIDER_U64 ? ((const uint64_t *)x->data)[i] : (uint64_t)tensor_get_i64(x, i);
-        memcpy((char *)y->data + (size_t)i * size, &bits,
-               size); /* little-endian, as all that Strider runs on */
+        else if (dtype_is_integer(to))
+            tensor_set_bits(y, i, tensor_get_bits(x, i));
+        else if (to == STRIDER_BOOL)
+            tensor_set_i64(y, i, tensor_get_bits(x, i) != 0);
+        else
+            tensor_set_f64(y, i, integer_to_double(tensor_get_bits(x, i), dtype_is_signed(from)));
     }
 }
 

@@ -48,18 +48,24 @@ bool clip_bounds(const Node *node, double *low, double *high) {
     return true;
 }
 
+static bool less(uint64_t a, uint64_t b, bool is_signed) {
+    return is_signed ? (int64_t)a < (int64_t)b : a < b;
+}
+
 static Status clip_reference(EvalContext *ctx) {
     const ClipAttrs *attrs = eval_attrs(ctx);
     const Tensor *x = ctx->inputs[0], *low = eval_input(ctx, 1), *high = eval_input(ctx, 2);
     Tensor *y = ctx->outputs[0];
     int64_t count = tensor_elements(x);
-    if (x->type.dtype == STRIDER_I64) { /* does not fit a double */
-        int64_t from = low ? tensor_get_i64(low, 0) : INT64_MIN,
-                to = high ? tensor_get_i64(high, 0) : INT64_MAX;
+    if (dtype_is_integer(x->type.dtype)) { /* 64 bits do not fit a double; bounds are inputs since opset 11 */
+        bool is_signed = dtype_is_signed(x->type.dtype);
         for (int64_t i = 0; i < count; i++) {
-            int64_t value = tensor_get_i64(x, i);
-            value = value < from ? from : value;
-            tensor_set_i64(y, i, value > to ? to : value);
+            uint64_t value = tensor_get_bits(x, i);
+            if (low && less(value, tensor_get_bits(low, 0), is_signed))
+                value = tensor_get_bits(low, 0);
+            if (high && less(tensor_get_bits(high, 0), value, is_signed))
+                value = tensor_get_bits(high, 0);
+            tensor_set_bits(y, i, value);
         }
         return STRIDER_OK;
     }

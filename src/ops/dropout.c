@@ -6,16 +6,20 @@
 
 #include "ops/op.h"
 
+/* training_mode is on, and the ratio lets something be dropped; what is not known is off. */
+static bool drops(const Tensor *training, const Tensor *ratio) {
+    if (!training || tensor_elements(training) != 1 || !tensor_get_i64(training, 0))
+        return false;
+    return !ratio || tensor_elements(ratio) != 1 || tensor_get_f64(ratio, 0) != 0;
+}
+
 static Status dropout_infer(InferContext *ctx) {
     TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
-    if (infer_has_input(ctx, 2)) {
-        const Tensor *training = ctx->input_values[2],
-                     *ratio = infer_has_input(ctx, 1) ? ctx->input_values[1] : NULL;
-        bool drops_nothing = ratio && tensor_elements(ratio) == 1 && tensor_get_f64(ratio, 0) == 0;
-        if (training && tensor_elements(training) == 1 && tensor_get_i64(training, 0) && !drops_nothing)
-            return infer_fail(ctx, STRIDER_UNSUPPORTED,
-                              "training_mode is on: export the model in evaluation mode");
-    }
+    bool ratio_is_open = infer_has_input(ctx, 1) && !ctx->input_values[1];
+    if (infer_has_input(ctx, 2) && !ratio_is_open &&
+        drops(ctx->input_values[2], infer_has_input(ctx, 1) ? ctx->input_values[1] : NULL))
+        return infer_fail(ctx, STRIDER_UNSUPPORTED,
+                          "training_mode is on: export the model in evaluation mode");
     ctx->outputs[0] = ctx->inputs[0];
     if (ctx->n_outputs > 1)
         ctx->outputs[1] =
@@ -24,8 +28,7 @@ static Status dropout_infer(InferContext *ctx) {
 }
 
 static Status dropout_reference(EvalContext *ctx) {
-    const Tensor *training = eval_input(ctx, 2), *ratio = eval_input(ctx, 1);
-    if (training && tensor_get_i64(training, 0) && !(ratio && tensor_get_f64(ratio, 0) == 0))
+    if (drops(eval_input(ctx, 2), eval_input(ctx, 1)))
         return eval_fail(ctx, STRIDER_UNSUPPORTED,
                          "training_mode is on: export the model in evaluation mode");
     Tensor *y = eval_output(ctx, 0), *mask = eval_output(ctx, 1);

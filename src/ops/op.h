@@ -84,6 +84,11 @@ static inline Tensor *eval_output(const EvalContext *ctx, int port) {
     return port < ctx->n_outputs ? ctx->outputs[port] : NULL;
 }
 Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Element `index` of an integer or bool tensor as 64 bits, sign-extended where the type is signed; and the
+ * reverse, which keeps the low bits: unsigned arithmetic in between wraps around as the type itself would.  A
+ * bool is 0 or 1, whatever its byte holds. */
+uint64_t tensor_get_bits(const Tensor *tensor, int64_t index);
+void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value);
 /* For data-dependent shapes: allocates output `port`, which must be asked for and have no data yet. */
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) MUST_CHECK;
 /* A tensor's elements as doubles, in memory that the caller gives back with memory_give(ctx->allocator, ...);

@@ -230,6 +230,20 @@ Status infer_check_dim(InferContext *ctx, int64_t value, const char *what) {
 /* --- reference()
  * ----------------------------------------------------------------------------------------------- */
 
+uint64_t tensor_get_bits(const Tensor *tensor, int64_t index) {
+    if (tensor->type.dtype == STRIDER_U64)
+        return ((const uint64_t *)tensor->data)[index];
+    if (tensor->type.dtype == STRIDER_BOOL)
+        return ((const uint8_t *)tensor->data)[index] != 0;
+    return (uint64_t)tensor_get_i64(tensor, index);
+}
+
+void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value) {
+    size_t size = dtype_size(tensor->type.dtype);
+    /* The low bytes stand first: little-endian, as all that Strider runs on. */
+    memcpy((char *)tensor->data + (size_t)index * size, &value, size);
+}
+
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) {
     Tensor *output = ctx->outputs[port];
     if (output->data)

@@ -59,6 +59,16 @@ bool reduce_axes(const ReduceAttrs *attrs, const Tensor *axes, int rank, unsigne
     return true;
 }
 
+static Shape reduced_shape(const Shape *x, unsigned mask, bool keepdims) {
+    Shape y = {.rank = 0};
+    for (int i = 0; i < x->rank; i++) {
+        bool reduced = mask >> i & 1;
+        if (!reduced || keepdims)
+            y.dims[y.rank++] = reduced ? 1 : x->dims[i];
+    }
+    return y;
+}
+
 static Status reduce_infer(InferContext *ctx) {
     const ReduceAttrs *attrs = infer_attrs(ctx);
     ReduceKind kind = kind_of(ctx->node);
@@ -82,12 +92,7 @@ static Status reduce_infer(InferContext *ctx) {
     if (!reduce_axes(attrs, axes, x->rank, &mask))
         return infer_fail(ctx, STRIDER_BAD_MODEL, "the axes are not distinct axes of an input of rank %d",
                           x->rank);
-    y->rank = 0;
-    for (int i = 0; i < x->rank; i++) {
-        bool reduced = mask >> i & 1;
-        if (!reduced || attrs->keepdims)
-            y->dims[y->rank++] = reduced ? 1 : x->dims[i];
-    }
+    *y = reduced_shape(x, mask, attrs->keepdims);
     return STRIDER_OK;
 }
 
@@ -185,43 +190,52 @@ static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
     return STRIDER_OK;
 }
 
-static int64_t integer_step(ReduceKind kind, int64_t sum, int64_t x) {
+/* What no element changes. */
+static uint64_t integer_start(ReduceKind kind, DType dtype) {
+    uint64_t top = (uint64_t)1 << (8 * dtype_size(dtype) - 1);
+    if (kind == R_MAX)
+        return dtype_is_signed(dtype) ? 0 - top : 0;
+    if (kind == R_MIN && dtype != STRIDER_BOOL)
+        return dtype_is_signed(dtype) ? top - 1 : top | (top - 1);
+    return kind == R_PROD || kind == R_MIN;
+}
+
+static uint64_t integer_step(ReduceKind kind, bool is_signed, uint64_t sum, uint64_t x) {
+    bool less = is_signed ? (int64_t)sum < (int64_t)x : sum < x;
     switch (kind) {
     case R_MAX:
-        return sum > x ? sum : x;
+        return less ? x : sum;
     case R_MIN:
-        return sum < x ? sum : x;
+        return less ? sum : x;
     case R_PROD:
-        return (int64_t)((uint64_t)sum * (uint64_t)x);
+        return sum * x;
     case R_L1:
-        return (int64_t)((uint64_t)sum + (x < 0 ? 0 - (uint64_t)x : (uint64_t)x));
+        return sum + (is_signed && (int64_t)x < 0 ? 0 - x : x);
     case R_SUM_SQUARE:
-        return (int64_t)((uint64_t)sum + (uint64_t)x * (uint64_t)x);
+        return sum + x * x;
     default:
-        return (int64_t)((uint64_t)sum + (uint64_t)x);
+        return sum + x;
     }
 }
 
-/* Sum, Max, Min, Prod, L1 and SumSquare of integers and bools, exact in 64 bits. */
+/* Sum, Max, Min, Prod, L1 and SumSquare of integers and bools: exact in 64 bits, then cut to the type, which
+ * is wrapping around. */
 static Status reduce_integers(EvalContext *ctx, ReduceKind kind, unsigned mask) {
     const Tensor *x = ctx->inputs[0];
     Tensor *y = ctx->outputs[0];
+    DType dtype = x->type.dtype;
     int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
                                at = 0;
-    int64_t *sums = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *sums);
+    uint64_t *sums = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *sums);
     if (!sums)
         return fail_memory(ctx->err, (size_t)out * sizeof *sums, "a reference kernel");
     output_strides(&x->type.shape, mask, strides);
-    /* What no element changes: the extreme that setting saturates to the type's own. */
-    int64_t start = kind == R_MAX ? INT64_MIN : kind == R_MIN ? INT64_MAX : kind == R_PROD;
-    if (x->type.dtype == STRIDER_BOOL && (kind == R_MAX || kind == R_MIN))
-        start = kind == R_MIN;
     for (int64_t i = 0; i < out; i++)
-        sums[i] = start;
+        sums[i] = integer_start(kind, dtype);
     for (int64_t i = 0; i < in; i++, at = next_target(&x->type.shape, strides, counters, at))
-        sums[at] = integer_step(kind, sums[at], tensor_get_i64(x, i));
+        sums[at] = integer_step(kind, dtype_is_signed(dtype), sums[at], tensor_get_bits(x, i));
     for (int64_t i = 0; i < out; i++)
-        tensor_set_i64(y, i, sums[i]);
+        tensor_set_bits(y, i, sums[i]);
     memory_give(ctx->allocator, sums);
     return STRIDER_OK;
 }
@@ -230,10 +244,13 @@ static Status reduce_reference(EvalContext *ctx) {
     const ReduceAttrs *attrs = eval_attrs(ctx);
     ReduceKind kind = kind_of(ctx->node);
     unsigned mask;
-    int rank = ctx->inputs[0]->type.shape.rank;
+    const Type *x = &ctx->inputs[0]->type;
+    int rank = x->shape.rank;
     if (!reduce_axes(attrs, eval_input(ctx, 1), rank, &mask))
         return eval_fail(ctx, STRIDER_BAD_MODEL, "the axes are not distinct axes of an input of rank %d",
                          rank);
+    Shape out = reduced_shape(&x->shape, mask, attrs->keepdims);
+    TRY(eval_set_output_shape(ctx, 0, x->dtype, &out));
     if (!mask && attrs->noop_with_empty_axes && kind != R_L1 && kind != R_L2 && kind != R_LOG_SUM &&
         kind != R_SUM_SQUARE && kind != R_LOG_SUM_EXP) {
         memcpy(ctx->outputs[0]->data, ctx->inputs[0]->data, ctx->inputs[0]->size_bytes);
@@ -241,7 +258,7 @@ static Status reduce_reference(EvalContext *ctx) {
     }
     bool exact = kind == R_SUM || kind == R_MAX || kind == R_MIN || kind == R_PROD || kind == R_L1 ||
                  kind == R_SUM_SQUARE;
-    if (!dtype_is_float(ctx->inputs[0]->type.dtype) && exact)
+    if (!dtype_is_float(x->dtype) && exact)
         return reduce_integers(ctx, kind, mask);
     return reduce_floats(ctx, kind, mask);
 }

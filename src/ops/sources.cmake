@@ -9,7 +9,9 @@ list(APPEND sources
     ops/concat.c
     ops/conv.c
     ops/conv_transpose.c
+    ops/cumsum.c
     ops/dropout.c
+    ops/einsum.c
     ops/fill.c
     ops/gather.c
     ops/gemm.c
@@ -30,6 +32,7 @@ list(APPEND sources
     ops/shape_ops.c
     ops/slice.c
     ops/softmax.c
+    ops/topk.c
     ops/transpose.c
     ops/unary.c
     ops/where.c

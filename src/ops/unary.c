@@ -60,7 +60,7 @@ FUNCTION(acosh, acosh(x))
 FUNCTION(atanh, atanh(x))
 FUNCTION(softsign, x / (1 + fabs(x)))
 FUNCTION(selu, (double)a->beta *(x > 0 ? x : (double)a->alpha * expm1(x)))
-FUNCTION(celu, fmax(0, x) + fmin(0, (double)a->alpha *expm1(x / (double)a->alpha)))
+FUNCTION(celu, x > 0 ? x : (double)a->alpha * expm1(x / (double)a->alpha))
 FUNCTION(thresholded_relu, x > (double)a->alpha ? x : 0)
 FUNCTION(shrink, x<-(double)a->alpha ? x + (double)a->beta : x>(double) a->alpha ? x - (double)a->beta : 0)
 FUNCTION(gelu, a->tanh_form ? x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)))
@@ -77,6 +77,11 @@ typedef struct Unary {
     const char *alpha, *beta; /* the attributes' names; NULL where there is none */
     float alpha_default, beta_default;
 } Unary;
+
+enum {
+    DTYPES_SIGNED =
+        DTYPES_FLOAT | 1u << STRIDER_I8 | 1u << STRIDER_I16 | 1u << STRIDER_I32 | 1u << STRIDER_I64
+};
 
 static const Unary unaries[] = {
     {"Relu", f_relu, DTYPES_NUMERIC, 0, 0, 0, 0},
@@ -96,7 +101,7 @@ static const Unary unaries[] = {
     {"ThresholdedRelu", f_thresholded_relu, DTYPES_FLOAT, "alpha", 0, 1, 0},
     {"Shrink", f_shrink, DTYPES_NUMERIC, "lambd", "bias", 0.5f, 0},
     {"Abs", f_abs, DTYPES_NUMERIC, 0, 0, 0, 0},
-    {"Neg", f_neg, DTYPES_NUMERIC, 0, 0, 0, 0},
+    {"Neg", f_neg, DTYPES_SIGNED, 0, 0, 0, 0},
     {"Ceil", f_ceil, DTYPES_FLOAT, 0, 0, 0, 0},
     {"Floor", f_floor, DTYPES_FLOAT, 0, 0, 0, 0},
     {"Round", f_round, DTYPES_FLOAT, 0, 0, 0, 0},
@@ -151,17 +156,19 @@ static Status unary_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* 64-bit integers do not fit a double. */
-static int64_t apply_integer(const Unary *unary, const UnaryAttrs *attrs, DType dtype, int64_t x) {
-    if (dtype != STRIDER_I64)
-        return (int64_t)unary->function(attrs, (double)x);
-    if (unary->function == f_abs)
-        return x < 0 ? (int64_t)(0 - (uint64_t)x) : x;
-    if (unary->function == f_neg)
-        return (int64_t)(0 - (uint64_t)x);
-    if (unary->function == f_relu)
-        return x < 0 ? 0 : x;
-    return (int64_t)unary->function(attrs, (double)x);
+/* Operators on integers whose results a double cannot hold; the others go through their function.  True where
+ * *y is set. */
+static bool apply_exactly(Function function, DType dtype, uint64_t x, uint64_t *y) {
+    bool negative = dtype_is_signed(dtype) && (int64_t)x < 0;
+    if (function == f_abs)
+        *y = negative ? 0 - x : x;
+    else if (function == f_neg)
+        *y = 0 - x;
+    else if (function == f_relu)
+        *y = negative ? 0 : x;
+    else
+        return false;
+    return true;
 }
 
 static Status unary_reference(EvalContext *ctx) {
@@ -170,23 +177,13 @@ static Status unary_reference(EvalContext *ctx) {
     const Tensor *x = ctx->inputs[0];
     Tensor *y = ctx->outputs[0];
     int64_t count = tensor_elements(x);
-    DType dtype = x->type.dtype;
-    bool keeps_unsigned = unary->function == f_abs || unary->function == f_relu;
-    if (dtype == STRIDER_U64 && keeps_unsigned) {
-        memcpy(y->data, x->data, x->size_bytes);
-        return STRIDER_OK;
-    }
-    bool wraps = unary->function == f_abs || unary->function == f_neg;
+    bool integers = dtype_is_integer(x->type.dtype);
     for (int64_t i = 0; i < count; i++) {
-        if (!dtype_is_integer(dtype)) {
+        uint64_t bits;
+        if (integers && apply_exactly(unary->function, x->type.dtype, tensor_get_bits(x, i), &bits))
+            tensor_set_bits(y, i, bits); /* -(-128) is -128 in int8 */
+        else
             tensor_set_f64(y, i, unary->function(attrs, tensor_get_f64(x, i)));
-            continue;
-        }
-        int64_t value = apply_integer(unary, attrs, dtype, tensor_get_i64(x, i));
-        if (wraps && dtype_is_signed(dtype) && dtype_size(dtype) < 8 &&
-            value == (int64_t)1 << (8 * dtype_size(dtype) - 1))
-            value = -value; /* two's complement, as everywhere: -(-128) is -128 in int8 */
-        tensor_set_i64(y, i, value);
     }
     return STRIDER_OK;
 }

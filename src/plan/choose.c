@@ -127,9 +127,13 @@ Status plan_require(PlanBuilder *builder, const Value *value, Layout layout, int
 /* --- views
  * ----------------------------------------------------------------------------------------------------- */
 
-static bool is_view(const Node *node) {
+/* Further inputs may only be ones that infer() has read: Dropout's training_mode may turn up in a run. */
+static bool is_view(const PlanBuilder *builder, const Node *node) {
     if (!(node->op->flags & OP_VIEW) || !node->outputs[0])
         return false;
+    for (int i = 1; i < node->n_inputs; i++)
+        if (node->inputs[i] && !builder->plan->contents[node->inputs[i]->index])
+            return false;
     for (int i = 1; i < node->n_outputs; i++)
         if (node->outputs[i])
             return false;
@@ -388,7 +392,7 @@ static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs)
 
 Status plan_add_node(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
-    if (is_view(node))
+    if (is_view(builder, node))
         return add_view(builder, node);
     KernelQuery query;
     TRY(make_query(builder, node, &query));
