@@ -50,6 +50,8 @@ enum { N_TEST_CHANNELS = 9 };
     DO(elementwise)                                                                                          \
     DO(pool)                                                                                                 \
     DO(move)                                                                                                 \
+    DO(gemm)                                                                                                 \
+    DO(normalize)                                                                                            \
     DO(conv)
 
 #define DECLARE_GROUP(NAME)                                                                                  \

@@ -106,12 +106,45 @@ static void whole_planes(void **state) {
             }
 }
 
+static void reductions(void **state) {
+    (void)state;
+    static const char *const ops[] = {"ReduceMean", "ReduceSum", "ReduceMax"};
+    for (int i = 0; i < 3; i++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            for (int keepdims = 0; keepdims < 2; keepdims++) {
+                KernelTest test = {.op = ops[i],
+                                   .opset = 11,
+                                   .attrs = {attr_ints("axes", -1, 2), attr_int("keepdims", keepdims)},
+                                   .inputs = {DIMS(2, test_channels[c], 9, 13)},
+                                   .n_inputs = 1,
+                                   .with_nan = c == 4,
+                                   .must_accept = true};
+                kernel_test_check(test);
+                test.attrs[0] = attr_ints("axes", -1);
+                kernel_test_check(test);
+                test.attrs[0] = attr_ints("axes", 1, 2, 3);
+                kernel_test_check(test);
+                test.inputs[0] = DIMS(70, test_channels[c]);
+                test.attrs[0] = attr_ints("axes", 1);
+                kernel_test_check(test);
+            }
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        kernel_test_check((KernelTest){.op = "ReduceMean",
+                                       .opset = 18,
+                                       .inputs = {DIMS(1, test_channels[c], 7, 7)},
+                                       .given = {[1] = tensor_i64(DIMS(2), 2, 3)},
+                                       .n_inputs = 2,
+                                       .constants = 2,
+                                       .must_accept = true});
+}
+
 int pool_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(max_pool),
         cmocka_unit_test(average_pool),
         cmocka_unit_test(pools_of_one_and_three_dimensions),
         cmocka_unit_test(whole_planes),
+        cmocka_unit_test(reductions),
     };
     return cmocka_run_group_tests_name("pooling kernels", tests, NULL, NULL);
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MaxPool and AveragePool of blocked tensors; GlobalMaxPool and GlobalAveragePool of either layout. */
+/* MaxPool and AveragePool of blocked tensors. */
 #include "ops/cpu/pool.h"
 
 #include "base/size.h"
 #include "ops/pool.h"
 
-enum {
-    LEAST_TASKS = 16,
-    TASK_BYTES = 64 * 1024, /* of input that a task of whole planes reads at least */
-};
+enum { LEAST_TASKS = 16 };
 
 /* --- windows
  * --------------------------------------------------------------------------------------------------- */
@@ -95,65 +92,4 @@ const Kernel kernel_average_pool = {
     .accepts = pool_accepts,
     .cost = pool_cost,
     .prepare = average_pool_prepare,
-};
-
-/* --- whole planes
- * ---------------------------------------------------------------------------------------------- */
-
-static bool global_pool_accepts(KernelQuery *query) {
-    const Shape *x = &query->inputs[0].type.shape;
-    if (!cpu_is_f32(query, 0) || shape_size(x, 2, x->rank) == 0)
-        return false;
-    query->outputs[0].layout = query->inputs[0].layout;
-    return true;
-}
-
-static double global_pool_cost(const KernelQuery *query) {
-    return cpu_memory_cost((double)shape_elements(&query->inputs[0].type.shape) * sizeof(float));
-}
-
-static Status planes_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
-    const Shape *x = &query->inputs[0].type.shape;
-    const Layout layout = query->inputs[0].layout;
-    PlaneArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
-    args->pixels = shape_size(x, 2, x->rank);
-    args->channels = x->dims[1];
-    args->blocks = layout_blocks(x, layout);
-    args->planes = x->dims[0] * args->blocks;
-    args->last_lanes = cpu_last_lanes(x, layout);
-    args->plain_output = query->outputs[0].layout == LAYOUT_PLAIN;
-    int64_t plane_bytes = args->pixels * layout * (int64_t)sizeof(float);
-    args->planes_a_task = i64_max(TASK_BYTES / i64_max(plane_bytes, 1), 1);
-    const PoolTable *table = pool_for(query->isa);
-    prepared->run = layout == LAYOUT_PLAIN
-                        ? (is_max ? table->plane_max_plain : table->plane_average_plain)
-                        : (is_max ? table->plane_max_blocked : table->plane_average_blocked);
-    prepared->args = args;
-    prepared->tasks = ceil_div(args->planes, args->planes_a_task);
-    return STRIDER_OK;
-}
-
-static Status global_max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return planes_prepare(query, true, ctx, prepared);
-}
-
-static Status global_average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return planes_prepare(query, false, ctx, prepared);
-}
-
-const Kernel kernel_global_max_pool = {
-    .name = "global_max_pool",
-    .op = "GlobalMaxPool",
-    .accepts = global_pool_accepts,
-    .cost = global_pool_cost,
-    .prepare = global_max_pool_prepare,
-};
-
-const Kernel kernel_global_average_pool = {
-    .name = "global_average_pool",
-    .op = "GlobalAveragePool",
-    .accepts = global_pool_accepts,
-    .cost = global_pool_cost,
-    .prepare = global_average_pool_prepare,
 };

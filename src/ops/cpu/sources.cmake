@@ -3,10 +3,13 @@ list(APPEND sources
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/elementwise.c
+    ops/cpu/gemm.c
     ops/cpu/kernels.c
+    ops/cpu/normalize.c
     ops/cpu/pad.c
     ops/cpu/parts.c
     ops/cpu/pool.c
+    ops/cpu/reduce.c
     ops/cpu/reorder.c
     ops/cpu/resize.c
     ops/cpu/strided_copy.c
@@ -15,6 +18,8 @@ list(APPEND sources
 list(APPEND templates
     ops/cpu/conv_tile_tmpl.c
     ops/cpu/elementwise_tmpl.c
+    ops/cpu/gemm_tmpl.c
+    ops/cpu/normalize_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/resize_tmpl.c
 )

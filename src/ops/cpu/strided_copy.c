@@ -7,6 +7,7 @@
 
 enum {
     TASK_BYTES = 64 * 1024, /* that a task moves, where there is that much */
+    LONG_RUN = 2048,        /* bytes; from here on each run is a unit */
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
 };
 
@@ -16,6 +17,7 @@ typedef struct CopyJob {
     int64_t dims[COPY_MOST_DIMS], in[COPY_MOST_DIMS], out[COPY_MOST_DIMS];
     int64_t in_offset, out_offset;
     int64_t run_bytes; /* that lie together on both sides */
+    int inner;         /* dimensions that a unit goes through */
     bool transposes;   /* the last dimension is apart in the input, the one before lies together there */
     int64_t first_task, units, units_a_task;
 } CopyJob;
@@ -73,7 +75,7 @@ static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t ro
 
 /* A unit is one row of the last dimension, or a tile of the last two. */
 static void run_unit(const CopyJob *job, const char *from, char *to, int64_t unit) {
-    int inner = job->transposes ? 2 : job->rank ? 1 : 0, d = job->rank - 1 - inner;
+    int d = job->rank - 1 - job->inner;
     int64_t rows = 1;
     if (job->transposes) {
         int64_t tiles = ceil_div(job->dims[d + 1], TILE), first = unit % tiles * TILE;
@@ -90,7 +92,7 @@ static void run_unit(const CopyJob *job, const char *from, char *to, int64_t uni
     }
     if (job->transposes)
         copy_tile(job, from, to, rows);
-    else if (job->rank)
+    else if (job->inner)
         copy_runs(from, to, job->dims[job->rank - 1], job->in[job->rank - 1], job->out[job->rank - 1],
                   job->run_bytes);
     else
@@ -192,11 +194,11 @@ Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, Pre
                          .first_task = tasks};
         merge_dims(job, box, (int64_t)element_bytes);
         find_transpose(job);
-        int inner = job->transposes ? 2 : job->rank ? 1 : 0;
+        job->inner = job->transposes ? 2 : job->rank && job->run_bytes < LONG_RUN ? 1 : 0;
         int64_t unit_bytes = job->run_bytes;
         job->units = 1;
         for (int d = 0; d < job->rank; d++)
-            *(d < job->rank - inner ? &job->units : &unit_bytes) *= job->dims[d];
+            *(d < job->rank - job->inner ? &job->units : &unit_bytes) *= job->dims[d];
         if (job->transposes) {
             int64_t tiles = ceil_div(job->dims[job->rank - 2], TILE);
             job->units *= tiles;

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gemm and MatMul in float32, plain.  With few rows B is read as it lies, a constant straight from the mapped
+ * file; with more rows constants are packed into panels ahead, other matrices by each task. */
+#include "ops/cpu/gemm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/gemm.h"
+
+enum {
+    LEAST_TASKS = 16,
+    TASK_BYTES = 128 * 1024,  /* of B, that a task with few rows reads */
+    CHUNK_BYTES = 256 * 1024, /* of A, that a task packs: stays in L2 */
+    MOST_K = 1 << 18,         /* beyond it scratch memory would be too large */
+};
+
+static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs **result) {
+    GemmArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    *args = (GemmArgs){.batch = 1, .alpha = 1, .beta = 1, .c_port = -1, .residual_port = -1};
+    args->b = query->inputs[1].constant ? query->inputs[1].constant->data : NULL;
+    *result = args;
+    return STRIDER_OK;
+}
+
+/* --- packing
+ * --------------------------------------------------------------------------------------------------- */
+
+typedef struct PanelFill {
+    const GemmArgs *args;
+    const Tensor *source;
+    int64_t columns;
+} PanelFill;
+
+static void fill_panels(void *context, void *memory) {
+    const PanelFill *fill = context;
+    const GemmArgs *args = fill->args;
+    const char *source = fill->source->data;
+    float *to = memory;
+    for (int64_t n = 0; n < args->n; n += fill->columns) {
+        int64_t count = i64_min(fill->columns, args->n - n);
+        for (int64_t k = 0; k < args->k; k++, to += fill->columns) {
+            memset(to, 0, (size_t)fill->columns * sizeof *to);
+            for (int64_t j = 0; j < count; j++)
+                memcpy(to + j, source + (size_t)(k * args->b_k + (n + j) * args->b_column) * sizeof(float),
+                       sizeof *to);
+        }
+        if (args->b_k == 1)
+            pack_consumed(fill->source, source + (size_t)(n * args->k) * sizeof(float),
+                          (size_t)(count * args->k) * sizeof(float));
+    }
+    if (args->b_k != 1)
+        pack_consumed(fill->source, source, fill->source->size_bytes);
+}
+
+static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
+    const Tensor *b = query->inputs[1].constant;
+    int64_t columns = GEMM_PANEL_VECTORS * query->width;
+    PanelFill fill = {args, b, columns};
+    size_t size_bytes = (size_t)(ceil_div(args->n, columns) * columns * args->k) * sizeof(float);
+    char key[96];
+    const void *packed;
+    snprintf(key, sizeof key, "gemm %d %lld %lld %d", query->width, (long long)args->k, (long long)args->n,
+             args->b_k == 1);
+    TRY(pack_constant(ctx, b, key, size_bytes, fill_panels, &fill, &packed));
+    args->panels = packed;
+    prepared->packed_bytes = size_bytes;
+    return STRIDER_OK;
+}
+
+/* --- the cut into tasks
+ * ---------------------------------------------------------------------------------------- */
+
+static void cut_few_rows(GemmArgs *args, int width, Prepared *prepared) {
+    int64_t by_memory = TASK_BYTES / (i64_max(args->k, 1) * (int64_t)sizeof(float));
+    int64_t step = args->b_k == 1 ? width : 4 * width;
+    args->columns_a_task = i64_max(by_memory / step, 1) * step;
+    args->column_parts = ceil_div(args->n, args->columns_a_task);
+    prepared->tasks = args->batch * args->column_parts;
+}
+
+static void cut_many_rows(GemmArgs *args, int width, int tile_rows, Prepared *prepared) {
+    int64_t panel = GEMM_PANEL_VECTORS * width, panels = ceil_div(args->n, panel);
+    int64_t tiles = ceil_div(args->m, tile_rows);
+    int64_t by_memory = i64_max(CHUNK_BYTES / (i64_max(args->k, 1) * tile_rows * (int64_t)sizeof(float)), 1);
+    int64_t for_balance = i64_max(tiles * args->batch / LEAST_TASKS, 1);
+    args->rows_a_task = i64_min(i64_min(by_memory, for_balance), tiles) * tile_rows;
+    args->row_parts = ceil_div(args->m, args->rows_a_task);
+    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->row_parts * args->batch), panels);
+    args->columns_a_task = ceil_div(panels, parts) * panel;
+    args->column_parts = ceil_div(args->n, args->columns_a_task);
+    prepared->tasks = args->batch * args->row_parts * args->column_parts;
+    int64_t floats = args->k * (args->rows_a_task + (args->panels ? 0 : panel));
+    prepared->scratch_bytes = (size_t)floats * sizeof(float);
+}
+
+static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
+    const GemmTable *table = gemm_for(query->isa);
+    prepared->args = args;
+    if (args->m == 0 || args->n == 0 || args->batch == 0)
+        return STRIDER_OK;
+    /* The rows of A must lie together where they are read by vectors. */
+    if (args->m <= GEMM_FEW_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
+        prepared->run = args->b_k == 1 && args->a_k == 1 ? table->dots : table->sums;
+        cut_few_rows(args, query->width, prepared);
+        return STRIDER_OK;
+    }
+    if (query->inputs[1].constant && !args->batches)
+        TRY(pack_panels(query, args, ctx, prepared));
+    prepared->run = table->panels;
+    cut_many_rows(args, query->width, table->rows, prepared);
+    return STRIDER_OK;
+}
+
+static double product_cost(double rows, double columns, double k) {
+    return rows <= GEMM_FEW_ROWS ? cpu_memory_cost(columns * k * sizeof(float))
+                                 : 2000 + rows * columns * k / 45;
+}
+
+/* A residual and C that vary from run to run are read plain. */
+static bool accepts_rest(KernelQuery *query, int64_t k) {
+    for (int i = 0; i < query->n_inputs; i++) {
+        query->inputs[i].layout = LAYOUT_PLAIN;
+        if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
+            return false;
+    }
+    query->inputs[1].packed = query->inputs[1].constant != NULL;
+    query->outputs[0].layout = LAYOUT_PLAIN;
+    return cpu_is_f32(query, 0) && cpu_is_f32(query, 1) && k <= MOST_K;
+}
+
+/* --- Gemm
+ * ------------------------------------------------------------------------------------------------------ */
+
+static GemmGeometry query_gemm(const KernelQuery *query) {
+    const Operand *c = query->n_inputs > GEMM_C ? &query->inputs[GEMM_C] : NULL;
+    return gemm_geometry(query->node->attrs, &query->inputs[GEMM_A].type.shape,
+                         &query->inputs[GEMM_B].type.shape, c && c->type.dtype ? &c->type.shape : NULL);
+}
+
+static bool gemm_accepts(KernelQuery *query) {
+    return query->n_inputs <= GEMM_MAX_INPUTS && accepts_rest(query, query_gemm(query).k);
+}
+
+static double gemm_cost(const KernelQuery *query) {
+    GemmGeometry g = query_gemm(query);
+    return product_cost((double)g.m, (double)g.n, (double)g.k);
+}
+
+static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const GemmAttrs *attrs = query->node->attrs;
+    GemmGeometry g = query_gemm(query);
+    GemmArgs *args;
+    TRY(make_args(query, ctx, &args));
+    args->m = g.m;
+    args->n = g.n;
+    args->k = g.k;
+    args->a_row = attrs->trans_a ? 1 : g.k;
+    args->a_k = attrs->trans_a ? g.m : 1;
+    args->b_k = attrs->trans_b ? 1 : g.n;
+    args->b_column = attrs->trans_b ? g.k : 1;
+    args->alpha = attrs->alpha;
+    args->beta = attrs->beta;
+    args->epilogue = attrs->epilogue;
+    args->c_row = g.c_row;
+    args->c_column = g.c_column;
+    if (query->n_inputs > GEMM_C && query->inputs[GEMM_C].type.dtype && attrs->beta != 0)
+        args->c_port = GEMM_C;
+    if (attrs->epilogue.has_residual)
+        args->residual_port = GEMM_RESIDUAL;
+    return finish_args(query, args, ctx, prepared);
+}
+
+const Kernel kernel_gemm = {
+    .name = "gemm",
+    .op = "Gemm",
+    .accepts = gemm_accepts,
+    .cost = gemm_cost,
+    .prepare = gemm_prepare,
+};
+
+/* --- MatMul
+ * ---------------------------------------------------------------------------------------------------- */
+
+static MatMulGeometry query_matmul(const KernelQuery *query) {
+    return matmul_geometry(&query->inputs[MATMUL_A].type.shape, &query->inputs[MATMUL_B].type.shape);
+}
+
+static bool matmul_accepts(KernelQuery *query) {
+    return query->n_inputs <= MATMUL_MAX_INPUTS && accepts_rest(query, query_matmul(query).k);
+}
+
+static double matmul_cost(const KernelQuery *query) {
+    MatMulGeometry g = query_matmul(query);
+    return (double)g.batch * product_cost((double)g.m, (double)g.n, (double)g.k);
+}
+
+static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const MatMulAttrs *attrs = query->node->attrs;
+    MatMulGeometry g = query_matmul(query);
+    GemmArgs *args;
+    TRY(make_args(query, ctx, &args));
+    /* One B for all: the rows of all products are rows of one. */
+    if (shape_elements(&query->inputs[MATMUL_B].type.shape) == g.k * g.n &&
+        shape_elements(&query->inputs[MATMUL_A].type.shape) == g.batch * g.m * g.k) {
+        g.m *= g.batch;
+        g.batch = 1;
+    }
+    args->batch = g.batch;
+    args->m = g.m;
+    args->n = g.n;
+    args->k = g.k;
+    args->a_row = g.k;
+    args->a_k = 1;
+    args->b_k = g.n;
+    args->b_column = 1;
+    args->epilogue = attrs->epilogue;
+    if (g.batch != 1) {
+        MatMulGeometry *batches;
+        TRY(cpu_take_args(ctx, sizeof *batches, &batches));
+        *batches = g;
+        args->batches = batches;
+    }
+    if (query->n_inputs > MATMUL_BIAS && query->inputs[MATMUL_BIAS].type.dtype) {
+        args->c_port = MATMUL_BIAS;
+        args->c_column = 1;
+    }
+    if (attrs->epilogue.has_residual)
+        args->residual_port = MATMUL_RESIDUAL;
+    return finish_args(query, args, ctx, prepared);
+}
+
+const Kernel kernel_matmul = {
+    .name = "matmul",
+    .op = "MatMul",
+    .accepts = matmul_accepts,
+    .cost = matmul_cost,
+    .prepare = matmul_prepare,
+};

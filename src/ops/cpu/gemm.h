@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products: what the preparation hands to the templates. */
+#ifndef OPS_CPU_GEMM_H
+#define OPS_CPU_GEMM_H
+
+#include "ops/activation.h"
+#include "ops/cpu/cpu.h"
+#include "ops/matmul.h"
+
+enum {
+    GEMM_FEW_ROWS = 4,      /* up to here B is read as it lies, once, which is bound by memory */
+    GEMM_PANEL_VECTORS = 2, /* columns of a packed panel of B, in vectors */
+};
+
+/* y[m, n] = activation(alpha * sum of a[m, k] b[k, n] + beta * c[m, n] + residual), for each of a batch. */
+typedef struct GemmArgs {
+    int64_t batch, m, n, k;
+    int64_t a_row, a_k, b_k, b_column, c_row, c_column; /* strides in elements */
+    const MatMulGeometry *batches;                      /* NULL: one product */
+    const float *b;                                     /* a constant, at any address; NULL: input 1 */
+    const float *panels; /* of a constant B: [n / columns][k][columns], zeros behind n; NULL: not packed */
+    int c_port, residual_port; /* -1: none */
+    float alpha, beta;
+    Epilogue epilogue;
+    /* the cut */
+    int64_t columns_a_task, rows_a_task, column_parts, row_parts;
+} GemmArgs;
+
+typedef struct GemmTable {
+    int rows;                                             /* of a register tile */
+    void (*dots)(const KernelCall *call, int64_t task);   /* few rows, b_k 1 */
+    void (*sums)(const KernelCall *call, int64_t task);   /* few rows, b_column 1 */
+    void (*panels)(const KernelCall *call, int64_t task); /* many rows */
+} GemmTable;
+
+ISA_TABLES(GemmTable, gemm)
+
+#endif

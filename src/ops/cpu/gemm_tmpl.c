@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products.  Few rows: B streams through once, by dot products or by sums of its rows.  Many rows:
+ * register tiles of rows times a panel of B, both packed so that the inner loop reads on. */
+#include "ops/cpu/activation_simd.h"
+#include "ops/cpu/gemm.h"
+
+#if STRIDER_WIDTH == 16
+enum { TILE_ROWS = 14 };
+#elif STRIDER_WIDTH == 8
+enum { TILE_ROWS = 6 };
+#else
+enum { TILE_ROWS = 5 };
+#endif
+
+enum { PANEL = GEMM_PANEL_VECTORS * VW, SUM_VECTORS = 4, DOT_COLUMNS = 4 };
+
+typedef float vf_anywhere __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(1), may_alias));
+
+INLINE vf load_anywhere(const void *from) {
+    return *(const vf_anywhere *)from;
+}
+
+INLINE vf load_count(const float *from, int64_t count) {
+    vf value = v_zero();
+    if (count >= VW)
+        return load_anywhere(from);
+    memcpy(&value, from, (size_t)count * sizeof *from);
+    return value;
+}
+
+INLINE float float_at(const float *from) {
+    float value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+/* The operands of one product of the batch. */
+typedef struct Product {
+    const GemmArgs *args;
+    const float *a, *b, *c, *residual;
+    float *y;
+} Product;
+
+static Product product_of(const KernelCall *call, int64_t index) {
+    const GemmArgs *args = call->args;
+    int64_t a = 0, b = 0;
+    if (args->batches)
+        matmul_operands(args->batches, index, &a, &b);
+    Product p = {.args = args,
+                 .a = (const float *)call->inputs[0] + a * args->m * args->k,
+                 .b = (args->b ? args->b : (const float *)call->inputs[1]) + b * args->k * args->n,
+                 .c = args->c_port >= 0 ? call->inputs[args->c_port] : NULL,
+                 .y = (float *)call->outputs[0] + index * args->m * args->n};
+    if (args->residual_port >= 0)
+        p.residual = (const float *)call->inputs[args->residual_port] + index * args->m * args->n;
+    return p;
+}
+
+/* Stores up to a vector of sums at row m from column n on. */
+INLINE void finish(const Product *p, int64_t m, int64_t n, vf sum) {
+    const GemmArgs *args = p->args;
+    const int64_t count = args->n - n < VW ? args->n - n : VW;
+    vf value = sum * v_set(args->alpha);
+    if (p->c) {
+        const float *c = p->c + m * args->c_row + n * args->c_column;
+        value += v_set(args->beta) * (args->c_column ? load_count(c, count) : v_set(*c));
+    }
+    const vf residual = p->residual ? load_count(p->residual + m * args->n + n, count) : v_zero();
+    if (p->residual && !args->epilogue.residual_last)
+        value += residual;
+    value = v_activate(args->epilogue.activation, value);
+    if (p->residual && args->epilogue.residual_last)
+        value += residual;
+    if (count == VW)
+        v_store(p->y + m * args->n + n, value);
+    else
+        memcpy(p->y + m * args->n + n, &value, (size_t)count * sizeof(float));
+}
+
+/* --- few rows
+ * -------------------------------------------------------------------------------------------------- */
+
+INLINE float sum_of_lanes(vf value) {
+    for (int half = VW / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            value[i] += value[i + half];
+    return value[0];
+}
+
+INLINE void dots_of(const Product *p, int64_t n, const int columns, const int rows, vf result[GEMM_FEW_ROWS],
+                    int at) {
+    const GemmArgs *args = p->args;
+    const float *b = p->b + n * args->b_column;
+    vf sums[GEMM_FEW_ROWS][DOT_COLUMNS] = {{v_zero()}};
+    int64_t k = 0;
+    for (; k + VW <= args->k; k += VW)
+#pragma GCC unroll 4
+        for (int j = 0; j < columns; j++) {
+            const vf weights = load_anywhere(b + j * args->b_column + k);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                sums[r][j] += weights * v_load(p->a + r * args->a_row + k);
+        }
+    if (k < args->k)
+        for (int j = 0; j < columns; j++) {
+            const vf weights = load_count(b + j * args->b_column + k, args->k - k);
+            for (int r = 0; r < rows; r++)
+                sums[r][j] += weights * load_count(p->a + r * args->a_row + k, args->k - k);
+        }
+    for (int j = 0; j < columns; j++)
+        for (int r = 0; r < rows; r++)
+            result[r][at + j] = sum_of_lanes(sums[r][j]);
+}
+
+INLINE void dots_rows(const Product *p, int64_t begin, int64_t end, const int rows) {
+    for (int64_t n = begin; n < end; n += VW) {
+        vf result[GEMM_FEW_ROWS] = {v_zero()};
+        const int count = end - n < VW ? (int)(end - n) : VW;
+        int j = 0;
+        for (; j + DOT_COLUMNS <= count; j += DOT_COLUMNS)
+            dots_of(p, n + j, DOT_COLUMNS, rows, result, j);
+        for (; j < count; j++)
+            dots_of(p, n + j, 1, rows, result, j);
+        for (int r = 0; r < rows; r++)
+            finish(p, r, n, result[r]);
+    }
+}
+
+/* Columns [n, n + vectors * VW), the last vector only up to the matrix's edge. */
+INLINE void sums_of(const Product *p, int64_t n, const int vectors, const int rows) {
+    const GemmArgs *args = p->args;
+    vf sums[GEMM_FEW_ROWS][SUM_VECTORS] = {{v_zero()}};
+    const float *b = p->b + n;
+    const bool whole = n + vectors * VW <= args->n;
+    for (int64_t k = 0; k < args->k; k++, b += args->b_k)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            const vf weights = whole || v < vectors - 1 ? load_anywhere(b + v * VW)
+                                                        : load_count(b + v * VW, args->n - n - v * VW);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                sums[r][v] += weights * p->a[r * args->a_row + k * args->a_k];
+        }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            finish(p, r, n + v * VW, sums[r][v]);
+}
+
+INLINE void sums_rows(const Product *p, int64_t begin, int64_t end, const int rows) {
+    int64_t n = begin;
+    for (; n + SUM_VECTORS * VW <= end; n += SUM_VECTORS * VW)
+        sums_of(p, n, SUM_VECTORS, rows);
+    for (; n < end; n += VW)
+        sums_of(p, n, 1, rows);
+}
+
+#define FOR_ROWS(FUNCTION)                                                                                   \
+    static void FUNCTION##_1(const Product *p, int64_t begin, int64_t end) {                                 \
+        FUNCTION(p, begin, end, 1);                                                                          \
+    }                                                                                                        \
+    static void FUNCTION##_2(const Product *p, int64_t begin, int64_t end) {                                 \
+        FUNCTION(p, begin, end, 2);                                                                          \
+    }                                                                                                        \
+    static void FUNCTION##_3(const Product *p, int64_t begin, int64_t end) {                                 \
+        FUNCTION(p, begin, end, 3);                                                                          \
+    }                                                                                                        \
+    static void FUNCTION##_4(const Product *p, int64_t begin, int64_t end) {                                 \
+        FUNCTION(p, begin, end, 4);                                                                          \
+    }
+
+FOR_ROWS(dots_rows)
+FOR_ROWS(sums_rows)
+
+typedef void (*FewRows)(const Product *p, int64_t begin, int64_t end);
+
+INLINE void few_rows(const KernelCall *call, int64_t task, const FewRows functions[GEMM_FEW_ROWS]) {
+    const GemmArgs *args = call->args;
+    const Product p = product_of(call, task / args->column_parts);
+    const int64_t begin = task % args->column_parts * args->columns_a_task;
+    const int64_t end = begin + args->columns_a_task < args->n ? begin + args->columns_a_task : args->n;
+    functions[args->m - 1](&p, begin, end);
+}
+
+static void dots(const KernelCall *call, int64_t task) {
+    static const FewRows functions[GEMM_FEW_ROWS] = {dots_rows_1, dots_rows_2, dots_rows_3, dots_rows_4};
+    few_rows(call, task, functions);
+}
+
+static void sums(const KernelCall *call, int64_t task) {
+    static const FewRows functions[GEMM_FEW_ROWS] = {sums_rows_1, sums_rows_2, sums_rows_3, sums_rows_4};
+    few_rows(call, task, functions);
+}
+
+/* --- many rows
+ * ------------------------------------------------------------------------------------------------- */
+
+INLINE void tile(const Product *p, int64_t m, int64_t n, const float *a, const float *b, const int rows,
+                 const int vectors) {
+    vf acc[TILE_ROWS][GEMM_PANEL_VECTORS] = {{v_zero()}};
+    const int64_t k = p->args->k;
+    for (int64_t i = 0; i < k; i++, a += rows, b += PANEL) {
+        vf weights[GEMM_PANEL_VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            weights[v] = v_load(b + v * VW);
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            const float value = a[r];
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] += weights[v] * value;
+        }
+    }
+    /* Each row goes through memory, as the epilogue is a loop: a register file cannot be indexed. */
+    float out[TILE_ROWS][PANEL];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            v_store(&out[r][v * VW], acc[r][v]);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            finish(p, m + r, n + v * VW, v_load(&out[r][v * VW]));
+}
+
+typedef void (*TileFunction)(const Product *p, int64_t m, int64_t n, const float *a, const float *b);
+
+#define TILE(ROWS)                                                                                           \
+    static void tile_##ROWS##_1(const Product *p, int64_t m, int64_t n, const float *a, const float *b) {    \
+        tile(p, m, n, a, b, ROWS, 1);                                                                        \
+    }                                                                                                        \
+    static void tile_##ROWS##_2(const Product *p, int64_t m, int64_t n, const float *a, const float *b) {    \
+        tile(p, m, n, a, b, ROWS, 2);                                                                        \
+    }
+#define ENTRY(ROWS) {tile_##ROWS##_1, tile_##ROWS##_2},
+
+#if STRIDER_WIDTH == 16
+#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)
+#elif STRIDER_WIDTH == 8
+#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
+#else
+#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5)
+#endif
+
+FOR_TILES(TILE)
+
+static const TileFunction tiles[TILE_ROWS][GEMM_PANEL_VECTORS] = {FOR_TILES(ENTRY)};
+
+/* Rows [begin, begin + rows) of A as [k][rows]. */
+static void pack_rows(const Product *p, int64_t begin, int64_t rows, float *to) {
+    const GemmArgs *args = p->args;
+    const float *a = p->a + begin * args->a_row;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < args->k; k++)
+            to[k * rows + r] = a[r * args->a_row + k * args->a_k];
+}
+
+static void pack_panel(const Product *p, int64_t n, float *to) {
+    const GemmArgs *args = p->args;
+    const int64_t count = args->n - n < PANEL ? args->n - n : PANEL;
+    const float *b = p->b + n * args->b_column;
+    for (int64_t k = 0; k < args->k; k++, to += PANEL) {
+        for (int64_t j = 0; j < count; j++)
+            to[j] = float_at(b + k * args->b_k + j * args->b_column);
+        for (int64_t j = count; j < PANEL; j++)
+            to[j] = 0;
+    }
+}
+
+static void panels(const KernelCall *call, int64_t task) {
+    const GemmArgs *args = call->args;
+    const int64_t column_part = task % args->column_parts,
+                  row_part = task / args->column_parts % args->row_parts;
+    const Product p = product_of(call, task / (args->column_parts * args->row_parts));
+    const int64_t m_begin = row_part * args->rows_a_task, n_begin = column_part * args->columns_a_task;
+    const int64_t m_end = m_begin + args->rows_a_task < args->m ? m_begin + args->rows_a_task : args->m;
+    const int64_t n_end = n_begin + args->columns_a_task < args->n ? n_begin + args->columns_a_task : args->n;
+    /* Tiles of about equal height. */
+    const int64_t rows = m_end - m_begin, count = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    float *packed = call->scratch, *panel = packed + rows * args->k;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t first = i * rows / count, end = (i + 1) * rows / count;
+        pack_rows(&p, m_begin + first, end - first, packed + first * args->k);
+    }
+    for (int64_t n = n_begin; n < n_end; n += PANEL) {
+        const float *b = args->panels ? args->panels + n * args->k : panel;
+        const int vectors = args->n - n > VW ? 2 : 1;
+        if (!args->panels)
+            pack_panel(&p, n, panel);
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t first = i * rows / count, end = (i + 1) * rows / count;
+            tiles[end - first - 1][vectors - 1](&p, m_begin + first, n, packed + first * args->k, b);
+        }
+    }
+}
+
+const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .dots = dots, .sums = sums, .panels = panels};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax and LogSoftmax over any axis of a plain tensor; BatchNormalization with constant statistics, in
+ * either layout. */
+#include "ops/cpu/normalize.h"
+
+#include <math.h>
+
+#include "base/size.h"
+#include "ops/batch_norm.h"
+
+enum { TASK_FLOATS = 16 * 1024, STRIP_FLOATS = 256 };
+
+static double floats(const KernelQuery *query) {
+    return (double)shape_elements(&query->inputs[0].type.shape);
+}
+
+/* --- Softmax
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool softmax_accepts(KernelQuery *query) {
+    query->inputs[0].layout = query->outputs[0].layout = LAYOUT_PLAIN;
+    return cpu_is_f32(query, 0) && shape_elements(&query->inputs[0].type.shape) > 0;
+}
+
+static double softmax_cost(const KernelQuery *query) {
+    return cpu_memory_cost(8 * floats(query)) + 0.7 * floats(query);
+}
+
+static Status prepare_softmax(const KernelQuery *query, bool logarithm, PrepareContext *ctx,
+                              Prepared *prepared) {
+    const NormalizeTable *table = normalize_for(query->isa);
+    SoftmaxArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    args->geometry = softmax_geometry(query->node->attrs, &query->inputs[0].type.shape);
+    args->logarithm = logarithm;
+    const SoftmaxGeometry *g = &args->geometry;
+    args->rows_a_task = i64_max(TASK_FLOATS / g->count, 1);
+    args->strip_floats = STRIP_FLOATS;
+    args->strips = ceil_div(g->inner, STRIP_FLOATS);
+    prepared->args = args;
+    prepared->run = g->inner == 1 ? table->softmax_rows : table->softmax_strips;
+    prepared->tasks = g->inner == 1 ? ceil_div(g->outer, args->rows_a_task) : g->outer * args->strips;
+    return STRIDER_OK;
+}
+
+static Status softmax_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare_softmax(query, false, ctx, prepared);
+}
+
+static Status log_softmax_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare_softmax(query, true, ctx, prepared);
+}
+
+const Kernel kernel_softmax = {
+    .name = "softmax",
+    .op = "Softmax",
+    .accepts = softmax_accepts,
+    .cost = softmax_cost,
+    .prepare = softmax_prepare,
+    .overwrites = 1,
+};
+
+const Kernel kernel_log_softmax = {
+    .name = "log_softmax",
+    .op = "LogSoftmax",
+    .accepts = softmax_accepts,
+    .cost = softmax_cost,
+    .prepare = log_softmax_prepare,
+    .overwrites = 1,
+};
+
+/* --- BatchNormalization
+ * ---------------------------------------------------------------------------------------- */
+
+static bool batch_norm_accepts(KernelQuery *query) {
+    const BatchNormAttrs *attrs = query->node->attrs;
+    if (!cpu_is_f32(query, BATCH_NORM_X) || attrs->training || attrs->per_activation ||
+        query->inputs[BATCH_NORM_X].type.shape.rank < 2)
+        return false;
+    for (int i = 1; i < query->n_outputs; i++)
+        if (query->node->outputs[i])
+            return false;
+    for (int i = BATCH_NORM_SCALE; i <= BATCH_NORM_VAR; i++) {
+        if (!cpu_input_constant(query, i))
+            return false;
+        query->inputs[i].packed = true;
+    }
+    query->outputs[0].layout = query->inputs[0].layout;
+    return true;
+}
+
+static double batch_norm_cost(const KernelQuery *query) {
+    return cpu_memory_cost(8 * floats(query));
+}
+
+static Status make_factors(const KernelQuery *query, int64_t channels, PrepareContext *ctx, ScaleArgs *args) {
+    const BatchNormAttrs *attrs = query->node->attrs;
+    float *factors, *terms;
+    size_t size_bytes = (size_t)(ceil_div(channels, query->width) * query->width) * sizeof *factors;
+    TRY(cpu_take_args(ctx, size_bytes, &factors));
+    TRY(cpu_take_args(ctx, size_bytes, &terms));
+    for (int64_t c = 0; c < channels; c++) {
+        double scale = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_SCALE), c),
+               mean = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_MEAN), c),
+               variance = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_VAR), c),
+               factor = scale / sqrt(variance + (double)attrs->epsilon);
+        factors[c] = (float)factor;
+        terms[c] = (float)(tensor_get_f64(cpu_input_constant(query, BATCH_NORM_B), c) - mean * factor);
+    }
+    args->factors = factors;
+    args->terms = terms;
+    return STRIDER_OK;
+}
+
+static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const NormalizeTable *table = normalize_for(query->isa);
+    const Shape *x = &query->inputs[0].type.shape;
+    const Layout layout = query->inputs[0].layout;
+    const int64_t pixels = shape_size(x, 2, x->rank);
+    ScaleArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(make_factors(query, x->dims[1], ctx, args));
+    bool vectors = layout == LAYOUT_PLAIN && pixels == 1;
+    args->channels = layout_blocks(x, layout);
+    args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
+    args->plane_floats = vectors ? args->channels : pixels * layout;
+    args->last_lanes = cpu_last_lanes(x, layout);
+    args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
+    prepared->args = args;
+    prepared->tasks = ceil_div(args->planes, args->planes_a_task);
+    prepared->run = vectors                  ? table->scale_vectors
+                    : layout == LAYOUT_PLAIN ? table->scale_plain
+                                             : table->scale_blocked;
+    return STRIDER_OK;
+}
+
+const Kernel kernel_batch_norm = {
+    .name = "batch_norm",
+    .op = "BatchNormalization",
+    .accepts = batch_norm_accepts,
+    .cost = batch_norm_cost,
+    .prepare = batch_norm_prepare,
+    .overwrites = 1,
+};

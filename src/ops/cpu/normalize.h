@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax and BatchNormalization: what the preparation hands to the templates.
+ */
+#ifndef OPS_CPU_NORMALIZE_H
+#define OPS_CPU_NORMALIZE_H
+
+#include "ops/cpu/cpu.h"
+#include "ops/softmax.h"
+
+typedef struct SoftmaxArgs {
+    SoftmaxGeometry geometry;
+    bool logarithm;
+    int64_t rows_a_task;  /* inner 1 */
+    int64_t strips;       /* else: of an outer element's inner ones */
+    int64_t strip_floats; /* a multiple of every vector's width */
+} SoftmaxArgs;
+
+/* y = x * factor[c] + term[c] */
+typedef struct ScaleArgs {
+    const float *factors, *terms; /* padded to whole vectors */
+    int64_t planes;               /* blocks, or channels where plain, of all images */
+    int64_t channels;             /* planes of one image */
+    int64_t plane_floats;
+    int64_t planes_a_task;
+    int last_lanes;
+} ScaleArgs;
+
+typedef void (*TaskRun)(const KernelCall *call, int64_t task);
+
+typedef struct NormalizeTable {
+    TaskRun softmax_rows, softmax_strips;
+    TaskRun scale_blocked, scale_plain, scale_vectors; /* vectors: plain, planes of one element */
+} NormalizeTable;
+
+ISA_TABLES(NormalizeTable, normalize)
+
+#endif

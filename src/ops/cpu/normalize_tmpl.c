@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "ops/cpu/normalize.h"
+#include "ops/cpu/simd.h"
+
+static int64_t end_of(int64_t task, int64_t step, int64_t count) {
+    return (task + 1) * step < count ? (task + 1) * step : count;
+}
+
+/* `count` floats, and `rest` in the lanes behind. */
+INLINE vf load_or(const float *from, int64_t count, float rest) {
+    vf value = v_set(rest);
+    memcpy(&value, from, (size_t)count * sizeof *from);
+    return value;
+}
+
+INLINE void store_count(float *to, vf value, int64_t count) {
+    memcpy(to, &value, (size_t)count * sizeof *to);
+}
+
+/* --- softmax: e^(x - max) / sum; its logarithm: x - max - ln sum
+ * ---------------------------------------------------- */
+
+/* A NaN may be lost here, but e^(NaN - max) brings it into the sum. */
+static float max_of_row(const float *x, int64_t count) {
+    vf max = v_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + VW <= count; i += VW)
+        max = v_max(max, v_load(x + i));
+    if (i < count)
+        max = v_max(max, load_or(x + i, count - i, -INFINITY));
+    float result = max[0];
+    for (int lane = 1; lane < VW; lane++)
+        result = max[lane] > result || result != result ? max[lane] : result;
+    return result;
+}
+
+static void softmax_row(const float *x, float *y, int64_t count, bool logarithm) {
+    const vf max = v_set(max_of_row(x, count));
+    const int64_t tail = count % VW, whole = count - tail;
+    vf sums = v_zero();
+    for (int64_t i = 0; i < whole; i += VW) {
+        const vf e = v_exp(v_load(x + i) - max);
+        sums += e;
+        if (!logarithm)
+            v_store(y + i, e);
+    }
+    vf last = v_zero();
+    if (tail) {
+        last = v_first_lanes(v_exp(load_or(x + whole, tail, 0) - max), (int)tail);
+        sums += last;
+    }
+    float sum = 0;
+    for (int lane = 0; lane < VW; lane++)
+        sum += sums[lane];
+    if (logarithm) {
+        const vf offset = max + v_set(logf(sum));
+        for (int64_t i = 0; i < whole; i += VW)
+            v_store(y + i, v_load(x + i) - offset);
+        if (tail)
+            store_count(y + whole, load_or(x + whole, tail, 0) - offset, tail);
+        return;
+    }
+    const vf factor = v_set(1 / sum);
+    for (int64_t i = 0; i < whole; i += VW)
+        v_store(y + i, v_load(y + i) * factor);
+    if (tail)
+        store_count(y + whole, last * factor, tail);
+}
+
+static void softmax_rows(const KernelCall *call, int64_t task) {
+    const SoftmaxArgs *args = call->args;
+    const int64_t count = args->geometry.count, end = end_of(task, args->rows_a_task, args->geometry.outer);
+    for (int64_t row = task * args->rows_a_task; row < end; row++)
+        softmax_row((const float *)call->inputs[0] + row * count, (float *)call->outputs[0] + row * count,
+                    count, args->logarithm);
+}
+
+/* One vector of neighbours, each with its own group of elements `inner` apart. */
+INLINE void softmax_column(const float *x, float *y, const SoftmaxGeometry *g, bool logarithm,
+                           int64_t lanes) {
+    vf max = v_set(-INFINITY), sum = v_zero();
+    for (int64_t i = 0; i < g->count; i++)
+        max = v_max(max, load_or(x + i * g->inner, lanes, 0));
+    for (int64_t i = 0; i < g->count; i++) {
+        const vf e = v_exp(load_or(x + i * g->inner, lanes, 0) - max);
+        sum += e;
+        if (!logarithm)
+            store_count(y + i * g->inner, e, lanes);
+    }
+    if (logarithm) {
+        vf offset = max;
+        for (int lane = 0; lane < VW; lane++)
+            offset[lane] += logf(sum[lane]);
+        for (int64_t i = 0; i < g->count; i++)
+            store_count(y + i * g->inner, load_or(x + i * g->inner, lanes, 0) - offset, lanes);
+        return;
+    }
+    const vf factor = v_set(1.0f) / sum;
+    for (int64_t i = 0; i < g->count; i++)
+        store_count(y + i * g->inner, load_or(y + i * g->inner, lanes, 0) * factor, lanes);
+}
+
+static void softmax_strips(const KernelCall *call, int64_t task) {
+    const SoftmaxArgs *args = call->args;
+    const SoftmaxGeometry *g = &args->geometry;
+    const int64_t first = task / args->strips * g->count * g->inner, strip = task % args->strips;
+    const float *x = (const float *)call->inputs[0] + first;
+    float *y = (float *)call->outputs[0] + first;
+    const int64_t end = end_of(strip, args->strip_floats, g->inner);
+    for (int64_t i = strip * args->strip_floats; i < end; i += VW) {
+        if (end - i >= VW)
+            softmax_column(x + i, y + i, g, args->logarithm, VW);
+        else
+            softmax_column(x + i, y + i, g, args->logarithm, end - i);
+    }
+}
+
+/* --- a factor and a term for each channel
+ * ----------------------------------------------------------------------- */
+
+INLINE void scale_floats(const float *x, float *y, int64_t count, vf factor, vf term, vi mask) {
+    int64_t i = 0;
+    for (; i + VW <= count; i += VW)
+        v_store(y + i, (vf)((vi)(v_load(x + i) * factor + term) & mask));
+    if (i < count)
+        store_count(y + i, load_or(x + i, count - i, 0) * factor + term, count - i);
+}
+
+static void scale_blocked(const KernelCall *call, int64_t task) {
+    const ScaleArgs *args = call->args;
+    const int64_t end = end_of(task, args->planes_a_task, args->planes);
+    for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
+        const int64_t block = plane % args->channels, at = plane * args->plane_floats;
+        scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
+                     v_load(args->factors + block * VW), v_load(args->terms + block * VW),
+                     v_lane_mask(block == args->channels - 1 ? args->last_lanes : VW));
+    }
+}
+
+static void scale_plain(const KernelCall *call, int64_t task) {
+    const ScaleArgs *args = call->args;
+    const int64_t end = end_of(task, args->planes_a_task, args->planes);
+    for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
+        const int64_t channel = plane % args->channels, at = plane * args->plane_floats;
+        scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
+                     v_set(args->factors[channel]), v_set(args->terms[channel]), v_lane_mask(VW));
+    }
+}
+
+/* A plane is an image here, and each of its elements has a channel of its own. */
+static void scale_vectors(const KernelCall *call, int64_t task) {
+    const ScaleArgs *args = call->args;
+    const int64_t end = end_of(task, args->planes_a_task, args->planes);
+    for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
+        const float *x = (const float *)call->inputs[0] + plane * args->channels;
+        float *y = (float *)call->outputs[0] + plane * args->channels;
+        for (int64_t c = 0; c < args->channels; c += VW) {
+            const int64_t count = args->channels - c < VW ? args->channels - c : VW;
+            store_count(y + c, load_or(x + c, count, 0) * v_load(args->factors + c) + v_load(args->terms + c),
+                        count);
+        }
+    }
+}
+
+const NormalizeTable ISA(normalize) = {
+    .softmax_rows = softmax_rows,
+    .softmax_strips = softmax_strips,
+    .scale_blocked = scale_blocked,
+    .scale_plain = scale_plain,
+    .scale_vectors = scale_vectors,
+};

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "ops/gemm.h"
+#include "ops/matmul.h"
+
+static const int64_t rows[] = {1, 2, 3, 4, 5, 7, 14, 15, 29, 61};
+static const int64_t sizes[] = {1, 3, 4, 15, 16, 17, 31, 32, 33, 70, 130};
+
+enum { N_ROWS = sizeof rows / sizeof *rows, N_SIZES = sizeof sizes / sizeof *sizes };
+
+static KernelTest gemm_test(int64_t m, int64_t n, int64_t k, int trans_a, int trans_b) {
+    return (KernelTest){
+        .op = "Gemm",
+        .opset = 13,
+        .attrs = {attr_int("transA", trans_a), attr_int("transB", trans_b), attr_float("alpha", 1.5f),
+                  attr_float("beta", 0.5f)},
+        .inputs = {trans_a ? DIMS(k, m) : DIMS(m, k), trans_b ? DIMS(n, k) : DIMS(k, n), DIMS(n)},
+        .n_inputs = 3,
+        .constants = 6,
+        .rtol = 1e-5,
+        .atol = 3e-5,
+        .must_accept = true,
+        .seed = (uint64_t)(m * 1000 + n)};
+}
+
+static void gemm_of_all_sizes(void **state) {
+    (void)state;
+    uint64_t seed = 1;
+    for (int i = 0; i < N_ROWS; i++)
+        for (int j = 0; j < N_SIZES; j++)
+            for (int t = 0; t < 4; t++)
+                kernel_test_check(
+                    gemm_test(rows[i], sizes[j], sizes[random_below(&seed, N_SIZES)], t & 1, t >> 1));
+}
+
+static void gemm_with_b_that_varies(void **state) {
+    (void)state;
+    uint64_t seed = 2;
+    for (int i = 0; i < N_ROWS; i++)
+        for (int t = 0; t < 4; t++) {
+            KernelTest test = gemm_test(rows[i], sizes[random_below(&seed, N_SIZES)],
+                                        sizes[random_below(&seed, N_SIZES)], t & 1, t >> 1);
+            test.constants = 0;
+            kernel_test_check(test);
+        }
+}
+
+static void gemm_with_every_shape_of_c(void **state) {
+    (void)state;
+    for (int i = 0; i < N_ROWS; i++) {
+        KernelTest test = gemm_test(rows[i], 37, 20, 0, 1);
+        const Shape shapes[] = {DIMS(), DIMS(1), DIMS(37), DIMS(1, 37), DIMS(rows[i], 1), DIMS(rows[i], 37)};
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            test.inputs[GEMM_C] = shapes[s];
+            kernel_test_check(test);
+        }
+        test.absent = 4;
+        test.constants = 2;
+        kernel_test_check(test);
+    }
+}
+
+static void set_gemm_epilogue(Node *node) {
+    GemmAttrs *attrs = node->attrs;
+    attrs->epilogue = (Epilogue){.activation = {ACTIVATION_RELU, 0, 0}, .has_residual = true};
+}
+
+static void set_matmul_epilogue(Node *node) {
+    MatMulAttrs *attrs = node->attrs;
+    attrs->epilogue = (Epilogue){
+        .activation = {ACTIVATION_GELU, 0, 0}, .has_residual = node->n_inputs > 3, .residual_last = true};
+}
+
+static void what_passes_add(void **state) {
+    (void)state;
+    for (int i = 0; i < N_ROWS; i++)
+        for (int j = 0; j < N_SIZES; j++) {
+            KernelTest test = gemm_test(rows[i], sizes[j], 20, 0, 1);
+            test.inputs[GEMM_RESIDUAL] = DIMS(rows[i], sizes[j]);
+            test.n_inputs = 4;
+            test.model_inputs = 3;
+            test.adjust = set_gemm_epilogue;
+            kernel_test_check(test);
+            kernel_test_check((KernelTest){
+                .op = "MatMul",
+                .opset = 13,
+                .inputs = {DIMS(rows[i], 20), DIMS(20, sizes[j]), DIMS(sizes[j]), DIMS(rows[i], sizes[j])},
+                .n_inputs = 3 + j % 2,
+                .model_inputs = 2,
+                .constants = 6,
+                .adjust = set_matmul_epilogue,
+                .rtol = 1e-5,
+                .atol = 2e-5,
+                .must_accept = true});
+        }
+}
+
+static void check_matmul(Shape a, Shape b, unsigned constants) {
+    kernel_test_check((KernelTest){.op = "MatMul",
+                                   .opset = 13,
+                                   .inputs = {a, b},
+                                   .n_inputs = 2,
+                                   .constants = constants,
+                                   .rtol = 1e-5,
+                                   .atol = 2e-5,
+                                   .must_accept = true});
+}
+
+static void matmul_with_batches(void **state) {
+    (void)state;
+    for (unsigned constants = 0; constants <= 2; constants += 2) {
+        check_matmul(DIMS(3, 20, 17), DIMS(17, 35), constants);
+        check_matmul(DIMS(3, 20, 17), DIMS(3, 17, 35), constants);
+        check_matmul(DIMS(2, 3, 2, 17), DIMS(3, 17, 35), constants);
+        check_matmul(DIMS(2, 1, 9, 17), DIMS(1, 3, 17, 35), constants);
+        check_matmul(DIMS(9, 17), DIMS(2, 17, 35), constants);
+        check_matmul(DIMS(17), DIMS(17, 35), constants);
+        check_matmul(DIMS(17), DIMS(2, 17, 35), constants);
+        check_matmul(DIMS(9, 17), DIMS(17), constants);
+        check_matmul(DIMS(2, 9, 17), DIMS(17), constants);
+        check_matmul(DIMS(17), DIMS(17), constants);
+        check_matmul(DIMS(2, 1, 17), DIMS(2, 17, 1), constants);
+    }
+    check_matmul(DIMS(300, 40), DIMS(40, 200), 2);
+    check_matmul(DIMS(2, 3, 0), DIMS(2, 0, 4), 0);
+    check_matmul(DIMS(0, 3), DIMS(3, 4), 2);
+}
+
+int gemm_kernel_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gemm_of_all_sizes),          cmocka_unit_test(gemm_with_b_that_varies),
+        cmocka_unit_test(gemm_with_every_shape_of_c), cmocka_unit_test(what_passes_add),
+        cmocka_unit_test(matmul_with_batches),
+    };
+    return cmocka_run_group_tests_name("matrix product kernels", tests, NULL, NULL);
+}
+
+void gemm_kernel_times(void) {
+    static const struct {
+        const char *label;
+        int64_t m, n, k;
+        int trans_b;
+    } cases[] = {
+        {"resnet 1x2048 to 1000", 1, 1000, 2048, 1},
+        {"vgg 1x25088 to 4096", 1, 4096, 25088, 1},
+        {"1x2048 to 1000, not transposed", 1, 1000, 2048, 0},
+        {"4x2048 to 1000", 4, 1000, 2048, 1},
+        {"196x768 to 768", 196, 768, 768, 0},
+        {"196x768 to 3072", 196, 3072, 768, 1},
+        {"32x2048 to 1000", 32, 1000, 2048, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        kernel_test_time(gemm_test(cases[i].m, cases[i].n, cases[i].k, 0, cases[i].trans_b), cases[i].label);
+    kernel_test_time((KernelTest){.op = "MatMul",
+                                  .opset = 13,
+                                  .inputs = {DIMS(1, 12, 196, 64), DIMS(1, 12, 64, 196)},
+                                  .n_inputs = 2},
+                     "attention 12x196x64x196");
+}

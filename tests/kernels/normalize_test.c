@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void softmax_over_every_axis(void **state) {
+    (void)state;
+    static const char *const ops[] = {"Softmax", "LogSoftmax"};
+    for (int i = 0; i < 2; i++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            for (int axis = 0; axis < 4; axis++)
+                for (unsigned with_nan = 0; with_nan < 2; with_nan++)
+                    kernel_test_check((KernelTest){.op = ops[i],
+                                                   .opset = 13,
+                                                   .attrs = {attr_int("axis", axis)},
+                                                   .inputs = {DIMS(2, test_channels[c], 3, 19)},
+                                                   .n_inputs = 1,
+                                                   .low = -9,
+                                                   .high = 9,
+                                                   .with_nan = with_nan,
+                                                   .atol = 1e-6,
+                                                   .rtol = 1e-6,
+                                                   .must_accept = true});
+}
+
+static void softmax_of_large_tensors_and_numbers(void **state) {
+    (void)state;
+    static const Shape shapes[] = {{2, {3, 1000}}, {4, {1, 21, 33, 40}}, {2, {1, 100000}}, {2, {700, 50}}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        kernel_test_check((KernelTest){.op = "Softmax",
+                                       .opset = 13,
+                                       .attrs = {attr_int("axis", 1)},
+                                       .inputs = {shapes[i]},
+                                       .n_inputs = 1,
+                                       .low = -2000,
+                                       .high = 2000,
+                                       .atol = 1e-6,
+                                       .rtol = 1e-6,
+                                       .must_accept = true});
+}
+
+static void old_softmax_flattens(void **state) {
+    (void)state;
+    kernel_test_check((KernelTest){.op = "Softmax",
+                                   .opset = 11,
+                                   .attrs = {attr_int("axis", 1)},
+                                   .inputs = {DIMS(2, 5, 3, 7)},
+                                   .n_inputs = 1,
+                                   .must_accept = true});
+}
+
+static KernelTest batch_norm_test(Shape x) {
+    int64_t c = x.dims[1];
+    return (KernelTest){.op = "BatchNormalization",
+                        .opset = 9,
+                        .attrs = {attr_float("epsilon", 1e-3f)},
+                        .inputs = {x, DIMS(c), DIMS(c), DIMS(c), DIMS(c)},
+                        .n_inputs = 5,
+                        .constants = 0x1e,
+                        .low = 0.25f,
+                        .high = 2,
+                        .must_accept = true};
+}
+
+static void batch_norm(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (unsigned with_nan = 0; with_nan < 2; with_nan++) {
+            const Shape shapes[] = {DIMS(2, test_channels[c], 5, 7), DIMS(2, test_channels[c], 1, 1),
+                                    DIMS(3, test_channels[c]), DIMS(1, test_channels[c], 70, 71)};
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+                KernelTest test = batch_norm_test(shapes[i]);
+                test.with_nan = with_nan;
+                kernel_test_check(test);
+            }
+        }
+}
+
+int normalize_kernel_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(softmax_over_every_axis),
+        cmocka_unit_test(softmax_of_large_tensors_and_numbers),
+        cmocka_unit_test(old_softmax_flattens),
+        cmocka_unit_test(batch_norm),
+    };
+    return cmocka_run_group_tests_name("normalization kernels", tests, NULL, NULL);
+}
+
+void normalize_kernel_times(void) {
+    kernel_test_time((KernelTest){.op = "Softmax",
+                                  .opset = 13,
+                                  .attrs = {attr_int("axis", -1)},
+                                  .inputs = {DIMS(12, 196, 196)},
+                                  .n_inputs = 1},
+                     "attention 12x196x196");
+    kernel_test_time((KernelTest){.op = "Softmax",
+                                  .opset = 13,
+                                  .attrs = {attr_int("axis", 1)},
+                                  .inputs = {DIMS(1, 21, 128, 128)},
+                                  .n_inputs = 1},
+                     "segmentation 21x128x128");
+    kernel_test_time(batch_norm_test(DIMS(1, 256, 28, 28)), "densenet 256x28x28");
+}
