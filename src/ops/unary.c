@@ -243,27 +243,30 @@ UNARY(op_atanh, "Atanh", 9)
 /* --- activations for passes and kernels
  * ------------------------------------------------------------------------ */
 
+static const struct {
+    const Op *op;
+    ActivationKind kind;
+} activations[] = {
+    {&op_relu, ACTIVATION_RELU},
+    {&op_leaky_relu, ACTIVATION_LEAKY_RELU},
+    {&op_hard_sigmoid, ACTIVATION_HARD_SIGMOID},
+    {&op_hard_swish, ACTIVATION_HARD_SWISH},
+    {&op_sigmoid, ACTIVATION_SIGMOID},
+    {&op_swish, ACTIVATION_SILU},
+    {&op_tanh, ACTIVATION_TANH},
+    {&op_elu, ACTIVATION_ELU},
+    {&op_softplus, ACTIVATION_SOFTPLUS},
+    {&op_mish, ACTIVATION_MISH},
+    {&op_gelu, ACTIVATION_GELU},
+};
+
+enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
+
 bool node_activation(const Node *node, Activation *activation) {
-    static const struct {
-        const Op *op;
-        ActivationKind kind;
-    } kinds[] = {
-        {&op_relu, ACTIVATION_RELU},
-        {&op_leaky_relu, ACTIVATION_LEAKY_RELU},
-        {&op_hard_sigmoid, ACTIVATION_HARD_SIGMOID},
-        {&op_hard_swish, ACTIVATION_HARD_SWISH},
-        {&op_sigmoid, ACTIVATION_SIGMOID},
-        {&op_swish, ACTIVATION_SILU},
-        {&op_tanh, ACTIVATION_TANH},
-        {&op_elu, ACTIVATION_ELU},
-        {&op_softplus, ACTIVATION_SOFTPLUS},
-        {&op_mish, ACTIVATION_MISH},
-        {&op_gelu, ACTIVATION_GELU},
-    };
     const UnaryAttrs *attrs = node->attrs;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (node->op == kinds[i].op && !(kinds[i].kind == ACTIVATION_GELU && attrs->tanh_form)) {
-            *activation = (Activation){kinds[i].kind, attrs->alpha, attrs->beta};
+    for (size_t i = 0; i < N_ACTIVATIONS; i++)
+        if (node->op == activations[i].op && !(activations[i].kind == ACTIVATION_GELU && attrs->tanh_form)) {
+            *activation = (Activation){activations[i].kind, attrs->alpha, attrs->beta};
             return true;
         }
     double low, high;
@@ -272,4 +275,17 @@ bool node_activation(const Node *node, Activation *activation) {
         return false;
     *activation = (Activation){ACTIVATION_CLIP, (float)low, (float)high};
     return true;
+}
+
+Status graph_add_activation(Graph *graph, Activation activation, const char *name, Node **node, Error *err) {
+    for (size_t i = 0; i < N_ACTIVATIONS; i++) {
+        if (activations[i].kind != activation.kind)
+            continue;
+        TRY(graph_add_node(graph, activations[i].op, name, 1, 1, node, err));
+        (*node)->opset = activations[i].op->since;
+        *(UnaryAttrs *)(*node)->attrs = (UnaryAttrs){.alpha = activation.alpha, .beta = activation.beta};
+        return STRIDER_OK;
+    }
+    return fail(err, STRIDER_INVALID_ARGUMENT, "no operator for the activation %s",
+                activation_name(activation.kind));
 }

@@ -9,6 +9,11 @@
  * inputs. */
 bool node_activation(const Node *node, Activation *activation);
 
+/* Adds a node for an activation that is an operator of its own (not Clip): inputs and output are the caller's
+ * to connect. */
+Status graph_add_activation(Graph *graph, Activation activation, const char *name, Node **node,
+                            Error *err) MUST_CHECK;
+
 /* The bounds of a Clip node, from its attributes or constant inputs (min and max of its type where absent);
  * false where they are not known before a run. */
 bool clip_bounds(const Node *node, double *low, double *high);

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimize/optimize.h"
 
+/* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. */
 static const Pass passes[] = {
+    {"fold_constants", pass_fold_constants},
+    {"remove_dead", pass_remove_dead},
+    {"remove_identities", pass_remove_identities},
+    {"join_activations", pass_join_activations},
+    {"fuse_batch_norm", pass_fuse_batch_norm},
+    {"fuse_epilogues", pass_fuse_epilogues},
     {"remove_dead", pass_remove_dead},
 };
 
@@ -11,8 +18,9 @@ const Pass *optimize_passes(size_t *count) {
 }
 
 Status optimize_graph(Graph *graph, Error *err) {
-    graph_count_uses(graph);
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        graph_count_uses(graph);
         TRY(passes[i].run(graph, err));
+    }
     return STRIDER_OK;
 }

@@ -1,1 +1,10 @@
-list(APPEND sources optimize/optimize.c optimize/remove_dead.c)
+list(APPEND sources
+    optimize/fold.c
+    optimize/fuse_batch_norm.c
+    optimize/fuse_epilogues.c
+    optimize/join_activations.c
+    optimize/optimize.c
+    optimize/remove_dead.c
+    optimize/remove_identities.c
+    optimize/rewrite.c
+)

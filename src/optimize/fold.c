@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/size.h"
+#include "graph/evaluate.h"
+#include "optimize/rewrite.h"
+
+/* What folding may add to the heap: small results always, larger ones where they are no larger than what they
+ * are made of, such as a transposed weight. */
+enum { ALWAYS_BYTES = 1 << 20 };
+
+static bool is_known(const Node *node, int port) {
+    const Value *value = node->inputs[port];
+    if (!value || value->constant)
+        return true;
+    return (node->op->flags & OP_SHAPE_ONLY) && port == 0 && value->type.dtype &&
+           shape_is_known(&value->type.shape);
+}
+
+static bool can_fold(const Node *node) {
+    size_t in = 0, out = 0, size_bytes;
+    if (node->op->flags & OP_NO_FOLD)
+        return false;
+    for (int i = 0; i < node->n_inputs; i++) {
+        if (!is_known(node, i))
+            return false;
+        if (node->inputs[i] && node->inputs[i]->constant &&
+            !size_add(in, node->inputs[i]->constant->size_bytes, &in))
+            return false;
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        const Value *value = node->outputs[i];
+        if (!value)
+            continue;
+        if (!(node->op->flags & OP_DATA_DEPENDENT) &&
+            (!value->type.dtype || !shape_is_known(&value->type.shape)))
+            return false;
+        if (shape_is_known(&value->type.shape) &&
+            (!type_size(&value->type, &size_bytes) || !size_add(out, size_bytes, &out)))
+            return false;
+    }
+    return out <= ALWAYS_BYTES || out <= in;
+}
+
+/* The same bytes under another shape: weights stay in the mapped file. */
+static Status fold_view(Graph *graph, Node *node, Error *err) {
+    Tensor view = *node->inputs[0]->constant;
+    view.type = node->outputs[0]->type;
+    view.allocator = NULL;
+    return graph_set_constant(graph, node->outputs[0], view, err);
+}
+
+static Status aligned_inputs(const Node *node, const Allocator *allocator, const Tensor **inputs,
+                             Tensor *copies, Error *err) {
+    for (int i = 0; i < node->n_inputs; i++) {
+        const Value *value = node->inputs[i];
+        inputs[i] = value ? value->constant : NULL;
+        if (value && !value->constant) {
+            copies[i].type = value->type; /* only its shape is read */
+            inputs[i] = &copies[i];
+        } else if (inputs[i] && inputs[i]->unaligned) {
+            TRY(tensor_alloc(&copies[i], allocator, inputs[i]->type.dtype, &inputs[i]->type.shape, err));
+            if (copies[i].size_bytes)
+                memcpy(copies[i].data, inputs[i]->data, copies[i].size_bytes);
+            inputs[i] = &copies[i];
+        }
+    }
+    return STRIDER_OK;
+}
+
+static Status fold_node(Graph *graph, Node *node, Error *err) {
+    const Allocator *allocator = graph->region.allocator;
+    size_t n_in = (size_t)node->n_inputs, n_out = (size_t)node->n_outputs;
+    Region scratch;
+    region_init(&scratch, allocator, 0);
+    const Tensor **inputs = region_take_array(&scratch, n_in, sizeof *inputs);
+    Tensor *copies = region_take_array(&scratch, n_in, sizeof *copies);
+    Tensor *outputs = region_take_array(&scratch, n_out, sizeof *outputs);
+    Type *types = region_take_array(&scratch, n_out, sizeof *types);
+    Status status = inputs && copies && outputs && types ? STRIDER_OK
+                                                         : fail_memory(err, n_in * sizeof *copies, "folding");
+    for (size_t i = 0; !status && i < n_out; i++)
+        if (node->outputs[i])
+            types[i] = node->outputs[i]->type;
+    if (!status)
+        status = aligned_inputs(node, allocator, inputs, copies, err);
+    if (!status)
+        status = node_evaluate(node, inputs, types, outputs, allocator, err);
+    for (size_t i = 0; !status && i < n_out; i++)
+        if (node->outputs[i])
+            status = graph_set_constant(graph, node->outputs[i], outputs[i], err);
+    for (size_t i = 0; copies && i < n_in; i++)
+        tensor_free(&copies[i]);
+    region_free(&scratch);
+    return status;
+}
+
+/* Types of a node whose inputs may be better known than when they were inferred. */
+static Status infer_again(Graph *graph, Node *node, Error *err) {
+    enum { FEW = 32 };
+    Type few[FEW], *types = few;
+    if (node->n_outputs > FEW &&
+        !(types = memory_take_zeroed(graph->region.allocator, (size_t)node->n_outputs, sizeof *types)))
+        return fail_memory(err, (size_t)node->n_outputs * sizeof *types, "folding");
+    Status status = node_infer_in_graph(node, &graph->symbols, types, err);
+    for (int i = 0; !status && i < node->n_outputs; i++) {
+        Value *value = node->outputs[i];
+        if (!value)
+            continue;
+        for (int d = 0; types[i].shape.rank == value->type.shape.rank && d < types[i].shape.rank; d++)
+            if (types[i].shape.dims[d] == DIM_UNKNOWN) /* keep the name that was adopted */
+                types[i].shape.dims[d] = value->type.shape.dims[d];
+        value->type = types[i];
+    }
+    if (types != few)
+        memory_give(graph->region.allocator, types);
+    return status;
+}
+
+Status pass_fold_constants(Graph *graph, Error *err) {
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        Node *node = graph->nodes[i];
+        TRY(infer_again(graph, node, err));
+        if (!can_fold(node))
+            continue;
+        if ((node->op->flags & OP_VIEW) && node->inputs[0]->constant)
+            TRY(fold_view(graph, node, err));
+        else
+            TRY(fold_node(graph, node, err));
+        graph_remove_node(graph, node);
+    }
+    graph_compact(graph);
+    return STRIDER_OK;
+}

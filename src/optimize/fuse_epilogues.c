@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An activation, or the Add of a residual, behind Conv, ConvTranspose, Gemm or MatMul becomes the end of that
+ * node's own arithmetic, applied while the results are still in registers. */
+#include "ops/binary.h"
+#include "ops/conv.h"
+#include "ops/gemm.h"
+#include "ops/matmul.h"
+#include "ops/unary.h"
+#include "optimize/rewrite.h"
+
+/* Where a node keeps its epilogue and takes its residual; NULL for nodes that have none. */
+static Epilogue *epilogue_of(const Node *node, int *residual_port) {
+    if (is_op(node, "Conv") || is_op(node, "ConvTranspose")) {
+        *residual_port = CONV_RESIDUAL;
+        return &((ConvAttrs *)node->attrs)->epilogue;
+    }
+    if (is_op(node, "Gemm")) {
+        *residual_port = GEMM_RESIDUAL;
+        return &((GemmAttrs *)node->attrs)->epilogue;
+    }
+    if (is_op(node, "MatMul")) {
+        *residual_port = MATMUL_RESIDUAL;
+        return &((MatMulAttrs *)node->attrs)->epilogue;
+    }
+    return NULL;
+}
+
+static bool is_complete(const Epilogue *epilogue) {
+    return epilogue->has_residual && epilogue->residual_last;
+}
+
+static Status fuse_activation(Graph *graph, Node *node, Node *next, Epilogue *epilogue, bool *fused,
+                              Error *err) {
+    Activation activation;
+    *fused = false;
+    if (is_complete(epilogue) || epilogue->activation.kind != ACTIVATION_NONE ||
+        !node_activation(next, &activation) || next->inputs[0] != node->outputs[0])
+        return STRIDER_OK;
+    epilogue->activation = activation;
+    *fused = true;
+    TRY(note_fused(graph, node, next->op->name, err));
+    absorb(graph, node, next);
+    return STRIDER_OK;
+}
+
+/* The residual must be there when the node runs: made before it. */
+static bool is_earlier(const Value *value, const Node *node) {
+    return !value->producer || value->producer->index < node->index;
+}
+
+static Status fuse_residual(Graph *graph, Node *node, Node *next, Epilogue *epilogue, int port, bool *fused,
+                            Error *err) {
+    Value *y = node->outputs[0];
+    *fused = false;
+    if (!is_op(next, "Add") || epilogue->has_residual || ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
+        return STRIDER_OK;
+    Value *residual = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
+    if (residual == y || !is_earlier(residual, node) || residual->type.dtype != y->type.dtype ||
+        !shape_equal(&residual->type.shape, &y->type.shape) || y->type.shape.rank < 0)
+        return STRIDER_OK;
+    for (int d = 0; d < y->type.shape.rank; d++)
+        if (y->type.shape.dims[d] == DIM_UNKNOWN)
+            return STRIDER_OK;
+    TRY(widen_inputs(graph, node, port + 1, err));
+    epilogue->has_residual = true;
+    epilogue->residual_last = epilogue->activation.kind != ACTIVATION_NONE;
+    *fused = true;
+    TRY(note_fused(graph, node, "Add", err));
+    set_input(node, port, residual);
+    absorb(graph, node, next);
+    return STRIDER_OK;
+}
+
+static Status fuse_behind(Graph *graph, const Readers *readers, Node *node, Error *err) {
+    int port;
+    Epilogue *epilogue = epilogue_of(node, &port);
+    for (bool fused = epilogue != NULL; fused;) {
+        Node *next = only_reader(readers, node->outputs[0]);
+        if (!next || next->removed || next == node)
+            return STRIDER_OK;
+        TRY(fuse_activation(graph, node, next, epilogue, &fused, err));
+        if (!fused)
+            TRY(fuse_residual(graph, node, next, epilogue, port, &fused, err));
+    }
+    return STRIDER_OK;
+}
+
+Status pass_fuse_epilogues(Graph *graph, Error *err) {
+    Region scratch;
+    Readers readers;
+    region_init(&scratch, graph->region.allocator, 0);
+    Status status = readers_find(graph, &scratch, &readers, err);
+    /* From the end: of two nodes whose results are added, only the later one can take the other's as its
+     * residual. */
+    for (size_t i = graph->n_nodes; !status && i-- > 0;)
+        if (!graph->nodes[i]->removed)
+            status = fuse_behind(graph, &readers, graph->nodes[i], err);
+    region_free(&scratch);
+    graph_compact(graph);
+    return status;
+}
