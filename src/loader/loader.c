@@ -45,9 +45,10 @@ static Status unpack(Region *region, const ProtobufCMessageDescriptor *descripto
 static Status load_dim(Loading *loading, const char *name, const Onnx__TensorShapeProto__Dimension *dim,
                        int64_t *result) {
     if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
-        if (dim->dim_value < 0)
+        if (dim->dim_value < DIM_UNKNOWN)
             return fail(loading->err, STRIDER_BAD_MODEL,
                         "value \"%.120s\" is declared with a dimension of %" PRId64, name, dim->dim_value);
+        /* -1 is how some exporters (Paddle's) write a dimension that is not known. */
         *result = dim->dim_value;
     } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) {
         *result = symbol_dim(&loading->graph->symbols, dim->dim_param);
