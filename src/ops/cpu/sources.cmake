@@ -1,4 +1,5 @@
 list(APPEND sources
+    ops/cpu/conv_depthwise.c
     ops/cpu/conv_direct.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
@@ -16,6 +17,7 @@ list(APPEND sources
     ops/cpu/transpose.c
 )
 list(APPEND templates
+    ops/cpu/conv_depthwise_tmpl.c
     ops/cpu/conv_tile_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c
