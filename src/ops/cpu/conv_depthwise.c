@@ -1,153 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution in one or two dimensions: each channel by itself, a block of channels in a vector.  A
- * task is a strip of rows of one block of one image; padding costs nothing, as taps outside are left out. */
+/* Depthwise convolution in one or two dimensions: one filter for each channel. */
+#include "ops/cpu/conv_depthwise.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "ops/conv.h"
-#include "ops/cpu/conv_depthwise.h"
-#include "ops/cpu/cpu.h"
 
-enum { LEAST_TASKS = 16 };
+enum {
+    LEAST_TASKS = 16,
+    TASK_FLOATS = 16 * 1024, /* of output; smaller tasks cost more to hand out than they balance */
+};
 
-typedef struct DepthwiseArgs {
-    DepthwiseFunction run_row;
-    const Epilogue *epilogue;
-    const float *weights, *bias;
-    int width;
-    int64_t channels, blocks, strips, strip_rows;
-    WindowDim y, x;
-    bool has_residual;
-} DepthwiseArgs;
-
-DepthwiseFunction depthwise_function(Isa isa) {
-#if defined(__x86_64__)
-    if (isa == ISA_AVX512)
-        return depthwise_row_avx512;
-    if (isa == ISA_AVX2)
-        return depthwise_row_avx2;
-#endif
-    (void)isa;
-    return depthwise_row_generic;
+static ConvGeometry query_geometry(const KernelQuery *query) {
+    return conv_geometry(query->node->attrs, &query->inputs[CONV_X].type.shape,
+                         &query->inputs[CONV_W].type.shape);
 }
 
-static void conv_depthwise_run(const KernelCall *call, int64_t task) {
-    const DepthwiseArgs *args = call->args;
-    const WindowDim *y = &args->y, *x = &args->x;
-    int64_t strip = task % args->strips, plane = task / args->strips, block = plane % args->blocks,
-            width = args->width;
-    int64_t begin = strip * args->strip_rows, end = i64_min(begin + args->strip_rows, y->out);
-    const float *in = (const float *)call->inputs[CONV_X] + plane * y->in * x->in * width;
-    int64_t out_at = plane * y->out * x->out * width;
-    DepthwiseRow row = {.in_width = x->in,
-                        .tap_row_stride = y->dilation * x->in * width,
-                        .kernel = x->kernel,
-                        .stride = x->stride,
-                        .dilation = x->dilation,
-                        .pad = x->pad_begin,
-                        .weights = args->weights + block * y->kernel * x->kernel * width,
-                        .bias = args->bias + block * width,
-                        .out_width = x->out,
-                        .epilogue = args->epilogue,
-                        .lanes = (int)i64_min(width, args->channels - block * width)};
-    for (int64_t r = begin; r < end; r++) {
-        int64_t top = r * y->stride - y->pad_begin;
-        row.first_tap_row = top < 0 ? ceil_div(-top, y->dilation) : 0;
-        row.end_tap_row = i64_min(y->kernel, top < y->in ? ceil_div(y->in - top, y->dilation) : 0);
-        row.in = in + top * x->in * width;
-        row.out = (float *)call->outputs[0] + out_at + r * x->out * width;
-        row.residual = args->has_residual
-                           ? (const float *)call->inputs[CONV_RESIDUAL] + out_at + r * x->out * width
-                           : NULL;
-        args->run_row(&row);
+static bool depthwise_accepts(KernelQuery *query) {
+    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
+    if (!cpu_is_f32(query, CONV_X) || x->type.shape.rank > 4 || !w->constant ||
+        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
+        shape_elements(&query->outputs[0].type.shape) == 0)
+        return false;
+    ConvGeometry g = query_geometry(query);
+    if (g.group != g.in_channels || g.group != g.out_channels)
+        return false;
+    query->inputs[CONV_X].layout = query->outputs[0].layout = query->width;
+    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
+        query->inputs[i].packed = true;
+    if (query->n_inputs > CONV_RESIDUAL)
+        query->inputs[CONV_RESIDUAL].layout = query->width;
+    return true;
+}
+
+static double depthwise_cost(const KernelQuery *query) {
+    ConvGeometry g = query_geometry(query);
+    double vectors = (double)(g.batch * ceil_div(g.out_channels, query->width)), taps = 1;
+    for (int i = 0; i < g.spatial; i++) {
+        vectors *= (double)g.dims[i].out;
+        taps *= (double)g.dims[i].kernel;
     }
+    return 1000 + vectors * (taps * 0.35 + 1) * query->width / 16.0;
 }
+
+/* --- weights
+ * --------------------------------------------------------------------------------------------------- */
 
 typedef struct DepthwisePack {
-    const Tensor *weight, *scale;
-    int64_t channels, taps;
-    int width;
+    const Tensor *weight, *scale; /* scale may be NULL */
+    int64_t channels, taps, width;
 } DepthwisePack;
 
 static void fill_pack(void *context, void *memory) {
     const DepthwisePack *pack = context;
     float *to = memory;
-    memset(to, 0, (size_t)(ceil_div(pack->channels, pack->width) * pack->taps * pack->width) * sizeof *to);
+    int64_t padded = ceil_div(pack->channels, pack->width) * pack->width;
+    memset(to, 0, (size_t)(padded * pack->taps) * sizeof *to);
     for (int64_t c = 0; c < pack->channels; c++) {
         float scale = pack->scale ? (float)tensor_get_f64(pack->scale, c) : 1;
-        for (int64_t t = 0; t < pack->taps; t++)
-            to[(c / pack->width * pack->taps + t) * pack->width + c % pack->width] =
-                (float)tensor_get_f64(pack->weight, c * pack->taps + t) * scale;
+        for (int64_t t = 0; t < pack->taps; t++) {
+            float value = (float)tensor_get_f64(pack->weight, c * pack->taps + t);
+            to[(c / pack->width * pack->taps + t) * pack->width + c % pack->width] = value * scale;
+        }
     }
     pack_consumed(pack->weight, pack->weight->data, pack->weight->size_bytes);
 }
 
-static ConvGeometry query_geometry(const KernelQuery *query) {
-    const ConvAttrs *attrs = query->node->attrs;
-    return conv_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
-}
-
-static Status conv_depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    const ConvAttrs *attrs = query->node->attrs;
-    ConvGeometry g = query_geometry(query);
-    DepthwiseArgs *args = region_take(ctx->region, sizeof *args);
-    if (!args)
-        return fail_memory(ctx->err, sizeof *args, "the plan");
-    *args = (DepthwiseArgs){.run_row = depthwise_function(query->isa),
-                            .epilogue = &attrs->epilogue,
-                            .width = query->width,
-                            .channels = g.in_channels,
-                            .blocks = ceil_div(g.in_channels, query->width),
-                            .y = g.spatial == 2 ? g.dims[0] : (WindowDim){1, 1, 1, 1, 1, 0, 0},
-                            .x = g.dims[g.spatial - 1],
-                            .has_residual = attrs->epilogue.has_residual};
-    int64_t strips = i64_min(ceil_div(LEAST_TASKS, g.batch * args->blocks), args->y.out);
-    args->strip_rows = ceil_div(args->y.out, strips);
-    args->strips = ceil_div(args->y.out, args->strip_rows);
-    char key[80];
+static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareContext *ctx,
+                           DepthwiseArgs *args, Prepared *prepared) {
+    DepthwisePack pack = {.weight = query->inputs[CONV_W].constant,
+                          .scale = cpu_input_constant(query, CONV_SCALE),
+                          .channels = channels,
+                          .taps = args->y.kernel * args->x.kernel,
+                          .width = query->width};
+    char key[64];
     const void *packed;
-    DepthwisePack pack = {query->inputs[CONV_W].constant, cpu_input_constant(query, CONV_SCALE),
-                          g.in_channels, args->y.kernel * args->x.kernel, query->width};
     snprintf(key, sizeof key, "depthwise %d %p", query->width, (const void *)pack.scale);
-    prepared->packed_bytes = (uint64_t)(args->blocks * pack.taps * query->width) * sizeof(float);
+    prepared->packed_bytes = (size_t)(args->blocks * pack.width * pack.taps) * sizeof(float);
     TRY(pack_constant(ctx, pack.weight, key, prepared->packed_bytes, fill_pack, &pack, &packed));
     args->weights = packed;
-    TRY(cpu_pack_bias(query, CONV_B, g.in_channels, query->width, ctx, &args->bias));
-    prepared->run = conv_depthwise_run;
-    prepared->args = args;
-    prepared->tasks = g.batch * args->blocks * args->strips;
     return STRIDER_OK;
 }
 
-static bool conv_depthwise_accepts(KernelQuery *query) {
-    const ConvAttrs *attrs = query->node->attrs;
-    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
-    if (x->type.dtype != STRIDER_F32 || x->type.shape.rank > 4 || !w->constant ||
-        attrs->group != x->type.shape.dims[1] || w->type.shape.dims[0] != attrs->group ||
-        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
-        shape_elements(&query->outputs[0].type.shape) == 0)
-        return false;
-    query->inputs[CONV_X].layout = query->width;
-    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
-        query->inputs[i].packed = true;
-    if (query->n_inputs > CONV_RESIDUAL)
-        query->inputs[CONV_RESIDUAL].layout = query->width;
-    query->outputs[0].layout = query->width;
-    return true;
-}
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
 
-/* About half the products a nanosecond of a dense convolution, as each input vector serves few of them. */
-static double conv_depthwise_cost(const KernelQuery *query) {
-    const Shape *w = &query->inputs[CONV_W].type.shape;
-    return 2000 +
-           (double)shape_elements(&query->outputs[0].type.shape) * (double)shape_size(w, 2, w->rank) / 25.0;
+static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    static const WindowDim one = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .dilation = 1};
+    const ConvAttrs *attrs = query->node->attrs;
+    ConvGeometry g = query_geometry(query);
+    DepthwiseArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    args->y = g.spatial == 1 ? one : g.dims[0];
+    args->x = g.dims[g.spatial - 1];
+    cpu_window_inside(&args->x, &args->inside_begin, &args->inside_end);
+    args->blocks = ceil_div(g.out_channels, query->width);
+    args->last_lanes = (int)(g.out_channels - (args->blocks - 1) * query->width);
+    args->epilogue = attrs->epilogue;
+    TRY(pack_weights(query, g.out_channels, ctx, args, prepared));
+    TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
+    int64_t planes = g.batch * args->blocks, row_floats = args->x.out * query->width;
+    int64_t for_balance = ceil_div(args->y.out, ceil_div(LEAST_TASKS, planes));
+    args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), args->y.out);
+    args->strip_rows = i64_max(i64_min(args->strip_rows, for_balance), 1);
+    args->strips = ceil_div(args->y.out, args->strip_rows);
+    prepared->run = depthwise_for(query->isa)->run;
+    prepared->args = args;
+    prepared->tasks = planes * args->strips;
+    return STRIDER_OK;
 }
 
 const Kernel kernel_conv_depthwise = {
     .name = "conv_depthwise",
     .op = "Conv",
-    .accepts = conv_depthwise_accepts,
-    .cost = conv_depthwise_cost,
-    .prepare = conv_depthwise_prepare,
+    .accepts = depthwise_accepts,
+    .cost = depthwise_cost,
+    .prepare = depthwise_prepare,
 };

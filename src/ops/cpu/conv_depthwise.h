@@ -1,38 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One output row of a depthwise convolution, for one block of channels. */
+/* Depthwise convolution of blocked tensors: what the preparation hands to the templates. */
 #ifndef OPS_CPU_CONV_DEPTHWISE_H
 #define OPS_CPU_CONV_DEPTHWISE_H
 
-#include <stdint.h>
-
-#include "base/cpu.h"
 #include "ops/activation.h"
+#include "ops/cpu/cpu.h"
+#include "ops/window.h"
 
-/* out[x] = activation(bias + sum over i in [first_tap_row, end_tap_row), j of
- *     weights[i][j] * in[i * tap_row_stride + (x * stride - pad + j * dilation) * width]),
- * columns outside [0, in_width) count as zero.  Rows outside the input are left out by the caller; `in` is
- * the row that tap row 0 reads, which need not exist.  All elements are vectors of a block's channels. */
-typedef struct DepthwiseRow {
-    const float *in;
-    int64_t in_width, tap_row_stride; /* columns; floats */
-    int64_t first_tap_row, end_tap_row, kernel, stride, dilation, pad;
-    const float *weights; /* [tap rows][kernel][width] */
-    const float *bias;    /* [width] */
-    float *out;
-    int64_t out_width;
-    const float *residual; /* or NULL */
-    const Epilogue *epilogue;
-    int lanes; /* of the block's vectors; those behind are stored as zero */
-} DepthwiseRow;
+typedef struct DepthwiseArgs {
+    WindowDim y, x;
+    int64_t inside_begin, inside_end; /* outputs of a row whose windows lie inside the input's columns */
+    int64_t blocks, strips, strip_rows;
+    int last_lanes;
+    const float *weights; /* [blocks][kernel rows][kernel columns][width] */
+    const float *bias;    /* [blocks][width] */
+    Epilogue epilogue;
+} DepthwiseArgs;
 
-typedef void (*DepthwiseFunction)(const DepthwiseRow *row);
+typedef struct DepthwiseTable {
+    void (*run)(const KernelCall *call, int64_t task);
+} DepthwiseTable;
 
-DepthwiseFunction depthwise_function(Isa isa);
-
-void depthwise_row_generic(const DepthwiseRow *row);
-#if defined(__x86_64__)
-void depthwise_row_avx2(const DepthwiseRow *row);
-void depthwise_row_avx512(const DepthwiseRow *row);
-#endif
+ISA_TABLES(DepthwiseTable, depthwise)
 
 #endif

@@ -50,3 +50,10 @@ int cpu_last_lanes(const Shape *shape, Layout layout) {
     int rest = (int)(shape->dims[1] % layout);
     return rest ? rest : layout;
 }
+
+void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end) {
+    /* The room for the last window's begin, counted from where the first one begins. */
+    int64_t room = dim->in - 1 - (dim->kernel - 1) * dim->dilation + dim->pad_begin;
+    *begin = dim->pad_begin > 0 ? i64_min(ceil_div(dim->pad_begin, dim->stride), dim->out) : 0;
+    *end = i64_max(i64_min(room < 0 ? 0 : room / dim->stride + 1, dim->out), *begin);
+}

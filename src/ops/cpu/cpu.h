@@ -4,6 +4,7 @@
 #define OPS_CPU_CPU_H
 
 #include "ops/kernel.h"
+#include "ops/window.h"
 
 /* The constant at an input, or NULL where the input is absent. */
 const Tensor *cpu_input_constant(const KernelQuery *query, int port);
@@ -36,6 +37,8 @@ Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int w
 bool cpu_is_f32(const KernelQuery *query, int port);
 /* Zeroed memory in the plan for a kernel's arguments. */
 Status cpu_take_args(PrepareContext *ctx, size_t size_bytes, void *args) MUST_CHECK;
+/* The outputs of a dimension whose windows lie inside the input. */
+void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */
 double cpu_memory_cost(double bytes);
 /* Channels in the last block of a blocked tensor. */

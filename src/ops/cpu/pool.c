@@ -39,23 +39,13 @@ static Status counted_in(const PoolAttrs *attrs, const WindowDim *dim, PrepareCo
     return STRIDER_OK;
 }
 
-/* Outputs in a row whose windows need no check against the input's border. */
-static void find_inside(PoolArgs *args) {
-    const WindowDim *x = &args->dims[2];
-    int64_t room = x->in - 1 - (x->kernel - 1) * x->dilation + x->pad_begin; /* for the last begin */
-    int64_t begin = x->pad_begin > 0 ? ceil_div(x->pad_begin, x->stride) : 0;
-    int64_t end = room < 0 ? 0 : room / x->stride + 1;
-    args->inside_begin = i64_min(begin, x->out);
-    args->inside_end = i64_max(i64_min(end, x->out), args->inside_begin);
-}
-
 static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
     const PoolAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     PoolArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     pool_geometry(attrs, x, args->dims);
-    find_inside(args);
+    cpu_window_inside(&args->dims[2], &args->inside_begin, &args->inside_end);
     for (int i = 0; i < MAX_SPATIAL && !is_max; i++)
         TRY(counted_in(attrs, &args->dims[i], ctx, &args->counted[i]));
     args->blocks = layout_blocks(x, query->width);

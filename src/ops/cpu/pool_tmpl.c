@@ -14,27 +14,11 @@ INLINE vf combine(const bool is_max, vf so_far, vf x) {
     return is_max ? max_or_nan(so_far, x) : so_far + x;
 }
 
-typedef struct Taps {
-    int64_t begin, end; /* of the kernel, that lie inside the input */
-} Taps;
-
-static Taps taps_inside(const WindowDim *dim, int64_t out) {
-    const int64_t first = out * dim->stride - dim->pad_begin;
-    Taps taps = {0, dim->kernel};
-    if (first < 0)
-        taps.begin = (-first + dim->dilation - 1) / dim->dilation;
-    if (first + (dim->kernel - 1) * dim->dilation >= dim->in)
-        taps.end = first >= dim->in ? 0 : (dim->in - 1 - first) / dim->dilation + 1;
-    if (taps.begin > taps.end)
-        taps.begin = taps.end;
-    return taps;
-}
-
 /* A row of outputs: which input rows its windows cover is the same for all. */
 typedef struct PoolRow {
     const float *plane; /* input */
     float *out;         /* output row */
-    Taps z, y;
+    WindowTaps z, y;
     int64_t z_first, y_first; /* where tap 0 lies; may be outside */
     float counted;            /* AveragePool: of the other two dimensions */
     vi mask;
@@ -44,8 +28,8 @@ INLINE vf window(const PoolArgs *args, const PoolRow *row, const bool is_max, in
                  int64_t x_begin, int64_t x_end, const int kernel) {
     const WindowDim *d = args->dims;
     vf result = is_max ? v_set(-INFINITY) : v_zero();
-    for (int64_t i = row->z.begin; i < row->z.end; i++)
-        for (int64_t j = row->y.begin; j < row->y.end; j++) {
+    for (int64_t i = row->z.first; i < row->z.end; i++)
+        for (int64_t j = row->y.first; j < row->y.end; j++) {
             const int64_t line =
                 (row->z_first + i * d[0].dilation) * d[1].in + row->y_first + j * d[1].dilation;
             const float *from = row->plane + (line * d[2].in + x_first) * VW;
@@ -79,9 +63,9 @@ INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const bool 
                            int64_t end) {
     const WindowDim *d = &args->dims[2];
     for (int64_t x = begin; x < end; x++) {
-        const Taps taps = taps_inside(d, x);
+        const WindowTaps taps = window_taps(d, x * d->stride - d->pad_begin, d->in);
         finish(args, row, is_max, x,
-               window(args, row, is_max, x * d->stride - d->pad_begin, taps.begin, taps.end, 0));
+               window(args, row, is_max, x * d->stride - d->pad_begin, taps.first, taps.end, 0));
     }
 }
 
@@ -97,8 +81,8 @@ INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
     for (int64_t r = first; r < end; r++) {
         const int64_t z = r / d[1].out, y = r % d[1].out;
         row.out = (float *)call->outputs[0] + (plane * rows + r) * d[2].out * VW;
-        row.z = taps_inside(&d[0], z);
-        row.y = taps_inside(&d[1], y);
+        row.z = window_taps(&d[0], z * d[0].stride - d[0].pad_begin, d[0].in);
+        row.y = window_taps(&d[1], y * d[1].stride - d[1].pad_begin, d[1].in);
         row.z_first = z * d[0].stride - d[0].pad_begin;
         row.y_first = y * d[1].stride - d[1].pad_begin;
         if (!is_max)
