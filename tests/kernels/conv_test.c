@@ -196,13 +196,47 @@ static void one_dimension(void **state) {
                          .must_accept = true});
 }
 
+static void transposed(void **state) {
+    (void)state;
+    uint64_t seed = 6;
+    for (int i = 0; i < 120; i++) {
+        Conv conv = random_conv(&seed);
+        int64_t padding[2] = {0, 0};
+        if (i % 6 == 5) { /* each channel by itself, as upsampling does */
+            conv.group = conv.in;
+            conv.out = conv.in;
+        }
+        for (int d = 0; d < 2; d++) {
+            conv.dilations[d] = 1;
+            conv.strides[d] = 1 + random_below(&seed, 3);
+            conv.pads[d] = conv.pads[2 + d] = random_below(&seed, (conv.kernel[d] + 1) / 2);
+            if (conv.strides[d] > 1)
+                padding[d] = random_below(&seed, 2);
+        }
+        conv.height = 2 + random_below(&seed, 9);
+        conv.width = 2 + random_below(&seed, 30);
+        KernelTest test = test_of(&conv);
+        test.op = "ConvTranspose";
+        test.attrs[5] = (Attr){.name = "output_padding", .kind = ATTR_INTS, .ints = padding, .count = 2};
+        test.inputs[CONV_W] = DIMS(conv.in, conv.out / conv.group, conv.kernel[0], conv.kernel[1]);
+        test.seed = (uint64_t)i;
+        epilogue_seed = (uint64_t)i * 4321;
+        if (i % 3 == 0) {
+            add_fused_inputs(&test, &conv, true);
+            const int64_t in[2] = {conv.height, conv.width};
+            for (int d = 0; d < 2; d++)
+                test.inputs[CONV_RESIDUAL].dims[2 + d] = conv.strides[d] * (in[d] - 1) + padding[d] +
+                                                         conv.kernel[d] - conv.pads[d] - conv.pads[2 + d];
+        }
+        kernel_test_check(test);
+    }
+}
+
 int conv_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(random_epilogues),
-        cmocka_unit_test(groups),
-        cmocka_unit_test(depthwise),
-        cmocka_unit_test(padding_lanes_stay_zero),
+        cmocka_unit_test(transposed),       cmocka_unit_test(random_shapes),
+        cmocka_unit_test(random_epilogues), cmocka_unit_test(groups),
+        cmocka_unit_test(depthwise),        cmocka_unit_test(padding_lanes_stay_zero),
         cmocka_unit_test(one_dimension),
     };
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);

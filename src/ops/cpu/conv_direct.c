@@ -26,14 +26,6 @@ enum {
     LEAST_TASKS = 16,
 };
 
-/* Output blocks that one tile computes together. */
-typedef struct TileBlocks {
-    int first, count;
-    int in_first, in_count; /* input blocks, or channels where the input is plain */
-    int last_lanes;         /* of the last input block */
-    size_t weights_at;      /* in floats */
-} TileBlocks;
-
 typedef struct DirectArgs {
     const ConvTiles *tiles;
     const Epilogue *epilogue;
@@ -125,12 +117,7 @@ static void run_row(const DirectArgs *args, const TileBlocks *blocks, const Stri
 }
 
 static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTile *tile) {
-    tile->n_in_blocks = blocks->in_count;
-    tile->last_lanes = blocks->last_lanes;
-    tile->weights = args->weights + blocks->weights_at;
-    tile->bias = args->bias + (int64_t)blocks->first * args->width;
-    int64_t rest = args->out_channels - (int64_t)(blocks->first + blocks->count - 1) * args->width;
-    tile->out_lanes = rest < args->width ? (int)rest : args->width;
+    tile_set_blocks(tile, blocks, args->weights, args->bias, args->width, args->out_channels);
 }
 
 typedef struct TaskPlace {
@@ -142,17 +129,13 @@ static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
                               : args->row_pixels;
 }
 
-static int64_t tiles_of_row(const DirectArgs *args, int64_t pixels, int count) {
-    return ceil_div(pixels, args->tiles->most_pixels[count]);
-}
-
 /* All tiles of one run of blocks in one row. */
 static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
                               ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
                               const float *residual) {
     int64_t row = place->first_row + r, pixels = pixels_of_row(args, row);
     int64_t plane = tile->out_block_stride, at = blocks->first * plane + row * args->row_pixels * args->width;
-    int64_t n = tiles_of_row(args, pixels, blocks->count);
+    int64_t n = tile_count(args->tiles, pixels, blocks->count);
     set_blocks(args, blocks, tile);
     for (int64_t i = 0; i < n; i++)
         run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
@@ -163,7 +146,7 @@ static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, 
 static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
                               const TaskPlace *place, int64_t r, float *out, const float *residual) {
     int64_t row = place->first_row + r, pixels = pixels_of_row(args, row), plane = tile->out_block_stride;
-    int64_t n = tiles_of_row(args, pixels, args->groups_of_blocks[place->first_blocks].count);
+    int64_t n = tile_count(args->tiles, pixels, args->groups_of_blocks[place->first_blocks].count);
     for (int64_t i = 0; i < n; i++)
         for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
             const TileBlocks *blocks = &args->groups_of_blocks[b];
@@ -215,6 +198,7 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
                      .taps = args->taps,
                      .n_taps = args->n_taps,
                      .out_block_stride = out_plane,
+                     .out_pixel_stride = args->width,
                      .epilogue = args->epilogue};
     if (args->weights_outer) {
         for (int64_t b = place.first_blocks; b < place.end_blocks; b++)
@@ -252,43 +236,6 @@ static bool needs_copy(const ConvGeometry *g) {
     return false;
 }
 
-/* Output blocks to a tile: the count whose tiles waste least of the row, larger ones first as they reload
- * less. */
-static int choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks) {
-    int best = 1;
-    double best_cost = 1e30;
-    for (int count = 1; count <= TILE_MAX_BLOCKS && count <= out_blocks; count++) {
-        int64_t n = ceil_div(row_pixels, tiles->most_pixels[count]);
-        double pixels = (double)row_pixels / (double)n;
-        /* Per lane of input: the products, and what is loaded and counted besides; too few products in a tile
-         * wait for each other's results. */
-        double products = (double)count * pixels,
-               cycles = (products < 8 ? 8 : products) + 1 + 0.5 * count + 0.1 * pixels;
-        double full = (double)(out_blocks / count) * (double)n * cycles;
-        double rest =
-            out_blocks % count ? (double)n * (cycles * (double)(out_blocks % count) / count + 4) : 0;
-        if (full + rest < best_cost) {
-            best_cost = full + rest;
-            best = count;
-        }
-    }
-    return best;
-}
-
-/* Which input blocks the output blocks [first, first + count) read, and their weights' place. */
-static TileBlocks tile_blocks(const ConvGeometry *g, int width, int lanes, int first, int count) {
-    TileBlocks blocks = {.first = first, .count = count};
-    int64_t out_group = g->out_channels / g->group, in_group = g->in_channels / g->group;
-    int64_t last_channel = i64_min((int64_t)(first + count) * width, g->out_channels) - 1;
-    int64_t in_begin = (int64_t)first * width / out_group * in_group,
-            in_end = (last_channel / out_group + 1) * in_group;
-    int64_t begin = in_begin / lanes, end = ceil_div(in_end, lanes);
-    blocks.in_first = (int)begin;
-    blocks.in_count = (int)(end - begin);
-    blocks.last_lanes = (int)i64_min(lanes, g->in_channels - (end - 1) * lanes);
-    return blocks;
-}
-
 typedef struct DirectPack {
     const ConvGeometry *g;
     const DirectArgs *args;
@@ -300,33 +247,24 @@ static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *t
     const DirectArgs *args = pack->args;
     const int64_t taps = args->n_taps, in_group = g->in_channels / g->group,
                   out_group = g->out_channels / g->group;
-    const float *source = pack->weight->data; /* at any alignment: read by memcpy */
+    const char *source = pack->weight->data; /* at any alignment: read by memcpy */
+    memset(to, 0, tile_weights(blocks, args->width, args->lanes, taps) * sizeof *to);
     for (int o = 0; o < blocks->count; o++)
         for (int lane = 0; lane < args->width; lane++) {
             int64_t m = (int64_t)(blocks->first + o) * args->width + lane;
             if (m >= g->out_channels)
                 break;
             float scale = pack->scale ? (float)tensor_get_f64(pack->scale, m) : 1;
-            int64_t group_begin = m / out_group * in_group;
             for (int64_t c = 0; c < in_group; c++)
                 for (int64_t t = 0; t < taps; t++) {
-                    int64_t channel = group_begin + c - (int64_t)blocks->in_first * args->lanes;
-                    int64_t block = channel / args->lanes, l = channel % args->lanes;
+                    int64_t channel = m / out_group * in_group + c;
+                    size_t at = tile_weight_at(blocks, args->width, args->lanes, taps, t, channel, o);
                     float value;
-                    memcpy(&value,
-                           (const char *)source + (size_t)((m * in_group + c) * taps + t) * sizeof value,
+                    memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value,
                            sizeof value);
-                    int64_t row = (block * taps + t) * args->lanes + l;
-                    if (block == blocks->in_count - 1) /* the last block has fewer lanes */
-                        row = block * taps * args->lanes + t * blocks->last_lanes + l;
-                    to[(row * blocks->count + o) * args->width + lane] = value * scale;
+                    to[at + (size_t)lane] = value * scale;
                 }
         }
-}
-
-static size_t tile_weights(const DirectArgs *args, const TileBlocks *blocks) {
-    return (size_t)(((blocks->in_count - 1) * args->lanes + blocks->last_lanes) * args->n_taps *
-                    blocks->count * args->width);
 }
 
 static void fill_pack(void *context, void *memory) {
@@ -337,7 +275,6 @@ static void fill_pack(void *context, void *memory) {
         const TileBlocks *blocks = &args->groups_of_blocks[i];
         int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * args->width, pack->g->out_channels);
         int64_t begin = (int64_t)blocks->first * args->width;
-        memset((float *)memory + blocks->weights_at, 0, tile_weights(args, blocks) * sizeof(float));
         pack_tile(pack, blocks, (float *)memory + blocks->weights_at);
         pack_consumed(pack->weight, (const char *)pack->weight->data + (size_t)begin * channel_bytes,
                       (size_t)(end - begin) * channel_bytes);
@@ -357,7 +294,7 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Dire
         args->groups_of_blocks[i] =
             tile_blocks(g, args->width, args->lanes, first, (int)i64_min(count, args->out_blocks - first));
         args->groups_of_blocks[i].weights_at = floats;
-        floats += tile_weights(args, &args->groups_of_blocks[i]);
+        floats += tile_weights(&args->groups_of_blocks[i], args->width, args->lanes, args->n_taps);
     }
     char key[96];
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
@@ -415,7 +352,8 @@ static void cut_strips(DirectArgs *args) {
     args->oc_parts = ceil_div(args->n_tile_blocks, args->tile_blocks_a_task);
     int64_t weights = 0;
     for (int64_t i = 0; i < args->tile_blocks_a_task; i++)
-        weights += (int64_t)tile_weights(args, &args->groups_of_blocks[i]) * (int64_t)sizeof(float);
+        weights += (int64_t)tile_weights(&args->groups_of_blocks[i], args->width, args->lanes, args->n_taps) *
+                   (int64_t)sizeof(float);
     args->weights_outer = weights > WEIGHTS_BYTES;
 }
 
@@ -446,8 +384,8 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
     args->row_step = args->y.kernel == 1 ? 1 : args->y.stride;
     TRY(make_taps(args, ctx));
     cut_work(args, &g);
-    int count = choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
-                              args->out_blocks);
+    int count = tile_choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
+                                   args->out_blocks);
     TRY(pack_weights(query, &g, args, count, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     cut_strips(args);
@@ -521,7 +459,7 @@ static double direct_cost(const KernelQuery *query) {
     int lanes = query->inputs[CONV_X].layout == LAYOUT_PLAIN ? 1 : query->width;
     TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
     double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;
-    int count = choose_blocks(tiles, pixels, blocks);
+    int count = tile_choose_blocks(tiles, pixels, blocks);
     double n = (double)ceil_div(pixels, tiles->most_pixels[count]);
     double products =
         (double)pixels + n * (1.0 + 8.0 / (in_lanes * (double)taps)); /* per block, row and lane */
@@ -544,14 +482,3 @@ const Kernel kernel_conv_first_layer = {
     .cost = direct_cost,
     .prepare = first_layer_prepare,
 };
-
-const ConvTiles *conv_tiles(Isa isa) {
-#if defined(__x86_64__)
-    if (isa == ISA_AVX512)
-        return &conv_tiles_avx512;
-    if (isa == ISA_AVX2)
-        return &conv_tiles_avx2;
-#endif
-    (void)isa;
-    return &conv_tiles_generic;
-}

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/cpu.h"
-#include "ops/activation.h"
+#include "ops/conv.h"
 
 enum {
     TILE_MAX_BLOCKS = 4,
@@ -29,12 +29,21 @@ typedef struct ConvTile {
     const float *bias;    /* [blocks][width] */
     float *out;
     int64_t out_block_stride;
-    const float *residual; /* at the same places as `out`; NULL: none */
+    int64_t out_pixel_stride; /* the width, unless pixels are written apart */
+    const float *residual;    /* at the same places as `out`; NULL: none */
     const Epilogue *epilogue;
     int out_lanes; /* of the tile's last output block; lanes behind are stored as zero */
 } ConvTile;
 
 typedef void (*ConvTileFunction)(const ConvTile *tile);
+
+/* Output blocks that one tile computes together, and what they read. */
+typedef struct TileBlocks {
+    int first, count;
+    int in_first, in_count; /* input blocks, or channels where the input is plain */
+    int last_lanes;         /* of the last input block */
+    size_t weights_at;      /* in floats */
+} TileBlocks;
 
 /* The tiles of an instruction set. */
 typedef struct ConvTiles {
@@ -44,6 +53,23 @@ typedef struct ConvTiles {
 } ConvTiles;
 
 const ConvTiles *conv_tiles(Isa isa);
+
+/* Output blocks to a tile, of up to TILE_MAX_BLOCKS: the count whose tiles waste least of a row of that many
+ * pixels. */
+int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks);
+/* Which input blocks (of `lanes` channels) the output blocks [first, first + count) read. */
+TileBlocks tile_blocks(const ConvGeometry *g, int width, int lanes, int first, int count);
+/* Floats of the weights of one tile. */
+size_t tile_weights(const TileBlocks *blocks, int width, int lanes, int64_t n_taps);
+/* Where the weight for tap `t`, input channel `channel` and the tile's output block `o` stands among a tile's
+ * weights. */
+size_t tile_weight_at(const TileBlocks *blocks, int width, int lanes, int64_t n_taps, int64_t t,
+                      int64_t channel, int o);
+/* The pixels of a row are cut into tiles of about equal size, so that none is nearly empty: their number. */
+int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks);
+/* Sets what differs from tile to tile; `weights` and `bias` are those of the whole convolution. */
+void tile_set_blocks(ConvTile *tile, const TileBlocks *blocks, const float *weights, const float *bias,
+                     int width, int64_t out_channels);
 
 extern const ConvTiles conv_tiles_generic;
 #if defined(__x86_64__)

@@ -10,6 +10,7 @@
 INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
                        vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
     const Epilogue *epilogue = tile->epilogue;
+    const int64_t step = tile->out_pixel_stride;
     const float *before = epilogue->residual_last ? NULL : tile->residual;
     const float *after = epilogue->residual_last ? tile->residual : NULL;
     const int clamp = activation_is_clamp(epilogue->activation);
@@ -23,14 +24,14 @@ INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
         for (int p = 0; p < pixels; p++) {
             vf value = acc[o][p];
             if (before)
-                value += v_load(before + first + p * VW);
+                value += v_load(before + first + p * step);
             if (clamp)
                 value = v_min(high, v_max(low, value));
             if (after)
-                value += v_load(after + first + p * VW);
+                value += v_load(after + first + p * step);
             if (masked)
                 value = v_first_lanes(value, tile->out_lanes);
-            v_store(tile->out + first + p * VW, value);
+            v_store(tile->out + first + p * step, value);
         }
     }
 }
@@ -42,7 +43,7 @@ static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
     const float *after = epilogue->residual_last ? tile->residual : NULL;
     for (int o = 0; o < blocks; o++)
         for (int p = 0; p < pixels; p++) {
-            const int64_t at = o * tile->out_block_stride + p * VW;
+            const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
             vf value = v_activate(epilogue->activation, v_load(tile->out + at));
             if (after)
                 value += v_load(after + at);
@@ -62,7 +63,8 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
     const float *weights = tile->weights;
     for (int64_t i = 0; i < tile->n_in_blocks; i++) {
         const float *block = tile->in + i * tile->in_block_stride;
-        const int lanes = i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
+        /* A plain channel is one lane, which saves a loop. */
+        const int lanes = pixel_stride == 1 ? 1 : i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
         for (int64_t t = 0; t < tile->n_taps; t++) {
             const float *in = block + tile->taps[t];
             for (int l = 0; l < lanes; l++, weights += blocks * VW) {
@@ -105,27 +107,38 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
 #define FOR_TILES(DO)                                                                                        \
     DO(1, 1)                                                                                                 \
     DO(1, 2)                                                                                                 \
-    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(1, 13)   \
-        DO(1, 14) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) \
-            DO(2, 11) DO(2, 12) DO(2, 13) DO(2, 14) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(3, 5) DO(3, 6)    \
-                DO(3, 7) DO(3, 8) DO(3, 9) DO(4, 1) DO(4, 2) DO(4, 3) DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
+    DO(1, 3)                                                                                                 \
+    DO(1, 4)                                                                                                 \
+    DO(1, 5)                                                                                                 \
+    DO(1, 6)                                                                                                 \
+    DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(1, 13) DO(1, 14) DO(2, 1) DO(2, 2) DO(2, 3)  \
+        DO(2, 4) DO(2, 5) DO(2, 6) DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) DO(2, 11) DO(2, 12) DO(2, 13)        \
+            DO(2, 14) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(3, 5) DO(3, 6) DO(3, 7) DO(3, 8) DO(3, 9)       \
+                DO(4, 1) DO(4, 2) DO(4, 3) DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
 #define MOST_PIXELS                                                                                          \
     { 0, 14, 14, 9, 7 }
 #elif STRIDER_WIDTH == 8
 #define FOR_TILES(DO)                                                                                        \
     DO(1, 1)                                                                                                 \
     DO(1, 2)                                                                                                 \
-    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(2, 1)    \
-        DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(4, 1) DO(4, 2)   \
-            DO(4, 3)
+    DO(1, 3)                                                                                                 \
+    DO(1, 4)                                                                                                 \
+    DO(1, 5)                                                                                                 \
+    DO(1, 6)                                                                                                 \
+    DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) DO(1, 11) DO(1, 12) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5)    \
+        DO(2, 6) DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(4, 1) DO(4, 2) DO(4, 3)
 #define MOST_PIXELS                                                                                          \
     { 0, 12, 6, 4, 3 }
 #else
 #define FOR_TILES(DO)                                                                                        \
     DO(1, 1)                                                                                                 \
     DO(1, 2)                                                                                                 \
-    DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5)       \
-        DO(3, 1) DO(3, 2) DO(3, 3) DO(4, 1) DO(4, 2)
+    DO(1, 3)                                                                                                 \
+    DO(1, 4)                                                                                                 \
+    DO(1, 5)                                                                                                 \
+    DO(1, 6)                                                                                                 \
+    DO(1, 7) DO(1, 8) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(3, 1) DO(3, 2) DO(3, 3) DO(4, 1)       \
+        DO(4, 2)
 #define MOST_PIXELS                                                                                          \
     { 0, 8, 5, 3, 2 }
 #endif

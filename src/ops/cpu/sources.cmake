@@ -1,6 +1,8 @@
 list(APPEND sources
     ops/cpu/conv_depthwise.c
     ops/cpu/conv_direct.c
+    ops/cpu/conv_tile.c
+    ops/cpu/conv_transpose.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/elementwise.c
