@@ -13,8 +13,9 @@ static Status check_range(ParseContext *ctx, const char *name, const int64_t *va
                           int64_t min) {
     for (int i = 0; i < count; i++)
         if (values[i] < min || values[i] > largest)
-            return parse_fail(ctx, STRIDER_BAD_MODEL, "%s[%d] is %" PRId64 ", must be at least %" PRId64,
-                              name, i, values[i], min);
+            return parse_fail(ctx, STRIDER_BAD_MODEL,
+                              "%s[%d] is %" PRId64 ", must be from %" PRId64 " to %" PRId64, name, i,
+                              values[i], min, largest);
     return STRIDER_OK;
 }
 
