@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/formats.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static strider_error error;
+
+static char *scratch_path(const char *suffix) {
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/strider_formats_%ld%s", (long)getpid(), suffix);
+    return path;
+}
+
+static strider_tensor counting(strider_dtype dtype, int rank, const int64_t *dims) {
+    strider_tensor tensor;
+    assert_int_equal(tensor_make(&tensor, dtype, rank, dims, &error), STRIDER_OK);
+    for (size_t i = 0; i < tensor_bytes(&tensor); i++)
+        ((unsigned char *)tensor.data)[i] = (unsigned char)(dtype == STRIDER_BOOL ? i % 2 : i * 7 + 1);
+    return tensor;
+}
+
+static void assert_same(const strider_tensor *a, const strider_tensor *b) {
+    assert_int_equal(a->dtype, b->dtype);
+    assert_int_equal(a->rank, b->rank);
+    for (int i = 0; i < a->rank; i++)
+        assert_int_equal(a->dims[i], b->dims[i]);
+    assert_memory_equal(a->data, b->data, tensor_bytes(a));
+}
+
+static void every_type_comes_back_from_npy_and_pb(void **state) {
+    (void)state;
+    const int64_t dims[] = {2, 3, 4};
+    for (int dtype = STRIDER_F32; dtype < STRIDER_DTYPE_COUNT; dtype++)
+        for (int rank = 0; rank <= 3; rank++) {
+            strider_tensor tensor = counting((strider_dtype)dtype, rank, dims);
+            TensorFile file;
+            if (dtype != STRIDER_BF16) {
+                assert_int_equal(npy_write(scratch_path(".npy"), &tensor, &error), STRIDER_OK);
+                assert_int_equal(format_read(scratch_path(".npy"), &file, &error), STRIDER_OK);
+                assert_same(&file.items[0].tensor, &tensor);
+                tensor_file_free(&file);
+            }
+            assert_int_equal(pb_write(scratch_path(".pb"), "name", &tensor, &error), STRIDER_OK);
+            assert_int_equal(format_read(scratch_path(".pb"), &file, &error), STRIDER_OK);
+            assert_string_equal(file.items[0].name, "name");
+            assert_same(&file.items[0].tensor, &tensor);
+            tensor_file_free(&file);
+            strider_tensor_free(&tensor);
+        }
+    unlink(scratch_path(".npy"));
+    unlink(scratch_path(".pb"));
+}
+
+static void npz_keeps_names_and_order(void **state) {
+    (void)state;
+    const int64_t dims[] = {3, 5};
+    NamedTensor items[] = {{"first/one", counting(STRIDER_F32, 2, dims)},
+                           {"second", counting(STRIDER_I64, 1, dims)}};
+    TensorFile file;
+    assert_int_equal(npz_write(scratch_path(".npz"), items, 2, &error), STRIDER_OK);
+    assert_int_equal(format_read(scratch_path(".npz"), &file, &error), STRIDER_OK);
+    assert_int_equal(file.count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(file.items[i].name, items[i].name);
+        assert_same(&file.items[i].tensor, &items[i].tensor);
+        strider_tensor_free(&items[i].tensor);
+    }
+    tensor_file_free(&file);
+    unlink(scratch_path(".npz"));
+}
+
+static void fortran_order_and_big_endian_are_put_right(void **state) {
+    (void)state;
+    static const char header[] = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }\n";
+    unsigned char bytes[256] = "\x93NUMPY\1\0";
+    bytes[8] = (unsigned char)(sizeof header - 1);
+    memcpy(bytes + 10, header, sizeof header - 1);
+    unsigned char *data = bytes + 10 + sizeof header - 1;
+    for (int i = 0; i < 6; i++) {
+        data[2 * i] = 1;
+        data[2 * i + 1] = (unsigned char)i;
+    }
+    strider_tensor tensor;
+    assert_int_equal(npy_parse(bytes, (size_t)(data + 12 - bytes), &tensor, &error), STRIDER_OK);
+    const int16_t expected[] = {256, 258, 260, 257, 259, 261};
+    assert_memory_equal(tensor.data, expected, sizeof expected);
+    strider_tensor_free(&tensor);
+}
+
+static void damaged_files_are_refused_at_every_length(void **state) {
+    (void)state;
+    const int64_t dims[] = {2, 3};
+    strider_tensor tensor = counting(STRIDER_F32, 2, dims);
+    NamedTensor item = {"x", tensor};
+    unsigned char *whole;
+    size_t size;
+    Bytes npy = {0};
+    npy_encode(&npy, &tensor);
+    for (size_t n = 0; n < npy.size; n++) {
+        unsigned char *cut = malloc(n + 1); /* its own block, so that the sanitizer sees reads behind it */
+        strider_tensor got;
+        memcpy(cut, npy.data, n);
+        assert_int_not_equal(npy_parse(cut, n, &got, &error), STRIDER_OK);
+        free(cut);
+    }
+    assert_int_equal(npz_write(scratch_path(".npz"), &item, 1, &error), STRIDER_OK);
+    assert_int_equal(read_whole(scratch_path(".npz"), &whole, &size, &error), STRIDER_OK);
+    for (size_t n = 0; n < size; n++) {
+        unsigned char *cut = malloc(n + 1);
+        TensorFile file = {0};
+        memcpy(cut, whole, n);
+        assert_int_not_equal(npz_parse(cut, n, &file, &error), STRIDER_OK);
+        tensor_file_free(&file);
+        free(cut);
+    }
+    for (size_t i = 0; i < size; i++) { /* each byte wrong: refused, or it did not matter */
+        TensorFile file = {0};
+        whole[i] ^= 0x55;
+        (void)!npz_parse(whole, size, &file, &error);
+        tensor_file_free(&file);
+        whole[i] ^= 0x55;
+    }
+    free(whole);
+    free(npy.data);
+    strider_tensor_free(&tensor);
+    unlink(scratch_path(".npz"));
+}
+
+static void headers_that_claim_too_much_are_refused(void **state) {
+    (void)state;
+    static const char *const headers[] = {
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1), }\n",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n",
+        "{'descr': '<f4', 'shape': (1,), }\n",
+        "not a header",
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        unsigned char bytes[256] = "\x93NUMPY\1\0";
+        strider_tensor tensor;
+        bytes[8] = (unsigned char)strlen(headers[i]);
+        memcpy(bytes + 10, headers[i], strlen(headers[i]));
+        assert_int_not_equal(npy_parse(bytes, sizeof bytes, &tensor, &error), STRIDER_OK);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_comes_back_from_npy_and_pb),
+        cmocka_unit_test(npz_keeps_names_and_order),
+        cmocka_unit_test(fortran_order_and_big_endian_are_put_right),
+        cmocka_unit_test(damaged_files_are_refused_at_every_length),
+        cmocka_unit_test(headers_that_claim_too_much_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

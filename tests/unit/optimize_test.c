@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each pass by itself: what it makes of a graph, and that the graph computes the same. */
+#include "optimize/optimize.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "graph/evaluate.h"
+#include "graph/op.h"
+#include "ops/conv.h"
+#include "ops/op.h"
+#include "support/op_test.h"
+
+static Error error;
+
+#define OK(EXPRESSION)                                                                                       \
+    do {                                                                                                     \
+        Status ok_status = (EXPRESSION);                                                                     \
+        if (ok_status)                                                                                       \
+            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
+    } while (0)
+
+static Value *add_input(Graph *graph, const char *name, Shape shape) {
+    Value *value = NULL;
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(graph_add_input(graph, value, &error));
+    value->declared = value->type = type_of(STRIDER_F32, shape);
+    return value;
+}
+
+static Value *add_constant(Graph *graph, const char *name, Shape shape, uint64_t seed, float low) {
+    Value *value = NULL;
+    Tensor tensor;
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(tensor_alloc(&tensor, graph->region.allocator, STRIDER_F32, &shape, &error));
+    fill_random(tensor.data, (size_t)tensor_elements(&tensor), seed);
+    for (int64_t i = 0; i < tensor_elements(&tensor); i++)
+        ((float *)tensor.data)[i] =
+            low > 0 ? low + fabsf(((float *)tensor.data)[i]) : ((float *)tensor.data)[i];
+    OK(graph_set_constant(graph, value, tensor, &error));
+    return value;
+}
+
+static Value *add_scalar(Graph *graph, const char *name, float number) {
+    Value *value = add_constant(graph, name, shape_scalar(), 1, 0);
+    *(float *)value->constant->data = number;
+    return value;
+}
+
+typedef struct Attrs {
+    Attr items[4];
+} Attrs;
+
+/* A node whose output is called `name`. */
+static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, int n, Value **inputs) {
+    Node *node = NULL;
+    Value *out = NULL;
+    const Op *row = op_find("", op, 21);
+    assert_non_null(row);
+    OK(graph_add_node(graph, row, name, n, 1, &node, &error));
+    node->opset = 21;
+    size_t count = 0;
+    while (count < 4 && attrs.items[count].name)
+        count++;
+    AttrList list = {attrs.items, count};
+    ParseContext parse = {.node = node, .attrs = &list, .region = &graph->region, .err = &error};
+    if (row->parse)
+        OK(row->parse(&parse, node->attrs));
+    memcpy(node->inputs, inputs, (size_t)n * sizeof *inputs);
+    OK(graph_add_value(graph, name, &out, &error));
+    node_set_output(node, 0, out);
+    return out;
+}
+
+#define ADD(OP, NAME, ...)                                                                                   \
+    add(&graph, OP, NAME, (Attrs){0}, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)),             \
+        (Value *[]){__VA_ARGS__})
+
+static void finish(Graph *graph, Value *output) {
+    OK(graph_add_output(graph, output, &error));
+    OK(graph_sort(graph, &error));
+    OK(graph_validate(graph, &error));
+    OK(graph_infer(graph, STRIDER_SHAPES_CHECK, NULL, &error));
+    graph_count_uses(graph);
+}
+
+/* The first output, by the references; inputs are filled from their indices. */
+static Tensor compute(const Graph *graph) {
+    Tensor *tensors = calloc(graph->n_values, sizeof *tensors);
+    for (size_t i = 0; i < graph->n_values; i++) {
+        Value *value = graph->values[i];
+        if (value->constant)
+            tensors[i] =
+                tensor_view(value->constant->type.dtype, &value->constant->type.shape, value->constant->data);
+        if (value->is_input) {
+            OK(tensor_alloc(&tensors[i], allocator_default(), STRIDER_F32, &value->type.shape, &error));
+            fill_random(tensors[i].data, (size_t)tensor_elements(&tensors[i]), 77 + i);
+        }
+    }
+    for (size_t n = 0; n < graph->n_nodes; n++) {
+        const Node *node = graph->nodes[n];
+        const Tensor *inputs[8] = {0};
+        Tensor output = {0};
+        for (int i = 0; i < node->n_inputs; i++)
+            inputs[i] = node->inputs[i] ? &tensors[node->inputs[i]->index] : NULL;
+        OK(node_evaluate(node, inputs, &node->outputs[0]->type, &output, allocator_default(), &error));
+        tensors[node->outputs[0]->index] = output;
+    }
+    int wanted = graph->outputs[0]->index;
+    Tensor result = tensors[wanted];
+    if (!result.allocator) { /* a constant */
+        OK(tensor_alloc(&result, allocator_default(), result.type.dtype, &result.type.shape, &error));
+        memcpy(result.data, tensors[wanted].data, result.size_bytes);
+    } else {
+        tensors[wanted].allocator = NULL;
+    }
+    for (size_t i = 0; i < graph->n_values; i++)
+        tensor_free(&tensors[i]);
+    free(tensors);
+    return result;
+}
+
+/* Runs the pass; the graph must then have `nodes` nodes and the same result under the same name. */
+static void check_pass(Graph *graph, Status (*pass)(Graph *, Error *), size_t nodes) {
+    char name[64];
+    snprintf(name, sizeof name, "%s", graph->outputs[0]->name);
+    Tensor before = compute(graph);
+    OK(pass(graph, &error));
+    assert_int_equal(graph->n_nodes, nodes);
+    assert_string_equal(graph->outputs[0]->name, name);
+    Tensor after = compute(graph);
+    assert_tensor_close(&after, &before, 1e-5, 1e-6);
+    tensor_free(&before);
+    tensor_free(&after);
+    OK(graph_validate(graph, &error));
+}
+
+static void constants_are_folded(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3)), *a = add_constant(&graph, "a", DIMS(3), 1, 0);
+    Value *b = add_constant(&graph, "b", DIMS(3), 2, 0);
+    finish(&graph, ADD("Add", "y", x, ADD("Mul", "p", a, ADD("Exp", "e", b))));
+    check_pass(&graph, pass_fold_constants, 1);
+    graph_free(&graph);
+}
+
+static void shapes_that_are_known_are_folded(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3, 4));
+    finish(&graph, ADD("Reshape", "y", x, ADD("Shape", "s", x)));
+    OK(pass_fold_constants(&graph, &error)); /* before it, the output's shape was not known */
+    assert_int_equal(graph.n_nodes, 1);
+    assert_true(shape_equal(&graph.outputs[0]->type.shape, &x->type.shape));
+    graph_free(&graph);
+}
+
+static void identities_go_and_the_output_keeps_its_name(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3));
+    Value *relu = ADD("Relu", "r", ADD("Identity", "i", x));
+    finish(&graph, ADD("Identity", "y", ADD("Dropout", "d", relu)));
+    check_pass(&graph, pass_remove_identities, 1);
+    graph_free(&graph);
+}
+
+static void an_identity_from_input_to_output_stays(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    finish(&graph, ADD("Identity", "y", add_input(&graph, "x", DIMS(2, 3))));
+    check_pass(&graph, pass_remove_identities, 1);
+    graph_free(&graph);
+}
+
+static void dead_nodes_go(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3));
+    ADD("Exp", "unused", ADD("Relu", "unused too", x));
+    finish(&graph, ADD("Neg", "y", x));
+    check_pass(&graph, pass_remove_dead, 1);
+    graph_free(&graph);
+}
+
+static Value *add_conv(Graph *graph, const char *name, Value *x, int64_t in, int64_t out, const char *op) {
+    char w_name[32], b_name[32];
+    snprintf(w_name, sizeof w_name, "%s.w", name);
+    snprintf(b_name, sizeof b_name, "%s.b", name);
+    bool transposed = strcmp(op, "ConvTranspose") == 0;
+    Value *inputs[] = {
+        x, add_constant(graph, w_name, transposed ? DIMS(in, out, 3, 3) : DIMS(out, in, 3, 3), 5, 0),
+        add_constant(graph, b_name, DIMS(out), 6, 0)};
+    return add(graph, op, name, (Attrs){{attr_ints("pads", 1, 1, 1, 1)}}, 3, inputs);
+}
+
+static void batch_normalization_becomes_scale_and_bias(void **state) {
+    (void)state;
+    static const char *const ops[] = {"Conv", "ConvTranspose"};
+    for (int i = 0; i < 2; i++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *conv = add_conv(&graph, "c", add_input(&graph, "x", DIMS(2, 3, 5, 6)), 3, 4, ops[i]);
+        Value *norm = ADD("BatchNormalization", "n", conv, add_constant(&graph, "s", DIMS(4), 1, 0),
+                          add_constant(&graph, "t", DIMS(4), 2, 0), add_constant(&graph, "m", DIMS(4), 3, 0),
+                          add_constant(&graph, "v", DIMS(4), 4, 0.5f));
+        Value *scaled = ADD("Mul", "k", norm, add_constant(&graph, "factor", DIMS(1, 4, 1, 1), 8, 0));
+        finish(&graph, ADD("Add", "y", add_scalar(&graph, "one", 1), scaled));
+        check_pass(&graph, pass_fuse_batch_norm, 1);
+        graph_free(&graph);
+    }
+}
+
+static void a_result_that_others_read_is_not_fused(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *conv = add_conv(&graph, "c", add_input(&graph, "x", DIMS(1, 3, 5, 6)), 3, 4, "Conv");
+    finish(&graph, ADD("Mul", "y", ADD("Relu", "r", conv), conv));
+    check_pass(&graph, pass_fuse_epilogues, 3);
+    graph_free(&graph);
+}
+
+static void residuals_and_activations_become_epilogues(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 4, 5, 6)), *first = add_conv(&graph, "c1", x, 4, 4, "Conv");
+    Value *second = add_conv(&graph, "c2", ADD("Relu", "r1", first), 4, 4, "Conv");
+    Value *sum = ADD("Add", "a", second, x); /* residual, then activation */
+    Value *third = add_conv(&graph, "c3", ADD("Relu", "r2", sum), 4, 4, "Conv");
+    finish(&graph, ADD("Add", "y", ADD("Sigmoid", "s", third), x)); /* activation, then residual */
+    check_pass(&graph, pass_fuse_epilogues, 3);
+    assert_true(((const ConvAttrs *)graph.nodes[2]->attrs)->epilogue.residual_last);
+    graph_free(&graph);
+}
+
+static void of_two_summed_convolutions_the_later_takes_the_other(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(1, 4, 5, 6));
+    Value *a = add_conv(&graph, "c1", x, 4, 4, "Conv"), *b = add_conv(&graph, "c2", x, 4, 4, "Conv");
+    finish(&graph, ADD("Relu", "y", ADD("Add", "s", a, b)));
+    check_pass(&graph, pass_fuse_epilogues, 2);
+    graph_free(&graph);
+}
+
+/* x Sigmoid(x), x Tanh(Softplus(x)), x Clip(x + 3, 0, 6) / 6, and Gelu in its orders. */
+static void activations_of_several_nodes_are_joined(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(3, 7)), *y = NULL, *half = add_scalar(&graph, "half", 0.5f);
+        Value *root = add_scalar(&graph, "root", 1.41421356f), *one = add_scalar(&graph, "1", 1);
+        Value *three = add_scalar(&graph, "3", 3), *six = add_scalar(&graph, "6", 6),
+              *zero = add_scalar(&graph, "0", 0);
+        Value *erf = NULL;
+        if (kind >= 3)
+            erf = ADD("Add", "e1", ADD("Erf", "e", ADD("Div", "d", x, root)), one);
+        if (kind == 0)
+            y = ADD("Mul", "y", x, ADD("Sigmoid", "s", x));
+        else if (kind == 1)
+            y = ADD("Mul", "y", x, ADD("Tanh", "t", ADD("Softplus", "s", x)));
+        else if (kind == 2)
+            y = ADD("Div", "y", ADD("Mul", "m", x, ADD("Clip", "c", ADD("Add", "a", x, three), zero, six)),
+                    six);
+        else if (kind == 3)
+            y = ADD("Mul", "y", ADD("Mul", "m", x, erf), half);
+        else if (kind == 4)
+            y = ADD("Mul", "y", x, ADD("Mul", "m", erf, half));
+        else
+            y = ADD("Mul", "y", ADD("Mul", "m", x, half), erf);
+        finish(&graph, y);
+        check_pass(&graph, pass_join_activations, 1);
+        graph_free(&graph);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(constants_are_folded),
+        cmocka_unit_test(shapes_that_are_known_are_folded),
+        cmocka_unit_test(identities_go_and_the_output_keeps_its_name),
+        cmocka_unit_test(an_identity_from_input_to_output_stays),
+        cmocka_unit_test(dead_nodes_go),
+        cmocka_unit_test(batch_normalization_becomes_scale_and_bias),
+        cmocka_unit_test(a_result_that_others_read_is_not_fused),
+        cmocka_unit_test(residuals_and_activations_become_epilogues),
+        cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
+        cmocka_unit_test(activations_of_several_nodes_are_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
