@@ -242,29 +242,40 @@ typedef struct DirectPack {
     const Tensor *weight, *scale; /* scale may be NULL */
 } DirectPack;
 
-static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *to) {
+/* One output block of a tile.  Sixteen channels' weights are read side by side, so that what is written lies
+ * together. */
+static void pack_block(const DirectPack *pack, const TileBlocks *blocks, int o, float *to) {
     const ConvGeometry *g = pack->g;
     const DirectArgs *args = pack->args;
     const int64_t taps = args->n_taps, in_group = g->in_channels / g->group,
                   out_group = g->out_channels / g->group;
+    const int64_t first = (int64_t)(blocks->first + o) * args->width;
+    const int lanes = (int)i64_min(args->width, g->out_channels - first);
     const char *source = pack->weight->data; /* at any alignment: read by memcpy */
-    memset(to, 0, tile_weights(blocks, args->width, args->lanes, taps) * sizeof *to);
-    for (int o = 0; o < blocks->count; o++)
-        for (int lane = 0; lane < args->width; lane++) {
-            int64_t m = (int64_t)(blocks->first + o) * args->width + lane;
-            if (m >= g->out_channels)
-                break;
-            float scale = pack->scale ? (float)tensor_get_f64(pack->scale, m) : 1;
-            for (int64_t c = 0; c < in_group; c++)
-                for (int64_t t = 0; t < taps; t++) {
-                    int64_t channel = m / out_group * in_group + c;
-                    size_t at = tile_weight_at(blocks, args->width, args->lanes, taps, t, channel, o);
-                    float value;
-                    memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value,
-                           sizeof value);
-                    to[at + (size_t)lane] = value * scale;
-                }
+    float scales[64];
+    for (int lane = 0; lane < lanes; lane++)
+        scales[lane] = pack->scale ? (float)tensor_get_f64(pack->scale, first + lane) : 1;
+    for (int64_t c = 0; c < in_group; c++)
+        for (int64_t t = 0; t < taps; t++) {
+            int64_t channel = first / out_group * in_group + c;
+            size_t at = tile_weight_at(blocks, args->width, args->lanes, taps, t, channel, o);
+            for (int lane = 0; lane < lanes; lane++) {
+                const int64_t m = first + lane;
+                float value;
+                memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
+                if (g->group > 1) /* lanes of one vector may belong to several groups */
+                    at = tile_weight_at(blocks, args->width, args->lanes, taps, t,
+                                        m / out_group * in_group + c, o);
+                to[at + (size_t)lane] = value * scales[lane];
+            }
         }
+}
+
+static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *to) {
+    memset(to, 0,
+           tile_weights(blocks, pack->args->width, pack->args->lanes, pack->args->n_taps) * sizeof *to);
+    for (int o = 0; o < blocks->count; o++)
+        pack_block(pack, blocks, o, to);
 }
 
 static void fill_pack(void *context, void *memory) {
