@@ -6,18 +6,6 @@
 #include "optimize/optimize.h"
 #include "run/model.h"
 
-strider_load_options strider_load_options_default(void) {
-    return (strider_load_options){.struct_size = sizeof(strider_load_options),
-                                  .optimize = true,
-                                  .shapes = STRIDER_SHAPES_CHECK,
-                                  .max_file_bytes = INT32_MAX,
-                                  .max_tensor_bytes = (uint64_t)16 << 30,
-                                  .max_nodes = 1000000,
-                                  .max_depth = 64,
-                                  .max_parse_bytes = (uint64_t)1 << 30,
-                                  .allocator = allocator_default()};
-}
-
 static Status finish(strider_model *model, const LoadOptions *options, Error *err) {
     Graph *graph = &model->loaded.graph;
     TRY(pack_cache_init(&model->packs, model->allocator, err));
