@@ -30,6 +30,7 @@ typedef struct KernelCall {
     const void *const *inputs; /* NULL where absent or packed */
     void *const *outputs;      /* NULL where nobody asked */
     void *scratch;    /* of the calling thread, Prepared.scratch_bytes, aligned; contents undefined */
+    void *workspace;  /* of the step, Prepared.workspace_bytes, aligned; undefined when the step begins */
     const void *args; /* Prepared.args */
 } KernelCall;
 
@@ -38,7 +39,10 @@ typedef struct KernelCall {
 typedef struct Prepared {
     void (*run)(const KernelCall *call, int64_t task);
     int64_t tasks; /* depends on shapes only, so that results are the same for any number of threads */
-    size_t scratch_bytes;
+    /* A phase before: `begin` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
+    void (*begin)(const KernelCall *call, int64_t task);
+    int64_t begin_tasks;
+    size_t scratch_bytes, workspace_bytes;
     void *args;            /* in PrepareContext.region */
     uint64_t packed_bytes; /* of what was packed for it, for reports */
 } Prepared;
@@ -70,6 +74,10 @@ typedef struct Kernel {
     /* Estimated time in nanoseconds on one thread of the machine that the model of costs was made on. */
     double (*cost)(const KernelQuery *query);
     Status (*prepare)(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared);
+    /* For kernels that trade digits for speed: a bound of the error, relative to the largest output, for
+     * inputs and weights of like sizes, as the kernels' tests hold it; an infinity or NaN in the input may
+     * then reach all outputs near its place as NaN.  0: the rounding of a plain sum. */
+    double peak_error;
     unsigned overwrites; /* bit i: the first output may take the memory of input i, if that has the same size
                           * and layout and is dead after; each element is then read before it is written, by
                           * the same task */

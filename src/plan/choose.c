@@ -66,7 +66,8 @@ static void fill_constant(void *context, void *memory) {
     const ConstantFill *fill = context;
     const void *inputs[1] = {fill->source};
     void *outputs[1] = {memory};
-    KernelCall call = {inputs, outputs, fill->scratch, fill->reorder->args};
+    KernelCall call = {
+        .inputs = inputs, .outputs = outputs, .scratch = fill->scratch, .args = fill->reorder->args};
     for (int64_t task = 0; task < fill->reorder->tasks; task++)
         fill->reorder->run(&call, task);
 }
@@ -297,6 +298,14 @@ static Status place_inputs(PlanBuilder *builder, const Kernel *kernel, const Ker
     return STRIDER_OK;
 }
 
+static Status add_workspace(PlanBuilder *builder, Step *step) {
+    const int64_t size_bytes = (int64_t)step->prepared.workspace_bytes;
+    if (!size_bytes)
+        return STRIDER_OK;
+    const Type bytes = {.dtype = STRIDER_U8, .shape = shape_make(1, &size_bytes)};
+    return plan_add_slot(builder, SLOT_ARENA, &bytes, LAYOUT_PLAIN, &step->workspace_slot);
+}
+
 static Status add_kernel_step(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query) {
     Plan *plan = builder->plan;
     const Node *node = query->node;
@@ -329,7 +338,7 @@ static Status add_kernel_step(PlanBuilder *builder, const Kernel *kernel, const 
     PrepareContext prepare = {.region = &plan->region, .packs = builder->request->packs, .err = builder->err};
     TRY(kernel->prepare(query, &prepare, &step->prepared));
     plan->packed_bytes += step->prepared.packed_bytes;
-    return STRIDER_OK;
+    return add_workspace(builder, step);
 }
 
 static Status add_reference_step(PlanBuilder *builder, const Node *node) {

@@ -41,6 +41,7 @@ static void find_lifetimes(Plan *plan) {
             touch(plan, plan->steps[s].input_slots[i], (int)s);
         for (int i = 0; i < plan->steps[s].n_outputs; i++)
             touch(plan, plan->steps[s].output_slots[i], (int)s);
+        touch(plan, plan->steps[s].workspace_slot, (int)s);
     }
     keep_results(plan);
 }

@@ -62,7 +62,7 @@ Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n
     Region *region = &plan->region;
     if (!region_grow(region, &plan->steps, plan->n_steps, &plan->steps_capacity, sizeof *plan->steps))
         return fail_memory(builder->err, sizeof *plan->steps, "the plan");
-    Step added = {.node = node, .n_inputs = n_inputs, .n_outputs = n_outputs};
+    Step added = {.node = node, .n_inputs = n_inputs, .n_outputs = n_outputs, .workspace_slot = NO_SLOT};
     added.input_slots = region_take_array(region, (size_t)n_inputs, sizeof *added.input_slots);
     added.output_slots = region_take_array(region, (size_t)n_outputs, sizeof *added.output_slots);
     added.inputs = region_take_array(region, (size_t)n_inputs, sizeof *added.inputs);

@@ -38,12 +38,14 @@ typedef struct Step {
     unsigned overwrites; /* as Kernel.overwrites */
     int n_inputs, n_outputs;
     int *input_slots, *output_slots; /* NO_SLOT where absent or packed */
+    int workspace_slot;              /* NO_SLOT: it needs none */
     const void **inputs;             /* addresses, filled before a run */
     void **outputs;
+    void *workspace;
     Tensor *input_tensors, *output_tensors; /* for a reference: views of the same */
     uint64_t macs;
-    uint64_t time_ns;  /* of the last run with profiling */
-    int64_t next_task; /* of the current run; shared by the threads */
+    uint64_t time_ns;              /* of the last run with profiling */
+    int64_t next_begin, next_task; /* of the current run; shared by the threads */
 } Step;
 
 /* A value that is there before the plan's first step. */

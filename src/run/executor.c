@@ -56,14 +56,21 @@ static Status run_reference(const Execution *execution, const Step *step, Error 
     return status;
 }
 
-static void run_tasks(const Execution *execution, Step *step, int member) {
+static void run_tasks(const Execution *execution, Step *step, Team *team, int member) {
+    const Prepared *prepared = &step->prepared;
     const KernelCall call = {.inputs = step->inputs,
                              .outputs = step->outputs,
-                             .args = step->prepared.args,
+                             .args = prepared->args,
+                             .workspace = step->workspace,
                              .scratch = execution->scratch + (size_t)member * execution->scratch_stride};
     int64_t task;
-    while ((task = __atomic_fetch_add(&step->next_task, 1, __ATOMIC_RELAXED)) < step->prepared.tasks)
-        step->prepared.run(&call, task);
+    if (prepared->begin) {
+        while ((task = __atomic_fetch_add(&step->next_begin, 1, __ATOMIC_RELAXED)) < prepared->begin_tasks)
+            prepared->begin(&call, task);
+        team_barrier(team);
+    }
+    while ((task = __atomic_fetch_add(&step->next_task, 1, __ATOMIC_RELAXED)) < prepared->tasks)
+        prepared->run(&call, task);
 }
 
 static void run_steps(void *context, Team *team, int member) {
@@ -74,7 +81,7 @@ static void run_steps(void *context, Team *team, int member) {
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
         if (!step->is_reference)
-            run_tasks(execution, step, member);
+            run_tasks(execution, step, team, member);
         else if (member == 0)
             running->status = run_reference(execution, step, running->err);
         team_barrier(team);
@@ -104,7 +111,10 @@ static void bind_steps(const Execution *execution) {
                 step->output_slots[i] == NO_SLOT
                     ? NULL
                     : plan_address(plan, step->output_slots[i], execution->arena, execution->inputs);
-        step->next_task = 0;
+        step->workspace = step->workspace_slot == NO_SLOT
+                              ? NULL
+                              : plan_address(plan, step->workspace_slot, execution->arena, execution->inputs);
+        step->next_begin = step->next_task = 0;
     }
 }
 

@@ -24,6 +24,7 @@ typedef struct KernelTest {
     unsigned with_nan;               /* bit i: some elements of input i are NaN and infinite */
     bool only_padding;               /* only the padding lanes are looked at */
     double rtol, atol;               /* atol 0: 1e-5 */
+    double peak;                     /* about the largest sum, before any activation */
     bool must_accept;                /* at least one kernel of each instruction set */
     uint64_t seed;
 } KernelTest;

@@ -11,11 +11,11 @@
  *
  * Groups: an output block reads those input blocks that its groups' channels lie in; the weights of lanes
  * outside its groups are zero. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "ops/conv.h"
+#include "ops/cpu/conv_pack.h"
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/cpu.h"
 #include "ops/kernel.h"
@@ -29,10 +29,10 @@ enum {
 typedef struct DirectArgs {
     const ConvTiles *tiles;
     const Epilogue *epilogue;
-    const float *weights, *bias;
+    ConvPack pack;
+    const float *bias;
     const int64_t *taps;
-    TileBlocks *groups_of_blocks;
-    int64_t n_tile_blocks, tile_blocks_a_task, oc_parts;
+    int64_t tile_blocks_a_task, oc_parts;
     int width; /* floats in an output vector */
     int unit;  /* floats in an input pixel: the width, or 1 for plain input */
     int lanes; /* of an input block: the width, or 1 */
@@ -117,7 +117,7 @@ static void run_row(const DirectArgs *args, const TileBlocks *blocks, const Stri
 }
 
 static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTile *tile) {
-    tile_set_blocks(tile, blocks, args->weights, args->bias, args->width, args->out_channels);
+    tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
 }
 
 typedef struct TaskPlace {
@@ -146,10 +146,10 @@ static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, 
 static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
                               const TaskPlace *place, int64_t r, float *out, const float *residual) {
     int64_t row = place->first_row + r, pixels = pixels_of_row(args, row), plane = tile->out_block_stride;
-    int64_t n = tile_count(args->tiles, pixels, args->groups_of_blocks[place->first_blocks].count);
+    int64_t n = tile_count(args->tiles, pixels, args->pack.blocks[place->first_blocks].count);
     for (int64_t i = 0; i < n; i++)
         for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
-            const TileBlocks *blocks = &args->groups_of_blocks[b];
+            const TileBlocks *blocks = &args->pack.blocks[b];
             int64_t at = blocks->first * plane + row * args->row_pixels * args->width;
             set_blocks(args, blocks, tile);
             run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
@@ -163,7 +163,7 @@ static TaskPlace place_of(const DirectArgs *args, int64_t task) {
                        .first_row = strip * args->strip_rows,
                        .first_blocks = part * args->tile_blocks_a_task};
     place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
-    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->n_tile_blocks);
+    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->pack.n_blocks);
     return place;
 }
 
@@ -181,8 +181,8 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
                         .block_stride = args->in_plane,
                         .row_stride = args->row_pixels * args->unit};
     if (args->copies) {
-        const TileBlocks *first = &args->groups_of_blocks[place.first_blocks];
-        const TileBlocks *last = &args->groups_of_blocks[place.end_blocks - 1];
+        const TileBlocks *first = &args->pack.blocks[place.first_blocks];
+        const TileBlocks *last = &args->pack.blocks[place.end_blocks - 1];
         copy_strip(args, in, place.first_row, place.rows, first->in_first, last->in_first + last->in_count,
                    call->scratch);
         input = (StripInput){.base = call->scratch,
@@ -203,7 +203,7 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
     if (args->weights_outer) {
         for (int64_t b = place.first_blocks; b < place.end_blocks; b++)
             for (int64_t r = 0; r < place.rows; r++)
-                run_blocks_in_row(args, &args->groups_of_blocks[b], &input, &tile, &place, r, out, residual);
+                run_blocks_in_row(args, &args->pack.blocks[b], &input, &tile, &place, r, out, residual);
     } else {
         for (int64_t r = 0; r < place.rows; r++)
             run_row_by_pixels(args, &input, &tile, &place, r, out, residual);
@@ -212,11 +212,6 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
 
 /* --- preparing
  * ------------------------------------------------------------------------------------------------- */
-
-static ConvGeometry query_geometry(const KernelQuery *query) {
-    const ConvAttrs *attrs = query->node->attrs;
-    return conv_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
-}
 
 static WindowDim rows_of(const ConvGeometry *g) {
     return g->spatial == 2 ? g->dims[0] : (WindowDim){1, 1, 1, 1, 1, 0, 0};
@@ -234,90 +229,6 @@ static bool needs_copy(const ConvGeometry *g) {
         if (g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
             return true;
     return false;
-}
-
-typedef struct DirectPack {
-    const ConvGeometry *g;
-    const DirectArgs *args;
-    const Tensor *weight, *scale; /* scale may be NULL */
-} DirectPack;
-
-/* One output block of a tile.  Sixteen channels' weights are read side by side, so that what is written lies
- * together. */
-static void pack_block(const DirectPack *pack, const TileBlocks *blocks, int o, float *to) {
-    const ConvGeometry *g = pack->g;
-    const DirectArgs *args = pack->args;
-    const int64_t taps = args->n_taps, in_group = g->in_channels / g->group,
-                  out_group = g->out_channels / g->group;
-    const int64_t first = (int64_t)(blocks->first + o) * args->width;
-    const int lanes = (int)i64_min(args->width, g->out_channels - first);
-    const char *source = pack->weight->data; /* at any alignment: read by memcpy */
-    float scales[64];
-    for (int lane = 0; lane < lanes; lane++)
-        scales[lane] = pack->scale ? (float)tensor_get_f64(pack->scale, first + lane) : 1;
-    for (int64_t c = 0; c < in_group; c++)
-        for (int64_t t = 0; t < taps; t++) {
-            int64_t channel = first / out_group * in_group + c;
-            size_t at = tile_weight_at(blocks, args->width, args->lanes, taps, t, channel, o);
-            for (int lane = 0; lane < lanes; lane++) {
-                const int64_t m = first + lane;
-                float value;
-                memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
-                if (g->group > 1) /* lanes of one vector may belong to several groups */
-                    at = tile_weight_at(blocks, args->width, args->lanes, taps, t,
-                                        m / out_group * in_group + c, o);
-                to[at + (size_t)lane] = value * scales[lane];
-            }
-        }
-}
-
-static void pack_tile(const DirectPack *pack, const TileBlocks *blocks, float *to) {
-    memset(to, 0,
-           tile_weights(blocks, pack->args->width, pack->args->lanes, pack->args->n_taps) * sizeof *to);
-    for (int o = 0; o < blocks->count; o++)
-        pack_block(pack, blocks, o, to);
-}
-
-static void fill_pack(void *context, void *memory) {
-    const DirectPack *pack = context;
-    const DirectArgs *args = pack->args;
-    const size_t channel_bytes = pack->weight->size_bytes / (size_t)pack->g->out_channels;
-    for (int64_t i = 0; i < args->n_tile_blocks; i++) {
-        const TileBlocks *blocks = &args->groups_of_blocks[i];
-        int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * args->width, pack->g->out_channels);
-        int64_t begin = (int64_t)blocks->first * args->width;
-        pack_tile(pack, blocks, (float *)memory + blocks->weights_at);
-        pack_consumed(pack->weight, (const char *)pack->weight->data + (size_t)begin * channel_bytes,
-                      (size_t)(end - begin) * channel_bytes);
-    }
-}
-
-static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, DirectArgs *args, int count,
-                           PrepareContext *ctx, Prepared *prepared) {
-    args->n_tile_blocks = ceil_div(args->out_blocks, count);
-    args->groups_of_blocks =
-        region_take_array(ctx->region, (size_t)args->n_tile_blocks, sizeof *args->groups_of_blocks);
-    if (!args->groups_of_blocks)
-        return fail_memory(ctx->err, sizeof *args->groups_of_blocks, "the plan");
-    size_t floats = 0;
-    for (int64_t i = 0; i < args->n_tile_blocks; i++) {
-        int first = (int)i * count;
-        args->groups_of_blocks[i] =
-            tile_blocks(g, args->width, args->lanes, first, (int)i64_min(count, args->out_blocks - first));
-        args->groups_of_blocks[i].weights_at = floats;
-        floats += tile_weights(&args->groups_of_blocks[i], args->width, args->lanes, args->n_taps);
-    }
-    char key[96];
-    const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
-    snprintf(key, sizeof key, "direct %d %d %d %lld %p", args->width, args->lanes, count, (long long)g->group,
-             (const void *)scale);
-    DirectPack pack = {g, args, query->inputs[CONV_W].constant, scale};
-    const void *packed;
-    prepared->packed_bytes = floats * sizeof(float);
-    TRY(pack_constant(ctx, query->inputs[CONV_W].constant, key, prepared->packed_bytes, fill_pack, &pack,
-                      &packed));
-    args->weights = packed;
-    return STRIDER_OK;
 }
 
 static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
@@ -349,7 +260,7 @@ static void cut_work(DirectArgs *args, const ConvGeometry *g) {
 }
 
 static void cut_strips(DirectArgs *args) {
-    int64_t in_floats = args->groups_of_blocks[0].in_count * args->row_step *
+    int64_t in_floats = args->pack.blocks[0].in_count * args->row_step *
                         (args->copies ? args->row_floats : args->row_pixels * args->unit);
     int64_t by_memory = i64_max(STRIP_BYTES / i64_max(in_floats * (int64_t)sizeof(float), 1), 1);
     /* Larger kernels copy rows that neighbours copy too: at least as many rows as that costs. */
@@ -358,19 +269,19 @@ static void cut_strips(DirectArgs *args) {
     int64_t for_balance = i64_max(ceil_div(args->rows * args->batch, LEAST_TASKS), least);
     args->strip_rows = i64_min(args->strip_rows, for_balance);
     args->strips = ceil_div(args->rows, args->strip_rows);
-    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->strips * args->batch), args->n_tile_blocks);
-    args->tile_blocks_a_task = ceil_div(args->n_tile_blocks, i64_max(parts, 1));
-    args->oc_parts = ceil_div(args->n_tile_blocks, args->tile_blocks_a_task);
+    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->strips * args->batch), args->pack.n_blocks);
+    args->tile_blocks_a_task = ceil_div(args->pack.n_blocks, i64_max(parts, 1));
+    args->oc_parts = ceil_div(args->pack.n_blocks, args->tile_blocks_a_task);
     int64_t weights = 0;
     for (int64_t i = 0; i < args->tile_blocks_a_task; i++)
-        weights += (int64_t)tile_weights(&args->groups_of_blocks[i], args->width, args->lanes, args->n_taps) *
+        weights += (int64_t)tile_weights(&args->pack.blocks[i], args->width, args->lanes, args->n_taps) *
                    (int64_t)sizeof(float);
     args->weights_outer = weights > WEIGHTS_BYTES;
 }
 
 static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
-    ConvGeometry g = query_geometry(query);
+    ConvGeometry g = conv_query_geometry(query);
     DirectArgs *args = region_take(ctx->region, sizeof *args);
     if (!args)
         return fail_memory(ctx->err, sizeof *args, "the plan");
@@ -397,15 +308,16 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
     cut_work(args, &g);
     int count = tile_choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
                                    args->out_blocks);
-    TRY(pack_weights(query, &g, args, count, ctx, prepared));
+    TRY(conv_pack_weights(query, &g, args->lanes, count, ctx, &args->pack));
+    prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     cut_strips(args);
     if (args->copies) {
         int64_t most_blocks = 0;
-        for (int64_t i = 0; i < args->n_tile_blocks; i += args->tile_blocks_a_task) {
-            const TileBlocks *first = &args->groups_of_blocks[i];
+        for (int64_t i = 0; i < args->pack.n_blocks; i += args->tile_blocks_a_task) {
+            const TileBlocks *first = &args->pack.blocks[i];
             const TileBlocks *last =
-                &args->groups_of_blocks[i64_min(i + args->tile_blocks_a_task, args->n_tile_blocks) - 1];
+                &args->pack.blocks[i64_min(i + args->tile_blocks_a_task, args->pack.n_blocks) - 1];
             most_blocks = i64_max(most_blocks, last->in_first + last->in_count - first->in_first);
         }
         args->scratch_rows =
@@ -430,35 +342,21 @@ static Status first_layer_prepare(const KernelQuery *query, PrepareContext *ctx,
 /* --- choosing
  * -------------------------------------------------------------------------------------------------- */
 
-static bool accepts(KernelQuery *query, Layout input) {
-    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
-    if (x->type.dtype != STRIDER_F32 || x->type.shape.rank > 4 || !w->constant ||
-        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
-        shape_elements(&query->outputs[0].type.shape) == 0 || shape_elements(&w->type.shape) == 0)
-        return false;
-    query->inputs[CONV_X].layout = input;
-    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
-        query->inputs[i].packed = true;
-    if (query->n_inputs > CONV_RESIDUAL)
-        query->inputs[CONV_RESIDUAL].layout = query->width;
-    query->outputs[0].layout = query->width;
-    return true;
-}
-
 static bool direct_accepts(KernelQuery *query) {
-    return accepts(query, query->width);
+    return conv_accepts_blocked(query, query->width);
 }
 
 /* Plain input is read one channel at a time, which is as good as blocks as long as there are not many. */
 static bool first_layer_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
     return query->inputs[CONV_X].layout == LAYOUT_PLAIN && attrs->group == 1 &&
-           query->inputs[CONV_X].type.shape.dims[1] <= query->width && accepts(query, LAYOUT_PLAIN);
+           query->inputs[CONV_X].type.shape.dims[1] <= query->width &&
+           conv_accepts_blocked(query, LAYOUT_PLAIN);
 }
 
 /* 58 products a nanosecond at full tiles; what groups waste, and tiles that are not full, comes on top. */
 static double direct_cost(const KernelQuery *query) {
-    ConvGeometry g = query_geometry(query);
+    ConvGeometry g = conv_query_geometry(query);
     const ConvTiles *tiles = conv_tiles(query->isa);
     int64_t blocks = ceil_div(g.out_channels, query->width);
     bool pointwise = is_pointwise(&g);

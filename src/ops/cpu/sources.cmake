@@ -1,8 +1,10 @@
 list(APPEND sources
     ops/cpu/conv_depthwise.c
     ops/cpu/conv_direct.c
+    ops/cpu/conv_pack.c
     ops/cpu/conv_tile.c
     ops/cpu/conv_transpose.c
+    ops/cpu/conv_winograd.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/elementwise.c
@@ -21,6 +23,7 @@ list(APPEND sources
 list(APPEND templates
     ops/cpu/conv_depthwise_tmpl.c
     ops/cpu/conv_tile_tmpl.c
+    ops/cpu/conv_winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/normalize_tmpl.c

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A convolution's weights in the order in which register tiles read them (conv_tile.h). */
+#ifndef OPS_CPU_CONV_PACK_H
+#define OPS_CPU_CONV_PACK_H
+
+#include "ops/conv.h"
+#include "ops/cpu/conv_tile.h"
+#include "ops/kernel.h"
+
+typedef struct ConvPack {
+    const float *weights;
+    TileBlocks *blocks; /* what each tile computes; TileBlocks.weights_at points into `weights` */
+    int64_t n_blocks;
+    uint64_t size_bytes;
+} ConvPack;
+
+ConvGeometry conv_query_geometry(const KernelQuery *query);
+
+/* Whether a convolution of one or two dimensions can have `input` as layout of its input and blocked output:
+ * f32 with constant weights, bias and scale.  Fills in the layouts. */
+bool conv_accepts_blocked(KernelQuery *query, Layout input);
+
+/* The weights at CONV_W, scaled by the constant at CONV_SCALE where there is one, for tiles of `count` output
+ * blocks and input blocks of `lanes` channels.  Shared with other plans and kernels that ask for the same. */
+Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
+                         PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
+
+#endif

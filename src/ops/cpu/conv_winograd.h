@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transforms of Winograd's convolution F(m x m, 3 x 3): tiles of n x n = (m + 2) x (m + 2) input pixels
+ * become m x m output pixels.  With matrices B, G and A (conv_winograd_tmpl.c),
+ *     output = A' [(G w G') * (B' x B)] A
+ * where * multiplies element by element and sums over input channels: n x n products of small matrices. */
+#ifndef OPS_CPU_CONV_WINOGRAD_H
+#define OPS_CPU_CONV_WINOGRAD_H
+
+#include <stdint.h>
+
+#include "ops/conv.h"
+#include "ops/cpu/cpu.h"
+
+enum {
+    WINOGRAD_MOST_OUT = 6,
+    WINOGRAD_MOST_IN = WINOGRAD_MOST_OUT + 2,
+};
+
+/* What the inverse transform writes: a tile of up to m x m pixels of one block. */
+typedef struct WinogradStore {
+    float *out;
+    const float *residual; /* at the same places; NULL: none */
+    const float *bias;     /* of the block */
+    const Epilogue *epilogue;
+    int64_t row_stride; /* of the output, in floats */
+    int rows, columns;  /* that lie in the image */
+    int lanes;          /* lanes behind are stored as zero */
+} WinogradStore;
+
+/* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
+typedef struct WinogradTransform {
+    /* n x n pixels of a blocked tensor, from `in` on. */
+    void (*input)(const float *in, int64_t row_stride, float *to, int64_t frequency_stride);
+    /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each
+     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width. Written to
+     * (l * blocks + o) * width. */
+    void (*weights)(const float *in, int lanes, int blocks, float *to, int64_t frequency_stride);
+    void (*output)(const float *from, int64_t frequency_stride, const WinogradStore *store);
+} WinogradTransform;
+
+/* Indexed by m / 2: F(2 x 2), F(4 x 4), F(6 x 6). */
+typedef struct WinogradTransforms {
+    WinogradTransform of[WINOGRAD_MOST_OUT / 2 + 1];
+} WinogradTransforms;
+
+ISA_TABLES(WinogradTransforms, winograd_transforms)
+
+#endif

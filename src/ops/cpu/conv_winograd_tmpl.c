@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Winograd's transforms on vectors of channels.  The matrices are those of Cook and Toom's interpolation at
+ * the points 0, +-a, +-b, ... and infinity: with N(x) = x (x^2 - a^2) (x^2 - b^2) ..., the row of B' for a
+ * point p holds the coefficients of N(x) / (x - p), that of G is (1, p, p^2) / N'(p), the column of A' is
+ * (1, p, p^2, ...); for infinity they are N's coefficients, (0, 0, 1) and (..., 0, 1).  Opposite points share
+ * their even and odd parts.
+ *
+ * F(4 x 4) takes a = 1/sqrt 2 and b = sqrt 2, whose powers stay near 1 on both sides: a quarter of the error
+ * of the usual points 1 and 2. */
+#include "ops/cpu/activation_simd.h"
+#include "ops/cpu/conv_winograd.h"
+
+#define ROOT_HALF 0.70710678118654752f
+#define ROOT_TWO 1.41421356237309505f
+
+/* F(6 x 6): the three points, their squares, and sums of products of two of these. */
+#define A6 0.6f
+#define B6 1.0f
+#define C6 1.9f
+#define AA (A6 * A6)
+#define BB (B6 * B6)
+#define CC (C6 * C6)
+
+/* t = B' d, for one column or row of n values. */
+INLINE void input_1d(const int n, const vf *d, vf *t) {
+    if (n == 4) {
+        t[0] = d[0] - d[2];
+        t[1] = d[2] + d[1];
+        t[2] = d[2] - d[1];
+        t[3] = d[3] - d[1];
+    } else if (n == 6) {
+        const vf even_a = d[4] - v_set(2.0f) * d[2], even_b = d[4] - v_set(0.5f) * d[2];
+        const vf odd_a = v_set(ROOT_HALF) * (d[3] - v_set(2.0f) * d[1]),
+                 odd_b = v_set(ROOT_TWO) * (d[3] - v_set(0.5f) * d[1]);
+        t[0] = d[0] + d[4] - v_set(2.5f) * d[2];
+        t[1] = even_a + odd_a;
+        t[2] = even_a - odd_a;
+        t[3] = even_b + odd_b;
+        t[4] = even_b - odd_b;
+        t[5] = d[1] + d[5] - v_set(2.5f) * d[3];
+    } else {
+        const vf even_a = d[6] - v_set(BB + CC) * d[4] + v_set(BB * CC) * d[2];
+        const vf even_b = d[6] - v_set(AA + CC) * d[4] + v_set(AA * CC) * d[2];
+        const vf even_c = d[6] - v_set(AA + BB) * d[4] + v_set(AA * BB) * d[2];
+        const vf odd_a = v_set(A6) * (d[5] - v_set(BB + CC) * d[3] + v_set(BB * CC) * d[1]);
+        const vf odd_b = v_set(B6) * (d[5] - v_set(AA + CC) * d[3] + v_set(AA * CC) * d[1]);
+        const vf odd_c = v_set(C6) * (d[5] - v_set(AA + BB) * d[3] + v_set(AA * BB) * d[1]);
+        t[0] = d[6] - v_set(AA + BB + CC) * d[4] + v_set(AA * BB + AA * CC + BB * CC) * d[2] -
+               v_set(AA * BB * CC) * d[0];
+        t[1] = even_a + odd_a;
+        t[2] = even_a - odd_a;
+        t[3] = even_b + odd_b;
+        t[4] = even_b - odd_b;
+        t[5] = even_c + odd_c;
+        t[6] = even_c - odd_c;
+        t[7] = d[7] - v_set(AA + BB + CC) * d[5] + v_set(AA * BB + AA * CC + BB * CC) * d[3] -
+               v_set(AA * BB * CC) * d[1];
+    }
+}
+
+/* t = G g, for three taps. */
+INLINE void weights_1d(const int n, const vf *g, vf *t) {
+    if (n == 4) {
+        const vf even = (g[0] + g[2]) * v_set(0.5f), odd = g[1] * v_set(0.5f);
+        t[0] = g[0];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = g[2];
+    } else if (n == 6) {
+        const vf even_a = g[0] * v_set(-2.0f / 3) - g[2] * v_set(1.0f / 3),
+                 even_b = g[0] * v_set(1.0f / 6) + g[2] * v_set(1.0f / 3);
+        const vf odd_a = g[1] * v_set(-2.0f / 3 * ROOT_HALF), odd_b = g[1] * v_set(ROOT_TWO / 6);
+        t[0] = g[0];
+        t[1] = even_a + odd_a;
+        t[2] = even_a - odd_a;
+        t[3] = even_b + odd_b;
+        t[4] = even_b - odd_b;
+        t[5] = g[2];
+    } else {
+        const float a = 1 / (2 * AA * (AA - BB) * (AA - CC)), b = 1 / (2 * BB * (BB - AA) * (BB - CC)),
+                    c = 1 / (2 * CC * (CC - AA) * (CC - BB));
+        const vf even_a = (g[0] + g[2] * v_set(AA)) * v_set(a), odd_a = g[1] * v_set(A6 * a);
+        const vf even_b = (g[0] + g[2] * v_set(BB)) * v_set(b), odd_b = g[1] * v_set(B6 * b);
+        const vf even_c = (g[0] + g[2] * v_set(CC)) * v_set(c), odd_c = g[1] * v_set(C6 * c);
+        t[0] = g[0] * v_set(-1 / (AA * BB * CC));
+        t[1] = even_a + odd_a;
+        t[2] = even_a - odd_a;
+        t[3] = even_b + odd_b;
+        t[4] = even_b - odd_b;
+        t[5] = even_c + odd_c;
+        t[6] = even_c - odd_c;
+        t[7] = g[2];
+    }
+}
+
+/* y = A' m. */
+INLINE void output_1d(const int n, const vf *m, vf *y) {
+    const vf even_a = m[1] + m[2], odd_a = m[1] - m[2];
+    if (n == 4) {
+        y[0] = m[0] + even_a;
+        y[1] = odd_a + m[3];
+        return;
+    }
+    const vf even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    if (n == 6) {
+        y[0] = m[0] + even_a + even_b;
+        y[1] = v_set(ROOT_HALF) * odd_a + v_set(ROOT_TWO) * odd_b;
+        y[2] = v_set(0.5f) * even_a + v_set(2.0f) * even_b;
+        y[3] = m[5] + v_set(0.5f * ROOT_HALF) * odd_a + v_set(2 * ROOT_TWO) * odd_b;
+        return;
+    }
+    const vf even_c = m[5] + m[6], odd_c = m[5] - m[6];
+    y[0] = m[0] + even_a + even_b + even_c;
+    y[1] = v_set(A6) * odd_a + v_set(B6) * odd_b + v_set(C6) * odd_c;
+    y[2] = v_set(AA) * even_a + v_set(BB) * even_b + v_set(CC) * even_c;
+    y[3] = v_set(A6 * AA) * odd_a + v_set(B6 * BB) * odd_b + v_set(C6 * CC) * odd_c;
+    y[4] = v_set(AA * AA) * even_a + v_set(BB * BB) * even_b + v_set(CC * CC) * even_c;
+    y[5] = m[7] + v_set(A6 * AA * AA) * odd_a + v_set(B6 * BB * BB) * odd_b + v_set(C6 * CC * CC) * odd_c;
+}
+
+INLINE void transform_input(const int n, const float *in, int64_t row_stride, float *to, int64_t stride) {
+    vf columns[WINOGRAD_MOST_IN][WINOGRAD_MOST_IN]; /* [column][row] */
+#pragma GCC unroll 8
+    for (int x = 0; x < n; x++) {
+        vf d[WINOGRAD_MOST_IN];
+#pragma GCC unroll 8
+        for (int y = 0; y < n; y++)
+            d[y] = v_load(in + y * row_stride + x * VW);
+        input_1d(n, d, columns[x]);
+    }
+#pragma GCC unroll 8
+    for (int y = 0; y < n; y++) {
+        vf d[WINOGRAD_MOST_IN], t[WINOGRAD_MOST_IN];
+#pragma GCC unroll 8
+        for (int x = 0; x < n; x++)
+            d[x] = columns[x][y];
+        input_1d(n, d, t);
+#pragma GCC unroll 8
+        for (int x = 0; x < n; x++)
+            v_store(to + (y * n + x) * stride, t[x]);
+    }
+}
+
+INLINE void transform_weights(const int n, const float *in, int lanes, int blocks, float *to,
+                              int64_t stride) {
+    const int64_t vectors = (int64_t)lanes * blocks, tap = vectors * VW;
+    for (int64_t v = 0; v < vectors; v++, in += VW, to += VW) {
+        vf columns[3][WINOGRAD_MOST_IN];
+#pragma GCC unroll 3
+        for (int x = 0; x < 3; x++) {
+            const vf g[3] = {v_load(in + x * tap), v_load(in + (3 + x) * tap), v_load(in + (6 + x) * tap)};
+            weights_1d(n, g, columns[x]);
+        }
+#pragma GCC unroll 8
+        for (int y = 0; y < n; y++) {
+            const vf g[3] = {columns[0][y], columns[1][y], columns[2][y]};
+            vf t[WINOGRAD_MOST_IN];
+            weights_1d(n, g, t);
+#pragma GCC unroll 8
+            for (int x = 0; x < n; x++)
+                v_store(to + (y * n + x) * stride, t[x]);
+        }
+    }
+}
+
+/* One pixel: what is behind the products, and the store. */
+INLINE void store_pixel(const WinogradStore *store, const int clamp, vf low, vf high, vf bias, int64_t at,
+                        vf value) {
+    const Epilogue *epilogue = store->epilogue;
+    value += bias;
+    if (store->residual && !epilogue->residual_last)
+        value += v_load(store->residual + at);
+    value = clamp ? v_min(high, v_max(low, value)) : v_activate(epilogue->activation, value);
+    if (store->residual && epilogue->residual_last)
+        value += v_load(store->residual + at);
+    if (store->lanes < VW)
+        value = v_first_lanes(value, store->lanes);
+    v_store(store->out + at, value);
+}
+
+/* Not inlined: the activations are many, and rare. */
+static void store_activated(const WinogradStore *store, int m, const vf *pixels) {
+    for (int y = 0; y < store->rows; y++)
+        for (int x = 0; x < store->columns; x++)
+            store_pixel(store, 0, v_zero(), v_zero(), v_load(store->bias), y * store->row_stride + x * VW,
+                        pixels[y * m + x]);
+}
+
+INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *store) {
+    const int m = n - 2;
+    vf rows[WINOGRAD_MOST_IN][WINOGRAD_MOST_OUT];
+#pragma GCC unroll 8
+    for (int y = 0; y < n; y++) {
+        vf t[WINOGRAD_MOST_IN];
+#pragma GCC unroll 8
+        for (int x = 0; x < n; x++)
+            t[x] = v_load(from + (y * n + x) * stride);
+        output_1d(n, t, rows[y]);
+    }
+    vf pixels[WINOGRAD_MOST_OUT * WINOGRAD_MOST_OUT];
+#pragma GCC unroll 6
+    for (int x = 0; x < m; x++) {
+        vf t[WINOGRAD_MOST_IN], out[WINOGRAD_MOST_OUT];
+#pragma GCC unroll 8
+        for (int y = 0; y < n; y++)
+            t[y] = rows[y][x];
+        output_1d(n, t, out);
+#pragma GCC unroll 6
+        for (int y = 0; y < m; y++)
+            pixels[y * m + x] = out[y];
+    }
+    if (!activation_is_clamp(store->epilogue->activation)) {
+        store_activated(store, m, pixels);
+        return;
+    }
+    vf low, high;
+    const vf bias = v_load(store->bias);
+    activation_bounds(store->epilogue->activation, &low, &high);
+    for (int y = 0; y < store->rows; y++)
+        for (int x = 0; x < store->columns; x++)
+            store_pixel(store, 1, low, high, bias, y * store->row_stride + x * VW, pixels[y * m + x]);
+}
+
+#define TRANSFORMS(N)                                                                                        \
+    static void input_##N(const float *in, int64_t row_stride, float *to, int64_t stride) {                  \
+        transform_input(N, in, row_stride, to, stride);                                                      \
+    }                                                                                                        \
+    static void weights_##N(const float *in, int lanes, int blocks, float *to, int64_t stride) {             \
+        transform_weights(N, in, lanes, blocks, to, stride);                                                 \
+    }                                                                                                        \
+    static void output_##N(const float *from, int64_t stride, const WinogradStore *store) {                  \
+        transform_output(N, from, stride, store);                                                            \
+    }
+
+TRANSFORMS(4)
+TRANSFORMS(6)
+TRANSFORMS(8)
+
+const WinogradTransforms ISA(winograd_transforms) = {.of = {
+                                                         [1] = {input_4, weights_4, output_4},
+                                                         [2] = {input_6, weights_6, output_6},
+                                                         [3] = {input_8, weights_8, output_8},
+                                                     }};
