@@ -216,6 +216,25 @@ static void winograd(void **state) {
         }
 }
 
+static void every_other_pixel(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int64_t stride_y = 1; stride_y <= 3; stride_y++) {
+            Conv conv = {.batch = 2,
+                         .in = test_channels[c],
+                         .out = 33,
+                         .group = 1,
+                         .height = 9 + c,
+                         .width = 11 * stride_y + c,
+                         .kernel = {1, 1},
+                         .strides = {stride_y, 2},
+                         .dilations = {1, 1}};
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)c;
+            kernel_test_check(test);
+        }
+}
+
 static void one_dimension(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -268,10 +287,11 @@ static void transposed(void **state) {
 
 int conv_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transposed),       cmocka_unit_test(random_shapes),
-        cmocka_unit_test(random_epilogues), cmocka_unit_test(groups),
-        cmocka_unit_test(depthwise),        cmocka_unit_test(padding_lanes_stay_zero),
-        cmocka_unit_test(one_dimension),    cmocka_unit_test(winograd),
+        cmocka_unit_test(transposed),        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(random_epilogues),  cmocka_unit_test(groups),
+        cmocka_unit_test(depthwise),         cmocka_unit_test(padding_lanes_stay_zero),
+        cmocka_unit_test(one_dimension),     cmocka_unit_test(winograd),
+        cmocka_unit_test(every_other_pixel),
     };
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);
 }

@@ -5,8 +5,8 @@
 #include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv_depthwise.h"
 
-/* Pixels of a tile: enough products to hide their latency, and each weight is loaded once for all. */
-enum { TILE_PIXELS = 8 };
+/* Pixels of a tile: as many as there are registers for; each weight is loaded once for all. */
+enum { TILE_PIXELS = STRIDER_WIDTH == 16 ? 14 : 8 };
 
 /* One row of outputs. */
 typedef struct DepthwiseRow {
@@ -21,29 +21,8 @@ typedef struct DepthwiseRow {
     vi mask;
 } DepthwiseRow;
 
-/* `pixels` outputs from x on, taps [begin, end) of each window row.  `kernel`, `stride` and `dilation` are
- * constants where this is inlined, or 0. */
-INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t begin, int64_t end,
-                 const int stride, const int dilation) {
-    const DepthwiseArgs *args = row->args;
-    const int64_t step = (stride ? stride : args->x.stride) * VW,
-                  spread = (dilation ? dilation : args->x.dilation) * VW;
-    const float *in = row->in + (x * args->x.stride - args->x.pad_begin) * VW;
-    const float *weights = row->weights;
-    const vf bias = v_load(row->bias);
-    vf acc[TILE_PIXELS];
-#pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++)
-        acc[p] = bias;
-    for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += args->x.kernel * VW)
-#pragma GCC unroll 5
-        for (int64_t j = begin; j < end; j++) {
-            const vf w = v_load(weights + j * VW);
-#pragma GCC unroll 8
-            for (int p = 0; p < pixels; p++)
-                acc[p] += w * v_load(in + p * step + j * spread);
-        }
-#pragma GCC unroll 8
+INLINE void store(const DepthwiseRow *row, int64_t x, const int pixels, const vf *acc) {
+#pragma GCC unroll 14
     for (int p = 0; p < pixels; p++) {
         const int64_t at = (x + p) * VW;
         vf value = acc[p];
@@ -54,64 +33,128 @@ INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t b
     }
 }
 
-INLINE void inside(const DepthwiseRow *row, const int kernel, const int stride, const int dilation) {
-    const int64_t end = row->args->inside_end, taps = kernel ? kernel : row->args->x.kernel;
-    int64_t x = row->args->inside_begin;
-    for (; x + TILE_PIXELS <= end; x += TILE_PIXELS)
-        tile(row, x, TILE_PIXELS, 0, taps, stride, dilation);
-    switch (end - x) {
-    case 1:
-        tile(row, x, 1, 0, taps, stride, dilation);
-        break;
-    case 2:
-        tile(row, x, 2, 0, taps, stride, dilation);
-        break;
-    case 3:
-        tile(row, x, 3, 0, taps, stride, dilation);
-        break;
-    case 4:
-        tile(row, x, 4, 0, taps, stride, dilation);
-        break;
-    case 5:
-        tile(row, x, 5, 0, taps, stride, dilation);
-        break;
-    case 6:
-        tile(row, x, 6, 0, taps, stride, dilation);
-        break;
-    case 7:
-        tile(row, x, 7, 0, taps, stride, dilation);
-        break;
-    default:
-        break;
+/* `pixels` outputs from x on, taps [begin, end) of each window row. */
+INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t begin, int64_t end) {
+    const DepthwiseArgs *args = row->args;
+    const int64_t step = args->x.stride * VW, spread = args->x.dilation * VW;
+    const float *in = row->in + (x * args->x.stride - args->x.pad_begin) * VW;
+    const float *weights = row->weights;
+    vf acc[TILE_PIXELS];
+#pragma GCC unroll 8
+    for (int p = 0; p < pixels; p++)
+        acc[p] = v_load(row->bias);
+    for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += args->x.kernel * VW)
+        for (int64_t j = begin; j < end; j++) {
+            const vf w = v_load(weights + j * VW);
+#pragma GCC unroll 8
+            for (int p = 0; p < pixels; p++)
+                acc[p] += w * v_load(in + p * step + j * spread);
+        }
+    store(row, x, pixels, acc);
+}
+
+/* The same for windows whose size and stride are constants, and which may reach over the row's ends by up to
+ * half their size: only the pixels that can are asked whether they do, and read zeros there. */
+INLINE void edge_tile(const DepthwiseRow *row, int64_t x, const int pixels, const int kernel,
+                      const int stride) {
+    static const float zeros[VW];
+    const DepthwiseArgs *args = row->args;
+    const int64_t first = x * stride - args->x.pad_begin, width = args->x.in;
+    const float *in = row->in + first * VW;
+    const float *weights = row->weights;
+    vf acc[TILE_PIXELS];
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++)
+        acc[p] = v_load(row->bias);
+    for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += kernel * VW)
+#pragma GCC unroll 5
+        for (int j = 0; j < kernel; j++) {
+            const vf w = v_load(weights + j * VW);
+#pragma GCC unroll 14
+            for (int p = 0; p < pixels; p++) {
+                const int at = p * stride + j, last = (pixels - 1) * stride + kernel - 1;
+                const float *from = in + at * VW;
+                if (at < kernel / 2)
+                    from = first + at < 0 ? zeros : from;
+                if (last - at < kernel / 2)
+                    from = first + at >= width ? zeros : from;
+                acc[p] += w * v_load(from);
+            }
+        }
+    store(row, x, pixels, acc);
+}
+
+typedef void (*TileFunction)(const DepthwiseRow *row, int64_t x);
+
+#define TILE(KERNEL, STRIDE, PIXELS)                                                                         \
+    static void tile_##KERNEL##_##STRIDE##_##PIXELS(const DepthwiseRow *row, int64_t x) {                    \
+        edge_tile(row, x, PIXELS, KERNEL, STRIDE);                                                           \
+    }
+#define ENTRY(KERNEL, STRIDE, PIXELS) [PIXELS] = tile_##KERNEL##_##STRIDE##_##PIXELS,
+
+#if STRIDER_WIDTH == 16
+#define FOR_PIXELS(DO, KERNEL, STRIDE)                                                                       \
+    FEW_PIXELS(DO, KERNEL, STRIDE)                                                                           \
+    DO(KERNEL, STRIDE, 9)                                                                                    \
+    DO(KERNEL, STRIDE, 10)                                                                                   \
+    DO(KERNEL, STRIDE, 11)                                                                                   \
+    DO(KERNEL, STRIDE, 12)                                                                                   \
+    DO(KERNEL, STRIDE, 13)                                                                                   \
+    DO(KERNEL, STRIDE, 14)
+#else
+#define FOR_PIXELS FEW_PIXELS
+#endif
+#define FEW_PIXELS(DO, KERNEL, STRIDE)                                                                       \
+    DO(KERNEL, STRIDE, 1)                                                                                    \
+    DO(KERNEL, STRIDE, 2)                                                                                    \
+    DO(KERNEL, STRIDE, 3)                                                                                    \
+    DO(KERNEL, STRIDE, 4)                                                                                    \
+    DO(KERNEL, STRIDE, 5)                                                                                    \
+    DO(KERNEL, STRIDE, 6)                                                                                    \
+    DO(KERNEL, STRIDE, 7)                                                                                    \
+    DO(KERNEL, STRIDE, 8)
+
+FOR_PIXELS(TILE, 3, 1)
+FOR_PIXELS(TILE, 3, 2)
+FOR_PIXELS(TILE, 5, 1)
+FOR_PIXELS(TILE, 5, 2)
+
+static const TileFunction tiles[2][2][TILE_PIXELS + 1] = {
+    {{FOR_PIXELS(ENTRY, 3, 1)}, {FOR_PIXELS(ENTRY, 3, 2)}},
+    {{FOR_PIXELS(ENTRY, 5, 1)}, {FOR_PIXELS(ENTRY, 5, 2)}}};
+
+/* The tiles for a window, or NULL: 3 or 5 wide, and its padding at most what tiles look after. */
+static const TileFunction *tiles_for(const WindowDim *x) {
+    const int64_t most = x->kernel / 2, behind = (x->out - 1) * x->stride + x->kernel - x->pad_begin - x->in;
+    if (x->dilation != 1 || x->stride > 2 || (x->kernel != 3 && x->kernel != 5) || x->pad_begin < 0 ||
+        x->pad_begin > most || behind > most)
+        return NULL;
+    return tiles[x->kernel == 5][x->stride - 1];
+}
+
+/* A row by tiles of about equal size. */
+static void run_tiles(const DepthwiseRow *row, const TileFunction *functions) {
+    const int64_t out = row->args->x.out, n = (out + TILE_PIXELS - 1) / TILE_PIXELS;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t begin = i * out / n, end = (i + 1) * out / n;
+        functions[end - begin](row, begin);
     }
 }
 
-typedef void (*InsideFunction)(const DepthwiseRow *row);
-
-#define INSIDE(NAME, KERNEL, STRIDE, DILATION)                                                               \
-    static void NAME(const DepthwiseRow *row) {                                                              \
-        inside(row, KERNEL, STRIDE, DILATION);                                                               \
-    }
-
-INSIDE(inside_3_1, 3, 1, 1)
-INSIDE(inside_3_2, 3, 2, 1)
-INSIDE(inside_5_1, 5, 1, 1)
-INSIDE(inside_5_2, 5, 2, 1)
-INSIDE(inside_any, 0, 0, 0)
-
-static InsideFunction inside_function(const WindowDim *x) {
-    if (x->dilation == 1 && x->kernel == 3 && x->stride <= 2)
-        return x->stride == 1 ? inside_3_1 : inside_3_2;
-    if (x->dilation == 1 && x->kernel == 5 && x->stride <= 2)
-        return x->stride == 1 ? inside_5_1 : inside_5_2;
-    return inside_any;
-}
-
-static void border(const DepthwiseRow *row, int64_t begin, int64_t end) {
+/* Any other window. */
+static void run_any(const DepthwiseRow *row) {
+    enum { PIXELS = 8 };
     const WindowDim *x = &row->args->x;
-    for (int64_t at = begin; at < end; at++) {
-        const WindowTaps taps = window_taps(x, at * x->stride - x->pad_begin, x->in);
-        tile(row, at, 1, taps.first, taps.end, 0, 0);
+    int64_t at = 0;
+    while (at < x->out) {
+        if (at >= row->args->inside_begin && at + PIXELS <= row->args->inside_end) {
+            tile(row, at, PIXELS, 0, x->kernel);
+            at += PIXELS;
+        } else {
+            const WindowTaps taps = window_taps(x, at * x->stride - x->pad_begin, x->in);
+            tile(row, at, 1, taps.first, taps.end);
+            at++;
+        }
     }
 }
 
@@ -138,7 +181,7 @@ static void run(const KernelCall *call, int64_t task) {
     const int64_t end = first + args->strip_rows < y->out ? first + args->strip_rows : y->out;
     const float *in = (const float *)call->inputs[0] + plane * y->in * x->in * VW;
     const float *residual = epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
-    const InsideFunction inside_row = inside_function(x);
+    const TileFunction *functions = tiles_for(x);
     const bool clamped = activation_is_clamp(epilogue->activation);
     DepthwiseRow row = {.args = args,
                         .in_row = y->dilation * x->in * VW,
@@ -153,9 +196,10 @@ static void run(const KernelCall *call, int64_t task) {
         row.weights = args->weights + (block * y->kernel + taps.first) * x->kernel * VW;
         row.out = (float *)call->outputs[0] + out;
         row.before = residual && !epilogue->residual_last ? residual + out : NULL;
-        border(&row, 0, args->inside_begin);
-        inside_row(&row);
-        border(&row, args->inside_end, x->out);
+        if (functions)
+            run_tiles(&row, functions);
+        else
+            run_any(&row);
         if (!clamped || (residual && epilogue->residual_last))
             activate(&row, residual && epilogue->residual_last ? residual + out : NULL);
     }

@@ -7,7 +7,7 @@
  * convolution is padded or has a stride, the task first copies the input rows that it needs into its scratch
  * memory, with zeros for the padding and columns sorted by their remainder modulo the stride, so that a
  * tile's pixels always lie one after the other. A 1x1 convolution without either sees its image as one long
- * row, cut into pieces.
+ * row, cut into pieces; one with stride 2 reads every other pixel where it lies.
  *
  * Groups: an output block reads those input blocks that its groups' channels lie in; the weights of lanes
  * outside its groups are zero. */
@@ -38,6 +38,7 @@ typedef struct DirectArgs {
     int lanes; /* of an input block: the width, or 1 */
     int64_t n_taps, out_channels, out_blocks, in_blocks, batch;
     WindowDim y, x;                        /* rows and columns */
+    bool every_other;                      /* a tile's pixels lie two apart */
     bool copies;                           /* input rows go through scratch memory */
     int64_t in_height, in_width, in_plane; /* plane in floats */
     int64_t rows, row_pixels;              /* of the output as it is cut here; the last row may be shorter */
@@ -108,11 +109,12 @@ static void run_row(const DirectArgs *args, const TileBlocks *blocks, const Stri
     (void)row;
     const float *in = input->base + (blocks->in_first - input->first_block) * input->block_stride +
                       strip_row * input->row_stride;
-    tile->in = in + begin * args->unit;
+    tile->in = in + begin * args->unit * (args->every_other ? 2 : 1);
     tile->out = out + begin * args->width;
     tile->residual = residual ? residual + begin * args->width : NULL;
-    ConvTileFunction run =
-        (args->unit == 1 ? args->tiles->plain : args->tiles->blocked)[blocks->count][end - begin];
+    ConvTileFunction run = (args->unit == 1     ? args->tiles->plain
+                            : args->every_other ? args->tiles->every_other
+                                                : args->tiles->blocked)[blocks->count][end - begin];
     run(tile);
 }
 
@@ -190,8 +192,8 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
                              .row_stride = args->row_step * args->row_floats,
                              .first_block = first->in_first};
     } else if (!args->total_pixels) {
-        input.base = in + place.first_row * args->in_width * args->unit;
-        input.row_stride = args->in_width * args->unit;
+        input.row_stride = args->y.stride * args->in_width * args->unit;
+        input.base = in + place.first_row * input.row_stride;
     }
     ConvTile tile = {.in_block_stride = input.block_stride,
                      .lanes = args->lanes,
@@ -222,6 +224,14 @@ static bool is_pointwise(const ConvGeometry *g) {
         if (g->dims[i].kernel != 1 || g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
             return false;
     return true;
+}
+
+/* A 1x1 convolution whose rows are every other pixel of some rows. */
+static bool is_every_other(const ConvGeometry *g) {
+    for (int i = 0; i < g->spatial; i++)
+        if (g->dims[i].kernel != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
+            return false;
+    return g->dims[g->spatial - 1].stride == 2;
 }
 
 static bool needs_copy(const ConvGeometry *g) {
@@ -295,8 +305,9 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
                          .batch = g.batch,
                          .y = rows_of(&g),
                          .x = g.dims[g.spatial - 1],
-                         .copies = needs_copy(&g),
+                         .every_other = !plain_input && is_every_other(&g),
                          .has_residual = attrs->epilogue.has_residual};
+    args->copies = needs_copy(&g) && !args->every_other;
     args->in_blocks = ceil_div(g.in_channels, args->lanes);
     args->in_height = args->y.in;
     args->in_width = args->x.in;

@@ -26,7 +26,7 @@
 enum {
     MANY_TILES = 8 * TILE_MAX_PIXELS,
     WEIGHTS_BYTES = 12 << 20, /* transformed weights that many tasks may read from a shared cache */
-    PIECE_BYTES = 640 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
+    PIECE_BYTES = 320 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     SUMS_BYTES = 512 * 1024,  /* products of one run of output blocks, before the inverse transform */
     LEAST_TASKS = 16,
@@ -312,7 +312,8 @@ static double cut_cost(const WinogradCut *cut, const ConvGeometry *g, const Conv
     double input = tiles_all * (double)cut->in_blocks * (4.0 * f + 20);
     double output = tiles_all * out_blocks * (4.0 * f + 20);
     double wide = width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
-    return 3000 + (products + (weights + input + output) * wide) * width / 56.0;
+    /* F(6 x 6) must gain a tenth: its error is larger, and its tasks are fewer. */
+    return (cut->m == 6 ? 1.1 : 1) * (3000 + (products + (weights + input + output) * wide) * width / 56.0);
 }
 
 static void set_strides(WinogradArgs *args, const WinogradCut *cut) {
