@@ -105,42 +105,77 @@ INLINE vi v_is_nan(vf x) {
     return x != x;
 }
 
-/* e^x to within 2 ULP; 0 below -87.3 (no denormal results), infinity above 88.7, NaN stays.  x = n ln 2 + r
- * with |r| <= ln 2 / 2; e^r by its Taylor series to r^7/5040, whose first term left out is below 5e-9
- * relative. */
-INLINE vf v_exp(vf x) {
-    vf clamped = v_min(v_set(88.8f), v_max(v_set(-88.0f), x));
-    vf n = clamped * v_set(1.44269504f) + v_set(12582912.0f); /* 1.5 * 2^23: the fraction is rounded away */
-    vi exponent = (vi)n - v_set_int(0x4b400000);
-    n -= v_set(12582912.0f);
-    vf r =
-        clamped -
-        n * v_set(0.693145752f); /* ln 2 in two parts, the first with few bits, so that n times it is exact */
-    r = r - n * v_set(1.42860677e-6f);
+/* e^x = 2^n e^r with |r| <= ln 2 / 2: n, and e^r by its Taylor series to r^7/5040, whose first term left out
+ * is below 5e-9 relative. */
+INLINE vf v_exp_parts(vf x, vf *n) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    *n = (vf)_mm512_roundscale_ps((__m512)(x * v_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+#else
+    const vf magic = v_set(12582912.0f); /* 1.5 * 2^23: the fraction is rounded away */
+    *n = x * v_set(1.44269504f) + magic - magic;
+#endif
+    /* ln 2 in two parts, the first with few bits, so that n times it is exact */
+    vf r = x - *n * v_set(0.693145752f);
+    r = r - *n * v_set(1.42860677e-6f);
     vf p = v_set(1.9841270e-4f);
     p = p * r + v_set(1.3888889e-3f);
     p = p * r + v_set(8.3333333e-3f);
     p = p * r + v_set(4.1666668e-2f);
     p = p * r + v_set(1.6666667e-1f);
     p = p * r + v_set(0.5f);
-    p = p * (r * r) + r + v_set(1.0f);
+    return p * (r * r) + r + v_set(1.0f);
+}
+
+INLINE vi v_to_int(vf whole) {
+    return (vi)(whole + v_set(12582912.0f)) - v_set_int(0x4b400000);
+}
+
+/* e^x to within 2 ULP; 0 below -87.3 (no denormal results), infinity above 88.7, NaN stays. */
+INLINE vf v_exp(vf x) {
+    vf n, p = v_exp_parts(v_min(v_set(88.8f), v_max(v_set(-88.0f), x)), &n);
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    vf result = (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+    return v_select(x < v_set(-87.33f), v_zero(), result);
+#else
     /* 2^n in two factors, as n may be 128. */
-    vi half = exponent >> 1;
+    vi exponent = v_to_int(n), half = exponent >> 1;
     vf result = p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
     result = v_select(x < v_set(-87.33f), v_zero(), result);
     return v_select(v_is_nan(x), x, result);
+#endif
 }
 
-/* 1 / (1 + e^-x) to within 3 ULP. */
+/* The same, with x taken as -87.3 or 88 where it is beyond: neither zero nor infinite. */
+INLINE vf v_exp_bounded(vf x) {
+    vf n, p = v_exp_parts(v_min(v_set(88.0f), v_max(v_set(-87.3f), x)), &n);
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    return p * (vf)((v_to_int(n) + 127) << 23);
+#endif
+}
+
+/* 1 / x to within 1 ULP, for x in [1, 2^127). */
+INLINE vf v_reciprocal(vf x) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    const vf guess = (vf)_mm512_rcp14_ps((__m512)x);
+    return guess + guess * (v_set(1.0f) - x * guess);
+#else
+    return v_set(1.0f) / x;
+#endif
+}
+
+/* 1 / (1 + e^-x) to within 3 ULP; 0 below -87.3. */
 INLINE vf v_sigmoid(vf x) {
-    return v_set(1.0f) / (v_set(1.0f) + v_exp(-x));
+    vf result = v_reciprocal(v_set(1.0f) + v_exp_bounded(v_zero() - x));
+    return v_select(x < v_set(-87.3f), v_zero(), result);
 }
 
 /* tanh x to within 1e-7 absolute and 4 ULP: for small |x| the odd Taylor-like rational, else from e^2x. */
 INLINE vf v_tanh(vf x) {
     vf a = v_abs(x), square = x * x;
-    vf e = v_exp(a * v_set(-2.0f));
-    vf large = (v_set(1.0f) - e) / (v_set(1.0f) + e);
+    vf e = v_exp_bounded(a * v_set(-2.0f));
+    vf large = (v_set(1.0f) - e) * v_reciprocal(v_set(1.0f) + e);
     vf small =
         x + x * square *
                 (v_set(-3.3333333e-1f) +
