@@ -99,6 +99,8 @@ bool input_shape(const strider_value_info *info, const Options *options, int64_t
                                 : NULL;
         if (value)
             dims[i] = atoll(value);
+        else if (i == 0 && dims[i] < 0)
+            dims[i] = 1; /* the batch */
         *open = i;
         if (dims[i] < 0)
             return false;

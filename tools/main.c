@@ -12,15 +12,18 @@ static const char usage[] =
     "  check MODEL [INPUT...] --expect [NAME=]FILE...\n"
     "                            the same with files; an .npz may hold inputs and outputs by name\n"
     "  info MODEL                inputs, outputs, operators, parameters, multiply-accumulates, memory\n"
+    "  bench MODEL [INPUT...]    latency: fastest, mean, median, 90 % and 99 %; load, planning, memory\n"
+    "  profile MODEL [INPUT...]  where the time goes, per step\n"
     "\n"
     "INPUT is [NAME=]VALUE, in the model's order without a name.  VALUE is a .npy, .npz or ONNX .pb file, or "
     "zeros, ones,\n"
-    "random or random:SEED.\n"
+    "random or random:SEED.  bench and profile take random inputs where none are given.\n"
     "\n"
     "  --threads N               default: all CPUs; check takes a list (1,2) and asks for the same bits from "
     "each\n"
     "  --device cpu\n"
-    "  --dim NAME=N              a symbolic dimension of the inputs that are generated\n"
+    "  --dim NAME=N              a symbolic dimension of the inputs that are generated; an open first one is "
+    "1\n"
     "  --shape INPUT=1x3x224x224 the shape of an input, also against the model's own\n"
     "  --shapes=check|warn       a Conv whose declared shape is wrong: an error (default), or a warning\n"
     "  --no-optimize             run the graph as it is in the file\n"
@@ -35,6 +38,7 @@ static const char usage[] =
     "        --peak P            A as a part of the largest |b|\n"
     "info:   --shapes            each node's shapes, with the formula of windows; --memory: each step of the "
     "plan\n"
+    "bench, profile: --seconds S (default 2) --warmup N (default 3); profile: --sort time|order (default)\n"
     "\n"
     "Exit status: 0 done, all agree; 1 outputs differ; 2 wrong command line; 3 a file is missing, malformed "
     "or\n"
@@ -44,7 +48,11 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(const Options *options);
-    } commands[] = {{"run", command_run}, {"check", command_check}, {"info", command_info}};
+    } commands[] = {{"run", command_run},
+                    {"check", command_check},
+                    {"info", command_info},
+                    {"bench", command_bench},
+                    {"profile", command_profile}};
     const char *command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "--version") == 0) {
         printf("strider %s\n", strider_version());

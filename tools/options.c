@@ -96,6 +96,22 @@ static int parse_tolerance(const char *option, const char *text, double *value) 
                : report_usage("%s takes a number that is not negative, not \"%s\"", option, text);
 }
 
+static int parse_count(const char *option, const char *text, int *value) {
+    char *end;
+    const long count = strtol(text, &end, 10);
+    if (end == text || *end || count < 0 || count > 1000000)
+        return report_usage("%s takes a whole number, not \"%s\"", option, text);
+    *value = (int)count;
+    return EXIT_OK;
+}
+
+static int parse_sort(const char *text, Options *options) {
+    options->by_time = strcmp(text, "time") == 0;
+    return options->by_time || strcmp(text, "order") == 0
+               ? EXIT_OK
+               : report_usage("--sort takes time or order, not \"%s\"", text);
+}
+
 /* An option that takes a value. */
 static int parse_valued(const char *option, char *value, Options *options) {
     if (strcmp(option, "--threads") == 0)
@@ -114,10 +130,16 @@ static int parse_valued(const char *option, char *value, Options *options) {
         return parse_tolerance(option, value, &options->atol);
     if (strcmp(option, "--peak") == 0)
         return parse_tolerance(option, value, &options->peak);
+    if (strcmp(option, "--seconds") == 0)
+        return parse_tolerance(option, value, &options->seconds);
     if (strcmp(option, "--labels") == 0)
         options->labels = value;
     else if (strcmp(option, "--top") == 0)
         options->top = atoi(value) > 0 ? atoi(value) : 1;
+    else if (strcmp(option, "--warmup") == 0)
+        return parse_count(option, value, &options->warmup);
+    else if (strcmp(option, "--sort") == 0)
+        return parse_sort(value, options);
     else if (strcmp(option, "--format") == 0)
         options->format = value;
     else
@@ -128,9 +150,9 @@ static int parse_valued(const char *option, char *value, Options *options) {
 }
 
 static bool takes_value(const char *option) {
-    static const char *const valued[] = {"--threads", "--device", "--dim",   "--shape",  "--expect",
-                                         "--rtol",    "--atol",   "--peak",  "--labels", "--top",
-                                         "--format",  "-o",       "--output"};
+    static const char *const valued[] = {
+        "--threads", "--device", "--dim",    "--shape", "--expect", "--rtol",    "--atol",   "--peak",
+        "--labels",  "--top",    "--format", "-o",      "--output", "--seconds", "--warmup", "--sort"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)
             return true;
@@ -161,7 +183,7 @@ static bool set_flag(const char *option, Options *options) {
 }
 
 int options_parse(int argc, char **argv, Options *options) {
-    *options = (Options){.rtol = -1, .atol = -1, .peak = -1, .top = 0};
+    *options = (Options){.rtol = -1, .atol = -1, .peak = -1, .seconds = -1, .warmup = -1};
     options->words = calloc((size_t)argc + 1, sizeof *options->words);
     if (!options->words)
         return EXIT_MACHINE;

@@ -33,6 +33,9 @@ typedef struct Options {
     const char *format;      /* --format npy|pb, of a folder */
     const char *labels;      /* --labels */
     int top;                 /* --top */
+    double seconds;          /* --seconds; negative: not given */
+    int warmup;              /* --warmup; negative: not given */
+    bool by_time;            /* --sort time */
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
     Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
     int n_dims, n_shapes, n_expected;
@@ -42,6 +45,8 @@ typedef struct Options {
 int command_run(const Options *options);
 int command_check(const Options *options);
 int command_info(const Options *options);
+int command_bench(const Options *options);
+int command_profile(const Options *options);
 
 /* Fills *options from the words behind the command; returns an exit status, EXIT_OK where all is well. */
 int options_parse(int argc, char **argv, Options *options);
@@ -77,8 +82,8 @@ void inputs_free(Inputs *inputs);
 /* The index of the model's input of that name, or -1. */
 int input_index(const strider_model *model, const char *name);
 
-/* The shape to use for an input: the model's own, with --shape and --dim; false where a dimension stays open
- * (then *open is its index). */
+/* The shape to use for an input: the model's own, with --shape and --dim, and 1 for an open first dimension,
+ * the batch; false where a dimension stays open (then *open is its index). */
 bool input_shape(const strider_value_info *info, const Options *options, int64_t dims[STRIDER_MAX_RANK],
                  int *rank, int *open);
 

@@ -27,6 +27,7 @@ list(APPEND templates
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/normalize_tmpl.c
+    ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/resize_tmpl.c
 )
