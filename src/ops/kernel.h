@@ -63,6 +63,17 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
                      void (*fill)(void *context, void *memory), void *context,
                      const void **packed) MUST_CHECK;
 
+/* The same for large constants, filled when the plan is complete, before it first runs: by `pieces` calls of
+ * fill(context, memory, piece), each once, in any order and by several threads.  `context` lives as long as
+ * ctx->region.  The source's data is not read any more after (pack_consumed()). */
+typedef struct PackFill {
+    void (*fill)(void *context, void *memory, int64_t piece);
+    int64_t pieces;
+    void *context;
+} PackFill;
+Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+                           const PackFill *fill, const void **packed) MUST_CHECK;
+
 /* Tells that the bytes [data, data + size) of a constant were read for the last time while packing, so that
  * the system may drop those pages of a mapped file from memory.  Harmless for all other memory. */
 void pack_consumed(const Tensor *source, const void *data, size_t size_bytes);

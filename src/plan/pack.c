@@ -5,6 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/size.h"
+#include "base/team.h"
+
 typedef struct Pack {
     struct Pack *next;
     const Tensor *source;
@@ -12,13 +15,31 @@ typedef struct Pack {
     void *memory;
 } Pack;
 
+/* A pack that waits to be filled. */
+typedef struct PackJob {
+    struct PackJob *next;
+    const Tensor *source;
+    PackFill fill;
+    void *memory;
+    int64_t next_piece; /* shared by the threads */
+} PackJob;
+
+/* Packs lie in large chunks, which the system may then back by large pages: fewer faults while they are
+ * filled, fewer misses of the address translation in runs. */
+typedef struct PackChunk {
+    struct PackChunk *next;
+    size_t size_bytes, used_bytes; /* with this header */
+} PackChunk;
+
 enum { BUCKETS = 1024 };
+static const size_t least_chunk_bytes = 1 << 20, most_chunk_bytes = 32 << 20;
 
 Status pack_cache_init(PackCache *cache, const Allocator *allocator, Error *err) {
     *cache = (PackCache){.allocator = allocator, .n_buckets = BUCKETS};
     cache->buckets = memory_take_zeroed(allocator, BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
         return fail_memory(err, BUCKETS * sizeof *cache->buckets, "packed weights");
+    cache->last_job = &cache->jobs;
     pthread_mutex_init(&cache->lock, NULL);
     return STRIDER_OK;
 }
@@ -29,9 +50,12 @@ void pack_cache_free(PackCache *cache) {
     for (size_t i = 0; i < cache->n_buckets; i++)
         for (Pack *pack = cache->buckets[i], *next; pack; pack = next) {
             next = pack->next;
-            memory_give(cache->allocator, pack->memory);
             memory_give(cache->allocator, pack);
         }
+    for (PackChunk *chunk = cache->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        memory_give(cache->allocator, chunk);
+    }
     memory_give(cache->allocator, cache->buckets);
     pthread_mutex_destroy(&cache->lock);
     *cache = (PackCache){0};
@@ -44,14 +68,52 @@ static size_t bucket_of(const Tensor *source, const char *key) {
     return (size_t)(hash >> 32) % BUCKETS;
 }
 
+/* Asks for large pages where packs fill them; the system may say no. */
+static void advise_large_pages(const PackChunk *chunk) {
+    const uintptr_t large = 2 << 20, begin = (uintptr_t)chunk;
+    const uintptr_t first = (begin + large - 1) & ~(large - 1);
+    const uintptr_t last = (begin + chunk->used_bytes) & ~(large - 1);
+    if (first < last)
+        madvise((void *)first, last - first, MADV_HUGEPAGE);
+}
+
+static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
+    while (chunk && chunk->size_bytes - chunk->used_bytes < size_bytes)
+        chunk = chunk->next;
+    if (!chunk)
+        return NULL;
+    char *memory = (char *)chunk + chunk->used_bytes;
+    chunk->used_bytes += size_bytes;
+    return memory;
+}
+
+static void *take_memory(PackCache *cache, size_t size_bytes) {
+    size_t aligned, size;
+    if (!size_align(size_bytes, MEMORY_ALIGNMENT, &aligned) || !size_add(aligned, MEMORY_ALIGNMENT, &size))
+        return NULL;
+    void *memory = take_from_chunks(cache->chunks, aligned);
+    if (memory)
+        return memory;
+    /* As large as all before, so that they are few, and what is left at their ends is little. */
+    size_t chunk_bytes =
+        cache->total_bytes < most_chunk_bytes ? (size_t)cache->total_bytes : most_chunk_bytes;
+    chunk_bytes = chunk_bytes > least_chunk_bytes ? chunk_bytes : least_chunk_bytes;
+    size = size > chunk_bytes ? size : chunk_bytes;
+    PackChunk *chunk = memory_take(cache->allocator, size);
+    if (!chunk)
+        return NULL;
+    *chunk = (PackChunk){.next = cache->chunks, .size_bytes = size, .used_bytes = MEMORY_ALIGNMENT};
+    cache->chunks = chunk;
+    return take_from_chunks(chunk, aligned);
+}
+
 static Status add_pack(PackCache *cache, const Tensor *source, const char *key, size_t size_bytes,
                        Pack **added, Error *err) {
     size_t key_bytes = strlen(key) + 1;
     Pack *pack = memory_take(cache->allocator, sizeof *pack + key_bytes);
-    void *memory = memory_take(cache->allocator, size_bytes);
-    if (!pack || !memory) {
+    void *memory = pack ? take_memory(cache, size_bytes) : NULL;
+    if (!memory) {
         memory_give(cache->allocator, pack);
-        memory_give(cache->allocator, memory);
         return fail_memory(err, size_bytes, "packed weights");
     }
     *pack = (Pack){.source = source, .key = (char *)(pack + 1), .memory = memory};
@@ -65,15 +127,20 @@ static Status add_pack(PackCache *cache, const Tensor *source, const char *key, 
     return STRIDER_OK;
 }
 
+static Pack *find_pack(const PackCache *cache, const Tensor *source, const char *key) {
+    Pack *pack = cache->buckets[bucket_of(source, key)];
+    while (pack && (pack->source != source || strcmp(pack->key, key) != 0))
+        pack = pack->next;
+    return pack;
+}
+
 Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
                      void (*fill)(void *context, void *memory), void *context, const void **packed) {
     PackCache *cache = ctx->packs;
     Status status = STRIDER_OK;
     /* Held while packing: two sessions that prepare at once want the same packs, not each its own. */
     pthread_mutex_lock(&cache->lock);
-    Pack *pack = cache->buckets[bucket_of(source, key)];
-    while (pack && (pack->source != source || strcmp(pack->key, key) != 0))
-        pack = pack->next;
+    Pack *pack = find_pack(cache, source, key);
     if (!pack) {
         status = add_pack(cache, source, key, size_bytes, &pack, ctx->err);
         if (!status)
@@ -83,6 +150,58 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     if (!status)
         *packed = pack->memory;
     return status;
+}
+
+Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+                           const PackFill *fill, const void **packed) {
+    PackCache *cache = ctx->packs;
+    Status status = STRIDER_OK;
+    pthread_mutex_lock(&cache->lock);
+    Pack *pack = find_pack(cache, source, key);
+    if (!pack) {
+        PackJob *job = memory_take(cache->allocator, sizeof *job);
+        status = job ? add_pack(cache, source, key, size_bytes, &pack, ctx->err)
+                     : fail_memory(ctx->err, sizeof *job, "packed weights");
+        if (status) {
+            memory_give(cache->allocator, job);
+        } else {
+            *job = (PackJob){.source = source, .fill = *fill, .memory = pack->memory};
+            *cache->last_job = job;
+            cache->last_job = &job->next;
+        }
+    }
+    pthread_mutex_unlock(&cache->lock);
+    if (!status)
+        *packed = pack->memory;
+    return status;
+}
+
+static void fill_pieces(void *context, Team *team, int member) {
+    (void)team;
+    (void)member;
+    int64_t piece;
+    for (PackJob *job = context; job; job = job->next)
+        while ((piece = __atomic_fetch_add(&job->next_piece, 1, __ATOMIC_RELAXED)) < job->fill.pieces)
+            job->fill.fill(job->fill.context, job->memory, piece);
+}
+
+void pack_fill_pending(PackCache *cache, int threads) {
+    /* Held to the end: whoever waits here may need these packs. */
+    pthread_mutex_lock(&cache->lock);
+    PackJob *jobs = cache->jobs;
+    for (const PackChunk *chunk = cache->chunks; chunk && jobs; chunk = chunk->next)
+        advise_large_pages(chunk);
+    if (jobs)
+        team_run(threads, fill_pieces, jobs);
+    for (PackJob *next; jobs; jobs = next) {
+        next = jobs->next;
+        /* A page that is read brings back neighbours that were given back before. */
+        pack_consumed(jobs->source, jobs->source->data, jobs->source->size_bytes);
+        memory_give(cache->allocator, jobs);
+    }
+    cache->jobs = NULL;
+    cache->last_job = &cache->jobs;
+    pthread_mutex_unlock(&cache->lock);
 }
 
 static void copy_source(void *context, void *memory) {

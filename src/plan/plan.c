@@ -274,6 +274,7 @@ Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
     PlanBuilder builder = {.request = request, .plan = made, .err = err};
     region_init(&builder.scratch, request->allocator, 0);
     Status status = fill_plan(&builder);
+    pack_fill_pending(request->packs, request->threads);
     region_free(&builder.scratch);
     if (status) {
         plan_free(made);

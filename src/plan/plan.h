@@ -62,6 +62,7 @@ typedef struct PlanRequest {
     size_t first_node;  /* nodes before it have run */
     bool reference;     /* reference kernels only */
     Isa isa;
+    int threads; /* that pack weights */
     uint64_t max_arena_bytes;
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */
     const Allocator *allocator;

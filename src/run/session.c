@@ -150,6 +150,7 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                          .first_node = first_node,
                          .reference = session->options.reference,
                          .isa = session->isa,
+                         .threads = session->options.threads,
                          .max_arena_bytes = session->options.max_arena_bytes,
                          .allocator = session->allocator,
                          .packs = (PackCache *)&model->packs};

@@ -390,6 +390,7 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     OK(pack_cache_init(&bench->packs, allocator_default(), &fixture->error));
     PrepareContext prepare = {&bench->region, &bench->packs, &fixture->error};
     OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
+    pack_fill_pending(&bench->packs, 1);
     return true;
 }
 

@@ -8,8 +8,8 @@
 #include "ops/cpu/cpu.h"
 
 typedef struct Packing {
-    const ConvGeometry *g;
-    const ConvPack *pack;
+    ConvGeometry g;
+    const TileBlocks *blocks;
     int width, lanes;
     int64_t taps;
     const Tensor *weight, *scale; /* scale may be NULL */
@@ -35,52 +35,70 @@ bool conv_accepts_blocked(KernelQuery *query, Layout input) {
     return true;
 }
 
-/* One output block of a tile.  Sixteen channels' weights are read side by side, so that what is written lies
- * together. */
-static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
-    const ConvGeometry *g = packing->g;
+/* One output block of a tile, whose lanes may belong to several groups. */
+static void pack_grouped_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
+    const ConvGeometry *g = &packing->g;
     const int64_t taps = packing->taps, in_group = g->in_channels / g->group,
                   out_group = g->out_channels / g->group;
     const int64_t first = (int64_t)(blocks->first + o) * packing->width;
-    const int lanes = (int)i64_min(packing->width, g->out_channels - first);
     const char *source = packing->weight->data; /* at any alignment: read by memcpy */
+    for (int64_t m = first; m < i64_min(first + packing->width, g->out_channels); m++) {
+        const float scale = packing->scale ? (float)tensor_get_f64(packing->scale, m) : 1;
+        for (int64_t c = 0; c < in_group; c++)
+            for (int64_t t = 0; t < taps; t++) {
+                float value;
+                memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
+                to[tile_weight_at(blocks, packing->width, packing->lanes, taps, t,
+                                  m / out_group * in_group + c, o) +
+                   (size_t)(m - first)] = value * scale;
+            }
+    }
+}
+
+/* The same without groups.  A vector's channels are read side by side, so that what is written lies
+ * together. */
+static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
+    const ConvGeometry *g = &packing->g;
+    const int64_t taps = packing->taps, in_channels = g->in_channels;
+    const int64_t first = (int64_t)(blocks->first + o) * packing->width;
+    const int lanes = (int)i64_min(packing->width, g->out_channels - first);
+    const size_t lane_bytes = (size_t)(in_channels * taps) * sizeof(float);
+    const char *source = (const char *)packing->weight->data + (size_t)first * lane_bytes;
     float scales[64];
     for (int lane = 0; lane < lanes; lane++)
         scales[lane] = packing->scale ? (float)tensor_get_f64(packing->scale, first + lane) : 1;
-    for (int64_t c = 0; c < in_group; c++)
-        for (int64_t t = 0; t < taps; t++) {
-            int64_t channel = first / out_group * in_group + c;
-            size_t at = tile_weight_at(blocks, packing->width, packing->lanes, taps, t, channel, o);
+    for (int64_t c = 0; c < in_channels; c++) {
+        const int64_t of_block =
+            c / packing->lanes == blocks->in_count - 1 ? blocks->last_lanes : packing->lanes;
+        float *at = to + tile_weight_at(blocks, packing->width, packing->lanes, taps, 0, c, o);
+        for (int64_t t = 0; t < taps;
+             t++, at += of_block * blocks->count * packing->width, source += sizeof(float))
             for (int lane = 0; lane < lanes; lane++) {
-                const int64_t m = first + lane;
                 float value;
-                memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
-                if (g->group > 1) /* lanes of one vector may belong to several groups */
-                    at = tile_weight_at(blocks, packing->width, packing->lanes, taps, t,
-                                        m / out_group * in_group + c, o);
-                to[at + (size_t)lane] = value * scales[lane];
+                memcpy(&value, source + (size_t)lane * lane_bytes, sizeof value);
+                at[lane] = value * scales[lane];
             }
-        }
+    }
 }
 
 static void pack_tile(const Packing *packing, const TileBlocks *blocks, float *to) {
-    memset(to, 0, tile_weights(blocks, packing->width, packing->lanes, packing->taps) * sizeof *to);
+    /* What no channel fills stays zero. */
+    if (packing->g.group > 1 ||
+        (int64_t)(blocks->first + blocks->count) * packing->width > packing->g.out_channels)
+        memset(to, 0, tile_weights(blocks, packing->width, packing->lanes, packing->taps) * sizeof *to);
     for (int o = 0; o < blocks->count; o++)
-        pack_block(packing, blocks, o, to);
+        (packing->g.group > 1 ? pack_grouped_block : pack_block)(packing, blocks, o, to);
 }
 
-static void fill_pack(void *context, void *memory) {
+static void fill_pack(void *context, void *memory, int64_t piece) {
     const Packing *packing = context;
-    const size_t channel_bytes = packing->weight->size_bytes / (size_t)packing->g->out_channels;
-    for (int64_t i = 0; i < packing->pack->n_blocks; i++) {
-        const TileBlocks *blocks = &packing->pack->blocks[i];
-        int64_t begin = (int64_t)blocks->first * packing->width;
-        int64_t end =
-            i64_min((int64_t)(blocks->first + blocks->count) * packing->width, packing->g->out_channels);
-        pack_tile(packing, blocks, (float *)memory + blocks->weights_at);
-        pack_consumed(packing->weight, (const char *)packing->weight->data + (size_t)begin * channel_bytes,
-                      (size_t)(end - begin) * channel_bytes);
-    }
+    const size_t channel_bytes = packing->weight->size_bytes / (size_t)packing->g.out_channels;
+    const TileBlocks *blocks = &packing->blocks[piece];
+    int64_t begin = (int64_t)blocks->first * packing->width;
+    int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * packing->width, packing->g.out_channels);
+    pack_tile(packing, blocks, (float *)memory + blocks->weights_at);
+    pack_consumed(packing->weight, (const char *)packing->weight->data + (size_t)begin * channel_bytes,
+                  (size_t)(end - begin) * channel_bytes);
 }
 
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
@@ -104,11 +122,13 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
     snprintf(key, sizeof key, "conv %d %d %d %lld %p", query->width, lanes, count, (long long)g->group,
              (const void *)scale);
-    Packing packing = {g, pack, query->width, lanes, taps, query->inputs[CONV_W].constant, scale};
+    Packing *packing;
     const void *packed;
+    TRY(cpu_take_args(ctx, sizeof *packing, &packing));
+    *packing = (Packing){*g, pack->blocks, query->width, lanes, taps, query->inputs[CONV_W].constant, scale};
     pack->size_bytes = floats * sizeof(float);
-    TRY(pack_constant(ctx, query->inputs[CONV_W].constant, key, pack->size_bytes, fill_pack, &packing,
-                      &packed));
+    const PackFill fill = {fill_pack, pack->n_blocks, packing};
+    TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));
     pack->weights = packed;
     return STRIDER_OK;
 }

@@ -29,42 +29,54 @@ static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs 
  * --------------------------------------------------------------------------------------------------- */
 
 typedef struct PanelFill {
-    const GemmArgs *args;
+    GemmArgs args;
     const Tensor *source;
     int64_t columns;
 } PanelFill;
 
-static void fill_panels(void *context, void *memory) {
-    const PanelFill *fill = context;
-    const GemmArgs *args = fill->args;
+static void fill_panel(const PanelFill *fill, int64_t n, float *to) {
+    const GemmArgs *args = &fill->args;
     const char *source = fill->source->data;
-    float *to = memory;
-    for (int64_t n = 0; n < args->n; n += fill->columns) {
-        int64_t count = i64_min(fill->columns, args->n - n);
-        for (int64_t k = 0; k < args->k; k++, to += fill->columns) {
-            memset(to, 0, (size_t)fill->columns * sizeof *to);
-            for (int64_t j = 0; j < count; j++)
-                memcpy(to + j, source + (size_t)(k * args->b_k + (n + j) * args->b_column) * sizeof(float),
-                       sizeof *to);
-        }
-        if (args->b_k == 1)
-            pack_consumed(fill->source, source + (size_t)(n * args->k) * sizeof(float),
-                          (size_t)(count * args->k) * sizeof(float));
+    const int64_t count = i64_min(fill->columns, args->n - n);
+    for (int64_t k = 0; k < args->k; k++, to += fill->columns) {
+        memset(to, 0, (size_t)fill->columns * sizeof *to);
+        for (int64_t j = 0; j < count; j++)
+            memcpy(to + j, source + (size_t)(k * args->b_k + (n + j) * args->b_column) * sizeof(float),
+                   sizeof *to);
     }
-    if (args->b_k != 1)
-        pack_consumed(fill->source, source, fill->source->size_bytes);
+}
+
+/* A panel is a piece where it reads a run of bytes that no other does; else all are one. */
+static void fill_panels(void *context, void *memory, int64_t piece) {
+    const PanelFill *fill = context;
+    const GemmArgs *args = &fill->args;
+    const int64_t panel = fill->columns * args->k;
+    if (args->b_k == 1) {
+        const int64_t n = piece * fill->columns;
+        fill_panel(fill, n, (float *)memory + piece * panel);
+        pack_consumed(fill->source, (const char *)fill->source->data + (size_t)(n * args->k) * sizeof(float),
+                      (size_t)(i64_min(fill->columns, args->n - n) * args->k) * sizeof(float));
+        return;
+    }
+    for (int64_t n = 0; n < args->n; n += fill->columns)
+        fill_panel(fill, n, (float *)memory + n / fill->columns * panel);
+    pack_consumed(fill->source, fill->source->data, fill->source->size_bytes);
 }
 
 static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
     const Tensor *b = query->inputs[1].constant;
     int64_t columns = GEMM_PANEL_VECTORS * query->width;
-    PanelFill fill = {args, b, columns};
-    size_t size_bytes = (size_t)(ceil_div(args->n, columns) * columns * args->k) * sizeof(float);
+    const int64_t panels = ceil_div(args->n, columns);
+    PanelFill *context;
+    TRY(cpu_take_args(ctx, sizeof *context, &context));
+    *context = (PanelFill){*args, b, columns};
+    const PackFill fill = {fill_panels, args->b_k == 1 ? panels : 1, context};
+    size_t size_bytes = (size_t)(panels * columns * args->k) * sizeof(float);
     char key[96];
     const void *packed;
     snprintf(key, sizeof key, "gemm %d %lld %lld %d", query->width, (long long)args->k, (long long)args->n,
              args->b_k == 1);
-    TRY(pack_constant(ctx, b, key, size_bytes, fill_panels, &fill, &packed));
+    TRY(pack_constant_later(ctx, b, key, size_bytes, &fill, &packed));
     args->panels = packed;
     prepared->packed_bytes = size_bytes;
     return STRIDER_OK;
