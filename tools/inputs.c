@@ -28,6 +28,8 @@ strider_status make_session(const strider_model *model, const Options *options, 
     strider_session_options settings = strider_session_options_default();
     settings.threads = threads;
     settings.reference = options->reference;
+    if (options->max_error >= 0)
+        settings.max_layer_error = options->max_error;
     settings.override_shapes = options->n_shapes > 0;
     return strider_session_create(model, &settings, session, error);
 }

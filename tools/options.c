@@ -132,6 +132,8 @@ static int parse_valued(const char *option, char *value, Options *options) {
         return parse_tolerance(option, value, &options->peak);
     if (strcmp(option, "--seconds") == 0)
         return parse_tolerance(option, value, &options->seconds);
+    if (strcmp(option, "--max-error") == 0)
+        return parse_tolerance(option, value, &options->max_error);
     if (strcmp(option, "--labels") == 0)
         options->labels = value;
     else if (strcmp(option, "--top") == 0)
@@ -150,9 +152,10 @@ static int parse_valued(const char *option, char *value, Options *options) {
 }
 
 static bool takes_value(const char *option) {
-    static const char *const valued[] = {
-        "--threads", "--device", "--dim",    "--shape", "--expect", "--rtol",    "--atol",   "--peak",
-        "--labels",  "--top",    "--format", "-o",      "--output", "--seconds", "--warmup", "--sort"};
+    static const char *const valued[] = {"--threads", "--device", "--dim",    "--shape",   "--expect",
+                                         "--rtol",    "--atol",   "--peak",   "--labels",  "--top",
+                                         "--format",  "-o",       "--output", "--seconds", "--max-error",
+                                         "--warmup",  "--sort"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)
             return true;
@@ -183,7 +186,7 @@ static bool set_flag(const char *option, Options *options) {
 }
 
 int options_parse(int argc, char **argv, Options *options) {
-    *options = (Options){.rtol = -1, .atol = -1, .peak = -1, .seconds = -1, .warmup = -1};
+    *options = (Options){.rtol = -1, .atol = -1, .peak = -1, .seconds = -1, .max_error = -1, .warmup = -1};
     options->words = calloc((size_t)argc + 1, sizeof *options->words);
     if (!options->words)
         return EXIT_MACHINE;

@@ -35,6 +35,7 @@ typedef struct Options {
     int top;                 /* --top */
     double seconds;          /* --seconds; negative: not given */
     int warmup;              /* --warmup; negative: not given */
+    double max_error;        /* --max-error; negative: not given */
     bool by_time;            /* --sort time */
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
     Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];

@@ -222,7 +222,7 @@ static const Kernel *cheapest_kernel(PlanBuilder *builder, KernelQuery *query) {
         if (strcmp(kernels[i]->op, query->node->op->name) != 0)
             continue;
         fill_query(builder, query);
-        if (!kernels[i]->accepts(query))
+        if (kernels[i]->peak_error > builder->request->max_layer_error || !kernels[i]->accepts(query))
             continue;
         double cost = total_cost(builder, kernels[i], query);
         if (cost < best_cost) {

@@ -13,7 +13,7 @@ typedef struct PackCache {
     pthread_mutex_t lock;
     struct Pack **buckets;
     size_t n_buckets, n_packs;
-    struct PackChunk *chunks; /* memory of packs */
+    struct PackChunk *chunks;         /* memory of packs */
     struct PackJob *jobs, **last_job; /* of packs that wait to be filled, in the order of asking */
     uint64_t total_bytes;
 } PackCache;

@@ -62,7 +62,8 @@ typedef struct PlanRequest {
     size_t first_node;  /* nodes before it have run */
     bool reference;     /* reference kernels only */
     Isa isa;
-    int threads; /* that pack weights */
+    int threads;            /* that pack weights */
+    double max_layer_error; /* kernels whose peak_error is larger are not taken */
     uint64_t max_arena_bytes;
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */
     const Allocator *allocator;

@@ -11,6 +11,7 @@
 strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
                                      .max_cached_plans = 16,
+                                     .max_layer_error = 1e-5,
                                      .max_arena_bytes = (uint64_t)64 << 30};
 }
 
@@ -18,7 +19,8 @@ strider_status strider_session_create(const strider_model *model, const strider_
                                       strider_session **session, strider_error *error) {
     *session = NULL;
     strider_session_options used = options ? *options : strider_session_options_default();
-    if (used.struct_size != sizeof used || used.threads < 0 || used.max_cached_plans < 1)
+    if (used.struct_size != sizeof used || used.threads < 0 || !(used.max_layer_error >= 0) ||
+        used.max_cached_plans < 1)
         return fail(error, STRIDER_INVALID_ARGUMENT, "invalid session options");
     const Allocator *allocator = model->allocator;
     strider_session *made = memory_take_zeroed(allocator, 1, sizeof *made);
@@ -151,6 +153,7 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                          .reference = session->options.reference,
                          .isa = session->isa,
                          .threads = session->options.threads,
+                         .max_layer_error = session->options.max_layer_error,
                          .max_arena_bytes = session->options.max_arena_bytes,
                          .allocator = session->allocator,
                          .packs = (PackCache *)&model->packs};

@@ -25,7 +25,7 @@ INLINE void store(const DepthwiseRow *row, int64_t x, const int pixels, const vf
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++) {
         const int64_t at = (x + p) * VW;
-        vf value = acc[p];
+        vf value = acc[p] + v_load(row->bias);
         if (row->before)
             value += v_load(row->before + at);
         value = v_min(row->high, v_max(row->low, value));
@@ -42,7 +42,7 @@ INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t b
     vf acc[TILE_PIXELS];
 #pragma GCC unroll 8
     for (int p = 0; p < pixels; p++)
-        acc[p] = v_load(row->bias);
+        acc[p] = v_zero();
     for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += args->x.kernel * VW)
         for (int64_t j = begin; j < end; j++) {
             const vf w = v_load(weights + j * VW);
@@ -65,7 +65,7 @@ INLINE void edge_tile(const DepthwiseRow *row, int64_t x, const int pixels, cons
     vf acc[TILE_PIXELS];
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++)
-        acc[p] = v_load(row->bias);
+        acc[p] = v_zero();
     for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += kernel * VW)
 #pragma GCC unroll 5
         for (int j = 0; j < kernel; j++) {

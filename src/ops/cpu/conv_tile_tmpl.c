@@ -20,9 +20,10 @@ INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
     for (int o = 0; o < blocks; o++) {
         const int64_t first = o * tile->out_block_stride;
         const int masked = o == blocks - 1 && tile->out_lanes < VW;
+        const vf bias = v_load(tile->bias + o * VW);
 #pragma GCC unroll 14
         for (int p = 0; p < pixels; p++) {
-            vf value = acc[o][p];
+            vf value = acc[o][p] + bias;
             if (before)
                 value += v_load(before + first + p * step);
             if (clamp)
@@ -59,7 +60,7 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
     for (int o = 0; o < blocks; o++)
 #pragma GCC unroll 14
         for (int p = 0; p < pixels; p++)
-            acc[o][p] = v_load(tile->bias + o * VW);
+            acc[o][p] = v_zero(); /* a large bias would cost every product digits */
     const float *weights = tile->weights;
     for (int64_t i = 0; i < tile->n_in_blocks; i++) {
         const float *block = tile->in + i * tile->in_block_stride;

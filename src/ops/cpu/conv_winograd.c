@@ -312,8 +312,7 @@ static double cut_cost(const WinogradCut *cut, const ConvGeometry *g, const Conv
     double input = tiles_all * (double)cut->in_blocks * (4.0 * f + 20);
     double output = tiles_all * out_blocks * (4.0 * f + 20);
     double wide = width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
-    /* F(6 x 6) must gain a tenth: its error is larger, and its tasks are fewer. */
-    return (cut->m == 6 ? 1.1 : 1) * (3000 + (products + (weights + input + output) * wide) * width / 56.0);
+    return (3000 + (products + (weights + input + output) * wide) * width / 56.0);
 }
 
 static void set_strides(WinogradArgs *args, const WinogradCut *cut) {
