@@ -5,17 +5,6 @@
 #include "graph/evaluate.h"
 #include "graph/op.h"
 
-static bool dims_agree(const Shape *a, const Shape *b) {
-    if (a->rank < 0 || b->rank < 0)
-        return true;
-    if (a->rank != b->rank)
-        return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dims[i] >= 0 && b->dims[i] >= 0 && a->dims[i] != b->dims[i])
-            return false;
-    return true;
-}
-
 /* Takes from the declaration what inference left open.  Only names of dimensions are believed: a declared
  * number that nothing computes could be wrong. */
 static void adopt_names(Value *value) {
@@ -36,7 +25,7 @@ static Status compare_declared(const Node *node, const Value *value, strider_sha
         return node_fail(node, err, STRIDER_BAD_MODEL,
                          "output \"%s\" is declared as %s, but the operator makes %s", value->name,
                          dtype_name(declared->dtype), dtype_name(type->dtype));
-    if (dims_agree(&declared->shape, &type->shape))
+    if (shape_agrees(&declared->shape, &type->shape))
         return STRIDER_OK;
     shape_text(&declared->shape, stated);
     shape_text(&type->shape, computed);

@@ -157,6 +157,28 @@ static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *f
     return STRIDER_OK;
 }
 
+/* Shapes that a model declares may only turn out wrong when open dimensions get their sizes. */
+static Status compare_declared(PlanBuilder *builder, const Node *node, const Value *value, const Type *type) {
+    const PlanRequest *request = builder->request;
+    char declared[SHAPE_TEXT], computed[SHAPE_TEXT], text[NODE_TEXT];
+    if (!node->op->strict_shape || shape_agrees(&value->declared.shape, &type->shape))
+        return STRIDER_OK;
+    shape_text(&value->declared.shape, declared);
+    shape_text(&type->shape, computed);
+    if (request->shapes == STRIDER_SHAPES_CHECK)
+        return node_fail(node, builder->err, STRIDER_BAD_MODEL,
+                         "output \"%s\" is declared as %s, but is %s for these inputs", value->name, declared,
+                         computed);
+    if (!builder->warned)
+        log_warning(
+            request->log,
+            "%s: output \"%s\" is declared as %s, but is %s for these inputs; using the computed shape, "
+            "here and further on",
+            node_text(node, text), value->name, declared, computed);
+    builder->warned = true;
+    return STRIDER_OK;
+}
+
 static Status plan_nodes(PlanBuilder *builder) {
     Plan *plan = builder->plan;
     const Graph *graph = plan->graph;
@@ -169,8 +191,10 @@ static Status plan_nodes(PlanBuilder *builder) {
         if (!outputs_are_known(node, facts.outputs))
             break;
         for (int i = 0; i < node->n_outputs; i++)
-            if (node->outputs[i])
+            if (node->outputs[i]) {
                 plan->types[node->outputs[i]->index] = facts.outputs[i];
+                TRY(compare_declared(builder, node, node->outputs[i], &facts.outputs[i]));
+            }
         if (can_compute(node, &facts))
             TRY(compute(builder, node, &facts));
         else

@@ -105,6 +105,7 @@ typedef struct PlanBuilder {
     Plan *plan;
     int *blocked_slots; /* of all values: where each lies in blocked layout, or NO_SLOT */
     Region scratch;     /* freed when the plan is made */
+    bool warned;        /* of a declared shape */
     Error *err;
 } PlanBuilder;
 

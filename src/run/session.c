@@ -156,7 +156,9 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                          .max_layer_error = session->options.max_layer_error,
                          .max_arena_bytes = session->options.max_arena_bytes,
                          .allocator = session->allocator,
-                         .packs = (PackCache *)&model->packs};
+                         .packs = (PackCache *)&model->packs,
+                         .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
+                         .log = &model->log};
 }
 
 static Status make_first_plan(strider_session *session, Plan **plan, Error *err) {

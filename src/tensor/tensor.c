@@ -63,6 +63,17 @@ bool shape_is_known(const Shape *shape) {
     return true;
 }
 
+bool shape_agrees(const Shape *a, const Shape *b) {
+    if (a->rank < 0 || b->rank < 0)
+        return true;
+    if (a->rank != b->rank)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] >= 0 && b->dims[i] >= 0 && a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
 bool shape_equal(const Shape *a, const Shape *b) {
     if (a->rank != b->rank)
         return false;

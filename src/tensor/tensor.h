@@ -41,6 +41,8 @@ static inline Shape shape_scalar(void) {
 Shape shape_make(int rank, const int64_t *dims);
 bool shape_is_known(const Shape *shape); /* the rank and every dimension */
 bool shape_equal(const Shape *a, const Shape *b);
+/* The same, where an unknown rank or dimension agrees with all. */
+bool shape_agrees(const Shape *a, const Shape *b);
 /* The product of dims[from .. to); false when a dimension is not known or the product overflows. */
 bool shape_count(const Shape *shape, int from, int to, int64_t *count) MUST_CHECK;
 /* The product of a known, checked shape's dims[from .. to). */

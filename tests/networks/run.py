@@ -4,8 +4,7 @@
 that a run takes at its peak against the size of the model's files.
 
 Where the expected outputs are onnxruntime's and a network amplifies rounding, these may themselves be further than that from what
-the network computes in exact arithmetic.  Then ("exact") what counts is the distance to float64 arithmetic, by Strider's
-references: it must be within 1e-5, or no larger than onnxruntime's."""
+the network computes in exact arithmetic (float64, by Strider's references): then ("exact") that distance is allowed on top."""
 import argparse
 import json
 import pathlib
@@ -54,7 +53,7 @@ def main() -> int:
         error = max((o.get("max_rel_to_peak", float("nan")) for o in case["outputs"]), default=float("nan"))
         if not case["pass"] and model.parent.name == "packaged" and case["outputs"]:
             ours, theirs = distance_to_exact(args.strider, model)
-            case["pass"] = bool(ours <= max(float(args.peak), theirs))
+            case["pass"] = bool(error <= float(args.peak) + theirs)
             case["status"] = "exact" if case["pass"] else case["status"]
             case["message"] = f"to float64 arithmetic: Strider {ours:.2g}, onnxruntime {theirs:.2g}"
         size = sum(p.stat().st_size for p in model.parent.glob("model.onnx*")) / 1e6
