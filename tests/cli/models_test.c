@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models whose declared shapes are wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "program.h"
+#include "support/proto_writer.h"
+
+enum { FLOAT = 1 };
+
+/* A Conv of a 1x1x3x3 kernel whose output is declared as 1 x 1 x `declared` x `declared`; with an open size
+ * of the input where `open`. */
+static const char *write_model(const char *name, int64_t declared, bool open) {
+    Proto model = {0}, graph = {0}, node = {0}, weight = {0}, opset = {0};
+    const int64_t input[] = {1, 1, open ? -1 : 8, open ? -1 : 8}, output[] = {1, 1, declared, declared};
+    const float ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const int64_t dims[] = {1, 1, 3, 3};
+    proto_text(&node, 1, "x");
+    proto_text(&node, 1, "w");
+    proto_text(&node, 2, "h");
+    proto_text(&node, 3, "conv1");
+    proto_text(&node, 4, "Conv");
+    proto_message(&graph, 1, &node);
+    proto_text(&node, 1, "h");
+    proto_text(&node, 2, "y");
+    proto_text(&node, 4, "Abs");
+    proto_message(&graph, 1, &node);
+    proto_text(&graph, 2, "test");
+    for (int i = 0; i < 4; i++)
+        proto_int(&weight, 1, dims[i]);
+    proto_int(&weight, 2, FLOAT);
+    proto_text(&weight, 8, "w");
+    proto_bytes(&weight, 9, ones, sizeof ones);
+    proto_message(&graph, 5, &weight);
+    proto_value(&graph, 11, "x", FLOAT, input, 4);
+    proto_value(&graph, 12, "y", FLOAT, NULL, -1);
+    proto_value(&graph, 13, "h", FLOAT, output, 4);
+    proto_int(&model, 1, 8);
+    proto_message(&model, 7, &graph);
+    proto_int(&opset, 2, 17);
+    proto_message(&model, 8, &opset);
+    const char *path = in_scratch(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
+    fclose(file);
+    proto_free(&model);
+    return path;
+}
+
+static void a_wrong_declared_shape_is_shown_with_the_formula(void **state) {
+    (void)state;
+    const char *model = write_model("wrong.onnx", 7, false);
+    const Result *result = strider("run", model, "ones", NULL);
+    expect_error(3, "conv1", result);
+    assert_non_null(strstr(result->err, "floor((8 + 0 + 0 - 1*(3 - 1) - 1) / 1) + 1 = 6"));
+    result = expect(0, strider("run", model, "ones", "--shapes=warn", NULL));
+    assert_non_null(strstr(result->err, "declared as [1, 1, 7, 7]"));
+    assert_non_null(strstr(result->out, "1x1x6x6"));
+}
+
+static void open_sizes_are_held_against_the_declaration_when_they_are_known(void **state) {
+    (void)state;
+    const char *model = write_model("open.onnx", 6, true);
+    expect(0, strider("run", model, "ones", "--shape", "x=1x1x8x8", NULL));
+    const Result *result = expect(0, strider("run", model, "ones", "--shape", "x=1x1x9x9", NULL));
+    assert_non_null(strstr(result->err, "declared as [1, 1, 6, 6], but is [1, 1, 7, 7]"));
+    expect(0,
+           strider("run", model, "ones", "--shape", "x=1x1x9x9", "-o", in_scratch("y.npy"), "--quiet", NULL));
+    /* An input file of another size is no override. */
+    expect(0, strider("run", write_model("any.onnx", -1, true), "ones", "--shape", "x=1x1x11x11", "-o",
+                      in_scratch("nine.npy"), "--quiet", NULL));
+    expect_error(3, "declared as [1, 1, 6, 6], but is [1, 1, 7, 7]",
+                 strider("run", model, in_scratch("nine.npy"), NULL));
+    expect_error(2, "open", strider("run", model, "ones", NULL));
+}
+
+int model_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_declared_shape_is_shown_with_the_formula),
+        cmocka_unit_test(open_sizes_are_held_against_the_declaration_when_they_are_known),
+    };
+    return cmocka_run_group_tests_name("declared shapes", tests, NULL, NULL);
+}
