@@ -20,6 +20,7 @@ enum { FLOAT = 1 };
 static const char *write_model(const char *name, int64_t declared, bool open) {
     Proto model = {0}, graph = {0}, node = {0}, weight = {0}, opset = {0};
     const int64_t input[] = {1, 1, open ? -1 : 8, open ? -1 : 8}, output[] = {1, 1, declared, declared};
+    static const int64_t any[] = {-1, -1, -1, -1};
     const float ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     static const int64_t dims[] = {1, 1, 3, 3};
     proto_text(&node, 1, "x");
@@ -40,7 +41,7 @@ static const char *write_model(const char *name, int64_t declared, bool open) {
     proto_bytes(&weight, 9, ones, sizeof ones);
     proto_message(&graph, 5, &weight);
     proto_value(&graph, 11, "x", FLOAT, input, 4);
-    proto_value(&graph, 12, "y", FLOAT, NULL, -1);
+    proto_value(&graph, 12, "y", FLOAT, any, 4);
     proto_value(&graph, 13, "h", FLOAT, output, 4);
     proto_int(&model, 1, 8);
     proto_message(&model, 7, &graph);
