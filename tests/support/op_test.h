@@ -16,6 +16,7 @@ typedef struct OpTest {
     Tensor inputs[OP_TEST_MAX_PORTS]; /* dtype NONE: absent */
     int n_inputs;
     int n_outputs;    /* 0: one */
+    bool infer_only;  /* of inputs only types are looked at, which may be unknown; no outputs */
     bool hide_inputs; /* infer() does not see the contents: as at load, when they are not constant */
     /* results */
     Tensor outputs[OP_TEST_MAX_PORTS];
@@ -45,6 +46,12 @@ Attr attr_string(const char *name, const char *value);
     op_test_tensor(STRIDER_F32, SHAPE, (float[]){__VA_ARGS__}, sizeof((float[]){__VA_ARGS__}))
 #define tensor_i64(SHAPE, ...)                                                                               \
     op_test_tensor(STRIDER_I64, SHAPE, (int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}))
+/* Any type, from doubles: tensor_typed(STRIDER_U8, DIMS(2), 1, 2). */
+#define tensor_typed(DTYPE, SHAPE, ...)                                                                      \
+    op_test_convert(DTYPE, SHAPE, (uint64_t[sizeof((double[]){__VA_ARGS__}) / sizeof(double)]){0},           \
+                    (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double))
+/* `memory` has eight bytes for each of the values. */
+Tensor op_test_convert(DType dtype, Shape shape, void *memory, const double *values, size_t count);
 /* A view; fails the test where the bytes do not fit the shape. */
 Tensor op_test_tensor(DType dtype, Shape shape, void *data, size_t size_bytes);
 
@@ -52,7 +59,7 @@ Tensor op_test_tensor(DType dtype, Shape shape, void *data, size_t size_bytes);
 void fill_random(float *values, size_t count, uint64_t seed);
 
 /* Fails the test with the place and both values unless |got - expected| <= atol + rtol * |expected| for each
- * element (NaN equals NaN), and types are equal. */
+ * element (NaN equals NaN; integers and bools must be the same), and types are equal. */
 void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol, double atol);
 
 /* Runs the operator and fails the test unless it succeeds with output 0 within 1e-6 of `expected`; or unless
