@@ -6,6 +6,7 @@ list(APPEND sources
     ops/broadcast.c
     ops/cast.c
     ops/clip.c
+    ops/col2im.c
     ops/concat.c
     ops/conv.c
     ops/conv_transpose.c
@@ -22,6 +23,7 @@ list(APPEND sources
     ops/lp_norm.c
     ops/lrn.c
     ops/matmul.c
+    ops/max_unpool.c
     ops/op_helpers.c
     ops/op_table.c
     ops/pad.c

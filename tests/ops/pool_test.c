@@ -205,6 +205,102 @@ static void pools_refuse_what_does_not_fit(void **state) {
     }
 }
 
+static void max_unpool_puts_elements_back(void **state) {
+    (void)state;
+    OpTest test = {.op = "MaxUnpool",
+                   .opset = 11,
+                   .attrs = {attr_ints("kernel_shape", 2), attr_ints("strides", 2)},
+                   .n_inputs = 2,
+                   .inputs = {tensor_f32(DIMS(1, 2, 2), 5, 6, 7, 8), tensor_i64(DIMS(1, 2, 2), 1, 2, 4, 7)}};
+    Tensor y = tensor_f32(DIMS(1, 2, 4), 0, 5, 6, 0, 7, 0, 0, 8);
+    op_test_expect(&test, &y);
+}
+
+static void max_unpool_keeps_coordinates_in_a_larger_output(void **state) {
+    (void)state;
+    for (int hide = 0; hide < 2; hide++) {
+        OpTest test = {.op = "MaxUnpool",
+                       .opset = 11,
+                       .attrs = {attr_ints("kernel_shape", 2, 1), attr_ints("strides", 2, 1)},
+                       .n_inputs = 3,
+                       .hide_inputs = hide,
+                       .inputs = {tensor_f32(DIMS(1, 1, 1, 2), 5, 6), tensor_i64(DIMS(1, 1, 1, 2), 0, 3),
+                                  tensor_i64(DIMS(4), 1, 1, 3, 3)}};
+        Tensor y = tensor_f32(DIMS(1, 1, 3, 3), 5, 0, 0, 0, 6, 0, 0, 0, 0);
+        op_test_expect(&test, &y);
+    }
+}
+
+static void max_unpool_never_writes_outside(void **state) {
+    (void)state;
+    const int64_t wrong[] = {-1, 2, INT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        OpTest test = {.op = "MaxUnpool",
+                       .opset = 11,
+                       .attrs = {attr_ints("kernel_shape", 2)},
+                       .n_inputs = 2,
+                       .inputs = {tensor_f32(DIMS(1, 1, 1), 5), tensor_i64(DIMS(1, 1, 1), wrong[i])}};
+        op_test_expect_error(&test, STRIDER_BAD_MODEL, "is outside [0, 2)");
+    }
+    for (int hide = 0; hide < 2; hide++) {
+        OpTest smaller = {.op = "MaxUnpool",
+                          .opset = 11,
+                          .attrs = {attr_ints("kernel_shape", 2)},
+                          .n_inputs = 3,
+                          .hide_inputs = hide,
+                          .inputs = {tensor_f32(DIMS(1, 1, 1), 5), tensor_i64(DIMS(1, 1, 1), 1),
+                                     tensor_i64(DIMS(3), 1, 1, 1)}};
+        op_test_expect_error(&smaller, STRIDER_BAD_MODEL, "output_shape");
+    }
+}
+
+static void col2im_adds_where_windows_overlap(void **state) {
+    (void)state;
+    for (int hide = 0; hide < 2; hide++) {
+        OpTest test = {.op = "Col2Im",
+                       .opset = 18,
+                       .attrs = {attr_ints("pads", 1, 0)},
+                       .n_inputs = 3,
+                       .hide_inputs = hide,
+                       .inputs = {tensor_f32(DIMS(1, 2, 3), 1, 2, 3, 10, 20, 30), tensor_i64(DIMS(1), 3),
+                                  tensor_i64(DIMS(1), 2)}};
+        Tensor y = tensor_f32(DIMS(1, 1, 3), 12, 23, 30);
+        op_test_expect(&test, &y);
+    }
+}
+
+static void col2im_refuses_what_does_not_fit(void **state) {
+    (void)state;
+    const struct {
+        Tensor image, block;
+        const char *message;
+    } cases[] = {
+        {tensor_i64(DIMS(1), 5), tensor_i64(DIMS(1), 2), "3 columns, but the image has 4 windows"},
+        {tensor_i64(DIMS(1), 5), tensor_i64(DIMS(1), 3), "2 rows are no multiple of a block of 3"},
+        {tensor_i64(DIMS(1), 1), tensor_i64(DIMS(1), 2), "larger than the padded image"},
+        {tensor_i64(DIMS(1), -5), tensor_i64(DIMS(1), 2), "must be positive"},
+        {tensor_i64(DIMS(2), 2, 2), tensor_i64(DIMS(1), 2), "image_shape has 2 values and block_shape 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OpTest test = {
+            .op = "Col2Im",
+            .opset = 18,
+            .n_inputs = 3,
+            .inputs = {tensor_f32(DIMS(1, 2, 3), 1, 2, 3, 10, 20, 30), cases[i].image, cases[i].block}};
+        op_test_expect_error(&test, STRIDER_BAD_MODEL, cases[i].message);
+    }
+    for (int hide = 0; hide < 2; hide++) {
+        OpTest pads = {
+            .op = "Col2Im",
+            .opset = 18,
+            .attrs = {attr_ints("pads", 1, 0, 1, 0)},
+            .n_inputs = 3,
+            .hide_inputs = hide,
+            .inputs = {tensor_f32(DIMS(1, 1, 1), 1), tensor_i64(DIMS(1), 1), tensor_i64(DIMS(1), 1)}};
+        op_test_expect_error(&pads, STRIDER_BAD_MODEL, "strides, dilations or pads");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(max_pool_never_lets_padding_win),
@@ -220,6 +316,11 @@ int main(void) {
         cmocka_unit_test(lp_pool_takes_the_norm),
         cmocka_unit_test(global_pools_reduce_all_spatial_dimensions),
         cmocka_unit_test(pools_refuse_what_does_not_fit),
+        cmocka_unit_test(max_unpool_puts_elements_back),
+        cmocka_unit_test(max_unpool_keeps_coordinates_in_a_larger_output),
+        cmocka_unit_test(max_unpool_never_writes_outside),
+        cmocka_unit_test(col2im_adds_where_windows_overlap),
+        cmocka_unit_test(col2im_refuses_what_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
