@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Random cases of convolutions, pools, normalisations, softmax and products, computed by PyTorch in float64.
+"""Random cases of convolutions, pools, normalisations, softmax and products, computed by PyTorch in float64, and of operators that move
+elements, by NumPy.
 
     make_reference.py OUTPUT [--seed N] [--cases N]
 
@@ -211,6 +212,73 @@ def normalisations(out):
     out.case("LpNormalization", 1, dict(p=p, axis=axis), [x], [F.normalize(xd, p, axis)])
 
 
+def int64(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def movement(out):
+    """Operators that move elements and compute none: by NumPy, whose indexing says it most plainly, and torch."""
+    rank = R(1, 4)
+    shape = sizes(1, 5, rank)
+    x = np.random.default_rng(R(0, 1 << 30)).standard_normal(shape).astype(np.float32)
+    order = random.sample(range(rank), rank)
+    out.case("Transpose", random.choice([1, 13]), dict(perm=order), [x], [x.transpose(order)])
+    axis, parts = R(-rank, rank - 1), R(1, 3)
+    others = [np.concatenate([x] * R(1, 2), axis) for _ in range(parts)]
+    out.case("Concat", random.choice([4, 13]), dict(axis=axis), others, [np.concatenate(others, axis)])
+    cuts = sorted(R(0, shape[axis]) for _ in range(2))
+    pieces = np.split(x, cuts, axis)
+    out.case("Split", 13, dict(axis=axis), [x, int64(*(p.shape[axis] for p in pieces))], pieces)
+    starts, ends, steps = ([R(-7, 7) for _ in shape] for _ in range(3))
+    steps = [step or 1 for step in steps]
+    sliced = x[tuple(slice(begin, end) for begin, end in zip(starts, ends))]
+    out.case("Slice", random.choice([10, 11, 13]), {}, [x, int64(*starts), int64(*ends), int64(*range(rank))], [sliced])
+    backwards = x[tuple(slice(None, None, step) for step in steps)]
+    far = [1 << 62 if step > 0 else -(1 << 62) for step in steps]
+    out.case("Slice", 13, {}, [x, int64(*(-f for f in far)), int64(*far), int64(*range(rank)), int64(*steps)], [backwards])
+    indices = np.random.default_rng(R(0, 1 << 30)).integers(-shape[axis], shape[axis], [2, R(1, 3)])
+    out.case("Gather", 13, dict(axis=axis), [x, indices], [np.take(x, indices, axis)])
+    along = np.array(np.random.default_rng(R(0, 1 << 30)).integers(-shape[axis], shape[axis], shape), dtype=np.int64)
+    out.case("GatherElements", 13, dict(axis=axis), [x, along], [np.take_along_axis(x, along, axis)])
+    before, after = ([R(0, 2) for _ in shape] for _ in range(2))
+    pads = list(zip(before, after))
+    out.case("Pad", random.choice([11, 13, 18]), dict(mode="constant"), [x, int64(*before, *after), np.float32(1.5)],
+             [np.pad(x, pads, constant_values=1.5)])
+    out.case("Pad", 18, dict(mode="edge"), [x, int64(*before, *after)], [np.pad(x, pads, mode="edge")])
+    out.case("Pad", 19, dict(mode="wrap"), [x, int64(*before, *after)], [np.pad(x, pads, mode="wrap")])
+    inside = [(min(b, n - 1), min(a, n - 1)) for (b, a), n in zip(pads, shape)]
+    out.case("Pad", 13, dict(mode="reflect"), [x, int64(*(b for b, _ in inside), *(a for _, a in inside))],
+             [np.pad(x, inside, mode="reflect")])
+    cropped = x[tuple(slice(b if n > b + a else 0, n - a if n > b + a else n) for b, a, n in zip(before, after, shape))]
+    crop = [(b, a) if n > b + a else (0, 0) for b, a, n in zip(before, after, shape)]
+    out.case("Pad", 13, {}, [x, int64(*(-b for b, _ in crop), *(-a for _, a in crop))], [cropped])
+    repeats = [R(1, 3) for _ in shape]
+    out.case("Tile", random.choice([6, 13]), {}, [x, int64(*repeats)], [np.tile(x, repeats)])
+    one = x[tuple(slice(0, 1) if R(0, 1) else slice(None) for _ in shape)]
+    target = [R(1, 2)] + list(shape)
+    out.case("Expand", random.choice([8, 13]), {}, [one, int64(*target)], [np.broadcast_to(one, target)])
+    out.case("Reshape", random.choice([5, 13, 14]), {}, [x, int64(-1, shape[-1])], [x.reshape(-1, shape[-1])])
+    out.case("Unsqueeze", 13, {}, [x, int64(0, -1)], [x[None, ..., None]])
+    out.case("Squeeze", 13, {}, [x[None, ..., None], int64(0, -1)], [x])
+    out.case("Flatten", 13, dict(axis=axis), [x], [x.reshape(int(np.prod(shape[:axis % rank])), -1)])
+
+
+def resize(out):
+    x = torch.randn(1, R(1, 3), R(1, 6), R(1, 6))
+    size = [R(1, 9), R(1, 9)]
+    for mode, corners, coordinates in (("linear", False, "half_pixel"), ("linear", True, "align_corners"),
+                                       ("cubic", False, "half_pixel"), ("cubic", True, "align_corners")):
+        if not corners or min(size) > 1:
+            out.case("Resize", random.choice([11, 13, 18, 19]),
+                     dict(mode=mode, coordinate_transformation_mode=coordinates, cubic_coeff_a=-0.75),
+                     [x, None, None, int64(1, x.shape[1], *size)],
+                     [F.interpolate(x.double(), size, mode={"linear": "bilinear", "cubic": "bicubic"}[mode], align_corners=corners)])
+    out.case("Resize", 13, dict(mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+             [x, None, None, int64(1, x.shape[1], *size)], [F.interpolate(x.double(), size, mode="nearest")])
+    out.case("Resize", 13, dict(mode="nearest", coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil"),
+             [x, None, None, int64(1, x.shape[1], *size)], [F.interpolate(x.double(), size, mode="nearest-exact")])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output")
@@ -224,6 +292,9 @@ def main():
         for _ in range(options.cases):
             for function in (conv, conv, conv_transpose, max_pool, average_pool, softmax, gemm, matmul, normalisations):
                 function(out)
+        for _ in range(options.cases):
+            movement(out)
+            resize(out)
     print(f"{out.cases} cases")
 
 
