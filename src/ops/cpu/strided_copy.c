@@ -6,6 +6,7 @@
 #include "base/size.h"
 
 enum {
+    MOST_PIECES = 4096,     /* of a run: more would take long to find */
     TASK_BYTES = 64 * 1024, /* that a task moves, where there is that much */
     LONG_RUN = 2048,        /* bytes; from here on each run is a unit */
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
@@ -138,7 +139,7 @@ static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) 
     if (last < 0 || job->in[last] != element_bytes || job->out[last] != element_bytes)
         return;
     /* Long runs are cut, so that several tasks can share them. */
-    int64_t run = job->dims[last] * element_bytes, pieces = run / TASK_BYTES;
+    int64_t run = job->dims[last] * element_bytes, pieces = i64_min(run / TASK_BYTES, MOST_PIECES);
     while (pieces > 1 && job->dims[last] % pieces)
         pieces--;
     job->rank--;
