@@ -68,6 +68,8 @@ const char *slice_resolve(const SliceAttrs *attrs, const Shape *x, int n_inputs,
         bounds->step[axis] = step;
         resolve_dim(x->dims[axis], list_item(attrs->starts, starts, i), list_item(attrs->ends, ends, i), step,
                     &bounds->begin[axis], &bounds->count[axis]);
+        if (bounds->count[axis] <= 1)
+            bounds->step[axis] = 1; /* never taken, and maybe too large to multiply */
     }
     return NULL;
 }

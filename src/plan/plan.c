@@ -78,6 +78,19 @@ Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n
     return STRIDER_OK;
 }
 
+/* Kernels are never asked about tensors that no arena could hold: their arithmetic on sizes may rely on it.
+ */
+static Status check_size(PlanBuilder *builder, const Value *value, const Type *type) {
+    size_t size_bytes;
+    const uint64_t most = builder->request->max_arena_bytes;
+    if (type_size(type, &size_bytes) && size_bytes <= most && size_bytes < INT64_MAX / 256)
+        return STRIDER_OK;
+    char text[SHAPE_TEXT];
+    return fail(builder->err, STRIDER_LIMIT_EXCEEDED,
+                "value \"%s\" of shape %s needs more than the limit of %llu bytes (max_arena_bytes)",
+                value->name, shape_text(&type->shape, text), (unsigned long long)most);
+}
+
 /* What is known of a node while it is planned; arrays in the builder's scratch region. */
 typedef struct NodeFacts {
     Type *inputs, *outputs;
@@ -193,6 +206,7 @@ static Status plan_nodes(PlanBuilder *builder) {
         for (int i = 0; i < node->n_outputs; i++)
             if (node->outputs[i]) {
                 plan->types[node->outputs[i]->index] = facts.outputs[i];
+                TRY(check_size(builder, node->outputs[i], &facts.outputs[i]));
                 TRY(compare_declared(builder, node, node->outputs[i], &facts.outputs[i]));
             }
         if (can_compute(node, &facts))
@@ -254,6 +268,8 @@ static Status take_given(PlanBuilder *builder) {
             plan->types[i] = value->constant->type;
             plan->contents[i] = value->constant;
         } else if (given->present) {
+            if (given->type.dtype)
+                TRY(check_size(builder, value, &given->type));
             plan->types[i] = given->type;
             plan->contents[i] = given->contents;
             if (given->contents && !given->data)
