@@ -134,14 +134,14 @@ static int parse_valued(const char *option, char *value, Options *options) {
         return parse_tolerance(option, value, &options->seconds);
     if (strcmp(option, "--max-error") == 0)
         return parse_tolerance(option, value, &options->max_error);
+    if (strcmp(option, "--warmup") == 0)
+        return parse_count(option, value, &options->warmup);
+    if (strcmp(option, "--sort") == 0)
+        return parse_sort(value, options);
     if (strcmp(option, "--labels") == 0)
         options->labels = value;
     else if (strcmp(option, "--top") == 0)
         options->top = atoi(value) > 0 ? atoi(value) : 1;
-    else if (strcmp(option, "--warmup") == 0)
-        return parse_count(option, value, &options->warmup);
-    else if (strcmp(option, "--sort") == 0)
-        return parse_sort(value, options);
     else if (strcmp(option, "--format") == 0)
         options->format = value;
     else

@@ -6,7 +6,7 @@
 
 enum { LEAST_RUNS = 5, DEFAULT_WARMUP = 3 };
 
-double now_ms(void) {
+static double now_ms(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
@@ -28,7 +28,7 @@ static int make_inputs(const Options *options, Timed *timed) {
     return status;
 }
 
-strider_status timed_run(Timed *timed, strider_error *error) {
+static strider_status run_once(Timed *timed, strider_error *error) {
     for (size_t i = 0; i < timed->n_outputs; i++)
         timed->outputs[i] = (strider_tensor){0};
     return strider_session_run(timed->session, timed->inputs.tensors, timed->inputs.count, timed->outputs,
@@ -55,7 +55,7 @@ int timed_make(const Options *options, Timed *timed) {
         strider_session_prepare(timed->session, timed->inputs.tensors, timed->inputs.count, &error))
         return report_error(path, &error);
     const double ready = now_ms();
-    if (timed_run(timed, &error))
+    if (run_once(timed, &error))
         return report_error(path, &error);
     timed->plan_ms = ready - planned;
     timed->first_run_ms = now_ms() - ready;
@@ -75,12 +75,12 @@ int timed_repeat(Timed *timed, const Options *options, void (*each)(void *contex
     const int warmup = options->warmup < 0 ? DEFAULT_WARMUP : options->warmup;
     const double seconds = options->seconds < 0 ? 2 : options->seconds;
     for (int i = 0; i < warmup; i++)
-        if (timed_run(timed, &error))
+        if (run_once(timed, &error))
             return report_error(options->words[0], &error);
     const double begin = now_ms();
     for (int i = 0; i < LEAST_RUNS || now_ms() - begin < seconds * 1e3; i++) {
         const double before = now_ms();
-        if (timed_run(timed, &error))
+        if (run_once(timed, &error))
             return report_error(options->words[0], &error);
         each(context, now_ms() - before);
     }

@@ -14,15 +14,10 @@ typedef struct Timed {
     double load_ms, plan_ms, first_run_ms;
 } Timed;
 
-/* Milliseconds since some moment. */
-double now_ms(void);
-
 /* Loads options->words[0], makes inputs (random ones where none are given), plans, and runs once.  Returns an
  * exit status after reporting.  timed_free() in any case. */
 int timed_make(const Options *options, Timed *timed);
 void timed_free(Timed *timed);
-/* Runs once more. */
-strider_status timed_run(Timed *timed, strider_error *error);
 /* As long as it was asked for (--seconds, default 2) and at least five times, after --warmup runs (default
  * 3). `each` is called after each run with its milliseconds.  Returns an exit status after reporting. */
 int timed_repeat(Timed *timed, const Options *options, void (*each)(void *context, double ms), void *context);

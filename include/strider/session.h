@@ -19,11 +19,11 @@ typedef struct strider_session_options {
     int max_cached_plans; /* plans are kept for this many sets of input shapes, the oldest leaves first;
                              default 16 */
     uint64_t max_arena_bytes; /* a plan that needs more memory for activations is refused; default 64 GiB */
-    double max_layer_error;   /* algorithms that err by more of a layer's largest output than this, by their
-                                 measured   bounds, are not used.  Default 1e-5: direct sums and Winograd F(2x2)
-                                 and F(4x4);   1e-4 allows F(6x6), which is faster on large images; 0: direct sums
-                                 alone */
-    uint64_t reserved[7];     /* zero */
+    /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
+     * used.  Default 1e-5: direct sums and Winograd F(2x2) and F(4x4); 1e-4 allows F(6x6), which is faster on
+     * large images; 0: direct sums alone. */
+    double max_layer_error;
+    uint64_t reserved[7]; /* zero */
 } strider_session_options;
 
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */

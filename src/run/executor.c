@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/executor.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/team.h"
 #include "graph/op.h"
 
@@ -11,12 +10,6 @@ typedef struct Running {
     Status status; /* written by member 0 before a barrier, read by all after it */
     Error *err;
 } Running;
-
-static uint64_t now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 static Status run_reference(const Execution *execution, const Step *step, Error *err) {
     enum { FEW = 16 };
@@ -77,7 +70,7 @@ static void run_steps(void *context, Team *team, int member) {
     Running *running = context;
     const Execution *execution = running->execution;
     Plan *plan = execution->plan;
-    uint64_t before = execution->profile && member == 0 ? now_ns() : 0;
+    uint64_t before = execution->profile && member == 0 ? clock_ns() : 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
         if (!step->is_reference)
@@ -88,7 +81,7 @@ static void run_steps(void *context, Team *team, int member) {
         if (running->status)
             return;
         if (execution->profile && member == 0) {
-            uint64_t after = now_ns();
+            uint64_t after = clock_ns();
             step->time_ns = after - before;
             before = after;
         }

@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "graph/evaluate.h"
 #include "guarded.h"
@@ -459,9 +459,7 @@ void kernel_test_check_coverage(void) {
  * ----------------------------------------------------------------------------------------------------- */
 
 static double now_s(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    return (double)clock_ns() * 1e-9;
 }
 
 static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, const char *label) {

@@ -7,36 +7,22 @@
 
 #include "base/size.h"
 #include "ops/conv.h"
+#include "ops/cpu/conv_query.h"
 
 enum {
     LEAST_TASKS = 16,
     TASK_FLOATS = 16 * 1024, /* of output; smaller tasks cost more to hand out than they balance */
 };
 
-static ConvGeometry query_geometry(const KernelQuery *query) {
-    return conv_geometry(query->node->attrs, &query->inputs[CONV_X].type.shape,
-                         &query->inputs[CONV_W].type.shape);
-}
-
 static bool depthwise_accepts(KernelQuery *query) {
-    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
-    if (!cpu_is_f32(query, CONV_X) || x->type.shape.rank > 4 || !w->constant ||
-        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
-        shape_elements(&query->outputs[0].type.shape) == 0)
+    if (!conv_accepts_blocked(query, query->width))
         return false;
-    ConvGeometry g = query_geometry(query);
-    if (g.group != g.in_channels || g.group != g.out_channels)
-        return false;
-    query->inputs[CONV_X].layout = query->outputs[0].layout = query->width;
-    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
-        query->inputs[i].packed = true;
-    if (query->n_inputs > CONV_RESIDUAL)
-        query->inputs[CONV_RESIDUAL].layout = query->width;
-    return true;
+    const ConvGeometry g = conv_query_geometry(query);
+    return g.group == g.in_channels && g.group == g.out_channels;
 }
 
 static double depthwise_cost(const KernelQuery *query) {
-    ConvGeometry g = query_geometry(query);
+    ConvGeometry g = conv_query_geometry(query);
     double vectors = (double)(g.batch * ceil_div(g.out_channels, query->width)), taps = 1;
     for (int i = 0; i < g.spatial; i++) {
         vectors *= (double)g.dims[i].out;
@@ -90,7 +76,7 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
 static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     static const WindowDim one = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .dilation = 1};
     const ConvAttrs *attrs = query->node->attrs;
-    ConvGeometry g = query_geometry(query);
+    ConvGeometry g = conv_query_geometry(query);
     DepthwiseArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     args->y = g.spatial == 1 ? one : g.dims[0];

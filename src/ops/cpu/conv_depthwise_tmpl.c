@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution: a tile of pixels of one block in registers, over the taps of its window.  Rows of
- * the window outside the input are left out; so are columns, which only windows at a row's ends have. */
+ * the window outside the input are left out; columns outside, which only windows at a row's ends have, read
+ * as zeros in the usual windows and are left out in all others. */
 #include "ops/conv.h"
 #include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv_depthwise.h"

@@ -16,6 +16,7 @@
 #include "base/size.h"
 #include "ops/conv.h"
 #include "ops/cpu/conv_pack.h"
+#include "ops/cpu/conv_query.h"
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/cpu.h"
 #include "ops/kernel.h"
@@ -219,26 +220,30 @@ static WindowDim rows_of(const ConvGeometry *g) {
     return g->spatial == 2 ? g->dims[0] : (WindowDim){1, 1, 1, 1, 1, 0, 0};
 }
 
-static bool is_pointwise(const ConvGeometry *g) {
+/* 1x1 without padding, at any stride. */
+static bool is_unpadded_1x1(const ConvGeometry *g) {
     for (int i = 0; i < g->spatial; i++)
-        if (g->dims[i].kernel != 1 || g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
+        if (g->dims[i].kernel != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
             return false;
     return true;
 }
 
-/* A 1x1 convolution whose rows are every other pixel of some rows. */
-static bool is_every_other(const ConvGeometry *g) {
-    for (int i = 0; i < g->spatial; i++)
-        if (g->dims[i].kernel != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
-            return false;
-    return g->dims[g->spatial - 1].stride == 2;
-}
-
+/* Padded or with a stride. */
 static bool needs_copy(const ConvGeometry *g) {
     for (int i = 0; i < g->spatial; i++)
         if (g->dims[i].stride != 1 || g->dims[i].pad_begin || g->dims[i].pad_end)
             return true;
     return false;
+}
+
+/* Each output pixel is one input pixel's: the image may be seen as one row. */
+static bool is_pointwise(const ConvGeometry *g) {
+    return is_unpadded_1x1(g) && !needs_copy(g);
+}
+
+/* The rows are every other pixel of some input rows. */
+static bool is_every_other(const ConvGeometry *g) {
+    return is_unpadded_1x1(g) && g->dims[g->spatial - 1].stride == 2;
 }
 
 static Status make_taps(DirectArgs *args, PrepareContext *ctx) {

@@ -14,12 +14,6 @@ typedef struct ConvPack {
     uint64_t size_bytes;
 } ConvPack;
 
-ConvGeometry conv_query_geometry(const KernelQuery *query);
-
-/* Whether a convolution of one or two dimensions can have `input` as layout of its input and blocked output:
- * f32 with constant weights, bias and scale.  Fills in the layouts. */
-bool conv_accepts_blocked(KernelQuery *query, Layout input);
-
 /* The weights at CONV_W, scaled by the constant at CONV_SCALE where there is one, for tiles of `count` output
  * blocks and input blocks of `lanes` channels.  Shared with other plans and kernels that ask for the same. */
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,

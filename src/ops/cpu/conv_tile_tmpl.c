@@ -107,51 +107,33 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         tile_run(tile, BLOCKS, PIXELS, 1);                                                                   \
     }
 
+/* clang-format off */
 #if STRIDER_WIDTH == 16
-#define FOR_TILES(DO)                                                                                        \
-    DO(1, 1)                                                                                                 \
-    DO(1, 2)                                                                                                 \
-    DO(1, 3)                                                                                                 \
-    DO(1, 4)                                                                                                 \
-    DO(1, 5)                                                                                                 \
-    DO(1, 6)                                                                                                 \
-    DO(1, 7)                                                                                                 \
-    DO(1, 8)                                                                                                 \
-    DO(1, 9)                                                                                                 \
-    DO(1, 10) DO(1, 11) DO(1, 12) DO(1, 13) DO(1, 14) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6)  \
-        DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) DO(2, 11) DO(2, 12) DO(2, 13) DO(2, 14) DO(3, 1) DO(3, 2)       \
-            DO(3, 3) DO(3, 4) DO(3, 5) DO(3, 6) DO(3, 7) DO(3, 8) DO(3, 9) DO(4, 1) DO(4, 2) DO(4, 3)        \
-                DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
-#define MOST_PIXELS                                                                                          \
-    { 0, 14, 14, 9, 7 }
+#define FOR_TILES(DO) \
+    DO(1, 1) DO(1, 2) DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) \
+    DO(1, 11) DO(1, 12) DO(1, 13) DO(1, 14) \
+    DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) \
+    DO(2, 11) DO(2, 12) DO(2, 13) DO(2, 14) \
+    DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) DO(3, 5) DO(3, 6) DO(3, 7) DO(3, 8) DO(3, 9) \
+    DO(4, 1) DO(4, 2) DO(4, 3) DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
+#define MOST_PIXELS { 0, 14, 14, 9, 7 }
 #elif STRIDER_WIDTH == 8
-#define FOR_TILES(DO)                                                                                        \
-    DO(1, 1)                                                                                                 \
-    DO(1, 2)                                                                                                 \
-    DO(1, 3)                                                                                                 \
-    DO(1, 4)                                                                                                 \
-    DO(1, 5)                                                                                                 \
-    DO(1, 6)                                                                                                 \
-    DO(1, 7)                                                                                                 \
-    DO(1, 8)                                                                                                 \
-    DO(1, 9)                                                                                                 \
-    DO(1, 10) DO(1, 11) DO(1, 12) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(3, 1) DO(3, 2)    \
-        DO(3, 3) DO(3, 4) DO(4, 1) DO(4, 2) DO(4, 3)
-#define MOST_PIXELS                                                                                          \
-    { 0, 12, 6, 4, 3 }
+#define FOR_TILES(DO) \
+    DO(1, 1) DO(1, 2) DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) \
+    DO(1, 11) DO(1, 12) \
+    DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) \
+    DO(3, 1) DO(3, 2) DO(3, 3) DO(3, 4) \
+    DO(4, 1) DO(4, 2) DO(4, 3)
+#define MOST_PIXELS { 0, 12, 6, 4, 3 }
 #else
-#define FOR_TILES(DO)                                                                                        \
-    DO(1, 1)                                                                                                 \
-    DO(1, 2)                                                                                                 \
-    DO(1, 3)                                                                                                 \
-    DO(1, 4)                                                                                                 \
-    DO(1, 5)                                                                                                 \
-    DO(1, 6)                                                                                                 \
-    DO(1, 7)                                                                                                 \
-    DO(1, 8) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(3, 1) DO(3, 2) DO(3, 3) DO(4, 1) DO(4, 2)
-#define MOST_PIXELS                                                                                          \
-    { 0, 8, 5, 3, 2 }
+#define FOR_TILES(DO) \
+    DO(1, 1) DO(1, 2) DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) \
+    DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) \
+    DO(3, 1) DO(3, 2) DO(3, 3) \
+    DO(4, 1) DO(4, 2)
+#define MOST_PIXELS { 0, 8, 5, 3, 2 }
 #endif
+/* clang-format on */
 
 FOR_TILES(TILE)
 

@@ -10,6 +10,7 @@
 
 #include "base/size.h"
 #include "ops/conv.h"
+#include "ops/cpu/conv_query.h"
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/cpu.h"
 
@@ -303,21 +304,12 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
 }
 
 static bool conv_transpose_accepts(KernelQuery *query) {
-    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
-    if (x->type.dtype != STRIDER_F32 || x->type.shape.rank > 4 || !w->constant ||
-        !cpu_optional_constant(query, CONV_B) || !cpu_optional_constant(query, CONV_SCALE) ||
-        shape_elements(&query->outputs[0].type.shape) == 0 || shape_elements(&x->type.shape) == 0)
+    if (!conv_accepts_blocked(query, query->width) || shape_elements(&query->inputs[CONV_X].type.shape) == 0)
         return false;
-    ConvGeometry g = query_geometry(query);
+    const ConvGeometry g = query_geometry(query);
     for (int i = 0; i < g.spatial; i++)
         if (g.dims[i].dilation != 1 || g.dims[i].stride > 64)
             return false;
-    query->inputs[CONV_X].layout = query->width;
-    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
-        query->inputs[i].packed = true;
-    if (query->n_inputs > CONV_RESIDUAL)
-        query->inputs[CONV_RESIDUAL].layout = query->width;
-    query->outputs[0].layout = query->width;
     return true;
 }
 

@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "ops/conv.h"
 #include "ops/cpu/conv_pack.h"
+#include "ops/cpu/conv_query.h"
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/conv_winograd.h"
 #include "ops/cpu/cpu.h"
@@ -30,27 +31,33 @@ enum {
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     SUMS_BYTES = 512 * 1024,  /* products of one run of output blocks, before the inverse transform */
     LEAST_TASKS = 16,
+    MOST_WIDTH = 16, /* floats in the widest vector */
 };
 
+/* What follows from a choice of m, for the cost as for the plan. */
+typedef struct WinogradCut {
+    int m, frequencies, count;         /* count: output blocks of a register tile */
+    int64_t tiles_y, tiles_x, n_tiles; /* n_tiles: of all images */
+    int64_t in_blocks, out_blocks;
+    bool weights_first;
+    int64_t task_tiles;   /* tiles that pass the products together */
+    int64_t piece_blocks; /* input blocks whose weights are transformed together */
+} WinogradCut;
+
 typedef struct WinogradArgs {
+    WinogradCut cut;
     const ConvTiles *tiles;
     const WinogradTransform *transform;
     const Epilogue *epilogue;
     ConvPack pack;
-    const float *bias, *no_bias;
-    int64_t *taps; /* a single 0 */
+    const float *bias;
     WindowDim y, x;
-    int width, m, frequencies;
-    int64_t in_blocks, last_lanes, out_blocks, out_channels, in_channels;
-    int64_t tiles_y, tiles_x, n_tiles; /* n_tiles: of all images */
-    bool weights_first;
-    int64_t task_tiles;                     /* tiles that pass the products together */
-    int64_t piece_blocks;                   /* input blocks whose weights are transformed together */
+    int width;
+    int64_t last_lanes, in_channels, out_channels;
     int64_t input_stride, input_tiles;      /* of transformed input: of a frequency, tiles in a block's row */
     int64_t weights_stride, weights_floats; /* of transformed weights: of a frequency, of a run of blocks */
     int64_t sums_stride;                    /* of a frequency */
     int64_t input_floats;                   /* of a task's transformed input, before its sums */
-    bool has_residual;
 } WinogradArgs;
 
 /* A frequency's stride is an odd number of vectors, so that the frequencies of one tile do not fall into the
@@ -60,7 +67,7 @@ static int64_t odd_stride(int64_t vectors, int width) {
 }
 
 static int64_t lanes_of(const WinogradArgs *args, int64_t in_block) {
-    return in_block == args->in_blocks - 1 ? args->last_lanes : args->width;
+    return in_block == args->cut.in_blocks - 1 ? args->last_lanes : args->width;
 }
 
 /* --- the three transforms
@@ -71,14 +78,15 @@ typedef struct TilePlace {
 } TilePlace;
 
 static TilePlace place_of(const WinogradArgs *args, int64_t tile) {
-    int64_t row = tile / args->tiles_x;
-    return (TilePlace){row / args->tiles_y, row % args->tiles_y * args->m, tile % args->tiles_x * args->m};
+    int64_t row = tile / args->cut.tiles_x;
+    return (TilePlace){row / args->cut.tiles_y, row % args->cut.tiles_y * args->cut.m,
+                       tile % args->cut.tiles_x * args->cut.m};
 }
 
 /* A tile that reaches over the image's edge, with zeros there. */
 static const float *copy_edge_tile(const WinogradArgs *args, const float *plane, int64_t y, int64_t x,
                                    float *copy) {
-    const int n = args->m + 2, width = args->width;
+    const int n = args->cut.m + 2, width = args->width;
     memset(copy, 0, (size_t)(n * n * width) * sizeof *copy);
     const int64_t begin = i64_max(0, -x), end = i64_min(n, args->x.in - x);
     for (int64_t row = i64_max(0, -y); row < n && y + row < args->y.in && begin < end; row++)
@@ -90,12 +98,12 @@ static const float *copy_edge_tile(const WinogradArgs *args, const float *plane,
 /* Tiles [first, first + count) of one input block to consecutive places. */
 static void transform_input(const WinogradArgs *args, const float *input, int64_t block, int64_t first,
                             int64_t count, float *to) {
-    float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * 16];
-    const int n = args->m + 2, width = args->width;
+    float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * MOST_WIDTH];
+    const int n = args->cut.m + 2, width = args->width;
     const int64_t plane_floats = args->y.in * args->x.in * width;
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(args, first + i);
-        const float *plane = input + (place.image * args->in_blocks + block) * plane_floats;
+        const float *plane = input + (place.image * args->cut.in_blocks + block) * plane_floats;
         const int64_t y = place.y - args->y.pad_begin, x = place.x - args->x.pad_begin;
         const bool inside = y >= 0 && x >= 0 && y + n <= args->y.in && x + n <= args->x.in;
         if (inside)
@@ -122,10 +130,10 @@ static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks
 
 static void transform_output(const WinogradArgs *args, const KernelCall *call, const TileBlocks *blocks,
                              int64_t first, int64_t count, const float *sums) {
-    const int width = args->width, m = args->m;
+    const int width = args->width, m = args->cut.m;
     const int64_t plane = args->y.out * args->x.out * width;
     float *out = call->outputs[0];
-    const float *residual = args->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
+    const float *residual = args->epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
     for (int o = 0; o < blocks->count; o++) {
         const int64_t block = blocks->first + o;
         WinogradStore store = {.bias = args->bias + block * width,
@@ -134,13 +142,13 @@ static void transform_output(const WinogradArgs *args, const KernelCall *call, c
                                .lanes = (int)i64_min(width, args->out_channels - block * width)};
         for (int64_t i = 0; i < count; i++) {
             TilePlace place = place_of(args, first + i);
-            const int64_t at =
-                (place.image * args->out_blocks + block) * plane + (place.y * args->x.out + place.x) * width;
+            const int64_t at = (place.image * args->cut.out_blocks + block) * plane +
+                               (place.y * args->x.out + place.x) * width;
             store.out = out + at;
             store.residual = residual ? residual + at : NULL;
             store.rows = (int)i64_min(m, args->y.out - place.y);
             store.columns = (int)i64_min(m, args->x.out - place.x);
-            args->transform->output(sums + (o * args->task_tiles + i) * width, args->sums_stride, &store);
+            args->transform->output(sums + (o * args->cut.task_tiles + i) * width, args->sums_stride, &store);
         }
     }
 }
@@ -158,20 +166,22 @@ typedef struct Products {
 } Products;
 
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
-    const Epilogue none = {0};
+    static const Epilogue none = {0};
+    static const float no_bias[TILE_MAX_BLOCKS * MOST_WIDTH];
+    static const int64_t no_offset[1];
     ConvTile tile = {.in_block_stride = args->input_tiles * args->width,
                      .n_in_blocks = products->n_blocks,
                      .lanes = args->width,
                      .last_lanes = (int)lanes_of(args, products->first_block + products->n_blocks - 1),
-                     .taps = args->taps,
+                     .taps = no_offset,
                      .n_taps = 1,
-                     .bias = args->no_bias,
-                     .out_block_stride = args->task_tiles * args->width,
+                     .bias = no_bias,
+                     .out_block_stride = args->cut.task_tiles * args->width,
                      .out_pixel_stride = args->width,
                      .epilogue = &none,
                      .out_lanes = args->width};
     const int64_t n = tile_count(args->tiles, products->n_tiles, blocks->count);
-    for (int64_t f = 0; f < args->frequencies; f++) {
+    for (int64_t f = 0; f < args->cut.frequencies; f++) {
         tile.weights = products->weights + f * args->weights_stride;
         for (int64_t i = 0; i < n; i++) {
             const int64_t begin = i * products->n_tiles / n, end = (i + 1) * products->n_tiles / n;
@@ -188,7 +198,7 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
 
 static void begin_with_weights(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
-    const int64_t run = task / args->in_blocks, block = task % args->in_blocks;
+    const int64_t run = task / args->cut.in_blocks, block = task % args->cut.in_blocks;
     const TileBlocks *blocks = &args->pack.blocks[run];
     transform_weights(args, blocks, block, 1,
                       (float *)call->workspace + run * args->weights_floats +
@@ -197,9 +207,10 @@ static void begin_with_weights(const KernelCall *call, int64_t task) {
 
 static void run_tiles(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
-    const int64_t first = task * args->task_tiles, count = i64_min(args->task_tiles, args->n_tiles - first);
+    const int64_t first = task * args->cut.task_tiles,
+                  count = i64_min(args->cut.task_tiles, args->cut.n_tiles - first);
     float *input = call->scratch, *sums = input + args->input_floats;
-    for (int64_t block = 0; block < args->in_blocks; block++)
+    for (int64_t block = 0; block < args->cut.in_blocks; block++)
         transform_input(args, call->inputs[CONV_X], block, first, count,
                         input + block * args->input_tiles * args->width);
     for (int64_t run = 0; run < args->pack.n_blocks; run++) {
@@ -207,7 +218,7 @@ static void run_tiles(const KernelCall *call, int64_t task) {
         Products products = {.input = input,
                              .weights = (const float *)call->workspace + run * args->weights_floats,
                              .sums = sums,
-                             .n_blocks = args->in_blocks,
+                             .n_blocks = args->cut.in_blocks,
                              .n_tiles = count};
         multiply(args, blocks, &products);
         transform_output(args, call, blocks, first, count, sums);
@@ -219,7 +230,7 @@ static void run_tiles(const KernelCall *call, int64_t task) {
 
 static void begin_with_input(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
-    transform_input(args, call->inputs[CONV_X], task, 0, args->n_tiles,
+    transform_input(args, call->inputs[CONV_X], task, 0, args->cut.n_tiles,
                     (float *)call->workspace + task * args->input_tiles * args->width);
 }
 
@@ -227,11 +238,11 @@ static void run_blocks(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     const TileBlocks *blocks = &args->pack.blocks[task];
     float *weights = call->scratch, *sums = weights + args->weights_floats;
-    for (int64_t first = 0; first < args->n_tiles; first += args->task_tiles) {
-        const int64_t count = i64_min(args->task_tiles, args->n_tiles - first);
-        for (int64_t block = 0; block < args->in_blocks; block += args->piece_blocks) {
-            const int64_t n = i64_min(args->piece_blocks, args->in_blocks - block);
-            if (first == 0 || args->piece_blocks < args->in_blocks)
+    for (int64_t first = 0; first < args->cut.n_tiles; first += args->cut.task_tiles) {
+        const int64_t count = i64_min(args->cut.task_tiles, args->cut.n_tiles - first);
+        for (int64_t block = 0; block < args->cut.in_blocks; block += args->cut.piece_blocks) {
+            const int64_t n = i64_min(args->cut.piece_blocks, args->cut.in_blocks - block);
+            if (first == 0 || args->cut.piece_blocks < args->cut.in_blocks)
                 transform_weights(args, blocks, block, n, weights);
             Products products = {.input = (const float *)call->workspace +
                                           (block * args->input_tiles + first) * args->width,
@@ -249,18 +260,6 @@ static void run_blocks(const KernelCall *call, int64_t task) {
 
 /* --- preparing
  * ------------------------------------------------------------------------------------------------- */
-
-/* What follows from a choice of m, for the cost as for the plan. */
-typedef struct WinogradCut {
-    int m, frequencies, count; /* count: output blocks of a register tile */
-    int64_t tiles_y, tiles_x, n_tiles, in_blocks, out_blocks;
-    bool weights_first;
-    int64_t task_tiles, piece_blocks;
-} WinogradCut;
-
-static int64_t multiple(int64_t value, int64_t of) {
-    return ceil_div(value, of) * of;
-}
 
 static WinogradCut cut_work(const ConvGeometry *g, const ConvTiles *tiles, int width, int m) {
     WinogradCut cut = {.m = m, .frequencies = (m + 2) * (m + 2)};
@@ -291,7 +290,7 @@ static WinogradCut cut_work(const ConvGeometry *g, const ConvTiles *tiles, int w
         cut.piece_blocks =
             i64_min(i64_max(PIECE_BYTES / (cut.frequencies * width * cut.count * vector), 1), cut.in_blocks);
     else
-        cut.task_tiles = i64_min(multiple(i64_max(SUMS_BYTES / sums, most), most), cut.n_tiles);
+        cut.task_tiles = i64_min(ceil_div(i64_max(SUMS_BYTES / sums, most), most) * most, cut.n_tiles);
     return cut;
 }
 
@@ -312,18 +311,19 @@ static double cut_cost(const WinogradCut *cut, const ConvGeometry *g, const Conv
     double input = tiles_all * (double)cut->in_blocks * (4.0 * f + 20);
     double output = tiles_all * out_blocks * (4.0 * f + 20);
     double wide = width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
-    return (3000 + (products + (weights + input + output) * wide) * width / 56.0);
+    return 3000 + (products + (weights + input + output) * wide) * width / 56.0;
 }
 
-static void set_strides(WinogradArgs *args, const WinogradCut *cut) {
+static void set_strides(WinogradArgs *args) {
+    const WinogradCut *cut = &args->cut;
     const int64_t lanes =
-        (cut->piece_blocks < cut->in_blocks ? cut->piece_blocks * args->width : args->in_channels);
+        cut->piece_blocks < cut->in_blocks ? cut->piece_blocks * args->width : args->in_channels;
     args->input_tiles = cut->weights_first ? cut->task_tiles : cut->n_tiles;
-    args->input_stride = odd_stride(args->in_blocks * args->input_tiles, args->width);
+    args->input_stride = odd_stride(cut->in_blocks * args->input_tiles, args->width);
     args->weights_stride = odd_stride(lanes * cut->count, args->width);
-    args->weights_floats = args->frequencies * args->weights_stride;
-    args->sums_stride = odd_stride(cut->count * args->task_tiles, args->width);
-    args->input_floats = args->frequencies * args->input_stride;
+    args->weights_floats = cut->frequencies * args->weights_stride;
+    args->sums_stride = odd_stride(cut->count * cut->task_tiles, args->width);
+    args->input_floats = cut->frequencies * args->input_stride;
 }
 
 static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prepared *prepared) {
@@ -339,37 +339,25 @@ static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prep
                            .y = g.dims[0],
                            .x = g.dims[1],
                            .width = width,
-                           .m = cut.m,
-                           .frequencies = cut.frequencies,
-                           .in_blocks = cut.in_blocks,
+                           .cut = cut,
                            .last_lanes = g.in_channels - (cut.in_blocks - 1) * width,
-                           .out_blocks = cut.out_blocks,
-                           .out_channels = g.out_channels,
                            .in_channels = g.in_channels,
-                           .tiles_y = cut.tiles_y,
-                           .tiles_x = cut.tiles_x,
-                           .n_tiles = cut.n_tiles,
-                           .weights_first = cut.weights_first,
-                           .task_tiles = cut.task_tiles,
-                           .piece_blocks = cut.piece_blocks,
-                           .has_residual = attrs->epilogue.has_residual};
-    set_strides(args, &cut);
+                           .out_channels = g.out_channels};
+    set_strides(args);
     TRY(conv_pack_weights(query, &g, width, cut.count, ctx, &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, width, ctx, &args->bias));
-    TRY(cpu_take_args(ctx, sizeof *args->taps, &args->taps));
-    TRY(cpu_take_args(ctx, (size_t)(cut.count * width) * sizeof(float), &args->no_bias));
-    const int64_t sums = args->frequencies * args->sums_stride;
+    const int64_t sums = args->cut.frequencies * args->sums_stride;
     if (cut.weights_first) {
         prepared->begin = begin_with_weights;
-        prepared->begin_tasks = args->pack.n_blocks * args->in_blocks;
+        prepared->begin_tasks = args->pack.n_blocks * args->cut.in_blocks;
         prepared->workspace_bytes = (size_t)(args->pack.n_blocks * args->weights_floats) * sizeof(float);
         prepared->scratch_bytes = (size_t)(args->input_floats + sums) * sizeof(float);
         prepared->run = run_tiles;
-        prepared->tasks = ceil_div(args->n_tiles, args->task_tiles);
+        prepared->tasks = ceil_div(args->cut.n_tiles, args->cut.task_tiles);
     } else {
         prepared->begin = begin_with_input;
-        prepared->begin_tasks = args->in_blocks;
+        prepared->begin_tasks = args->cut.in_blocks;
         prepared->workspace_bytes = (size_t)args->input_floats * sizeof(float);
         prepared->scratch_bytes = (size_t)(args->weights_floats + sums) * sizeof(float);
         prepared->run = run_blocks;

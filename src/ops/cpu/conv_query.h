@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all convolution kernels ask of a node. */
+#ifndef OPS_CPU_CONV_QUERY_H
+#define OPS_CPU_CONV_QUERY_H
+
+#include "ops/conv.h"
+#include "ops/kernel.h"
+
+/* Of a Conv. */
+ConvGeometry conv_query_geometry(const KernelQuery *query);
+
+/* Whether a Conv or ConvTranspose of one or two dimensions can have `input` as layout of its input and
+ * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */
+bool conv_accepts_blocked(KernelQuery *query, Layout input);
+
+#endif
