@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes all that bench/run.py needs in one folder: a virtual environment with the peers, the networks with reference
-outputs, and their conversions for ncnn and MNN.  Takes about 8 GB and, mostly for downloads, some minutes."""
+outputs, and their conversions for ncnn and MNN.  Takes about 10 GB and, mostly for downloads, some minutes."""
 import argparse
 import pathlib
 import subprocess

@@ -83,10 +83,20 @@ static void open_sizes_are_held_against_the_declaration_when_they_are_known(void
     expect_error(2, "open", strider("run", model, "ones", NULL));
 }
 
+static void sizes_beyond_all_memory_are_refused_before_planning(void **state) {
+    (void)state;
+    const char *model = write_model("huge.onnx", -1, true);
+    const Result *result = strider("info", model, "--shape", "x=1x1x4000000000x1000000000", NULL);
+    assert_non_null(strstr(expect(0, result)->out, "max_arena_bytes"));
+    result = strider("info", model, "--shape", "x=1x1x100000x300000", NULL);
+    assert_non_null(strstr(expect(0, result)->out, "max_arena_bytes"));
+}
+
 int model_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declared_shape_is_shown_with_the_formula),
         cmocka_unit_test(open_sizes_are_held_against_the_declaration_when_they_are_known),
+        cmocka_unit_test(sizes_beyond_all_memory_are_refused_before_planning),
     };
     return cmocka_run_group_tests_name("declared shapes", tests, NULL, NULL);
 }

@@ -97,6 +97,9 @@ static void slice(void **state) {
     (void)state;
     for (int64_t batch = 1; batch <= 2; batch++) {
         check_slice(DIMS(batch, 48, 5, 7), 1, 0, 16, 1);
+        /* Steps that are never taken. */
+        check_slice(DIMS(batch, 48, 5, 7), 1, 0, 48, INT64_MAX);
+        check_slice(DIMS(batch, 48, 5, 7), 2, 4, -6, INT64_MIN);
         check_slice(DIMS(batch, 48, 5, 7), 1, 16, 48, 1);
         check_slice(DIMS(batch, 35, 5, 7), 1, 16, 35, 1);
         check_slice(DIMS(batch, 35, 5, 7), 1, 16, 34, 1);
