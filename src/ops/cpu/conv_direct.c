@@ -324,7 +324,7 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
     cut_work(args, &g);
     int count = tile_choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
                                    args->out_blocks);
-    TRY(conv_pack_weights(query, &g, args->lanes, count, ctx, &args->pack));
+    TRY(conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     cut_strips(args);

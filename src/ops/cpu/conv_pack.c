@@ -13,7 +13,12 @@ typedef struct Packing {
     int width, lanes;
     int64_t taps;
     const Tensor *weight, *scale; /* scale may be NULL */
+    const ConvTapScales *tap_scales;
 } Packing;
+
+static float tap_scale(const Packing *packing, int64_t tap) {
+    return packing->tap_scales ? packing->tap_scales->of[tap] : 1;
+}
 
 /* One output block of a tile, whose lanes may belong to several groups. */
 static void pack_grouped_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
@@ -30,7 +35,7 @@ static void pack_grouped_block(const Packing *packing, const TileBlocks *blocks,
                 memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
                 to[tile_weight_at(blocks, packing->width, packing->lanes, taps, t,
                                   m / out_group * in_group + c, o) +
-                   (size_t)(m - first)] = value * scale;
+                   (size_t)(m - first)] = value * (scale * tap_scale(packing, t));
             }
     }
 }
@@ -52,12 +57,14 @@ static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, 
             c / packing->lanes == blocks->in_count - 1 ? blocks->last_lanes : packing->lanes;
         float *at = to + tile_weight_at(blocks, packing->width, packing->lanes, taps, 0, c, o);
         for (int64_t t = 0; t < taps;
-             t++, at += of_block * blocks->count * packing->width, source += sizeof(float))
+             t++, at += of_block * blocks->count * packing->width, source += sizeof(float)) {
+            const float of_tap = tap_scale(packing, t);
             for (int lane = 0; lane < lanes; lane++) {
                 float value;
                 memcpy(&value, source + (size_t)lane * lane_bytes, sizeof value);
-                at[lane] = value * scales[lane];
+                at[lane] = value * (scales[lane] * of_tap);
             }
+        }
     }
 }
 
@@ -82,7 +89,7 @@ static void fill_pack(void *context, void *memory, int64_t piece) {
 }
 
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
-                         PrepareContext *ctx, ConvPack *pack) {
+                         const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
     const int64_t out_blocks = ceil_div(g->out_channels, query->width);
     int64_t taps = 1;
     for (int i = 0; i < g->spatial; i++)
@@ -98,14 +105,15 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
         pack->blocks[i].weights_at = floats;
         floats += tile_weights(&pack->blocks[i], query->width, lanes, taps);
     }
-    char key[96];
+    char key[112];
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
-    snprintf(key, sizeof key, "conv %d %d %d %lld %p", query->width, lanes, count, (long long)g->group,
-             (const void *)scale);
+    snprintf(key, sizeof key, "conv %d %d %d %lld %p %s", query->width, lanes, count, (long long)g->group,
+             (const void *)scale, tap_scales ? tap_scales->name : "");
     Packing *packing;
     const void *packed;
     TRY(cpu_take_args(ctx, sizeof *packing, &packing));
-    *packing = (Packing){*g, pack->blocks, query->width, lanes, taps, query->inputs[CONV_W].constant, scale};
+    *packing = (Packing){*g,    pack->blocks, query->width, lanes, taps, query->inputs[CONV_W].constant,
+                         scale, tap_scales};
     pack->size_bytes = floats * sizeof(float);
     const PackFill fill = {fill_pack, pack->n_blocks, packing};
     TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));

@@ -14,9 +14,16 @@ typedef struct ConvPack {
     uint64_t size_bytes;
 } ConvPack;
 
+/* Factors of the taps of a 3 x 3 kernel; the name tells packs with different ones apart. */
+typedef struct ConvTapScales {
+    const char *name;
+    float of[9];
+} ConvTapScales;
+
 /* The weights at CONV_W, scaled by the constant at CONV_SCALE where there is one, for tiles of `count` output
- * blocks and input blocks of `lanes` channels.  Shared with other plans and kernels that ask for the same. */
+ * blocks and input blocks of `lanes` channels; `tap_scales` may be NULL.  Shared with other plans and kernels
+ * that ask for the same. */
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
-                         PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
+                         const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
 
 #endif

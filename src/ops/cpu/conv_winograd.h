@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ops/conv.h"
+#include "ops/cpu/conv_pack.h"
 #include "ops/cpu/cpu.h"
 
 enum {
@@ -29,6 +30,7 @@ typedef struct WinogradStore {
 
 /* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
 typedef struct WinogradTransform {
+    const ConvTapScales *tap_scales; /* that `weights` expects its taps multiplied by; NULL: none */
     /* n x n pixels of a blocked tensor, from `in` on. */
     void (*input)(const float *in, int64_t row_stride, float *to, int64_t frequency_stride);
     /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each

@@ -58,23 +58,23 @@ INLINE void input_1d(const int n, const vf *d, vf *t) {
     }
 }
 
-/* t = G g, for three taps. */
+/* t = G g, for three taps.  F(2 x 2) and F(4 x 4) leave the factors 1 / N'(p) to output_1d(), and F(4 x 4)
+ * has the middle tap multiplied by 1/sqrt 2 when it is packed: then its rows are (1, +-1, 1/2) and (1/2, +-1,
+ * 1). */
 INLINE void weights_1d(const int n, const vf *g, vf *t) {
     if (n == 4) {
-        const vf even = (g[0] + g[2]) * v_set(0.5f), odd = g[1] * v_set(0.5f);
+        const vf even = g[0] + g[2];
         t[0] = g[0];
-        t[1] = even + odd;
-        t[2] = even - odd;
+        t[1] = even + g[1];
+        t[2] = even - g[1];
         t[3] = g[2];
     } else if (n == 6) {
-        const vf even_a = g[0] * v_set(-2.0f / 3) - g[2] * v_set(1.0f / 3),
-                 even_b = g[0] * v_set(1.0f / 6) + g[2] * v_set(1.0f / 3);
-        const vf odd_a = g[1] * v_set(-2.0f / 3 * ROOT_HALF), odd_b = g[1] * v_set(ROOT_TWO / 6);
+        const vf a = g[0] + v_set(0.5f) * g[2], b = v_set(0.5f) * g[0] + g[2];
         t[0] = g[0];
-        t[1] = even_a + odd_a;
-        t[2] = even_a - odd_a;
-        t[3] = even_b + odd_b;
-        t[4] = even_b - odd_b;
+        t[1] = a + g[1];
+        t[2] = a - g[1];
+        t[3] = b + g[1];
+        t[4] = b - g[1];
         t[5] = g[2];
     } else {
         const float a = 1 / (2 * AA * (AA - BB) * (AA - CC)), b = 1 / (2 * BB * (BB - AA) * (BB - CC)),
@@ -97,16 +97,17 @@ INLINE void weights_1d(const int n, const vf *g, vf *t) {
 INLINE void output_1d(const int n, const vf *m, vf *y) {
     const vf even_a = m[1] + m[2], odd_a = m[1] - m[2];
     if (n == 4) {
-        y[0] = m[0] + even_a;
-        y[1] = odd_a + m[3];
+        y[0] = m[0] + v_set(0.5f) * even_a;
+        y[1] = v_set(0.5f) * odd_a + m[3];
         return;
     }
     const vf even_b = m[3] + m[4], odd_b = m[3] - m[4];
     if (n == 6) {
-        y[0] = m[0] + even_a + even_b;
-        y[1] = v_set(ROOT_HALF) * odd_a + v_set(ROOT_TWO) * odd_b;
-        y[2] = v_set(0.5f) * even_a + v_set(2.0f) * even_b;
-        y[3] = m[5] + v_set(0.5f * ROOT_HALF) * odd_a + v_set(2 * ROOT_TWO) * odd_b;
+        const float a = -2.0f / 3, b = 1.0f / 3; /* what `weights_1d` left out */
+        y[0] = m[0] + v_set(a) * even_a + v_set(b) * even_b;
+        y[1] = v_set(a * ROOT_HALF) * odd_a + v_set(b * ROOT_TWO) * odd_b;
+        y[2] = v_set(a / 2) * even_a + v_set(b * 2) * even_b;
+        y[3] = m[5] + v_set(a / 2 * ROOT_HALF) * odd_a + v_set(b * 2 * ROOT_TWO) * odd_b;
         return;
     }
     const vf even_c = m[5] + m[6], odd_c = m[5] - m[6];
@@ -221,6 +222,9 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
             store_pixel(store, 1, low, high, bias, y * store->row_stride + x * VW, pixels[y * m + x]);
 }
 
+static const ConvTapScales middle_taps = {"root half",
+                                          {1, ROOT_HALF, 1, ROOT_HALF, 0.5f, ROOT_HALF, 1, ROOT_HALF, 1}};
+
 #define TRANSFORMS(N)                                                                                        \
     static void input_##N(const float *in, int64_t row_stride, float *to, int64_t stride) {                  \
         transform_input(N, in, row_stride, to, stride);                                                      \
@@ -237,7 +241,7 @@ TRANSFORMS(6)
 TRANSFORMS(8)
 
 const WinogradTransforms ISA(winograd_transforms) = {.of = {
-                                                         [1] = {input_4, weights_4, output_4},
-                                                         [2] = {input_6, weights_6, output_6},
-                                                         [3] = {input_8, weights_8, output_8},
+                                                         [1] = {NULL, input_4, weights_4, output_4},
+                                                         [2] = {&middle_taps, input_6, weights_6, output_6},
+                                                         [3] = {NULL, input_8, weights_8, output_8},
                                                      }};

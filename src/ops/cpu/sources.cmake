@@ -6,6 +6,8 @@ list(APPEND sources
     ops/cpu/conv_tile.c
     ops/cpu/conv_transpose.c
     ops/cpu/conv_winograd.c
+    ops/cpu/conv_winograd_few.c
+    ops/cpu/conv_winograd_image.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/elementwise.c
@@ -24,6 +26,7 @@ list(APPEND sources
 list(APPEND templates
     ops/cpu/conv_depthwise_tmpl.c
     ops/cpu/conv_tile_tmpl.c
+    ops/cpu/conv_winograd_few_tmpl.c
     ops/cpu/conv_winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/cpu/conv_winograd_image.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/cpu/conv_query.h"
+
+enum {
+    MOST_WIDTH = 16, /* floats in the widest vector */
+};
+
+bool winograd_accepts(KernelQuery *query) {
+    const ConvAttrs *attrs = query->node->attrs;
+    if (query->inputs[CONV_X].type.shape.rank != 4 || attrs->group != 1)
+        return false;
+    if (!conv_accepts_blocked(query, query->width))
+        return false;
+    const ConvGeometry g = conv_query_geometry(query);
+    for (int i = 0; i < 2; i++)
+        if (g.dims[i].kernel != 3 || g.dims[i].stride != 1 || g.dims[i].dilation != 1)
+            return false;
+    return true;
+}
+
+WinogradImage winograd_image(const KernelQuery *query, int m) {
+    const ConvGeometry g = conv_query_geometry(query);
+    WinogradImage image = {.transform = &winograd_transforms_for(query->isa)->of[m / 2],
+                           .y = g.dims[0],
+                           .x = g.dims[1],
+                           .m = m,
+                           .frequencies = (m + 2) * (m + 2),
+                           .width = query->width,
+                           .tiles_y = ceil_div(g.dims[0].out, m),
+                           .tiles_x = ceil_div(g.dims[1].out, m),
+                           .in_channels = g.in_channels,
+                           .out_channels = g.out_channels,
+                           .in_blocks = ceil_div(g.in_channels, query->width),
+                           .out_blocks = ceil_div(g.out_channels, query->width)};
+    image.n_tiles = g.batch * image.tiles_y * image.tiles_x;
+    return image;
+}
+
+int64_t winograd_lanes(const WinogradImage *image, int64_t in_block) {
+    return i64_min(image->width, image->in_channels - in_block * image->width);
+}
+
+int64_t winograd_stride(const WinogradImage *image, int64_t vectors) {
+    return (vectors | 1) * image->width;
+}
+
+typedef struct TilePlace {
+    int64_t image, y, x; /* of its first output pixel */
+} TilePlace;
+
+static TilePlace place_of(const WinogradImage *image, int64_t tile) {
+    int64_t row = tile / image->tiles_x;
+    return (TilePlace){row / image->tiles_y, row % image->tiles_y * image->m,
+                       tile % image->tiles_x * image->m};
+}
+
+/* A tile that reaches over the image's edge, with zeros there. */
+static const float *copy_edge_tile(const WinogradImage *image, const float *plane, int64_t y, int64_t x,
+                                   float *copy) {
+    const int n = image->m + 2, width = image->width;
+    memset(copy, 0, (size_t)(n * n * width) * sizeof *copy);
+    const int64_t begin = i64_max(0, -x), end = i64_min(n, image->x.in - x);
+    for (int64_t row = i64_max(0, -y); row < n && y + row < image->y.in && begin < end; row++)
+        memcpy(copy + (row * n + begin) * width, plane + ((y + row) * image->x.in + x + begin) * width,
+               (size_t)((end - begin) * width) * sizeof *copy);
+    return copy;
+}
+
+void winograd_transform_input(const WinogradImage *image, const float *input, int64_t block, int64_t first,
+                              int64_t count, float *to, int64_t frequency_stride) {
+    float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * MOST_WIDTH];
+    const int n = image->m + 2, width = image->width;
+    const int64_t plane_floats = image->y.in * image->x.in * width;
+    for (int64_t i = 0; i < count; i++, to += width) {
+        TilePlace place = place_of(image, first + i);
+        const float *plane = input + (place.image * image->in_blocks + block) * plane_floats;
+        const int64_t y = place.y - image->y.pad_begin, x = place.x - image->x.pad_begin;
+        const bool inside = y >= 0 && x >= 0 && y + n <= image->y.in && x + n <= image->x.in;
+        if (inside)
+            image->transform->input(plane + (y * image->x.in + x) * width, image->x.in * width, to,
+                                    frequency_stride);
+        else
+            image->transform->input(copy_edge_tile(image, plane, y, x, copy), (int64_t)n * width, to,
+                                    frequency_stride);
+    }
+}
+
+void winograd_transform_output(const WinogradImage *image, const KernelCall *call, int64_t block,
+                               int64_t first, int64_t count, const float *sums, int64_t frequency_stride) {
+    const int width = image->width, m = image->m;
+    const int64_t plane = image->y.out * image->x.out * width;
+    float *out = call->outputs[0];
+    const float *residual = image->epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
+    WinogradStore store = {.bias = image->bias + block * width,
+                           .epilogue = image->epilogue,
+                           .row_stride = image->x.out * width,
+                           .lanes = (int)i64_min(width, image->out_channels - block * width)};
+    for (int64_t i = 0; i < count; i++, sums += width) {
+        TilePlace place = place_of(image, first + i);
+        const int64_t at =
+            (place.image * image->out_blocks + block) * plane + (place.y * image->x.out + place.x) * width;
+        store.out = out + at;
+        store.residual = residual ? residual + at : NULL;
+        store.rows = (int)i64_min(m, image->y.out - place.y);
+        store.columns = (int)i64_min(m, image->x.out - place.x);
+        image->transform->output(sums, frequency_stride, &store);
+    }
+}
