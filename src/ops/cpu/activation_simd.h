@@ -40,7 +40,7 @@ INLINE vf v_activate(Activation activation, vf x) {
     case ACTIVATION_SIGMOID:
         return v_sigmoid(x);
     case ACTIVATION_SILU:
-        return x * v_sigmoid(alpha * x);
+        return v_silu(x, alpha * x);
     case ACTIVATION_TANH:
         return v_tanh(x);
     case ACTIVATION_ELU:

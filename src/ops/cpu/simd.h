@@ -105,77 +105,78 @@ INLINE vi v_is_nan(vf x) {
     return x != x;
 }
 
-/* e^x = 2^n e^r with |r| <= ln 2 / 2: n, and e^r by its Taylor series to r^7/5040, whose first term left out
- * is below 5e-9 relative. */
-INLINE vf v_exp_parts(vf x, vf *n) {
 #if STRIDER_WIDTH == 16 && defined(__AVX512F__)
-    *n = (vf)_mm512_roundscale_ps((__m512)(x * v_set(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+
+/* e^x = 2^n 2^(k/16) 2^g with |g| <= 1/32: the second factor from a table that one register holds, the third
+ * by its Taylor series to g^3, whose first term left out is below 1e-8.  For |x| <= 89: infinity above 88.7.
+ */
+INLINE vf v_exp_within(vf x) {
+    static const float sixteenths[16] = {1.0f,        1.04427378f, 1.09050773f, 1.13878863f,
+                                         1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f,
+                                         1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
+                                         1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
+    const vf magic = v_set(786432.0f); /* 1.5 * 2^19: four bits of the fraction stay, as its last ones */
+    const vf shifted = x * v_set(1.44269504f) + magic, n = shifted - magic;
+    const vf g = x * v_set(1.44269502f) - n + x * v_set(1.925963e-8f); /* 1 / ln 2 in two parts */
+    const vf base = (vf)_mm512_permutexvar_ps((__m512i)shifted, _mm512_loadu_ps(sixteenths));
+    const vf rest = g * (v_set(0.69314718f) + g * (v_set(0.24022651f) + g * v_set(0.055504109f)));
+    return (vf)_mm512_scalef_ps((__m512)(base + base * rest), (__m512)n); /* 2^floor(n) */
+}
+
 #else
+
+INLINE vi v_to_int(vf whole) {
+    return (vi)(whole + v_set(12582912.0f)) - v_set_int(0x4b400000);
+}
+
+/* e^x = 2^n e^r with |r| <= ln 2 / 2, by the Taylor series to r^7/5040, whose first term left out is below
+ * 5e-9 relative.  For |x| <= 89: infinity above 88.7. */
+INLINE vf v_exp_within(vf x) {
     const vf magic = v_set(12582912.0f); /* 1.5 * 2^23: the fraction is rounded away */
-    *n = x * v_set(1.44269504f) + magic - magic;
-#endif
+    const vf n = x * v_set(1.44269504f) + magic - magic;
     /* ln 2 in two parts, the first with few bits, so that n times it is exact */
-    vf r = x - *n * v_set(0.693145752f);
-    r = r - *n * v_set(1.42860677e-6f);
+    vf r = x - n * v_set(0.693145752f);
+    r = r - n * v_set(1.42860677e-6f);
     vf p = v_set(1.9841270e-4f);
     p = p * r + v_set(1.3888889e-3f);
     p = p * r + v_set(8.3333333e-3f);
     p = p * r + v_set(4.1666668e-2f);
     p = p * r + v_set(1.6666667e-1f);
     p = p * r + v_set(0.5f);
-    return p * (r * r) + r + v_set(1.0f);
+    p = p * (r * r) + r + v_set(1.0f);
+    /* 2^n in two factors, as n may be 128. */
+    const vi exponent = v_to_int(n), half = exponent >> 1;
+    return p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
 }
 
-INLINE vi v_to_int(vf whole) {
-    return (vi)(whole + v_set(12582912.0f)) - v_set_int(0x4b400000);
-}
+#endif
 
 /* e^x to within 2 ULP; 0 below -87.3 (no denormal results), infinity above 88.7, NaN stays. */
 INLINE vf v_exp(vf x) {
-    vf n, p = v_exp_parts(v_min(v_set(88.8f), v_max(v_set(-88.0f), x)), &n);
-#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
-    vf result = (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+    vf result = v_exp_within(v_min(v_set(89.0f), v_max(v_set(-88.0f), x)));
     return v_select(x < v_set(-87.33f), v_zero(), result);
-#else
-    /* 2^n in two factors, as n may be 128. */
-    vi exponent = v_to_int(n), half = exponent >> 1;
-    vf result = p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
-    result = v_select(x < v_set(-87.33f), v_zero(), result);
-    return v_select(v_is_nan(x), x, result);
-#endif
 }
 
-/* The same, with x taken as -87.3 or 88 where it is beyond: neither zero nor infinite. */
-INLINE vf v_exp_bounded(vf x) {
-    vf n, p = v_exp_parts(v_min(v_set(88.0f), v_max(v_set(-87.3f), x)), &n);
-#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
-    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-    return p * (vf)((v_to_int(n) + 127) << 23);
-#endif
+/* The same, with x taken as -87.3 where it is below. */
+INLINE vf v_exp_positive(vf x) {
+    return v_exp_within(v_min(v_set(89.0f), v_max(v_set(-87.3f), x)));
 }
 
-/* 1 / x to within 1 ULP, for x in [1, 2^127). */
-INLINE vf v_reciprocal(vf x) {
-#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
-    const vf guess = (vf)_mm512_rcp14_ps((__m512)x);
-    return guess + guess * (v_set(1.0f) - x * guess);
-#else
-    return v_set(1.0f) / x;
-#endif
-}
-
-/* 1 / (1 + e^-x) to within 3 ULP; 0 below -87.3. */
+/* 1 / (1 + e^-x) to within 3 ULP; 0 below -88.7. */
 INLINE vf v_sigmoid(vf x) {
-    vf result = v_reciprocal(v_set(1.0f) + v_exp_bounded(v_zero() - x));
-    return v_select(x < v_set(-87.3f), v_zero(), result);
+    return v_set(1.0f) / (v_set(1.0f) + v_exp_positive(v_zero() - x));
+}
+
+/* x / (1 + e^-y) to within 3 ULP. */
+INLINE vf v_silu(vf x, vf y) {
+    return x / (v_set(1.0f) + v_exp_positive(v_zero() - y));
 }
 
 /* tanh x to within 1e-7 absolute and 4 ULP: for small |x| the odd Taylor-like rational, else from e^2x. */
 INLINE vf v_tanh(vf x) {
     vf a = v_abs(x), square = x * x;
-    vf e = v_exp_bounded(a * v_set(-2.0f));
-    vf large = (v_set(1.0f) - e) * v_reciprocal(v_set(1.0f) + e);
+    vf e = v_exp_positive(a * v_set(-2.0f));
+    vf large = (v_set(1.0f) - e) / (v_set(1.0f) + e);
     vf small =
         x + x * square *
                 (v_set(-3.3333333e-1f) +
