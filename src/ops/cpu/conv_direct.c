@@ -72,8 +72,10 @@ static void copy_row(const DirectArgs *args, const float *row, float *to) {
             memcpy(to + pixel * unit, row + at * unit, (size_t)(run * unit) * sizeof *to);
             pixel += run;
         } else if (unit == 1) {
-            for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
-                to[pixel] = row[at];
+            const int64_t there = at < width ? ceil_div(width - at, stride) : 0;
+            const int64_t count = i64_min(args->phase_pixels - pixel, there);
+            args->tiles->gather(row + at, stride, count, to + pixel);
+            pixel += count;
         } else {
             for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
                 memcpy(to + pixel * unit, row + at * unit, (size_t)unit * sizeof *to);

@@ -51,6 +51,8 @@ typedef struct ConvTiles {
     ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
     ConvTileFunction every_other[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
     ConvTileFunction plain[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
+    /* to[i] = from[i * stride]; they do not overlap. */
+    void (*gather)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
 } ConvTiles;
 
 const ConvTiles *conv_tiles(Isa isa);

@@ -137,9 +137,19 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
 
 FOR_TILES(TILE)
 
+static void gather(const float *restrict from, int64_t stride, int64_t count, float *restrict to) {
+    if (stride == 2) /* a loop of its own, as this one becomes shuffles of vectors */
+        for (int64_t i = 0; i < count; i++)
+            to[i] = from[2 * i];
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i] = from[i * stride];
+}
+
 #define BLOCKED_ENTRY(BLOCKS, PIXELS) .blocked[BLOCKS][PIXELS] = blocked_##BLOCKS##_##PIXELS,
 #define EVERY_OTHER_ENTRY(BLOCKS, PIXELS) .every_other[BLOCKS][PIXELS] = every_other_##BLOCKS##_##PIXELS,
 #define PLAIN_ENTRY(BLOCKS, PIXELS) .plain[BLOCKS][PIXELS] = plain_##BLOCKS##_##PIXELS,
 
 const ConvTiles ISA(conv_tiles) = {
-    .most_pixels = MOST_PIXELS, FOR_TILES(BLOCKED_ENTRY) FOR_TILES(EVERY_OTHER_ENTRY) FOR_TILES(PLAIN_ENTRY)};
+    .most_pixels = MOST_PIXELS,
+    FOR_TILES(BLOCKED_ENTRY) FOR_TILES(EVERY_OTHER_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather};

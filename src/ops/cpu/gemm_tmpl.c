@@ -12,7 +12,13 @@ enum { TILE_ROWS = 6 };
 enum { TILE_ROWS = 5 };
 #endif
 
-enum { PANEL = GEMM_PANEL_VECTORS * VW, SUM_VECTORS = 4, DOT_COLUMNS = 4 };
+enum {
+    PANEL = GEMM_PANEL_VECTORS * VW,
+    SUM_VECTORS = 4,
+    DOT_COLUMNS = 4,
+    DOT_AHEAD =
+        128, /* floats that a dot product asks the memory for ahead: rows end before the hardware does */
+};
 
 typedef float vf_anywhere __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(1), may_alias));
 
@@ -93,14 +99,18 @@ INLINE void dots_of(const Product *p, int64_t n, const int columns, const int ro
     const float *b = p->b + n * args->b_column;
     vf sums[GEMM_FEW_ROWS][DOT_COLUMNS] = {{v_zero()}};
     int64_t k = 0;
-    for (; k + VW <= args->k; k += VW)
+    for (; k + VW <= args->k; k += VW) {
+        const int64_t soon =
+            k + DOT_AHEAD < args->k ? k + DOT_AHEAD : k + DOT_AHEAD - args->k + columns * args->b_column;
 #pragma GCC unroll 4
         for (int j = 0; j < columns; j++) {
             const vf weights = load_anywhere(b + j * args->b_column + k);
+            __builtin_prefetch(b + j * args->b_column + soon);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
                 sums[r][j] += weights * v_load(p->a + r * args->a_row + k);
         }
+    }
     if (k < args->k)
         for (int j = 0; j < columns; j++) {
             const vf weights = load_count(b + j * args->b_column + k, args->k - k);
