@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BatchNormalization: y = (x - mean[c]) / sqrt(var[c] + epsilon) * scale[c] + b[c], where c is the index in
- * dimension 1 (a rank 1 input has one channel). ONNX 1 and 6: spatial, is_test, and outputs mean, var,
- * saved_mean, saved_var for training; 7: without is_test; 9: without spatial; 14: training_mode, with outputs
- * running_mean and running_var; 15: types of scale, B and of mean, var of their own. Before 14 nothing but
- * the use of the further outputs says that a node trains (is_test is 0 by default, also in files made for
- * inference): a node of which only Y is read infers.  From 14 on training_mode is computed: the mean and the
- * population variance of the batch, and running = input * momentum + batch * (1 - momentum). */
+/* BatchNormalization: y = (x - mean[c]) / sqrt(var[c] + (double)attrs->epsilon) * scale[c] + b[c], where c is
+ * the index in dimension 1 (a rank 1 input has one channel). ONNX 1 and 6: spatial, is_test, and outputs
+ * mean, var, saved_mean, saved_var for training; 7: without is_test; 9: without spatial; 14: training_mode,
+ * with outputs running_mean and running_var; 15: types of scale, B and of mean, var of their own. Before 14
+ * nothing but the use of the further outputs says that a node trains (is_test is 0 by default, also in files
+ * made for inference): a node of which only Y is read infers.  From 14 on training_mode is computed: the mean
+ * and the population variance of the batch, and running = input * momentum + batch * (1 - momentum). */
 #include "ops/batch_norm.h"
 
 #include <inttypes.h>
@@ -92,13 +92,14 @@ static void batch_statistics(BatchNormProblem *p) {
     }
 }
 
-static void normalise(BatchNormProblem *p, const double *mean, const double *var, double epsilon) {
+static void normalise(BatchNormProblem *p, const double *mean, const double *var,
+                      const BatchNormAttrs *attrs) {
     for (int64_t n = 0; n < p->batch; n++)
         for (int64_t c = 0; c < p->channels; c++) {
-            double factor = p->scale[c] / sqrt(var[c] + epsilon);
+            double factor = p->scale[c] / sqrt(var[c] + (double)attrs->epsilon);
             double *x = p->x + (n * p->channels + c) * p->inner;
             for (int64_t i = 0; i < p->inner; i++)
-                x[i] = (x[i] - mean[c]) * factor + p->b[c];
+                x[i] = activation_apply(attrs->activation, (x[i] - mean[c]) * factor + p->b[c]);
         }
 }
 
@@ -136,8 +137,7 @@ static Status batch_norm_reference(EvalContext *ctx) {
     if (!status) {
         if (attrs->training)
             batch_statistics(&p);
-        normalise(&p, attrs->training ? p.batch_mean : p.mean, attrs->training ? p.batch_var : p.var,
-                  (double)attrs->epsilon);
+        normalise(&p, attrs->training ? p.batch_mean : p.mean, attrs->training ? p.batch_var : p.var, attrs);
         store_statistics(ctx, &p);
         if (ctx->outputs[0])
             tensor_store_doubles(ctx->outputs[0], p.x);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An activation, or the Add of a residual, behind Conv, ConvTranspose, Gemm or MatMul becomes the end of that
- * node's own arithmetic, applied while the results are still in registers. */
+ * node's own arithmetic, applied while the results are still in registers; an activation behind
+ * BatchNormalization likewise. */
+#include "ops/batch_norm.h"
 #include "ops/binary.h"
 #include "ops/conv.h"
 #include "ops/gemm.h"
@@ -29,14 +31,22 @@ static bool is_complete(const Epilogue *epilogue) {
     return epilogue->has_residual && epilogue->residual_last;
 }
 
-static Status fuse_activation(Graph *graph, Node *node, Node *next, Epilogue *epilogue, bool *fused,
-                              Error *err) {
-    Activation activation;
+/* Where a node keeps the activation behind it; NULL for nodes that have none. */
+static Activation *activation_of(const Node *node) {
+    int port;
+    Epilogue *epilogue = epilogue_of(node, &port);
+    if (epilogue)
+        return is_complete(epilogue) ? NULL : &epilogue->activation;
+    return is_op(node, "BatchNormalization") ? &((BatchNormAttrs *)node->attrs)->activation : NULL;
+}
+
+static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
+    Activation activation, *own = activation_of(node);
     *fused = false;
-    if (is_complete(epilogue) || epilogue->activation.kind != ACTIVATION_NONE ||
-        !node_activation(next, &activation) || next->inputs[0] != node->outputs[0])
+    if (!own || own->kind != ACTIVATION_NONE || !node_activation(next, &activation) ||
+        next->inputs[0] != node->outputs[0])
         return STRIDER_OK;
-    epilogue->activation = activation;
+    *own = activation;
     *fused = true;
     TRY(note_fused(graph, node, next->op->name, err));
     absorb(graph, node, next);
@@ -48,11 +58,13 @@ static bool is_earlier(const Value *value, const Node *node) {
     return !value->producer || value->producer->index < node->index;
 }
 
-static Status fuse_residual(Graph *graph, Node *node, Node *next, Epilogue *epilogue, int port, bool *fused,
-                            Error *err) {
+static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
     Value *y = node->outputs[0];
+    int port;
+    Epilogue *epilogue = epilogue_of(node, &port);
     *fused = false;
-    if (!is_op(next, "Add") || epilogue->has_residual || ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
+    if (!epilogue || !is_op(next, "Add") || epilogue->has_residual ||
+        ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
         return STRIDER_OK;
     Value *residual = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
     if (residual == y || !is_earlier(residual, node) || residual->type.dtype != y->type.dtype ||
@@ -72,15 +84,13 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, Epilogue *epil
 }
 
 static Status fuse_behind(Graph *graph, const Readers *readers, Node *node, Error *err) {
-    int port;
-    Epilogue *epilogue = epilogue_of(node, &port);
-    for (bool fused = epilogue != NULL; fused;) {
+    for (bool fused = activation_of(node) != NULL; fused;) {
         Node *next = only_reader(readers, node->outputs[0]);
         if (!next || next->removed || next == node)
             return STRIDER_OK;
-        TRY(fuse_activation(graph, node, next, epilogue, &fused, err));
+        TRY(fuse_activation(graph, node, next, &fused, err));
         if (!fused)
-            TRY(fuse_residual(graph, node, next, epilogue, port, &fused, err));
+            TRY(fuse_residual(graph, node, next, &fused, err));
     }
     return STRIDER_OK;
 }

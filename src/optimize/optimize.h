@@ -23,6 +23,8 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */
 Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
+/* Concat(a, b, c) behind Concat(a, b) takes that one's result. */
+Status pass_nest_concats(Graph *graph, Error *err) MUST_CHECK;
 
 /* All of them, in their order. */
 const Pass *optimize_passes(size_t *count);

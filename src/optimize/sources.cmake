@@ -3,6 +3,7 @@ list(APPEND sources
     optimize/fuse_batch_norm.c
     optimize/fuse_epilogues.c
     optimize/join_activations.c
+    optimize/nest_concats.c
     optimize/optimize.c
     optimize/remove_dead.c
     optimize/remove_identities.c

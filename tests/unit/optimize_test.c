@@ -206,6 +206,16 @@ static Value *add_conv(Graph *graph, const char *name, Value *x, int64_t in, int
     return add(graph, op, name, (Attrs){{attr_ints("pads", 1, 1, 1, 1)}}, 3, inputs);
 }
 
+static Value *add_batch_norm(Graph *graph, const char *name, Value *x, int64_t channels) {
+    Value *inputs[5] = {x};
+    for (int i = 1; i < 5; i++) {
+        char constant[32];
+        snprintf(constant, sizeof constant, "%s.%d", name, i);
+        inputs[i] = add_constant(graph, constant, DIMS(channels), (uint64_t)i, i == 4 ? 0.5f : 0);
+    }
+    return add(graph, "BatchNormalization", name, (Attrs){0}, 5, inputs);
+}
+
 static void batch_normalization_becomes_scale_and_bias(void **state) {
     (void)state;
     static const char *const ops[] = {"Conv", "ConvTranspose"};
@@ -213,9 +223,7 @@ static void batch_normalization_becomes_scale_and_bias(void **state) {
         Graph graph;
         graph_init(&graph, allocator_default());
         Value *conv = add_conv(&graph, "c", add_input(&graph, "x", DIMS(2, 3, 5, 6)), 3, 4, ops[i]);
-        Value *norm = ADD("BatchNormalization", "n", conv, add_constant(&graph, "s", DIMS(4), 1, 0),
-                          add_constant(&graph, "t", DIMS(4), 2, 0), add_constant(&graph, "m", DIMS(4), 3, 0),
-                          add_constant(&graph, "v", DIMS(4), 4, 0.5f));
+        Value *norm = add_batch_norm(&graph, "n", conv, 4);
         Value *scaled = ADD("Mul", "k", norm, add_constant(&graph, "factor", DIMS(1, 4, 1, 1), 8, 0));
         finish(&graph, ADD("Add", "y", add_scalar(&graph, "one", 1), scaled));
         check_pass(&graph, pass_fuse_batch_norm, 1);
@@ -244,6 +252,43 @@ static void residuals_and_activations_become_epilogues(void **state) {
     finish(&graph, ADD("Add", "y", ADD("Sigmoid", "s", third), x)); /* activation, then residual */
     check_pass(&graph, pass_fuse_epilogues, 3);
     assert_true(((const ConvAttrs *)graph.nodes[2]->attrs)->epilogue.residual_last);
+    graph_free(&graph);
+}
+
+static void an_activation_becomes_part_of_batch_normalization(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3, 5, 6));
+    finish(&graph, ADD("Relu", "y", add_batch_norm(&graph, "n", x, 3)));
+    check_pass(&graph, pass_fuse_epilogues, 1);
+    graph_free(&graph);
+}
+
+/* What a dense block writes: each Concat is then the one before and what is new.  One with another axis, one
+ * that begins otherwise and one of the same inputs stay. */
+static void concats_that_begin_alike_are_nested(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    const Attrs axis_1 = {{attr_int("axis", 1)}}, axis_0 = {{attr_int("axis", 0)}};
+    Value *a = add_input(&graph, "a", DIMS(2, 3)), *b = add_input(&graph, "b", DIMS(2, 3)),
+          *c = ADD("Relu", "c", a);
+    Value *two = add(&graph, "Concat", "two", axis_1, 2, (Value *[]){a, b});
+    Value *three = add(&graph, "Concat", "three", axis_1, 3, (Value *[]){a, b, c});
+    Value *four = add(&graph, "Concat", "four", axis_1, 4, (Value *[]){a, b, c, a});
+    Value *same = add(&graph, "Concat", "same", axis_1, 4, (Value *[]){a, b, c, a});
+    Value *upright = add(&graph, "Concat", "upright", axis_0, 3, (Value *[]){a, b, c});
+    Value *turned = add(&graph, "Concat", "turned", axis_1, 3, (Value *[]){b, a, c});
+    Value *wide = add(&graph, "Concat", "wide", axis_1, 5, (Value *[]){two, three, turned, four, same});
+    finish(&graph, ADD("Add", "y", wide, ADD("ReduceSum", "s", upright)));
+    check_pass(&graph, pass_nest_concats, graph.n_nodes);
+    static const char *const names[] = {"two", "three", "four", "same", "upright", "turned"};
+    static const int counts[] = {2, 2, 2, 4, 3, 3};
+    for (size_t n = 0; n < graph.n_nodes; n++)
+        for (int i = 0; i < 6; i++)
+            if (strcmp(graph.nodes[n]->name, names[i]) == 0)
+                assert_int_equal(graph.nodes[n]->n_inputs, counts[i]);
     graph_free(&graph);
 }
 
@@ -300,6 +345,8 @@ int main(void) {
         cmocka_unit_test(batch_normalization_becomes_scale_and_bias),
         cmocka_unit_test(a_result_that_others_read_is_not_fused),
         cmocka_unit_test(residuals_and_activations_become_epilogues),
+        cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
+        cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
     };

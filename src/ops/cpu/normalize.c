@@ -125,6 +125,7 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
     args->plane_floats = vectors ? args->channels : pixels * layout;
     args->last_lanes = cpu_last_lanes(x, layout);
+    args->activation = ((const BatchNormAttrs *)query->node->attrs)->activation;
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
     prepared->args = args;
     prepared->tasks = ceil_div(args->planes, args->planes_a_task);

@@ -4,6 +4,7 @@
 #ifndef OPS_CPU_NORMALIZE_H
 #define OPS_CPU_NORMALIZE_H
 
+#include "ops/activation.h"
 #include "ops/cpu/cpu.h"
 #include "ops/softmax.h"
 
@@ -15,7 +16,7 @@ typedef struct SoftmaxArgs {
     int64_t strip_floats; /* a multiple of every vector's width */
 } SoftmaxArgs;
 
-/* y = x * factor[c] + term[c] */
+/* y = activation(x * factor[c] + term[c]) */
 typedef struct ScaleArgs {
     const float *factors, *terms; /* padded to whole vectors */
     int64_t planes;               /* blocks, or channels where plain, of all images */
@@ -23,6 +24,7 @@ typedef struct ScaleArgs {
     int64_t plane_floats;
     int64_t planes_a_task;
     int last_lanes;
+    Activation activation;
 } ScaleArgs;
 
 typedef void (*TaskRun)(const KernelCall *call, int64_t task);

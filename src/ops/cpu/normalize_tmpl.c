@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/normalize.h"
-#include "ops/cpu/simd.h"
 
 static int64_t end_of(int64_t task, int64_t step, int64_t count) {
     return (task + 1) * step < count ? (task + 1) * step : count;
@@ -120,12 +120,38 @@ static void softmax_strips(const KernelCall *call, int64_t task) {
 /* --- a factor and a term for each channel
  * ----------------------------------------------------------------------- */
 
-INLINE void scale_floats(const float *x, float *y, int64_t count, vf factor, vf term, vi mask) {
+/* What is done to a vector: its channels' factors and terms, the activation, and the lanes to keep. */
+typedef struct Scale {
+    vf factor, term, low, high;
+    vi mask;
+    Activation activation;
+} Scale;
+
+static Scale scale_of(const ScaleArgs *args, vf factor, vf term, vi mask) {
+    Scale scale = {.factor = factor, .term = term, .mask = mask, .activation = args->activation};
+    activation_bounds(args->activation, &scale.low, &scale.high);
+    return scale;
+}
+
+INLINE vf scaled(const Scale *scale, const int clamp, vf x) {
+    const vf y = x * scale->factor + scale->term;
+    const vf activated = clamp ? v_min(scale->high, v_max(scale->low, y)) : v_activate(scale->activation, y);
+    return (vf)((vi)activated & scale->mask);
+}
+
+INLINE void scale_run(const float *x, float *y, int64_t count, const Scale *scale, const int clamp) {
     int64_t i = 0;
     for (; i + VW <= count; i += VW)
-        v_store(y + i, (vf)((vi)(v_load(x + i) * factor + term) & mask));
+        v_store(y + i, scaled(scale, clamp, v_load(x + i)));
     if (i < count)
-        store_count(y + i, load_or(x + i, count - i, 0) * factor + term, count - i);
+        store_count(y + i, scaled(scale, clamp, load_or(x + i, count - i, 0)), count - i);
+}
+
+static void scale_floats(const float *x, float *y, int64_t count, Scale scale) {
+    if (activation_is_clamp(scale.activation))
+        scale_run(x, y, count, &scale, 1);
+    else
+        scale_run(x, y, count, &scale, 0);
 }
 
 static void scale_blocked(const KernelCall *call, int64_t task) {
@@ -134,8 +160,8 @@ static void scale_blocked(const KernelCall *call, int64_t task) {
     for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
         const int64_t block = plane % args->channels, at = plane * args->plane_floats;
         scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
-                     v_load(args->factors + block * VW), v_load(args->terms + block * VW),
-                     v_lane_mask(block == args->channels - 1 ? args->last_lanes : VW));
+                     scale_of(args, v_load(args->factors + block * VW), v_load(args->terms + block * VW),
+                              v_lane_mask(block == args->channels - 1 ? args->last_lanes : VW)));
     }
 }
 
@@ -144,8 +170,9 @@ static void scale_plain(const KernelCall *call, int64_t task) {
     const int64_t end = end_of(task, args->planes_a_task, args->planes);
     for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
         const int64_t channel = plane % args->channels, at = plane * args->plane_floats;
-        scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
-                     v_set(args->factors[channel]), v_set(args->terms[channel]), v_lane_mask(VW));
+        scale_floats(
+            (const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
+            scale_of(args, v_set(args->factors[channel]), v_set(args->terms[channel]), v_lane_mask(VW)));
     }
 }
 
@@ -158,8 +185,8 @@ static void scale_vectors(const KernelCall *call, int64_t task) {
         float *y = (float *)call->outputs[0] + plane * args->channels;
         for (int64_t c = 0; c < args->channels; c += VW) {
             const int64_t count = args->channels - c < VW ? args->channels - c : VW;
-            store_count(y + c, load_or(x + c, count, 0) * v_load(args->factors + c) + v_load(args->terms + c),
-                        count);
+            scale_floats(x + c, y + c, count,
+                         scale_of(args, v_load(args->factors + c), v_load(args->terms + c), v_lane_mask(VW)));
         }
     }
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dense blocks join all results so far again and again: Concat(a, b), Concat(a, b, c), ...  A Concat that
+ * begins with all inputs of an earlier one takes that one's result instead, which the plan can leave where it
+ * is: in the front part of the larger result. */
+#include <string.h>
+
+#include "ops/concat.h"
+#include "optimize/rewrite.h"
+
+/* A Concat as it was before this pass. */
+typedef struct Joined {
+    const Node *node;
+    Value **inputs;
+    int count;
+} Joined;
+
+static bool begins_with(const Node *node, const Joined *earlier) {
+    if (!earlier || earlier->count < 2 || earlier->count >= node->n_inputs ||
+        ((const AxisAttrs *)earlier->node->attrs)->axis != ((const AxisAttrs *)node->attrs)->axis)
+        return false;
+    return memcmp(node->inputs, earlier->inputs, (size_t)earlier->count * sizeof(Value *)) == 0;
+}
+
+static Status shorten(Graph *graph, Node *node, const Joined *earlier, Error *err) {
+    const int rest = node->n_inputs - earlier->count;
+    Value **inputs = region_take_array(&graph->region, (size_t)rest + 1, sizeof(Value *));
+    if (!inputs)
+        return fail_memory(err, ((size_t)rest + 1) * sizeof(Value *), "a pass");
+    for (int i = 0; i < earlier->count; i++)
+        node->inputs[i]->uses--;
+    inputs[0] = earlier->node->outputs[0];
+    inputs[0]->uses++;
+    memcpy(inputs + 1, node->inputs + earlier->count, (size_t)rest * sizeof(Value *));
+    node->inputs = inputs;
+    node->n_inputs = rest + 1;
+    return STRIDER_OK;
+}
+
+Status pass_nest_concats(Graph *graph, Error *err) {
+    Region scratch;
+    region_init(&scratch, graph->region.allocator, 0);
+    /* By first input: the last Concat that began with it, which in a dense block has most in common. */
+    const Joined **last = region_take_array(&scratch, graph->n_values, sizeof *last);
+    Status status =
+        last || !graph->n_values ? STRIDER_OK : fail_memory(err, graph->n_values * sizeof *last, "a pass");
+    for (size_t i = 0; !status && i < graph->n_nodes; i++) {
+        Node *node = graph->nodes[i];
+        if (!is_op(node, "Concat") || node->n_inputs < 2 || !node->outputs[0])
+            continue;
+        Joined *joined = region_take(&scratch, sizeof *joined);
+        if (!joined) {
+            status = fail_memory(err, sizeof *joined, "a pass");
+            break;
+        }
+        *joined = (Joined){node, node->inputs, node->n_inputs};
+        const Joined **slot = &last[node->inputs[0]->index];
+        if (begins_with(node, *slot))
+            status = shorten(graph, node, *slot, err);
+        *slot = joined;
+    }
+    region_free(&scratch);
+    return status;
+}
