@@ -216,6 +216,31 @@ static void winograd(void **state) {
         }
 }
 
+/* With dilations each phase is an image of its own, and some phases have fewer pixels, or none in a tile. */
+static void winograd_with_dilations(void **state) {
+    (void)state;
+    for (int64_t dilation = 2; dilation < 8; dilation++)
+        for (int64_t size = 7; size < 31; size += 6) {
+            Conv conv = {.batch = 2,
+                         .in = 20,
+                         .out = 33,
+                         .group = 1,
+                         .height = size,
+                         .width = size + dilation,
+                         .kernel = {3, 3},
+                         .strides = {1, 1},
+                         .dilations = {dilation, dilation % 3 + 1},
+                         .pads = {dilation, 1, dilation, dilation % 4}};
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)(size + dilation);
+            if (size % 4 == 1) {
+                epilogue_seed = test.seed;
+                add_fused_inputs(&test, &conv, true);
+            }
+            kernel_test_check(test);
+        }
+}
+
 static void every_other_pixel(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -287,10 +312,15 @@ static void transposed(void **state) {
 
 int conv_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transposed),        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(random_epilogues),  cmocka_unit_test(groups),
-        cmocka_unit_test(depthwise),         cmocka_unit_test(padding_lanes_stay_zero),
-        cmocka_unit_test(one_dimension),     cmocka_unit_test(winograd),
+        cmocka_unit_test(transposed),
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(random_epilogues),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(padding_lanes_stay_zero),
+        cmocka_unit_test(one_dimension),
+        cmocka_unit_test(winograd),
+        cmocka_unit_test(winograd_with_dilations),
         cmocka_unit_test(every_other_pixel),
     };
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);

@@ -10,8 +10,8 @@
  * 3 weights are transformed in each run, in one of two ways.
  *  - Many tiles: the beginning phase transforms all weights into the step's workspace; then each task takes
  *    some tiles through all output channels, with their transformed input in its scratch memory.
- *  - Fewer tiles: the beginning phase transforms the whole input into the workspace; then each task takes some
- *    output channels over all tiles, and transforms their weights piece by piece, which costs less than
+ *  - Fewer tiles: the beginning phase transforms the whole input into the workspace; then each task takes
+ * some output channels over all tiles, and transforms their weights piece by piece, which costs less than
  *    reading the larger transformed ones from memory would. */
 #include <string.h>
 

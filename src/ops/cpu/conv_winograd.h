@@ -23,16 +23,17 @@ typedef struct WinogradStore {
     const float *residual; /* at the same places; NULL: none */
     const float *bias;     /* of the block */
     const Epilogue *epilogue;
-    int64_t row_stride; /* of the output, in floats */
-    int rows, columns;  /* that lie in the image */
-    int lanes;          /* lanes behind are stored as zero */
+    int64_t row_stride, pixel_stride; /* of the output, in floats, from one pixel of the tile to the next */
+    int rows, columns;                /* that lie in the image */
+    int lanes;                        /* lanes behind are stored as zero */
 } WinogradStore;
 
 /* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
 typedef struct WinogradTransform {
     const ConvTapScales *tap_scales; /* that `weights` expects its taps multiplied by; NULL: none */
     /* n x n pixels of a blocked tensor, from `in` on. */
-    void (*input)(const float *in, int64_t row_stride, float *to, int64_t frequency_stride);
+    void (*input)(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
+                  int64_t frequency_stride);
     /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each
      * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width. Written to
      * (l * blocks + o) * width. */

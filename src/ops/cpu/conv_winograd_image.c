@@ -18,7 +18,7 @@ bool winograd_accepts(KernelQuery *query) {
         return false;
     const ConvGeometry g = conv_query_geometry(query);
     for (int i = 0; i < 2; i++)
-        if (g.dims[i].kernel != 3 || g.dims[i].stride != 1 || g.dims[i].dilation != 1)
+        if (g.dims[i].kernel != 3 || g.dims[i].stride != 1)
             return false;
     return true;
 }
@@ -31,13 +31,13 @@ WinogradImage winograd_image(const KernelQuery *query, int m) {
                            .m = m,
                            .frequencies = (m + 2) * (m + 2),
                            .width = query->width,
-                           .tiles_y = ceil_div(g.dims[0].out, m),
-                           .tiles_x = ceil_div(g.dims[1].out, m),
+                           .tiles_y = ceil_div(ceil_div(g.dims[0].out, g.dims[0].dilation), m),
+                           .tiles_x = ceil_div(ceil_div(g.dims[1].out, g.dims[1].dilation), m),
                            .in_channels = g.in_channels,
                            .out_channels = g.out_channels,
                            .in_blocks = ceil_div(g.in_channels, query->width),
                            .out_blocks = ceil_div(g.out_channels, query->width)};
-    image.n_tiles = g.batch * image.tiles_y * image.tiles_x;
+    image.n_tiles = g.batch * image.y.dilation * image.x.dilation * image.tiles_y * image.tiles_x;
     return image;
 }
 
@@ -54,9 +54,16 @@ typedef struct TilePlace {
 } TilePlace;
 
 static TilePlace place_of(const WinogradImage *image, int64_t tile) {
-    int64_t row = tile / image->tiles_x;
-    return (TilePlace){row / image->tiles_y, row % image->tiles_y * image->m,
-                       tile % image->tiles_x * image->m};
+    const int64_t row = tile / image->tiles_x, phase = row / image->tiles_y;
+    const int64_t phase_y = phase / image->x.dilation, phase_x = phase % image->x.dilation;
+    return (TilePlace){phase_y / image->y.dilation,
+                       phase_y % image->y.dilation + row % image->tiles_y * image->m * image->y.dilation,
+                       phase_x + tile % image->tiles_x * image->m * image->x.dilation};
+}
+
+/* How many of `most` pixels, from `at` on and a dilation apart, lie before `end`. */
+static int64_t pixels_before(const WindowDim *dim, int64_t at, int64_t most, int64_t end) {
+    return at < end ? i64_min(most, ceil_div(end - at, dim->dilation)) : 0;
 }
 
 /* A tile that reaches over the image's edge, with zeros there. */
@@ -64,10 +71,16 @@ static const float *copy_edge_tile(const WinogradImage *image, const float *plan
                                    float *copy) {
     const int n = image->m + 2, width = image->width;
     memset(copy, 0, (size_t)(n * n * width) * sizeof *copy);
-    const int64_t begin = i64_max(0, -x), end = i64_min(n, image->x.in - x);
-    for (int64_t row = i64_max(0, -y); row < n && y + row < image->y.in && begin < end; row++)
-        memcpy(copy + (row * n + begin) * width, plane + ((y + row) * image->x.in + x + begin) * width,
-               (size_t)((end - begin) * width) * sizeof *copy);
+    const int64_t step_y = image->y.dilation, step_x = image->x.dilation;
+    const int64_t first_y = y < 0 ? ceil_div(-y, step_y) : 0,
+                  end_y = pixels_before(&image->y, y, n, image->y.in);
+    const int64_t begin = x < 0 ? ceil_div(-x, step_x) : 0, end = pixels_before(&image->x, x, n, image->x.in);
+    const int64_t run = step_x == 1 ? end - begin : 1; /* pixels that lie together */
+    for (int64_t row = first_y; row < end_y; row++)
+        for (int64_t column = begin; column < end; column += run)
+            memcpy(copy + (row * n + column) * width,
+                   plane + ((y + row * step_y) * image->x.in + x + column * step_x) * width,
+                   (size_t)(run * width) * sizeof *copy);
     return copy;
 }
 
@@ -76,16 +89,18 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
     float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * MOST_WIDTH];
     const int n = image->m + 2, width = image->width;
     const int64_t plane_floats = image->y.in * image->x.in * width;
+    const int64_t reach_y = (n - 1) * image->y.dilation, reach_x = (n - 1) * image->x.dilation;
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(image, first + i);
         const float *plane = input + (place.image * image->in_blocks + block) * plane_floats;
         const int64_t y = place.y - image->y.pad_begin, x = place.x - image->x.pad_begin;
-        const bool inside = y >= 0 && x >= 0 && y + n <= image->y.in && x + n <= image->x.in;
+        const bool inside = y >= 0 && x >= 0 && y + reach_y < image->y.in && x + reach_x < image->x.in;
         if (inside)
-            image->transform->input(plane + (y * image->x.in + x) * width, image->x.in * width, to,
+            image->transform->input(plane + (y * image->x.in + x) * width,
+                                    image->x.in * image->y.dilation * width, image->x.dilation * width, to,
                                     frequency_stride);
         else
-            image->transform->input(copy_edge_tile(image, plane, y, x, copy), (int64_t)n * width, to,
+            image->transform->input(copy_edge_tile(image, plane, y, x, copy), (int64_t)n * width, width, to,
                                     frequency_stride);
     }
 }
@@ -98,7 +113,8 @@ void winograd_transform_output(const WinogradImage *image, const KernelCall *cal
     const float *residual = image->epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
     WinogradStore store = {.bias = image->bias + block * width,
                            .epilogue = image->epilogue,
-                           .row_stride = image->x.out * width,
+                           .row_stride = image->x.out * image->y.dilation * width,
+                           .pixel_stride = image->x.dilation * width,
                            .lanes = (int)i64_min(width, image->out_channels - block * width)};
     for (int64_t i = 0; i < count; i++, sums += width) {
         TilePlace place = place_of(image, first + i);
@@ -106,8 +122,8 @@ void winograd_transform_output(const WinogradImage *image, const KernelCall *cal
             (place.image * image->out_blocks + block) * plane + (place.y * image->x.out + place.x) * width;
         store.out = out + at;
         store.residual = residual ? residual + at : NULL;
-        store.rows = (int)i64_min(m, image->y.out - place.y);
-        store.columns = (int)i64_min(m, image->x.out - place.x);
+        store.rows = (int)pixels_before(&image->y, place.y, m, image->y.out);
+        store.columns = (int)pixels_before(&image->x, place.x, m, image->x.out);
         image->transform->output(sums, frequency_stride, &store);
     }
 }

@@ -10,18 +10,20 @@
 /* Kernel.peak_error of F(4 x 4). */
 #define WINOGRAD_4_PEAK_ERROR 8e-6
 
-/* Images cut into tiles of m x m output pixels, the last ones of a row or column reaching over the edge. */
+/* Images cut into tiles of m x m output pixels, the last ones of a row or column reaching over the edge. With
+ * a dilation the pixels of one remainder modulo the dilation are an image of their own, a phase: pixels of a
+ * tile then lie that far apart. */
 typedef struct WinogradImage {
     const WinogradTransform *transform;
     const Epilogue *epilogue;
     const float *bias;
     WindowDim y, x;
     int m, frequencies, width;
-    int64_t tiles_y, tiles_x, n_tiles; /* n_tiles: of all images */
+    int64_t tiles_y, tiles_x, n_tiles; /* of a phase; n_tiles: of all phases of all images */
     int64_t in_channels, out_channels, in_blocks, out_blocks;
 } WinogradImage;
 
-/* 3 x 3, stride 1, neither groups nor dilations, blocked layouts; fills these in. */
+/* 3 x 3, stride 1, no groups, blocked layouts; fills these in. */
 bool winograd_accepts(KernelQuery *query);
 /* All but bias and epilogue, which a query's constants and node give. */
 WinogradImage winograd_image(const KernelQuery *query, int m);

@@ -119,14 +119,15 @@ INLINE void output_1d(const int n, const vf *m, vf *y) {
     y[5] = m[7] + v_set(A6 * AA * AA) * odd_a + v_set(B6 * BB * BB) * odd_b + v_set(C6 * CC * CC) * odd_c;
 }
 
-INLINE void transform_input(const int n, const float *in, int64_t row_stride, float *to, int64_t stride) {
+INLINE void transform_input(const int n, const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
+                            int64_t stride) {
     vf columns[WINOGRAD_MOST_IN][WINOGRAD_MOST_IN]; /* [column][row] */
 #pragma GCC unroll 8
     for (int x = 0; x < n; x++) {
         vf d[WINOGRAD_MOST_IN];
 #pragma GCC unroll 8
         for (int y = 0; y < n; y++)
-            d[y] = v_load(in + y * row_stride + x * VW);
+            d[y] = v_load(in + y * row_stride + x * pixel_stride);
         input_1d(n, d, columns[x]);
     }
 #pragma GCC unroll 8
@@ -183,8 +184,8 @@ INLINE void store_pixel(const WinogradStore *store, const int clamp, vf low, vf 
 static void store_activated(const WinogradStore *store, int m, const vf *pixels) {
     for (int y = 0; y < store->rows; y++)
         for (int x = 0; x < store->columns; x++)
-            store_pixel(store, 0, v_zero(), v_zero(), v_load(store->bias), y * store->row_stride + x * VW,
-                        pixels[y * m + x]);
+            store_pixel(store, 0, v_zero(), v_zero(), v_load(store->bias),
+                        y * store->row_stride + x * store->pixel_stride, pixels[y * m + x]);
 }
 
 INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *store) {
@@ -219,15 +220,17 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
     activation_bounds(store->epilogue->activation, &low, &high);
     for (int y = 0; y < store->rows; y++)
         for (int x = 0; x < store->columns; x++)
-            store_pixel(store, 1, low, high, bias, y * store->row_stride + x * VW, pixels[y * m + x]);
+            store_pixel(store, 1, low, high, bias, y * store->row_stride + x * store->pixel_stride,
+                        pixels[y * m + x]);
 }
 
 static const ConvTapScales middle_taps = {"root half",
                                           {1, ROOT_HALF, 1, ROOT_HALF, 0.5f, ROOT_HALF, 1, ROOT_HALF, 1}};
 
 #define TRANSFORMS(N)                                                                                        \
-    static void input_##N(const float *in, int64_t row_stride, float *to, int64_t stride) {                  \
-        transform_input(N, in, row_stride, to, stride);                                                      \
+    static void input_##N(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,              \
+                          int64_t stride) {                                                                  \
+        transform_input(N, in, row_stride, pixel_stride, to, stride);                                        \
     }                                                                                                        \
     static void weights_##N(const float *in, int lanes, int blocks, float *to, int64_t stride) {             \
         transform_weights(N, in, lanes, blocks, to, stride);                                                 \
