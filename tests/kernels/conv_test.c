@@ -241,6 +241,33 @@ static void winograd_with_dilations(void **state) {
         }
 }
 
+/* Dilations near and beyond the image's size, so that some taps, or all in a row or column, see padding only.
+ */
+static void taps_on_padding(void **state) {
+    (void)state;
+    for (int64_t dilation = 3; dilation < 40; dilation += 6)
+        for (int64_t size = 5; size < 30; size += 8) {
+            Conv conv = {.batch = 2,
+                         .in = 20,
+                         .out = 33,
+                         .group = 1,
+                         .height = size,
+                         .width = 33 - size,
+                         .kernel = {3, 5},
+                         .strides = {1, 1},
+                         .dilations = {dilation, dilation / 2},
+                         .pads = {dilation, dilation, dilation, dilation + 1}};
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)(size + dilation);
+            kernel_test_check(test);
+            conv.pads[0] = 3 * dilation; /* rows that see no tap */
+            conv.kernel[1] = 1;
+            conv.group = 1 + size % 2;
+            conv.in = conv.out = 40;
+            kernel_test_check(test_of(&conv));
+        }
+}
+
 static void every_other_pixel(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -321,6 +348,8 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(one_dimension),
         cmocka_unit_test(winograd),
         cmocka_unit_test(winograd_with_dilations),
+        cmocka_unit_test(taps_on_padding),
+
         cmocka_unit_test(every_other_pixel),
     };
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "ops/conv.h"
 #include "ops/cpu/conv_pack.h"
 #include "ops/cpu/conv_query.h"
+#include "ops/cpu/conv_row_cut.h"
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/cpu.h"
 #include "ops/kernel.h"
@@ -32,7 +33,8 @@ typedef struct DirectArgs {
     const Epilogue *epilogue;
     ConvPack pack;
     const float *bias;
-    const int64_t *taps;
+    const ConvTap *taps;
+    RowCut cut; /* where padding is skipped; no pieces: it is not */
     int64_t tile_blocks_a_task, oc_parts;
     int width; /* floats in an output vector */
     int unit;  /* floats in an input pixel: the width, or 1 for plain input */
@@ -105,19 +107,49 @@ typedef struct StripInput {
     int64_t first_block;              /* that `base` stands for */
 } StripInput;
 
-/* A row is cut into tiles of about equal size, so that none is nearly empty. */
-static void run_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input, ConvTile *tile,
-                    int64_t row, int64_t strip_row, int64_t begin, int64_t end, float *out,
-                    const float *residual) {
-    (void)row;
+/* The pixels of one tile in a row, and its taps. */
+typedef struct TilePixels {
+    int64_t begin, end;
+    const ConvTap *taps;
+    int64_t n_taps;
+} TilePixels;
+
+static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
+    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
+                              : args->row_pixels;
+}
+
+static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
+    return args->cut.pieces ? args->cut.n_pieces : tile_count(args->tiles, pixels_of_row(args, row), count);
+}
+
+/* Of `n`: of about equal size, so that none is nearly empty, or as the row was cut. */
+static TilePixels tile_of_row(const DirectArgs *args, int64_t row, int64_t i, int64_t n) {
+    if (!args->cut.pieces) {
+        const int64_t pixels = pixels_of_row(args, row);
+        return (TilePixels){i * pixels / n, (i + 1) * pixels / n, args->taps, args->n_taps};
+    }
+    const RowPiece *piece = &args->cut.pieces[i];
+    int64_t first, last;
+    row_cut_kernel_rows(&args->y, row, &first, &last);
+    return (TilePixels){piece->begin, piece->end, piece->taps + first * piece->columns,
+                        (last - first) * piece->columns};
+}
+
+static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
+                     ConvTile *tile, const TilePixels *pixels, int64_t strip_row, float *out,
+                     const float *residual) {
+    const int64_t begin = pixels->begin;
     const float *in = input->base + (blocks->in_first - input->first_block) * input->block_stride +
                       strip_row * input->row_stride;
+    tile->taps = pixels->taps;
+    tile->n_taps = pixels->n_taps;
     tile->in = in + begin * args->unit * (args->every_other ? 2 : 1);
     tile->out = out + begin * args->width;
     tile->residual = residual ? residual + begin * args->width : NULL;
     ConvTileFunction run = (args->unit == 1     ? args->tiles->plain
                             : args->every_other ? args->tiles->every_other
-                                                : args->tiles->blocked)[blocks->count][end - begin];
+                                                : args->tiles->blocked)[blocks->count][pixels->end - begin];
     run(tile);
 }
 
@@ -129,37 +161,34 @@ typedef struct TaskPlace {
     int64_t image, first_row, rows, first_blocks, end_blocks;
 } TaskPlace;
 
-static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
-    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
-                              : args->row_pixels;
-}
-
 /* All tiles of one run of blocks in one row. */
 static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
                               ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
                               const float *residual) {
-    int64_t row = place->first_row + r, pixels = pixels_of_row(args, row);
+    int64_t row = place->first_row + r;
     int64_t plane = tile->out_block_stride, at = blocks->first * plane + row * args->row_pixels * args->width;
-    int64_t n = tile_count(args->tiles, pixels, blocks->count);
+    int64_t n = tiles_of_row(args, blocks->count, row);
     set_blocks(args, blocks, tile);
-    for (int64_t i = 0; i < n; i++)
-        run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
-                residual ? residual + at : NULL);
+    for (int64_t i = 0; i < n; i++) {
+        const TilePixels pixels = tile_of_row(args, row, i, n);
+        run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
+    }
 }
 
 /* The same with pixels outside: a group of pixels of the input stays in L1 while all blocks pass over it. */
 static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
                               const TaskPlace *place, int64_t r, float *out, const float *residual) {
-    int64_t row = place->first_row + r, pixels = pixels_of_row(args, row), plane = tile->out_block_stride;
-    int64_t n = tile_count(args->tiles, pixels, args->pack.blocks[place->first_blocks].count);
-    for (int64_t i = 0; i < n; i++)
+    int64_t row = place->first_row + r, plane = tile->out_block_stride;
+    int64_t n = tiles_of_row(args, args->pack.blocks[place->first_blocks].count, row);
+    for (int64_t i = 0; i < n; i++) {
+        const TilePixels pixels = tile_of_row(args, row, i, n);
         for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
             const TileBlocks *blocks = &args->pack.blocks[b];
             int64_t at = blocks->first * plane + row * args->row_pixels * args->width;
             set_blocks(args, blocks, tile);
-            run_row(args, blocks, input, tile, row, r, i * pixels / n, (i + 1) * pixels / n, out + at,
-                    residual ? residual + at : NULL);
+            run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
         }
+    }
 }
 
 static TaskPlace place_of(const DirectArgs *args, int64_t task) {
@@ -200,8 +229,7 @@ static void conv_direct_run(const KernelCall *call, int64_t task) {
     }
     ConvTile tile = {.in_block_stride = input.block_stride,
                      .lanes = args->lanes,
-                     .taps = args->taps,
-                     .n_taps = args->n_taps,
+                     .all_taps = args->n_taps,
                      .out_block_stride = out_plane,
                      .out_pixel_stride = args->width,
                      .epilogue = args->epilogue};
@@ -248,9 +276,36 @@ static bool is_every_other(const ConvGeometry *g) {
     return is_unpadded_1x1(g) && g->dims[g->spatial - 1].stride == 2;
 }
 
+/* Of a row as tiles see it: rows, and pixels in each. */
+static void tile_rows(const ConvGeometry *g, int64_t *rows, int64_t *pixels) {
+    const int64_t height = rows_of(g).out, width = g->dims[g->spatial - 1].out;
+    *rows = is_pointwise(g) ? 1 : height;
+    *pixels = is_pointwise(g) ? height * width : width;
+}
+
+/* Cycles for a lane of input and a run of `count` output blocks, of all taps in whole rows. */
+static double whole_cycles(const ConvGeometry *g, const ConvTiles *tiles, int count) {
+    int64_t rows, pixels;
+    tile_rows(g, &rows, &pixels);
+    const double n = (double)tile_count(tiles, pixels, count);
+    const double taps = (double)(rows_of(g).kernel * g->dims[g->spatial - 1].kernel);
+    return (double)rows * n * taps * tile_cycles(count, (double)pixels / n);
+}
+
+/* Dilated kernels may have most of their taps on padding; and the rows that a strip needs grow with the
+ * dilation, so that copying them costs as well. */
+static bool skipping_padding_pays(const ConvGeometry *g, const ConvTiles *tiles, int width) {
+    const WindowDim y = rows_of(g), x = g->dims[g->spatial - 1];
+    const bool dilated = (y.kernel > 1 && y.dilation > 1) || (x.kernel > 1 && x.dilation > 1);
+    if (!dilated || y.stride != 1 || x.stride != 1)
+        return false;
+    const int count = tile_choose_blocks(tiles, x.out, ceil_div(g->out_channels, width));
+    return row_cut_cycles(&y, &x, tiles, count) <= 1.1 * whole_cycles(g, tiles, count);
+}
+
 static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
     args->n_taps = args->y.kernel * args->x.kernel;
-    int64_t *taps = region_take_array(ctx->region, (size_t)args->n_taps, sizeof *taps);
+    ConvTap *taps = region_take_array(ctx->region, (size_t)args->n_taps, sizeof *taps);
     if (!taps)
         return fail_memory(ctx->err, (size_t)args->n_taps * sizeof *taps, "the plan");
     int64_t row = args->copies ? args->row_floats : args->in_width * args->unit;
@@ -259,7 +314,8 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
             int64_t column = j * args->x.dilation;
             int64_t at = args->copies ? column % args->x.stride * args->phase_pixels + column / args->x.stride
                                       : column;
-            taps[i * args->x.kernel + j] = i * args->y.dilation * row + at * args->unit;
+            const int64_t index = i * args->x.kernel + j;
+            taps[index] = (ConvTap){i * args->y.dilation * row + at * args->unit, index};
         }
     args->taps = taps;
     return STRIDER_OK;
@@ -314,7 +370,8 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
                          .x = g.dims[g.spatial - 1],
                          .every_other = !plain_input && is_every_other(&g),
                          .has_residual = attrs->epilogue.has_residual};
-    args->copies = needs_copy(&g) && !args->every_other;
+    const bool skips_padding = !plain_input && skipping_padding_pays(&g, args->tiles, query->width);
+    args->copies = needs_copy(&g) && !args->every_other && !skips_padding;
     args->in_blocks = ceil_div(g.in_channels, args->lanes);
     args->in_height = args->y.in;
     args->in_width = args->x.in;
@@ -326,6 +383,8 @@ static Status prepare(const KernelQuery *query, bool plain_input, PrepareContext
     cut_work(args, &g);
     int count = tile_choose_blocks(args->tiles, args->total_pixels ? args->total_pixels : args->row_pixels,
                                    args->out_blocks);
+    if (skips_padding)
+        TRY(row_cut_make(&args->y, &args->x, args->tiles, count, args->unit, ctx, &args->cut));
     TRY(conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
@@ -372,26 +431,25 @@ static bool first_layer_accepts(KernelQuery *query) {
            conv_accepts_blocked(query, LAYOUT_PLAIN);
 }
 
-/* 58 products a nanosecond at full tiles; what groups waste, and tiles that are not full, comes on top. */
+/* 56 products a nanosecond at full tiles; what groups waste, and tiles that are not full, comes on top. */
 static double direct_cost(const KernelQuery *query) {
-    ConvGeometry g = conv_query_geometry(query);
+    const ConvGeometry g = conv_query_geometry(query);
     const ConvTiles *tiles = conv_tiles(query->isa);
-    int64_t blocks = ceil_div(g.out_channels, query->width);
-    bool pointwise = is_pointwise(&g);
-    int64_t pixels =
-        pointwise ? shape_size(&query->outputs[0].type.shape, 2, 2 + g.spatial) : g.dims[g.spatial - 1].out;
-    int64_t rows = pointwise || g.spatial == 1 ? 1 : g.dims[0].out, taps = 1;
-    for (int i = 0; i < g.spatial; i++)
-        taps *= g.dims[i].kernel;
-    int lanes = query->inputs[CONV_X].layout == LAYOUT_PLAIN ? 1 : query->width;
-    TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
-    double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;
-    int count = tile_choose_blocks(tiles, pixels, blocks);
-    double n = (double)ceil_div(pixels, tiles->most_pixels[count]);
-    double products =
-        (double)pixels + n * (1.0 + 8.0 / (in_lanes * (double)taps)); /* per block, row and lane */
-    double vectors = (double)g.batch * (double)blocks * (double)rows * (double)taps * in_lanes * products;
-    return 2000 + vectors * query->width / 56.0;
+    const WindowDim y = rows_of(&g), x = g.dims[g.spatial - 1];
+    const int64_t blocks = ceil_div(g.out_channels, query->width);
+    int64_t rows, pixels;
+    tile_rows(&g, &rows, &pixels);
+    const bool plain = query->inputs[CONV_X].layout == LAYOUT_PLAIN;
+    const int lanes = plain ? 1 : query->width, count = tile_choose_blocks(tiles, pixels, blocks);
+    const TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
+    const double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;
+    const double n = (double)tile_count(tiles, pixels, count);
+    const double a_lane = !plain && skipping_padding_pays(&g, tiles, query->width)
+                              ? row_cut_cycles(&y, &x, tiles, count)
+                              : whole_cycles(&g, tiles, count);
+    const double calls = (double)rows * n * tile_call_cycles(count, (double)pixels / n);
+    return 2000 +
+           (double)g.batch * (double)blocks / count * (in_lanes * a_lane + calls) * query->width / 56.0;
 }
 
 const Kernel kernel_conv_direct = {

@@ -18,15 +18,21 @@ int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks) {
     return ceil_div(pixels, tiles->most_pixels[blocks]);
 }
 
+double tile_cycles(int blocks, double pixels) {
+    const double products = blocks * pixels;
+    return (products < 8 ? 8 : products) + 1 + 0.5 * blocks + 0.1 * pixels;
+}
+
+double tile_call_cycles(int blocks, double pixels) {
+    return 1.5 * blocks * pixels + 15;
+}
+
 int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks) {
     int best = 1;
     double best_cost = 1e30;
     for (int count = 1; count <= TILE_MAX_BLOCKS && count <= out_blocks; count++) {
         double n = (double)tile_count(tiles, row_pixels, count), pixels = (double)row_pixels / n;
-        /* Per lane of input: the products, and what is loaded and counted besides; too few products in a tile
-         * wait for each other's results. */
-        double products = (double)count * pixels;
-        double cycles = (products < 8 ? 8 : products) + 1 + 0.5 * count + 0.1 * pixels;
+        double cycles = tile_cycles(count, pixels);
         int64_t rest = out_blocks % count;
         double cost =
             (double)(out_blocks / count) * n * cycles + (rest ? n * (cycles * (double)rest / count + 4) : 0);

@@ -14,8 +14,13 @@ enum {
     TILE_MAX_PIXELS = 14,
 };
 
+/* Where the input of a tap lies, in floats, and which of the kernel's taps it is. */
+typedef struct ConvTap {
+    int64_t in, index;
+} ConvTap;
+
 /* out[o][p] = activation(bias[o] + sum over input blocks i, taps t, lanes l of
- *     weights[i][t][l][o] * in[i * in_block_stride + taps[t] + p * pixel_stride + l])
+ *     weights[i][t.index][l][o] * in[i * in_block_stride + t.in + p * pixel_stride + l])
  * where o counts the tile's output blocks, each a vector, and pixel_stride is the vector's width for blocked
  * input (twice that where every other pixel is read) and 1 for plain input.  Strides are in floats. */
 typedef struct ConvTile {
@@ -23,9 +28,10 @@ typedef struct ConvTile {
     int64_t in_block_stride;
     int64_t n_in_blocks;
     int lanes, last_lanes; /* of each input block, and of the last one */
-    const int64_t *taps;
-    int64_t n_taps;
-    const float *weights; /* [n_in_blocks][n_taps][lanes][blocks][width] */
+    const ConvTap *taps;
+    int64_t n_taps;       /* that are summed */
+    int64_t all_taps;     /* that `weights` has */
+    const float *weights; /* [n_in_blocks][all_taps][lanes][blocks][width] */
     const float *bias;    /* [blocks][width] */
     float *out;
     int64_t out_block_stride;
@@ -57,6 +63,11 @@ typedef struct ConvTiles {
 
 const ConvTiles *conv_tiles(Isa isa);
 
+/* Cycles of one lane of input for a tile of so many output blocks and pixels: the products, and what is
+ * loaded and counted besides; too few products wait for each other's results. */
+double tile_cycles(int blocks, double pixels);
+/* What a tile costs besides. */
+double tile_call_cycles(int blocks, double pixels);
 /* Output blocks to a tile, of up to TILE_MAX_BLOCKS: the count whose tiles waste least of a row of that many
  * pixels. */
 int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks);

@@ -66,13 +66,14 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         const float *block = tile->in + i * tile->in_block_stride;
         /* A plain channel is one lane, which saves a loop. */
         const int lanes = pixel_stride == 1 ? 1 : i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
+        const int64_t tap_floats = (int64_t)lanes * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
-            const float *in = block + tile->taps[t];
-            for (int l = 0; l < lanes; l++, weights += blocks * VW) {
+            const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;
+            for (int l = 0; l < lanes; l++, at += blocks * VW) {
                 vf w[TILE_MAX_BLOCKS];
 #pragma GCC unroll 4
                 for (int o = 0; o < blocks; o++)
-                    w[o] = v_load(weights + o * VW);
+                    w[o] = v_load(at + o * VW);
 #pragma GCC unroll 14
                 for (int p = 0; p < pixels; p++) {
                     const float value = in[p * pixel_stride + l];
@@ -82,6 +83,7 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
                 }
             }
         }
+        weights += tile->all_taps * tap_floats;
     }
     if (activation_is_clamp(tile->epilogue->activation)) {
         tile_store(tile, blocks, pixels, acc);

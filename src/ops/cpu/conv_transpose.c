@@ -29,7 +29,7 @@ typedef struct TransposeArgs {
     const float *weights, *bias;
     const TileBlocks *blocks; /* for each phase, n_tile_blocks of them */
     Phase *rows, *columns;
-    const int64_t *taps; /* offsets, for each phase `most_taps` of them */
+    const ConvTap *taps; /* for each phase `most_taps` of them */
     int width;
     int64_t batch, in_blocks, out_blocks, out_channels, n_tile_blocks, blocks_a_task, parts;
     int64_t most_taps, strips, strip_rows;
@@ -127,7 +127,7 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
         const Phase *columns = &args->columns[phase_x];
         int64_t phase = place.phase_y * args->x.stride + phase_x;
         tile.taps = args->taps + phase * args->most_taps;
-        tile.n_taps = rows->taps * columns->taps;
+        tile.n_taps = tile.all_taps = rows->taps * columns->taps;
         for (int64_t b = place.blocks_begin; b < place.blocks_end && columns->count > 0; b++) {
             const TileBlocks *blocks = &args->blocks[phase * args->n_tile_blocks + b];
             tile_set_blocks(&tile, blocks, args->weights, args->bias, args->width, args->out_channels);
@@ -217,13 +217,14 @@ static Status make_phases(TransposeArgs *args, PrepareContext *ctx) {
     args->scratch_columns = end - args->first_column;
     args->most_taps = (args->reach_y + 1) * (args->reach_x + 1);
     int64_t phases = args->y.stride * args->x.stride;
-    int64_t *taps = region_take_array(ctx->region, (size_t)(phases * args->most_taps), sizeof *taps);
+    ConvTap *taps = region_take_array(ctx->region, (size_t)(phases * args->most_taps), sizeof *taps);
     if (!taps)
         return no_memory(ctx);
     for (int64_t phase = 0; phase < phases; phase++) {
         int64_t ny = args->rows[phase / args->x.stride].taps, nx = args->columns[phase % args->x.stride].taps;
         for (int64_t t = 0; t < ny * nx; t++)
-            taps[phase * args->most_taps + t] = -(t / nx * args->scratch_columns + t % nx) * args->width;
+            taps[phase * args->most_taps + t] =
+                (ConvTap){-(t / nx * args->scratch_columns + t % nx) * args->width, t};
     }
     args->taps = taps;
     return STRIDER_OK;

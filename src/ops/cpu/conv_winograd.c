@@ -87,14 +87,15 @@ typedef struct Products {
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
     static const Epilogue none = {0};
     static const float no_bias[TILE_MAX_BLOCKS * MOST_WIDTH];
-    static const int64_t no_offset[1];
+    static const ConvTap only_tap;
     ConvTile tile = {.in_block_stride = args->input_tiles * args->image.width,
                      .n_in_blocks = products->n_blocks,
                      .lanes = args->image.width,
                      .last_lanes =
                          (int)winograd_lanes(&args->image, products->first_block + products->n_blocks - 1),
-                     .taps = no_offset,
+                     .taps = &only_tap,
                      .n_taps = 1,
+                     .all_taps = 1,
                      .bias = no_bias,
                      .out_block_stride = args->cut.task_tiles * args->image.width,
                      .out_pixel_stride = args->image.width,
@@ -220,10 +221,9 @@ static double winograd_cost(const KernelQuery *query, int m) {
                                                       (double)tile_count(tiles, cut.task_tiles, cut.count)
                                                 : (double)tile_count(tiles, image.n_tiles, cut.count);
     double tile_pixels = tiles_all / tile_calls;
-    /* As in tile_choose_blocks(): a tile with few products waits for their results. */
-    double a_lane = (double)cut.count * tile_pixels;
-    double cycles = (a_lane < 8 ? 8 : a_lane) + 1 + 0.5 * cut.count + 0.1 * tile_pixels;
-    double products = f * out_blocks / cut.count * tile_calls * (channels * cycles + 1.5 * a_lane + 15);
+    const double products =
+        f * out_blocks / cut.count * tile_calls *
+        (channels * tile_cycles(cut.count, tile_pixels) + tile_call_cycles(cut.count, tile_pixels));
     double weights = channels * out_blocks * (2.2 * f + 10 * n);
     double input = tiles_all * (double)image.in_blocks * (4.0 * f + 20);
     double output = tiles_all * out_blocks * (4.0 * f + 20);

@@ -3,6 +3,7 @@ list(APPEND sources
     ops/cpu/conv_direct.c
     ops/cpu/conv_pack.c
     ops/cpu/conv_query.c
+    ops/cpu/conv_row_cut.c
     ops/cpu/conv_tile.c
     ops/cpu/conv_transpose.c
     ops/cpu/conv_winograd.c
