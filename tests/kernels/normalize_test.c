@@ -92,12 +92,58 @@ static void batch_norm(void **state) {
         }
 }
 
+/* Large means, whose digits must not be lost; lengths around vectors and beyond what is summed in one go. */
+static void layer_norm(void **state) {
+    (void)state;
+    static const int64_t lengths[] = {1, 3, 16, 37, 96, 768, 5000};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (int kind = 0; kind < 6; kind++) {
+            const int64_t n = lengths[i];
+            KernelTest test = {
+                .op = kind % 3 == 2 ? "RMSNormalization" : "LayerNormalization",
+                .opset = 23,
+                .attrs = {attr_float("epsilon", 1e-3f), attr_int("axis", kind < 3 ? -1 : 1)},
+                .inputs = {DIMS(3, 5, n), kind < 3 ? DIMS(n) : DIMS(5, n), kind < 3 ? DIMS(n) : DIMS(5, n)},
+                .n_inputs = kind % 3 ? 2 : 3,
+                .constants = kind % 2 ? 6 : 0,
+                .low = kind == 0 ? 999 : -1,
+                .high = kind == 0 ? 1001 : 2,
+                .atol = kind == 0 ? 2e-3 : 2e-6,
+                .rtol = 2e-6,
+                .must_accept = true};
+            test.seed = i;
+            kernel_test_check(test);
+        }
+}
+
+static void instance_and_group_norm(void **state) {
+    (void)state;
+    for (int64_t groups = 0; groups < 4; groups++)
+        for (int opset = 18; opset <= 21; opset += 3)
+            for (int64_t size = 1; size < 40; size += 19) {
+                const int64_t parameters = groups && opset == 18 ? groups : 12;
+                kernel_test_check(
+                    (KernelTest){.op = groups ? "GroupNormalization" : "InstanceNormalization",
+                                 .opset = opset,
+                                 .attrs = {attr_float("epsilon", 1e-3f),
+                                           groups ? attr_int("num_groups", groups) : (Attr){0}},
+                                 .inputs = {DIMS(2, 12, size, 3), DIMS(parameters), DIMS(parameters)},
+                                 .n_inputs = 3,
+                                 .constants = size == 1 ? 6 : 0,
+                                 .atol = 5e-6,
+                                 .rtol = 5e-6,
+                                 .must_accept = true});
+            }
+}
+
 int normalize_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(softmax_over_every_axis),
         cmocka_unit_test(softmax_of_large_tensors_and_numbers),
         cmocka_unit_test(old_softmax_flattens),
         cmocka_unit_test(batch_norm),
+        cmocka_unit_test(layer_norm),
+        cmocka_unit_test(instance_and_group_norm),
     };
     return cmocka_run_group_tests_name("normalization kernels", tests, NULL, NULL);
 }

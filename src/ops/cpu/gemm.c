@@ -12,8 +12,9 @@
 enum {
     LEAST_TASKS = 16,
     TASK_BYTES = 128 * 1024,  /* of B, that a task with few rows reads */
-    CHUNK_BYTES = 256 * 1024, /* of A, that a task packs: stays in L2 */
-    MOST_K = 1 << 18,         /* beyond it scratch memory would be too large */
+    K_STEP = 384,             /* of k: 48 KiB of a panel of B */
+    CHUNK_BYTES = 256 * 1024, /* of A, that passes over a panel: stays in L2 */
+    FIRST_BYTES = 16 << 20,   /* of A, that may be packed before */
 };
 
 static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs **result) {
@@ -93,19 +94,33 @@ static void cut_few_rows(GemmArgs *args, int width, Prepared *prepared) {
     prepared->tasks = args->batch * args->column_parts;
 }
 
-static void cut_many_rows(GemmArgs *args, int width, int tile_rows, Prepared *prepared) {
+static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Prepared *prepared) {
+    const int tile_rows = table->rows;
     int64_t panel = GEMM_PANEL_VECTORS * width, panels = ceil_div(args->n, panel);
     int64_t tiles = ceil_div(args->m, tile_rows);
-    int64_t by_memory = i64_max(CHUNK_BYTES / (i64_max(args->k, 1) * tile_rows * (int64_t)sizeof(float)), 1);
-    int64_t for_balance = i64_max(tiles * args->batch / LEAST_TASKS, 1);
-    args->rows_a_task = i64_min(i64_min(by_memory, for_balance), tiles) * tile_rows;
+    args->k_step = ceil_div(args->k, i64_max(ceil_div(args->k, K_STEP), 1));
+    const int64_t by_memory =
+        i64_max(CHUNK_BYTES / (i64_max(args->k_step, 1) * tile_rows * (int64_t)sizeof(float)), 1);
+    /* Each row part reads all of B: rows are divided for balance only where they are many. */
+    const int64_t for_balance = tiles * args->batch / LEAST_TASKS;
+    const int64_t most = i64_min(for_balance >= 2 ? i64_min(by_memory, for_balance) : by_memory, tiles);
+    args->row_parts = ceil_div(tiles, most);
+    args->rows_a_task = ceil_div(tiles, args->row_parts) * tile_rows;
     args->row_parts = ceil_div(args->m, args->rows_a_task);
-    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->row_parts * args->batch), panels);
+    const int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->row_parts * args->batch), panels);
     args->columns_a_task = ceil_div(panels, parts) * panel;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     prepared->tasks = args->batch * args->row_parts * args->column_parts;
-    int64_t floats = args->k * (args->rows_a_task + (args->panels ? 0 : panel));
-    prepared->scratch_bytes = (size_t)floats * sizeof(float);
+    const int64_t a_bytes = args->batch * args->m * args->k * (int64_t)sizeof(float);
+    args->packs_first = args->column_parts > 1 && a_bytes <= FIRST_BYTES;
+    const int64_t own_rows = args->packs_first ? 0 : args->rows_a_task,
+                  own_columns = args->panels ? 0 : panel;
+    prepared->scratch_bytes = (size_t)(args->k_step * (own_rows + own_columns)) * sizeof(float);
+    if (args->packs_first) {
+        prepared->begin = table->pack;
+        prepared->begin_tasks = args->batch * args->row_parts;
+        prepared->workspace_bytes = (size_t)a_bytes;
+    }
 }
 
 static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
@@ -122,7 +137,7 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
     if (query->inputs[1].constant && !args->batches)
         TRY(pack_panels(query, args, ctx, prepared));
     prepared->run = table->panels;
-    cut_many_rows(args, query->width, table->rows, prepared);
+    cut_many_rows(args, table, query->width, prepared);
     return STRIDER_OK;
 }
 
@@ -132,7 +147,7 @@ static double product_cost(double rows, double columns, double k) {
 }
 
 /* A residual and C that vary from run to run are read plain. */
-static bool accepts_rest(KernelQuery *query, int64_t k) {
+static bool accepts_rest(KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++) {
         query->inputs[i].layout = LAYOUT_PLAIN;
         if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
@@ -140,7 +155,7 @@ static bool accepts_rest(KernelQuery *query, int64_t k) {
     }
     query->inputs[1].packed = query->inputs[1].constant != NULL;
     query->outputs[0].layout = LAYOUT_PLAIN;
-    return cpu_is_f32(query, 0) && cpu_is_f32(query, 1) && k <= MOST_K;
+    return cpu_is_f32(query, 0) && cpu_is_f32(query, 1);
 }
 
 /* --- Gemm
@@ -153,7 +168,7 @@ static GemmGeometry query_gemm(const KernelQuery *query) {
 }
 
 static bool gemm_accepts(KernelQuery *query) {
-    return query->n_inputs <= GEMM_MAX_INPUTS && accepts_rest(query, query_gemm(query).k);
+    return query->n_inputs <= GEMM_MAX_INPUTS && accepts_rest(query);
 }
 
 static double gemm_cost(const KernelQuery *query) {
@@ -201,7 +216,7 @@ static MatMulGeometry query_matmul(const KernelQuery *query) {
 }
 
 static bool matmul_accepts(KernelQuery *query) {
-    return query->n_inputs <= MATMUL_MAX_INPUTS && accepts_rest(query, query_matmul(query).k);
+    return query->n_inputs <= MATMUL_MAX_INPUTS && accepts_rest(query);
 }
 
 static double matmul_cost(const KernelQuery *query) {

@@ -22,8 +22,11 @@ typedef struct GemmArgs {
     int c_port, residual_port; /* -1: none */
     float alpha, beta;
     Epilogue epilogue;
-    /* the cut */
+    /* The cut.  Many rows: products go through `k_step` of k at a time, whose rows of A and panel of B stay
+     * in the caches. */
     int64_t columns_a_task, rows_a_task, column_parts, row_parts;
+    int64_t k_step;
+    bool packs_first; /* A goes to the workspace, packed, before; else each task packs its rows */
 } GemmArgs;
 
 typedef struct GemmTable {
@@ -31,6 +34,8 @@ typedef struct GemmTable {
     void (*dots)(const KernelCall *call, int64_t task);   /* few rows, b_k 1 */
     void (*sums)(const KernelCall *call, int64_t task);   /* few rows, b_column 1 */
     void (*panels)(const KernelCall *call, int64_t task); /* many rows */
+    /* packs rows_a_task rows of A into the workspace: the phase before `panels` */
+    void (*pack)(const KernelCall *call, int64_t task);
 } GemmTable;
 
 ISA_TABLES(GemmTable, gemm)

@@ -204,11 +204,28 @@ static void sums(const KernelCall *call, int64_t task) {
 /* --- many rows
  * ------------------------------------------------------------------------------------------------- */
 
-INLINE void tile(const Product *p, int64_t m, int64_t n, const float *a, const float *b, const int rows,
-                 const int vectors) {
+/* What of k a tile adds to the sums, which between the first and the last step wait in y. */
+typedef struct Step {
+    int64_t k; /* how many */
+    bool first, last;
+} Step;
+
+INLINE float *sums_at(const Product *p, int64_t m, int64_t n) {
+    return p->y + m * p->args->n + n;
+}
+
+INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float *a, const float *b,
+                 const int rows, const int vectors) {
     vf acc[TILE_ROWS][GEMM_PANEL_VECTORS] = {{v_zero()}};
-    const int64_t k = p->args->k;
-    for (int64_t i = 0; i < k; i++, a += rows, b += PANEL) {
+    const int64_t columns = p->args->n - n;
+    if (!step.first) {
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] = load_count(sums_at(p, m + r, n + v * VW), columns - v * VW);
+    }
+    for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL) {
         vf weights[GEMM_PANEL_VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
@@ -228,19 +245,26 @@ INLINE void tile(const Product *p, int64_t m, int64_t n, const float *a, const f
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
             v_store(&out[r][v * VW], acc[r][v]);
+    const int64_t count = columns < vectors * VW ? columns : vectors * VW;
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            finish(p, m + r, n + v * VW, v_load(&out[r][v * VW]));
+        if (!step.last)
+            memcpy(sums_at(p, m + r, n), out[r], (size_t)count * sizeof(float));
+        else
+            for (int v = 0; v < vectors; v++)
+                finish(p, m + r, n + v * VW, v_load(&out[r][v * VW]));
 }
 
-typedef void (*TileFunction)(const Product *p, int64_t m, int64_t n, const float *a, const float *b);
+typedef void (*TileFunction)(const Product *p, Step step, int64_t m, int64_t n, const float *a,
+                             const float *b);
 
 #define TILE(ROWS)                                                                                           \
-    static void tile_##ROWS##_1(const Product *p, int64_t m, int64_t n, const float *a, const float *b) {    \
-        tile(p, m, n, a, b, ROWS, 1);                                                                        \
+    static void tile_##ROWS##_1(const Product *p, Step step, int64_t m, int64_t n, const float *a,           \
+                                const float *b) {                                                            \
+        tile(p, step, m, n, a, b, ROWS, 1);                                                                  \
     }                                                                                                        \
-    static void tile_##ROWS##_2(const Product *p, int64_t m, int64_t n, const float *a, const float *b) {    \
-        tile(p, m, n, a, b, ROWS, 2);                                                                        \
+    static void tile_##ROWS##_2(const Product *p, Step step, int64_t m, int64_t n, const float *a,           \
+                                const float *b) {                                                            \
+        tile(p, step, m, n, a, b, ROWS, 2);                                                                  \
     }
 #define ENTRY(ROWS) {tile_##ROWS##_1, tile_##ROWS##_2},
 
@@ -256,52 +280,86 @@ FOR_TILES(TILE)
 
 static const TileFunction tiles[TILE_ROWS][GEMM_PANEL_VECTORS] = {FOR_TILES(ENTRY)};
 
-/* Rows [begin, begin + rows) of A as [k][rows]. */
-static void pack_rows(const Product *p, int64_t begin, int64_t rows, float *to) {
+/* Rows [begin, begin + rows) of A, `count` of k from `k` on, as [k][rows]. */
+static void pack_rows(const Product *p, int64_t begin, int64_t rows, int64_t k, int64_t count, float *to) {
     const GemmArgs *args = p->args;
-    const float *a = p->a + begin * args->a_row;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t k = 0; k < args->k; k++)
-            to[k * rows + r] = a[r * args->a_row + k * args->a_k];
+    const float *a = p->a + begin * args->a_row + k * args->a_k;
+    for (int64_t i = 0; i < count; i++, a += args->a_k)
+        for (int64_t r = 0; r < rows; r++)
+            *to++ = a[r * args->a_row];
 }
 
-static void pack_panel(const Product *p, int64_t n, float *to) {
+static void pack_panel(const Product *p, int64_t n, int64_t k, int64_t steps, float *to) {
     const GemmArgs *args = p->args;
     const int64_t count = args->n - n < PANEL ? args->n - n : PANEL;
-    const float *b = p->b + n * args->b_column;
-    for (int64_t k = 0; k < args->k; k++, to += PANEL) {
+    const float *b = p->b + n * args->b_column + k * args->b_k;
+    for (int64_t i = 0; i < steps; i++, to += PANEL, b += args->b_k) {
         for (int64_t j = 0; j < count; j++)
-            to[j] = float_at(b + k * args->b_k + j * args->b_column);
+            to[j] = float_at(b + j * args->b_column);
         for (int64_t j = count; j < PANEL; j++)
             to[j] = 0;
     }
 }
 
-static void panels(const KernelCall *call, int64_t task) {
-    const GemmArgs *args = call->args;
-    const int64_t column_part = task % args->column_parts,
-                  row_part = task / args->column_parts % args->row_parts;
-    const Product p = product_of(call, task / (args->column_parts * args->row_parts));
-    const int64_t m_begin = row_part * args->rows_a_task, n_begin = column_part * args->columns_a_task;
-    const int64_t m_end = m_begin + args->rows_a_task < args->m ? m_begin + args->rows_a_task : args->m;
-    const int64_t n_end = n_begin + args->columns_a_task < args->n ? n_begin + args->columns_a_task : args->n;
-    /* Tiles of about equal height. */
-    const int64_t rows = m_end - m_begin, count = (rows + TILE_ROWS - 1) / TILE_ROWS;
-    float *packed = call->scratch, *panel = packed + rows * args->k;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t first = i * rows / count, end = (i + 1) * rows / count;
-        pack_rows(&p, m_begin + first, end - first, packed + first * args->k);
-    }
-    for (int64_t n = n_begin; n < n_end; n += PANEL) {
-        const float *b = args->panels ? args->panels + n * args->k : panel;
-        const int vectors = args->n - n > VW ? 2 : 1;
-        if (!args->panels)
-            pack_panel(&p, n, panel);
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t first = i * rows / count, end = (i + 1) * rows / count;
-            tiles[end - first - 1][vectors - 1](&p, m_begin + first, n, packed + first * args->k, b);
-        }
+/* The rows of a task, in tiles of about equal height. */
+typedef struct RowPart {
+    int64_t begin, rows, tiles;
+} RowPart;
+
+static RowPart row_part(const GemmArgs *args, int64_t part) {
+    const int64_t begin = part * args->rows_a_task;
+    const int64_t rows = args->m - begin < args->rows_a_task ? args->m - begin : args->rows_a_task;
+    return (RowPart){begin, rows, (rows + TILE_ROWS - 1) / TILE_ROWS};
+}
+
+static void pack_part(const Product *p, const RowPart *part, int64_t k, int64_t count, float *to) {
+    for (int64_t i = 0; i < part->tiles; i++) {
+        const int64_t first = i * part->rows / part->tiles, end = (i + 1) * part->rows / part->tiles;
+        pack_rows(p, part->begin + first, end - first, k, count, to + first * count);
     }
 }
 
-const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .dots = dots, .sums = sums, .panels = panels};
+/* In the workspace: by product, row part and step of k. */
+static void pack(const KernelCall *call, int64_t task) {
+    const GemmArgs *args = call->args;
+    const int64_t index = task / args->row_parts;
+    const Product p = product_of(call, index);
+    const RowPart part = row_part(args, task % args->row_parts);
+    float *to = (float *)call->workspace + (index * args->m + part.begin) * args->k;
+    for (int64_t k = 0; k < args->k; k += args->k_step) {
+        const int64_t count = args->k - k < args->k_step ? args->k - k : args->k_step;
+        pack_part(&p, &part, k, count, to + part.rows * k);
+    }
+}
+
+static void panels(const KernelCall *call, int64_t task) {
+    const GemmArgs *args = call->args;
+    const int64_t index = task / (args->column_parts * args->row_parts);
+    const Product p = product_of(call, index);
+    const RowPart part = row_part(args, task / args->column_parts % args->row_parts);
+    const int64_t n_begin = task % args->column_parts * args->columns_a_task;
+    const int64_t n_end = n_begin + args->columns_a_task < args->n ? n_begin + args->columns_a_task : args->n;
+    float *own_a = call->scratch, *own_b = own_a + (args->packs_first ? 0 : args->rows_a_task * args->k_step);
+    const float *packed = (const float *)call->workspace + (index * args->m + part.begin) * args->k;
+    int64_t k = 0;
+    do { /* once where k is 0, for what is added to sums of nothing */
+        const int64_t count = args->k - k < args->k_step ? args->k - k : args->k_step;
+        const Step step = {count, k == 0, k + count == args->k};
+        const float *a = args->packs_first ? packed + part.rows * k : own_a;
+        if (!args->packs_first)
+            pack_part(&p, &part, k, count, own_a);
+        for (int64_t n = n_begin; n < n_end; n += PANEL) {
+            const float *b = args->panels ? args->panels + n * args->k + k * PANEL : own_b;
+            const int vectors = args->n - n > VW ? 2 : 1;
+            if (!args->panels)
+                pack_panel(&p, n, k, count, own_b);
+            for (int64_t i = 0; i < part.tiles; i++) {
+                const int64_t first = i * part.rows / part.tiles, end = (i + 1) * part.rows / part.tiles;
+                tiles[end - first - 1][vectors - 1](&p, step, part.begin + first, n, a + first * count, b);
+            }
+        }
+        k += count;
+    } while (k < args->k);
+}
+
+const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .dots = dots, .sums = sums, .panels = panels, .pack = pack};

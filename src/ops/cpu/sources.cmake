@@ -14,6 +14,7 @@ list(APPEND sources
     ops/cpu/elementwise.c
     ops/cpu/gemm.c
     ops/cpu/kernels.c
+    ops/cpu/layer_norm.c
     ops/cpu/normalize.c
     ops/cpu/pad.c
     ops/cpu/parts.c
@@ -31,6 +32,7 @@ list(APPEND templates
     ops/cpu/conv_winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c
+    ops/cpu/layer_norm_tmpl.c
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LayerNormalization, RMSNormalization, InstanceNormalization and GroupNormalization of plain tensors. */
+#include "ops/layer_norm.h"
+
+#include "base/size.h"
+#include "ops/cpu/layer_norm.h"
+#include "ops/instance_norm.h"
+
+enum { TASK_FLOATS = 8 * 1024 };
+
+/* Everything plain and f32, the optional statistics not asked for. */
+static bool accepts_plain(KernelQuery *query) {
+    for (int i = 0; i < query->n_inputs; i++) {
+        query->inputs[i].layout = LAYOUT_PLAIN;
+        if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
+            return false;
+    }
+    for (int i = 1; i < query->n_outputs; i++)
+        if (query->node->outputs[i])
+            return false;
+    query->outputs[0].layout = LAYOUT_PLAIN;
+    return cpu_is_f32(query, 0) && shape_elements(&query->inputs[0].type.shape) > 0;
+}
+
+static double norm_cost(const KernelQuery *query) {
+    return cpu_memory_cost(12 * (double)shape_elements(&query->inputs[0].type.shape));
+}
+
+static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareContext *ctx,
+                     Prepared *prepared) {
+    GroupArgs *own;
+    TRY(cpu_take_args(ctx, sizeof *own, &own));
+    *own = *args;
+    own->groups_a_task = i64_max(TASK_FLOATS / args->count, 1);
+    prepared->args = own;
+    prepared->run = layer_norm_for(query->isa)->run;
+    prepared->tasks = ceil_div(args->groups, own->groups_a_task);
+    return STRIDER_OK;
+}
+
+/* --- by the last dimensions */
+
+/* Whether the parameter has a value for each element of a group: its dimensions are those normalised. */
+static bool is_whole(const KernelQuery *query, int port, int64_t count) {
+    const Shape *x = &query->inputs[0].type.shape, *shape = &query->inputs[port].type.shape;
+    if (shape_elements(shape) != count)
+        return false;
+    for (int i = 1; i <= shape->rank; i++)
+        if (shape->dims[shape->rank - i] != 1 && shape->dims[shape->rank - i] != x->dims[x->rank - i])
+            return false;
+    int64_t elements = 1; /* no dimension before the normalised ones may count */
+    for (int i = 1; i <= shape->rank && elements < count; i++)
+        elements *= x->dims[x->rank - i];
+    return elements == count || count == 1;
+}
+
+static bool layer_norm_accepts(KernelQuery *query) {
+    if (!accepts_plain(query))
+        return false;
+    int64_t groups, count;
+    layer_norm_geometry(query->node->attrs, &query->inputs[0].type.shape, &groups, &count);
+    for (int port = LAYER_NORM_SCALE; port < query->n_inputs; port++)
+        if (query->inputs[port].type.dtype && !is_whole(query, port, count))
+            return false;
+    return true;
+}
+
+static Status prepare_last(const KernelQuery *query, bool centred, PrepareContext *ctx, Prepared *prepared) {
+    const LayerNormAttrs *attrs = query->node->attrs;
+    GroupArgs args = {.centred = centred,
+                      .epsilon = (double)attrs->epsilon,
+                      .by_element = true,
+                      .scale_port = LAYER_NORM_SCALE,
+                      .b_port = -1};
+    layer_norm_geometry(attrs, &query->inputs[0].type.shape, &args.groups, &args.count);
+    if (query->n_inputs > LAYER_NORM_B && query->inputs[LAYER_NORM_B].type.dtype)
+        args.b_port = LAYER_NORM_B;
+    return finish(query, &args, ctx, prepared);
+}
+
+static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare_last(query, true, ctx, prepared);
+}
+
+static Status rms_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare_last(query, false, ctx, prepared);
+}
+
+const Kernel kernel_layer_norm = {
+    .name = "layer_norm",
+    .op = "LayerNormalization",
+    .accepts = layer_norm_accepts,
+    .cost = norm_cost,
+    .prepare = layer_norm_prepare,
+    .overwrites = 1,
+};
+
+const Kernel kernel_rms_norm = {
+    .name = "rms_norm",
+    .op = "RMSNormalization",
+    .accepts = layer_norm_accepts,
+    .cost = norm_cost,
+    .prepare = rms_norm_prepare,
+    .overwrites = 1,
+};
+
+/* --- by the spatial dimensions of a channel, or of a group of channels */
+
+static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const InstanceNormAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape;
+    const int64_t channels = x->dims[1], groups = attrs->groups ? attrs->groups : channels;
+    GroupArgs args = {.groups = x->dims[0] * groups,
+                      .centred = true,
+                      .epsilon = (double)attrs->epsilon,
+                      .run = shape_size(x, 2, x->rank),
+                      .runs = channels / groups,
+                      .parameters = attrs->group_scale ? groups : channels,
+                      .runs_a_parameter = attrs->group_scale ? channels / groups : 1,
+                      .scale_port = INSTANCE_NORM_SCALE,
+                      .b_port = INSTANCE_NORM_B};
+    args.count = args.run * args.runs;
+    return finish(query, &args, ctx, prepared);
+}
+
+const Kernel kernel_instance_norm = {
+    .name = "instance_norm",
+    .op = "InstanceNormalization",
+    .accepts = accepts_plain,
+    .cost = norm_cost,
+    .prepare = instance_norm_prepare,
+    .overwrites = 1,
+};
+
+const Kernel kernel_group_norm = {
+    .name = "group_norm",
+    .op = "GroupNormalization",
+    .accepts = accepts_plain,
+    .cost = norm_cost,
+    .prepare = instance_norm_prepare,
+    .overwrites = 1,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/cpu/layer_norm.h"
+
+#include <math.h>
+
+#include "ops/cpu/simd.h"
+
+enum { CHUNK = 256 * VW }; /* elements that are summed in float before the sum goes on in double */
+
+INLINE vf load_count(const float *from, int64_t count) {
+    vf value = v_zero();
+    memcpy(&value, from, (size_t)count * sizeof *from);
+    return value;
+}
+
+INLINE void store_count(float *to, vf value, int64_t count) {
+    memcpy(to, &value, (size_t)count * sizeof *to);
+}
+
+/* x - mean, the mean in two parts: all its digits count where it is much larger than the deviations. */
+INLINE vf centre(vf x, const vf mean[2]) {
+    return (x - mean[0]) - mean[1];
+}
+
+INLINE vf term(vf x, const vf mean[2], const int squared) {
+    const vf d = centre(x, mean);
+    return squared ? d * d : d;
+}
+
+/* The sum of x - mean, or of (x - mean)^2. */
+INLINE double sum_of(const float *x, int64_t count, const vf mean[2], const int squared) {
+    double total = 0;
+    for (int64_t begin = 0; begin < count; begin += CHUNK) {
+        const int64_t end = count - begin < CHUNK ? count : begin + CHUNK;
+        vf sums[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+        int64_t i = begin;
+        for (; i + 4 * VW <= end; i += 4 * VW)
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                sums[j] += term(v_load(x + i + j * VW), mean, squared);
+        for (; i + VW <= end; i += VW)
+            sums[0] += term(v_load(x + i), mean, squared);
+        if (i < end)
+            sums[1] += v_first_lanes(term(load_count(x + i, end - i), mean, squared), (int)(end - i));
+        const vf sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        for (int lane = 0; lane < VW; lane++)
+            total += (double)sum[lane];
+    }
+    return total;
+}
+
+/* One group's values, or a run of them: scale and b each a vector's worth, or one for all. */
+INLINE void normalise(const float *x, float *y, int64_t count, const vf mean[2], vf inverse,
+                      const float *scale, const float *b, const int by_element) {
+    const vf all_scale = by_element ? v_zero() : v_set(*scale) * inverse,
+             all_b = by_element || !b ? v_zero() : v_set(*b);
+    int64_t i = 0;
+    for (; i + VW <= count; i += VW) {
+        const vf factor = by_element ? v_load(scale + i) * inverse : all_scale;
+        const vf offset = by_element && b ? v_load(b + i) : all_b;
+        v_store(y + i, centre(v_load(x + i), mean) * factor + offset);
+    }
+    if (i < count) {
+        const vf factor = by_element ? load_count(scale + i, count - i) * inverse : all_scale;
+        const vf offset = by_element && b ? load_count(b + i, count - i) : all_b;
+        store_count(y + i, centre(load_count(x + i, count - i), mean) * factor + offset, count - i);
+    }
+}
+
+static void normalise_group(const GroupArgs *args, int64_t group, const float *x, float *y,
+                            const float *scale, const float *b) {
+    const double count = (double)args->count;
+    vf mean[2] = {v_zero(), v_zero()};
+    if (args->centred) {
+        /* From the first value on: where all are much larger than their differences, sums of these are exact.
+         */
+        mean[0] = v_set(*x);
+        const double exact = (double)*x + sum_of(x, args->count, mean, 0) / count;
+        mean[0] = v_set((float)exact);
+        /* An infinite mean makes all NaN, as it must, without a second part. */
+        mean[1] = isfinite(exact) ? v_set((float)(exact - (double)(float)exact)) : v_zero();
+    }
+    const double variance = sum_of(x, args->count, mean, 1) / count;
+    const vf inverse = v_set((float)(1 / sqrt(variance + args->epsilon)));
+    if (args->by_element) {
+        normalise(x, y, args->count, mean, inverse, scale, b, 1);
+        return;
+    }
+    for (int64_t run = 0; run < args->runs; run++) {
+        const int64_t parameter = (group * args->runs + run) / args->runs_a_parameter % args->parameters;
+        normalise(x + run * args->run, y + run * args->run, args->run, mean, inverse, scale + parameter,
+                  b ? b + parameter : NULL, 0);
+    }
+}
+
+static void run(const KernelCall *call, int64_t task) {
+    const GroupArgs *args = call->args;
+    const int64_t begin = task * args->groups_a_task;
+    const int64_t end =
+        begin + args->groups_a_task < args->groups ? begin + args->groups_a_task : args->groups;
+    for (int64_t group = begin; group < end; group++)
+        normalise_group(args, group, (const float *)call->inputs[0] + group * args->count,
+                        (float *)call->outputs[0] + group * args->count, call->inputs[args->scale_port],
+                        args->b_port < 0 ? NULL : call->inputs[args->b_port]);
+}
+
+const LayerNormTable ISA(layer_norm) = {.run = run};
