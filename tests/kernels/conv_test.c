@@ -160,6 +160,26 @@ static void depthwise(void **state) {
             }
 }
 
+/* Groups of a few channels, of which several share a vector, also where the last vector is not full. */
+static void groups_within_vectors(void **state) {
+    (void)state;
+    uint64_t seed = 17;
+    for (int64_t group = 2; group <= 8; group *= 2)
+        for (int i = 0; i < 12; i++) {
+            Conv conv = random_conv(&seed);
+            conv.group = 1 + random_below(&seed, 9);
+            conv.in = conv.out = group * conv.group;
+            for (int d = 0; d < 2; d++)
+                conv.strides[d] = 1 + i % 2;
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)i;
+            kernel_test_check(test);
+            epilogue_seed = (uint64_t)(i * group);
+            add_fused_inputs(&test, &conv, i % 3 == 0);
+            kernel_test_check(test);
+        }
+}
+
 /* A NaN or an infinity in one channel must not reach the lanes behind the last one. */
 static void padding_lanes_stay_zero(void **state) {
     (void)state;
@@ -347,6 +367,7 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(padding_lanes_stay_zero),
         cmocka_unit_test(one_dimension),
         cmocka_unit_test(winograd),
+        cmocka_unit_test(groups_within_vectors),
         cmocka_unit_test(winograd_with_dilations),
         cmocka_unit_test(taps_on_padding),
 

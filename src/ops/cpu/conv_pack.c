@@ -88,16 +88,26 @@ static void fill_pack(void *context, void *memory, int64_t piece) {
                   (size_t)(end - begin) * channel_bytes);
 }
 
-Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
-                         const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
-    const int64_t out_blocks = ceil_div(g->out_channels, query->width);
+static int64_t count_taps(const ConvGeometry *g) {
     int64_t taps = 1;
     for (int i = 0; i < g->spatial; i++)
         taps *= g->dims[i].kernel;
-    pack->n_blocks = ceil_div(out_blocks, count);
+    return taps;
+}
+
+static Status make_blocks(const KernelQuery *query, const ConvGeometry *g, int count, PrepareContext *ctx,
+                          ConvPack *pack) {
+    pack->n_blocks = ceil_div(ceil_div(g->out_channels, query->width), count);
     pack->blocks = region_take_array(ctx->region, (size_t)pack->n_blocks, sizeof *pack->blocks);
-    if (!pack->blocks)
-        return fail_memory(ctx->err, (size_t)pack->n_blocks * sizeof *pack->blocks, "the plan");
+    return pack->blocks ? STRIDER_OK
+                        : fail_memory(ctx->err, (size_t)pack->n_blocks * sizeof *pack->blocks, "the plan");
+}
+
+Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
+                         const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
+    const int64_t out_blocks = ceil_div(g->out_channels, query->width);
+    const int64_t taps = count_taps(g);
+    TRY(make_blocks(query, g, count, ctx, pack));
     size_t floats = 0;
     for (int64_t i = 0; i < pack->n_blocks; i++) {
         int first = (int)i * count;
@@ -116,6 +126,60 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
                          scale, tap_scales};
     pack->size_bytes = floats * sizeof(float);
     const PackFill fill = {fill_pack, pack->n_blocks, packing};
+    TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));
+    pack->weights = packed;
+    return STRIDER_OK;
+}
+
+/* --- groups that share a vector
+ * ----------------------------------------------------------------------------------------- */
+
+static void fill_grouped(void *context, void *memory, int64_t piece) {
+    const Packing *packing = context;
+    const ConvGeometry *g = &packing->g;
+    const int64_t width = packing->width, group = g->in_channels / g->group, taps = packing->taps;
+    const int64_t first = piece * width, end = i64_min(first + width, g->out_channels);
+    const char *source = packing->weight->data; /* at any alignment: read by memcpy */
+    float *to = (float *)memory + packing->blocks[piece].weights_at;
+    memset(to, 0, (size_t)(taps * group * width) * sizeof *to);
+    for (int64_t m = first; m < end; m++) {
+        const float scale = packing->scale ? (float)tensor_get_f64(packing->scale, m) : 1;
+        for (int64_t c = 0; c < group; c++)
+            for (int64_t t = 0; t < taps; t++) {
+                const int64_t rotation = (c - m % group + group) % group,
+                              lane = (m - first) / group * group + c;
+                float value;
+                memcpy(&value, source + (size_t)((m * group + c) * taps + t) * sizeof value, sizeof value);
+                to[(t * group + rotation) * width + lane] = value * scale;
+            }
+    }
+    pack_consumed(packing->weight, source + (size_t)(first * group * taps) * sizeof(float),
+                  (size_t)((end - first) * group * taps) * sizeof(float));
+}
+
+Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, PrepareContext *ctx,
+                         ConvPack *pack) {
+    const int64_t group = g->in_channels / g->group, taps = count_taps(g), width = query->width;
+    TRY(make_blocks(query, g, 1, ctx, pack));
+    for (int64_t i = 0; i < pack->n_blocks; i++) {
+        pack->blocks[i] = tile_blocks(g, query->width, query->width, (int)i, 1);
+        pack->blocks[i].weights_at = (size_t)(i * taps * group * width);
+    }
+    char key[112];
+    const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
+    snprintf(key, sizeof key, "conv grouped %d %lld %p", query->width, (long long)g->group,
+             (const void *)scale);
+    Packing *packing;
+    const void *packed;
+    TRY(cpu_take_args(ctx, sizeof *packing, &packing));
+    *packing = (Packing){.g = *g,
+                         .blocks = pack->blocks,
+                         .width = query->width,
+                         .taps = taps,
+                         .weight = query->inputs[CONV_W].constant,
+                         .scale = scale};
+    pack->size_bytes = (size_t)(pack->n_blocks * taps * group * width) * sizeof(float);
+    const PackFill fill = {fill_grouped, pack->n_blocks, packing};
     TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));
     pack->weights = packed;
     return STRIDER_OK;

@@ -26,4 +26,8 @@ typedef struct ConvTapScales {
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
                          const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
 
+/* The same for the tiles of conv_grouped.h: pack->blocks are single output blocks. */
+Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, PrepareContext *ctx,
+                         ConvPack *pack) MUST_CHECK;
+
 #endif

@@ -2,58 +2,10 @@
 /* Register tiles.  Sizes: as many accumulators as leave room for the weights of one lane and a broadcast.
  * With AVX-512's 32 registers 2 x 14 reaches 99 % of the FMA peak, 4 x 7 serves rows of 7; with 16 registers
  * 2 x 6 and 3 x 4.  Other pixel counts are tails: a row is cut into tiles of about equal size. */
-#include "ops/cpu/activation_simd.h"
-#include "ops/cpu/conv_tile.h"
+#include "ops/cpu/conv_tile_simd.h"
 
 /* `blocks`, `pixels` and `pixel_stride` are constants wherever this is inlined, so that all loops over them
  * unroll and `acc` is registers. */
-INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
-                       vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
-    const Epilogue *epilogue = tile->epilogue;
-    const int64_t step = tile->out_pixel_stride;
-    const float *before = epilogue->residual_last ? NULL : tile->residual;
-    const float *after = epilogue->residual_last ? tile->residual : NULL;
-    const int clamp = activation_is_clamp(epilogue->activation);
-    vf low, high;
-    activation_bounds(epilogue->activation, &low, &high);
-#pragma GCC unroll 4
-    for (int o = 0; o < blocks; o++) {
-        const int64_t first = o * tile->out_block_stride;
-        const int masked = o == blocks - 1 && tile->out_lanes < VW;
-        const vf bias = v_load(tile->bias + o * VW);
-#pragma GCC unroll 14
-        for (int p = 0; p < pixels; p++) {
-            vf value = acc[o][p] + bias;
-            if (before)
-                value += v_load(before + first + p * step);
-            if (clamp)
-                value = v_min(high, v_max(low, value));
-            if (after)
-                value += v_load(after + first + p * step);
-            if (masked)
-                value = v_first_lanes(value, tile->out_lanes);
-            v_store(tile->out + first + p * step, value);
-        }
-    }
-}
-
-/* The activations that take more than a clamp, on what tile_store() has written (which then was without
- * them). */
-static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
-    const Epilogue *epilogue = tile->epilogue;
-    const float *after = epilogue->residual_last ? tile->residual : NULL;
-    for (int o = 0; o < blocks; o++)
-        for (int p = 0; p < pixels; p++) {
-            const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
-            vf value = v_activate(epilogue->activation, v_load(tile->out + at));
-            if (after)
-                value += v_load(after + at);
-            if (o == blocks - 1 && tile->out_lanes < VW)
-                value = v_first_lanes(value, tile->out_lanes);
-            v_store(tile->out + at, value);
-        }
-}
-
 INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, const int pixel_stride) {
     vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS];
 #pragma GCC unroll 4
@@ -85,17 +37,7 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         }
         weights += tile->all_taps * tap_floats;
     }
-    if (activation_is_clamp(tile->epilogue->activation)) {
-        tile_store(tile, blocks, pixels, acc);
-        return;
-    }
-    const Epilogue plain = {.residual_last = tile->epilogue->residual_last};
-    ConvTile unactivated = *tile;
-    unactivated.epilogue = &plain;
-    if (plain.residual_last)
-        unactivated.residual = NULL;
-    tile_store(&unactivated, blocks, pixels, acc);
-    tile_activate(tile, blocks, pixels);
+    tile_finish(tile, blocks, pixels, acc);
 }
 
 #define TILE(BLOCKS, PIXELS)                                                                                 \

@@ -59,6 +59,20 @@ INLINE vf v_first_lanes(vf value, int count) {
     return (vf)((vi)value & v_lane_mask(count));
 }
 
+/* Lane i of the result is lane from[i] of x. */
+INLINE vf v_permute(vf x, vi from) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vf)_mm512_permutexvar_ps((__m512i)from, (__m512)x);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    return (vf)_mm256_permutevar8x32_ps((__m256)x, (__m256i)from);
+#else
+    vf result;
+    for (int i = 0; i < VW; i++)
+        result[i] = x[from[i]];
+    return result;
+#endif
+}
+
 INLINE vf v_sqrt(vf x) {
 #if STRIDER_WIDTH == 16 && defined(__AVX512F__)
     return (vf)_mm512_sqrt_ps((__m512)x);

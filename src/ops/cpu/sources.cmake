@@ -1,6 +1,7 @@
 list(APPEND sources
     ops/cpu/conv_depthwise.c
     ops/cpu/conv_direct.c
+    ops/cpu/conv_direct_run.c
     ops/cpu/conv_pack.c
     ops/cpu/conv_query.c
     ops/cpu/conv_row_cut.c
@@ -27,6 +28,7 @@ list(APPEND sources
 )
 list(APPEND templates
     ops/cpu/conv_depthwise_tmpl.c
+    ops/cpu/conv_grouped_tmpl.c
     ops/cpu/conv_tile_tmpl.c
     ops/cpu/conv_winograd_few_tmpl.c
     ops/cpu/conv_winograd_tmpl.c

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Direct convolution: what its preparation (conv_direct.c) hands to its tasks (conv_direct_run.c). */
+#ifndef OPS_CPU_CONV_DIRECT_H
+#define OPS_CPU_CONV_DIRECT_H
+
+#include "ops/cpu/conv_pack.h"
+#include "ops/cpu/conv_row_cut.h"
+#include "ops/cpu/conv_tile.h"
+#include "ops/window.h"
+
+typedef struct DirectArgs {
+    const ConvTiles *tiles;
+    const Epilogue *epilogue;
+    ConvPack pack;
+    const float *bias;
+    const ConvTap *taps;
+    RowCut cut; /* where padding is skipped; no pieces: it is not */
+    int64_t tile_blocks_a_task, oc_parts;
+    int width; /* floats in an output vector */
+    int unit;  /* floats in an input pixel: the width, or 1 for plain input */
+    int lanes; /* of an input block: the width, or 1 */
+    int64_t n_taps, out_channels, out_blocks, in_blocks, batch;
+    WindowDim y, x;                        /* rows and columns */
+    bool every_other;                      /* a tile's pixels lie two apart */
+    bool copies;                           /* input rows go through scratch memory */
+    int64_t in_height, in_width, in_plane; /* plane in floats */
+    int64_t rows, row_pixels;              /* of the output as it is cut here; the last row may be shorter */
+    int64_t total_pixels; /* of the output's plane, where rows are pieces of one long row; else 0 */
+    int64_t strip_rows, strips;
+    int64_t row_step;                 /* scratch rows from one output row's window to the next one's */
+    int64_t phase_pixels, row_floats; /* of a scratch row: pixels of one remainder, and floats of all */
+    int64_t scratch_rows;
+    bool weights_outer; /* blocks in the outer loop, pixels in the inner one */
+    bool has_residual;
+} DirectArgs;
+
+void conv_direct_run(const KernelCall *call, int64_t task);
+
+#endif

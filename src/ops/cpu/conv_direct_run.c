@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task of direct convolution: a strip of output rows times a run of output blocks (conv_direct.c). */
+#include <string.h>
+
+#include "base/size.h"
+#include "ops/cpu/conv_direct.h"
+
+/* One input row into scratch memory: for each remainder modulo the stride, its columns in order. */
+static void copy_row(const DirectArgs *args, const float *row, float *to) {
+    const int64_t unit = args->unit, stride = args->x.stride, width = args->in_width;
+    if (!row) {
+        memset(to, 0, (size_t)args->row_floats * sizeof *to);
+        return;
+    }
+    for (int64_t phase = 0; phase < stride; phase++, to += args->phase_pixels * unit) {
+        int64_t at = phase - args->x.pad_begin,
+                pixel = 0; /* the column of the input that the next pixel is */
+        for (; pixel < args->phase_pixels && at < 0; pixel++, at += stride)
+            memset(to + pixel * unit, 0, (size_t)unit * sizeof *to);
+        if (stride == 1 && at < width) {
+            int64_t run = i64_min(args->phase_pixels - pixel, width - at);
+            memcpy(to + pixel * unit, row + at * unit, (size_t)(run * unit) * sizeof *to);
+            pixel += run;
+        } else if (unit == 1) {
+            const int64_t there = at < width ? ceil_div(width - at, stride) : 0;
+            const int64_t count = i64_min(args->phase_pixels - pixel, there);
+            args->tiles->gather(row + at, stride, count, to + pixel);
+            pixel += count;
+        } else {
+            for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
+                memcpy(to + pixel * unit, row + at * unit, (size_t)unit * sizeof *to);
+        }
+        memset(to + pixel * unit, 0, (size_t)((args->phase_pixels - pixel) * unit) * sizeof *to);
+    }
+}
+
+static void copy_strip(const DirectArgs *args, const float *in, int64_t first_row, int64_t rows,
+                       int64_t block_begin, int64_t block_end, float *scratch) {
+    int64_t needed = (rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
+    int64_t spacing =
+        args->row_step == args->y.stride ? 1 : args->y.stride; /* input rows between scratch rows */
+    for (int64_t block = block_begin; block < block_end; block++)
+        for (int64_t r = 0; r < needed; r++) {
+            int64_t at = first_row * args->y.stride - args->y.pad_begin + r * spacing;
+            bool inside = at >= 0 && at < args->in_height;
+            copy_row(args, inside ? in + block * args->in_plane + at * args->in_width * args->unit : NULL,
+                     scratch + ((block - block_begin) * args->scratch_rows + r) * args->row_floats);
+        }
+}
+
+/* Where a task's windows read: the strip in scratch memory, or the input itself. */
+typedef struct StripInput {
+    const float *base;
+    int64_t block_stride, row_stride; /* in floats */
+    int64_t first_block;              /* that `base` stands for */
+} StripInput;
+
+/* The pixels of one tile in a row, and its taps. */
+typedef struct TilePixels {
+    int64_t begin, end;
+    const ConvTap *taps;
+    int64_t n_taps;
+} TilePixels;
+
+static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
+    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
+                              : args->row_pixels;
+}
+
+static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
+    return args->cut.pieces ? args->cut.n_pieces : tile_count(args->tiles, pixels_of_row(args, row), count);
+}
+
+/* Of `n`: of about equal size, so that none is nearly empty, or as the row was cut. */
+static TilePixels tile_of_row(const DirectArgs *args, int64_t row, int64_t i, int64_t n) {
+    if (!args->cut.pieces) {
+        const int64_t pixels = pixels_of_row(args, row);
+        return (TilePixels){i * pixels / n, (i + 1) * pixels / n, args->taps, args->n_taps};
+    }
+    const RowPiece *piece = &args->cut.pieces[i];
+    int64_t first, last;
+    row_cut_kernel_rows(&args->y, row, &first, &last);
+    return (TilePixels){piece->begin, piece->end, piece->taps + first * piece->columns,
+                        (last - first) * piece->columns};
+}
+
+static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
+                     ConvTile *tile, const TilePixels *pixels, int64_t strip_row, float *out,
+                     const float *residual) {
+    const int64_t begin = pixels->begin;
+    const float *in = input->base + (blocks->in_first - input->first_block) * input->block_stride +
+                      strip_row * input->row_stride;
+    tile->taps = pixels->taps;
+    tile->n_taps = pixels->n_taps;
+    tile->in = in + begin * args->unit * (args->every_other ? 2 : 1);
+    tile->out = out + begin * args->width;
+    tile->residual = residual ? residual + begin * args->width : NULL;
+    ConvTileFunction run = (args->unit == 1     ? args->tiles->plain
+                            : args->every_other ? args->tiles->every_other
+                                                : args->tiles->blocked)[blocks->count][pixels->end - begin];
+    run(tile);
+}
+
+static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTile *tile) {
+    tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
+}
+
+typedef struct TaskPlace {
+    int64_t image, first_row, rows, first_blocks, end_blocks;
+} TaskPlace;
+
+/* All tiles of one run of blocks in one row. */
+static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
+                              ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
+                              const float *residual) {
+    int64_t row = place->first_row + r;
+    int64_t plane = tile->out_block_stride, at = blocks->first * plane + row * args->row_pixels * args->width;
+    int64_t n = tiles_of_row(args, blocks->count, row);
+    set_blocks(args, blocks, tile);
+    for (int64_t i = 0; i < n; i++) {
+        const TilePixels pixels = tile_of_row(args, row, i, n);
+        run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
+    }
+}
+
+/* The same with pixels outside: a group of pixels of the input stays in L1 while all blocks pass over it. */
+static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
+                              const TaskPlace *place, int64_t r, float *out, const float *residual) {
+    int64_t row = place->first_row + r, plane = tile->out_block_stride;
+    int64_t n = tiles_of_row(args, args->pack.blocks[place->first_blocks].count, row);
+    for (int64_t i = 0; i < n; i++) {
+        const TilePixels pixels = tile_of_row(args, row, i, n);
+        for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
+            const TileBlocks *blocks = &args->pack.blocks[b];
+            int64_t at = blocks->first * plane + row * args->row_pixels * args->width;
+            set_blocks(args, blocks, tile);
+            run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
+        }
+    }
+}
+
+static TaskPlace place_of(const DirectArgs *args, int64_t task) {
+    int64_t part = task % args->oc_parts, strip = task / args->oc_parts % args->strips;
+    TaskPlace place = {.image = task / (args->oc_parts * args->strips),
+                       .first_row = strip * args->strip_rows,
+                       .first_blocks = part * args->tile_blocks_a_task};
+    place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
+    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->pack.n_blocks);
+    return place;
+}
+
+void conv_direct_run(const KernelCall *call, int64_t task) {
+    const DirectArgs *args = call->args;
+    TaskPlace place = place_of(args, task);
+    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * args->in_plane;
+    int64_t out_plane =
+        (args->total_pixels ? args->total_pixels : args->rows * args->row_pixels) * args->width;
+    float *out = (float *)call->outputs[0] + place.image * args->out_blocks * out_plane;
+    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] +
+                                                     place.image * args->out_blocks * out_plane
+                                               : NULL;
+    StripInput input = {.base = in + place.first_row * args->row_pixels * args->unit,
+                        .block_stride = args->in_plane,
+                        .row_stride = args->row_pixels * args->unit};
+    if (args->copies) {
+        const TileBlocks *first = &args->pack.blocks[place.first_blocks];
+        const TileBlocks *last = &args->pack.blocks[place.end_blocks - 1];
+        copy_strip(args, in, place.first_row, place.rows, first->in_first, last->in_first + last->in_count,
+                   call->scratch);
+        input = (StripInput){.base = call->scratch,
+                             .block_stride = args->scratch_rows * args->row_floats,
+                             .row_stride = args->row_step * args->row_floats,
+                             .first_block = first->in_first};
+    } else if (!args->total_pixels) {
+        input.row_stride = args->y.stride * args->in_width * args->unit;
+        input.base = in + place.first_row * input.row_stride;
+    }
+    ConvTile tile = {.in_block_stride = input.block_stride,
+                     .lanes = args->lanes,
+                     .all_taps = args->n_taps,
+                     .out_block_stride = out_plane,
+                     .out_pixel_stride = args->width,
+                     .epilogue = args->epilogue};
+    if (args->weights_outer) {
+        for (int64_t b = place.first_blocks; b < place.end_blocks; b++)
+            for (int64_t r = 0; r < place.rows; r++)
+                run_blocks_in_row(args, &args->pack.blocks[b], &input, &tile, &place, r, out, residual);
+    } else {
+        for (int64_t r = 0; r < place.rows; r++)
+            run_row_by_pixels(args, &input, &tile, &place, r, out, residual);
+    }
+}
