@@ -11,6 +11,7 @@ list(APPEND sources
     ops/conv.c
     ops/conv_transpose.c
     ops/cumsum.c
+    ops/depth_space.c
     ops/dropout.c
     ops/einsum.c
     ops/fill.c
@@ -31,6 +32,7 @@ list(APPEND sources
     ops/reduce.c
     ops/reshape.c
     ops/resize.c
+    ops/scatter.c
     ops/shape_ops.c
     ops/slice.c
     ops/softmax.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels that move elements: Concat, Split, Slice, Transpose, Pad, Resize. */
+/* Kernels that move elements: Concat, Split, Slice, Transpose, DepthToSpace, Pad, Resize. */
 #include "kernel_test.h"
 
 #include <setjmp.h>
@@ -145,6 +145,21 @@ static void transpose(void **state) {
                                    .must_accept = true});
 }
 
+static void depth_and_space(void **state) {
+    (void)state;
+    for (int64_t block = 1; block <= 3; block++)
+        for (int to_depth = 0; to_depth < 2; to_depth++)
+            for (int mode = 0; mode < 2; mode++)
+                kernel_test_check((KernelTest){
+                    .op = to_depth ? "SpaceToDepth" : "DepthToSpace",
+                    .opset = 28,
+                    .attrs = {attr_int("blocksize", block), attr_string("mode", mode ? "CRD" : "DCR")},
+                    .inputs = {to_depth ? DIMS(2, 3, 4 * block, 5 * block)
+                                        : DIMS(2, 3 * block * block, 4, 5)},
+                    .n_inputs = 1,
+                    .must_accept = true});
+}
+
 static void pad(void **state) {
     (void)state;
     static const char *const modes[] = {"constant", "reflect", "edge"};
@@ -244,7 +259,7 @@ int move_kernel_tests(void) {
         cmocka_unit_test(split),     cmocka_unit_test(slice),
         cmocka_unit_test(transpose), cmocka_unit_test(pad),
         cmocka_unit_test(resize),    cmocka_unit_test(resize_by_sizes_that_are_not_constant),
-        cmocka_unit_test(upsample),
+        cmocka_unit_test(upsample),  cmocka_unit_test(depth_and_space),
     };
     return cmocka_run_group_tests_name("kernels that move elements", tests, NULL, NULL);
 }

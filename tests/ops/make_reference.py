@@ -263,6 +263,48 @@ def movement(out):
     out.case("Flatten", 13, dict(axis=axis), [x], [x.reshape(int(np.prod(shape[:axis % rank])), -1)])
 
 
+def placement(out):
+    """Scatter*, by NumPy; DepthToSpace and SpaceToDepth, by torch."""
+    rank = R(1, 3)
+    shape = sizes(1, 5, rank)
+    generator = np.random.default_rng(R(0, 1 << 30))
+    x = generator.standard_normal(shape).astype(np.float32)
+    joins = dict(none=None, add=np.add, mul=np.multiply, max=np.maximum, min=np.minimum)
+    reduction = random.choice(list(joins))
+
+    def join(y, place, update):
+        y[place] = update if joins[reduction] is None else joins[reduction](y[place], update)
+
+    axis = R(-rank, rank - 1)
+    smaller = [R(1, n) for n in shape]
+    indices = generator.integers(-shape[axis], shape[axis], smaller)
+    updates = generator.standard_normal(smaller).astype(np.float32)
+    y = x.astype(np.float64)
+    for place in np.ndindex(*smaller):
+        target = list(place)
+        target[axis] = indices[place]
+        join(y, tuple(target), updates[place])
+    out.case("ScatterElements", 18, dict(axis=axis, reduction=reduction), [x, indices, updates], [y])
+    if reduction == "none":
+        out.case("Scatter", 9, dict(axis=axis % rank), [x, indices % shape[axis], updates], [y])
+    depth, count = R(1, rank), R(0, 3)
+    tuples = np.stack([generator.integers(-n, n, count) for n in shape[:depth]], axis=-1).reshape(count, depth)
+    updates = generator.standard_normal([count, *shape[depth:]]).astype(np.float32)
+    y = x.astype(np.float64)
+    for one, update in zip(tuples, updates):
+        join(y, tuple(one), update)
+    out.case("ScatterND", 18, dict(reduction=reduction), [x, tuples, updates], [y])
+    block = R(1, 3)
+    x = torch.randn(R(1, 2), R(1, 3) * block * block, R(1, 4), R(1, 4))
+    shuffled = F.pixel_shuffle(x, block)
+    out.case("DepthToSpace", random.choice([11, 13]), dict(blocksize=block, mode="CRD"), [x], [shuffled])
+    channels = x.shape[1] // (block * block)
+    by_place = x.reshape(x.shape[0], block * block, channels, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
+    out.case("DepthToSpace", random.choice([1, 13]), dict(blocksize=block), [x], [F.pixel_shuffle(by_place, block)])
+    out.case("SpaceToDepth", random.choice([1, 13]), dict(blocksize=block), [F.pixel_shuffle(by_place, block)], [x])
+    out.case("SpaceToDepth", 28, dict(blocksize=block, mode="CRD"), [shuffled], [x])
+
+
 def resize(out):
     x = torch.randn(1, R(1, 3), R(1, 6), R(1, 6))
     size = [R(1, 9), R(1, 9)]
@@ -295,6 +337,8 @@ def main():
         for _ in range(options.cases):
             movement(out)
             resize(out)
+        for _ in range(options.cases):
+            placement(out)
     print(f"{out.cases} cases")
 
 

@@ -12,6 +12,7 @@ list(APPEND sources
     ops/cpu/conv_winograd_image.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
+    ops/cpu/depth_space.c
     ops/cpu/elementwise.c
     ops/cpu/gemm.c
     ops/cpu/kernels.c
