@@ -30,6 +30,7 @@ strider_status make_session(const strider_model *model, const Options *options, 
     settings.reference = options->reference;
     if (options->max_error >= 0)
         settings.max_layer_error = options->max_error;
+    settings.tuning = options->tuning;
     settings.override_shapes = options->n_shapes > 0;
     return strider_session_create(model, &settings, session, error);
 }

@@ -31,6 +31,8 @@ static const char usage[] =
     "  --max-error E             kernels may err by E of a layer's largest output: 1e-5 by default; 1e-4 "
     "allows\n"
     "                            Winograd F(6x6)\n"
+    "  --tune                    measure which kernels are fastest here instead of estimating it\n"
+    "  --tuning FILE             the same, with times kept in FILE for the next run\n"
     "  --allow-links             follow symbolic links to external data\n"
     "  --json  --quiet  --verbose\n"
     "run:    -o FILE             save the outputs: .npz, .npy (of one), or a folder (DIR/, --format npy|pb)\n"
@@ -71,7 +73,10 @@ int main(int argc, char **argv) {
         Options options;
         int status = options_parse(argc - 2, argv + 2, &options);
         if (!status)
+            status = tuning_begin(&options);
+        if (!status)
             status = commands[i].run(&options);
+        status = tuning_end(&options, status);
         free(options.words);
         if (fflush(stdout) != 0 && !status) {
             fputs("strider: standard output cannot be written\n", stderr);

@@ -142,6 +142,8 @@ static int parse_valued(const char *option, char *value, Options *options) {
         options->labels = value;
     else if (strcmp(option, "--top") == 0)
         options->top = atoi(value) > 0 ? atoi(value) : 1;
+    else if (strcmp(option, "--tuning") == 0)
+        options->tuning_file = value;
     else if (strcmp(option, "--format") == 0)
         options->format = value;
     else
@@ -155,7 +157,7 @@ static bool takes_value(const char *option) {
     static const char *const valued[] = {"--threads", "--device", "--dim",    "--shape",   "--expect",
                                          "--rtol",    "--atol",   "--peak",   "--labels",  "--top",
                                          "--format",  "-o",       "--output", "--seconds", "--max-error",
-                                         "--warmup",  "--sort"};
+                                         "--warmup",  "--sort",   "--tuning"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)
             return true;
@@ -175,6 +177,7 @@ static bool set_flag(const char *option, Options *options) {
         {"--shapes", &options->show_shapes},
         {"--memory", &options->show_memory},
         {"--reference", &options->reference},
+        {"--tune", &options->tune},
         {"--allow-links", &options->allow_links},
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

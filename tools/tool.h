@@ -36,6 +36,9 @@ typedef struct Options {
     double seconds;          /* --seconds; negative: not given */
     int warmup;              /* --warmup; negative: not given */
     double max_error;        /* --max-error; negative: not given */
+    bool tune;               /* --tune */
+    const char *tuning_file; /* --tuning; NULL: not given */
+    strider_tuning *tuning;  /* what either asks for, between tuning_begin() and tuning_end() */
     bool by_time;            /* --sort time */
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
     Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
@@ -51,6 +54,11 @@ int command_profile(const Options *options);
 
 /* Fills *options from the words behind the command; returns an exit status, EXIT_OK where all is well. */
 int options_parse(int argc, char **argv, Options *options);
+
+/* Makes what --tune and --tuning ask for, and saves and frees it after the command that returned `status`.
+ * Both return an exit status. */
+int tuning_begin(Options *options);
+int tuning_end(Options *options, int status);
 
 /* "strider: FILE: message" on standard error; returns the exit status that stands for the status. */
 int report_error(const char *file, const strider_error *error);

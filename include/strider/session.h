@@ -4,6 +4,7 @@
 #define STRIDER_SESSION_H
 
 #include "strider/model.h"
+#include "strider/tuning.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,7 +24,10 @@ typedef struct strider_session_options {
      * used.  Default 1e-5: direct sums and Winograd F(2x2) and F(4x4); 1e-4 allows F(6x6), which is faster on
      * large images; 0: direct sums alone. */
     double max_layer_error;
-    uint64_t reserved[7]; /* zero */
+    /* Kernels are chosen by times measured on this machine, kept here for other sessions; it must outlive the
+     * session.  Making a plan then takes longer.  Default NULL: by estimates. */
+    strider_tuning *tuning;
+    uint64_t reserved[6]; /* zero */
 } strider_session_options;
 
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */

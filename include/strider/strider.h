@@ -17,5 +17,6 @@
 #include "strider/session.h"
 #include "strider/status.h"
 #include "strider/tensor.h"
+#include "strider/tuning.h"
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpu.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +44,28 @@ Isa isa_chosen(void) {
             isa = i;
     __atomic_store_n(&chosen, isa, __ATOMIC_RELAXED);
     return (Isa)isa;
+}
+
+const char *cpu_model(char text[CPU_MODEL_TEXT]) {
+    char name[CPU_MODEL_TEXT] = "";
+#if defined(__x86_64__)
+    unsigned words[12];
+    bool stated = true;
+    for (unsigned i = 0; i < 3; i++)
+        stated = stated && __get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                                       &words[4 * i + 3]);
+    if (stated)
+        memcpy(name, words, sizeof words);
+#endif
+    const char *begin = name + strspn(name, " ");
+    size_t length = strlen(begin);
+    while (length && begin[length - 1] == ' ')
+        length--;
+    if (length)
+        snprintf(text, CPU_MODEL_TEXT, "%.*s", (int)length, begin);
+    else
+        snprintf(text, CPU_MODEL_TEXT, "unknown");
+    return text;
 }
 
 int cpu_count(void) {

@@ -15,6 +15,10 @@ bool isa_supported(Isa isa);   /* by this CPU and by this build */
  * Decided once. */
 Isa isa_chosen(void);
 
+enum { CPU_MODEL_TEXT = 64 };
+/* The CPU's name as it states it, one line without outer spaces; "unknown" where it states none. */
+const char *cpu_model(char text[CPU_MODEL_TEXT]);
+
 /* CPUs that this process may run on; at least 1. */
 int cpu_count(void);
 

@@ -78,6 +78,8 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
  * the system may drop those pages of a mapped file from memory.  Harmless for all other memory. */
 void pack_consumed(const Tensor *source, const void *data, size_t size_bytes);
 
+enum { KERNEL_LAYER_TEXT = 512 };
+
 typedef struct Kernel {
     const char *name; /* "conv_direct" */
     const char *op;   /* the operator's name, domain ai.onnx */
@@ -85,6 +87,9 @@ typedef struct Kernel {
     /* Estimated time in nanoseconds on one thread of the machine that the model of costs was made on. */
     double (*cost)(const KernelQuery *query);
     Status (*prepare)(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared);
+    /* For operators that several kernels compete for: all that an accepted query's time depends on, in words,
+     * so that a measured time may stand in for cost().  NULL: is not measured. */
+    void (*tuning_key)(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]);
     /* For kernels that trade digits for speed: a bound of the error, relative to the largest output, for
      * inputs and weights of like sizes, as the kernels' tests hold it; an infinity or NaN in the input may
      * then reach all outputs near its place as NaN.  0: the rounding of a plain sum. */

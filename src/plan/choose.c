@@ -199,43 +199,72 @@ static void fill_query(PlanBuilder *builder, KernelQuery *query) {
                                       .layout = LAYOUT_PLAIN};
 }
 
-/* The kernel's own time, and that of the reorders that its layouts ask for. */
-static double total_cost(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query) {
-    double cost = kernel->cost(query);
+/* The kernel's own time, as measured where that is asked for. */
+static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
+                          double *time) {
+    strider_tuning *tuning = builder->request->tuning;
+    char layer[KERNEL_LAYER_TEXT];
+    const char *isa = isa_name(query->isa);
+    *time = kernel->cost(query);
+    if (!tuning || !kernel->tuning_key)
+        return STRIDER_OK;
+    kernel->tuning_key(query, layer);
+    if (tuning_find(tuning, isa, kernel->name, layer, time))
+        return STRIDER_OK;
+    KernelTime measured = {.isa = isa, .kernel = kernel->name, .layer = layer, .estimate_ns = *time};
+    TRY(measure_kernel(kernel, query, builder->request->allocator, &measured.time_ns, builder->err));
+    *time = measured.time_ns;
+    return tuning_add(tuning, &measured, builder->err);
+}
+
+/* Of the reorders that the kernel's layouts ask for. */
+static double reorders_time(PlanBuilder *builder, const KernelQuery *query) {
+    double time = 0;
     for (int i = 0; i < query->n_inputs; i++) {
         const Operand *input = &query->inputs[i];
         size_t size_bytes;
         if (input->type.dtype && !input->packed && !builder->plan->contents[query->node->inputs[i]->index] &&
             *slot_of(builder, query->node->inputs[i], input->layout) == NO_SLOT &&
             type_size(&input->type, &size_bytes))
-            cost += reorder_cost(size_bytes);
+            time += reorder_cost(size_bytes);
     }
-    return cost;
+    return time;
 }
 
-static const Kernel *cheapest_kernel(PlanBuilder *builder, KernelQuery *query) {
-    const Kernel *best = NULL;
-    double best_cost = INFINITY;
-    size_t count;
+/* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
+static bool accepts(PlanBuilder *builder, const Kernel *kernel, KernelQuery *query) {
+    if (strcmp(kernel->op, query->node->op->name) != 0 ||
+        kernel->peak_error > builder->request->max_layer_error)
+        return false;
+    fill_query(builder, query);
+    return kernel->accepts(query);
+}
+
+/* *best is NULL where no kernel accepts the node; else the query is left as the best one wants it. */
+static Status cheapest_kernel(PlanBuilder *builder, KernelQuery *query, const Kernel **best) {
+    double best_time = INFINITY;
+    size_t count, n_accepting = 0;
     const Kernel *const *kernels = cpu_kernels(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(kernels[i]->op, query->node->op->name) != 0)
+    *best = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (accepts(builder, kernels[i], query)) {
+            *best = kernels[i];
+            n_accepting++;
+        }
+    for (size_t i = 0; i < count && n_accepting > 1; i++) {
+        double time;
+        if (!accepts(builder, kernels[i], query))
             continue;
-        fill_query(builder, query);
-        if (kernels[i]->peak_error > builder->request->max_layer_error || !kernels[i]->accepts(query))
-            continue;
-        double cost = total_cost(builder, kernels[i], query);
-        if (cost < best_cost) {
-            best_cost = cost;
-            best = kernels[i];
+        TRY(kernel_time(builder, kernels[i], query, &time));
+        time += reorders_time(builder, query);
+        if (time < best_time) {
+            best_time = time;
+            *best = kernels[i];
         }
     }
-    if (best) { /* leaves the query as the best one wants it */
-        fill_query(builder, query);
-        if (!best->accepts(query))
-            best = NULL;
-    }
-    return best;
+    if (*best && !accepts(builder, *best, query))
+        *best = NULL;
+    return STRIDER_OK;
 }
 
 /* Lets the producer of a part write into its place in the whole, where the part stands alone until now. */
@@ -405,7 +434,9 @@ Status plan_add_node(PlanBuilder *builder, const Node *node) {
         return add_view(builder, node);
     KernelQuery query;
     TRY(make_query(builder, node, &query));
-    const Kernel *kernel = builder->request->reference ? NULL : cheapest_kernel(builder, &query);
+    const Kernel *kernel = NULL;
+    if (!builder->request->reference)
+        TRY(cheapest_kernel(builder, &query, &kernel));
     size_t steps_before = plan->n_steps;
     if (kernel)
         TRY(add_kernel_step(builder, kernel, &query));

@@ -6,6 +6,7 @@
 
 #include "ops/kernel.h"
 #include "plan/pack.h"
+#include "plan/tuning.h"
 
 typedef enum SlotKind {
     SLOT_ARENA,    /* in the plan's arena */
@@ -68,6 +69,7 @@ typedef struct PlanRequest {
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */
     const Allocator *allocator;
     PackCache *packs;
+    strider_tuning *tuning; /* NULL: kernels are chosen by their estimated costs */
     const Log *log;
 } PlanRequest;
 

@@ -1,1 +1,1 @@
-list(APPEND sources plan/choose.c plan/memory.c plan/pack.c plan/plan.c)
+list(APPEND sources plan/choose.c plan/measure.c plan/memory.c plan/pack.c plan/plan.c plan/tuning.c)

@@ -155,6 +155,7 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                          .threads = session->options.threads,
                          .max_layer_error = session->options.max_layer_error,
                          .max_arena_bytes = session->options.max_arena_bytes,
+                         .tuning = session->options.tuning,
                          .allocator = session->allocator,
                          .packs = (PackCache *)&model->packs,
                          .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,

@@ -49,6 +49,46 @@ static void files_that_are_not_there_or_not_models_are_named(void **state) {
     expect_error(5, "cuda", strider("run", DIGITS, SEVEN, "--device", "cuda", NULL));
 }
 
+/* Times are written once and then read; what is no such file is refused and left alone; times of another CPU
+ * are replaced. */
+static void tuning_is_kept_in_a_file(void **state) {
+    (void)state;
+    char path[300], first[256], again[256];
+    snprintf(path, sizeof path, "%s", in_scratch("times.txt"));
+    expect(0, strider("run", DIGITS, SEVEN, "--tune", NULL));
+    expect(0, strider("check", CASE, "--tuning", path, NULL));
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(first, sizeof first, file));
+    assert_non_null(strstr(first, "strider-tuning 1 "));
+    assert_non_null(
+        fgets(first, sizeof first, file)); /* a time, which a second run would not measure again */
+    assert_non_null(strstr(first, " Conv "));
+    fclose(file);
+    expect(0, strider("check", CASE, "--tuning", path, NULL));
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(again, sizeof again, file));
+    assert_non_null(fgets(again, sizeof again, file));
+    fclose(file);
+    assert_string_equal(first, again);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("strider-tuning 1 0.0.0 abacus\ngeneric conv_direct 5 5 Conv\n", file);
+    fclose(file);
+    assert_non_null(strstr(expect(0, strider("check", CASE, "--tuning", path, NULL))->err, "another CPU"));
+    assert_null(strstr(expect(0, strider("check", CASE, "--tuning", path, NULL))->err, "another CPU"));
+    expect_error(3, "no tuning file",
+                 strider("run", DIGITS, SEVEN, "--tuning", in_source("README.md"), NULL));
+    file = fopen(path, "a");
+    assert_non_null(file);
+    fputs("avx2 conv_direct fast\n", file);
+    fclose(file);
+    expect_error(3, "line", strider("check", CASE, "--tuning", path, NULL));
+    assert_non_null(strstr(
+        expect(3, strider("check", CASE, "--tuning", in_scratch("nowhere/times"), NULL))->err, "nowhere"));
+}
+
 static void run_shows_classes_by_their_labels(void **state) {
     (void)state;
     const Result *result = expect(0, strider("run", DIGITS, SEVEN, "--labels",
@@ -184,6 +224,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(wrong_command_lines_say_what_is_wrong),
         cmocka_unit_test(help_and_version_are_results),
         cmocka_unit_test(files_that_are_not_there_or_not_models_are_named),
+        cmocka_unit_test(tuning_is_kept_in_a_file),
         cmocka_unit_test(run_shows_classes_by_their_labels),
         cmocka_unit_test(run_takes_inputs_by_name_and_from_generators),
         cmocka_unit_test(saved_outputs_are_what_check_expects),

@@ -103,5 +103,6 @@ const Kernel kernel_conv_depthwise = {
     .op = "Conv",
     .accepts = depthwise_accepts,
     .cost = depthwise_cost,
+    .tuning_key = conv_tuning_key,
     .prepare = depthwise_prepare,
 };

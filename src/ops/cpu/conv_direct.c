@@ -286,6 +286,7 @@ const Kernel kernel_conv_direct = {
     .op = "Conv",
     .accepts = direct_accepts,
     .cost = direct_cost,
+    .tuning_key = conv_tuning_key,
     .prepare = direct_prepare,
 };
 
@@ -294,6 +295,7 @@ const Kernel kernel_conv_first_layer = {
     .op = "Conv",
     .accepts = first_layer_accepts,
     .cost = direct_cost,
+    .tuning_key = conv_tuning_key,
     .prepare = first_layer_prepare,
 };
 
@@ -302,5 +304,6 @@ const Kernel kernel_conv_grouped = {
     .op = "Conv",
     .accepts = grouped_accepts,
     .cost = grouped_cost,
+    .tuning_key = conv_tuning_key,
     .prepare = grouped_prepare,
 };

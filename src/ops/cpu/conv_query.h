@@ -13,4 +13,7 @@ ConvGeometry conv_query_geometry(const KernelQuery *query);
  * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */
 bool conv_accepts_blocked(KernelQuery *query, Layout input);
 
+/* Kernel.tuning_key of all kernels of Conv. */
+void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]);
+
 #endif

@@ -291,6 +291,7 @@ static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prep
                                              .op = "Conv",                                                   \
                                              .accepts = winograd_accepts,                                    \
                                              .cost = cost_##M,                                               \
+                                             .tuning_key = conv_tuning_key,                                  \
                                              .prepare = prepare_##M,                                         \
                                              .peak_error = PEAK_ERROR};
 

@@ -123,5 +123,6 @@ const Kernel kernel_conv_winograd_few = {.name = "conv_winograd_f4_few",
                                          .op = "Conv",
                                          .accepts = winograd_accepts,
                                          .cost = few_cost,
+                                         .tuning_key = conv_tuning_key,
                                          .prepare = few_prepare,
                                          .peak_error = WINOGRAD_4_PEAK_ERROR};
