@@ -88,6 +88,7 @@ typedef struct Plan {
     TensorList tensors; /* behind `contents` */
     size_t arena_bytes, activation_bytes, scratch_bytes;
     uint64_t packed_bytes, macs;
+    bool is_small; /* one thread is done before several have met */
 } Plan;
 
 /* Makes a plan.  On failure *plan is NULL.  BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or OUT_OF_MEMORY. */

@@ -114,6 +114,6 @@ static void bind_steps(const Execution *execution) {
 Status execute(const Execution *execution, Error *err) {
     Running running = {.execution = execution, .err = err};
     bind_steps(execution);
-    team_run(execution->threads, run_steps, &running);
+    team_run(execution->plan->is_small ? 1 : execution->threads, run_steps, &running);
     return running.status;
 }
