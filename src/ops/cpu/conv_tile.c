@@ -20,7 +20,7 @@ int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks) {
 
 double tile_cycles(int blocks, double pixels) {
     const double products = blocks * pixels;
-    return (products < 8 ? 8 : products) + 1 + 0.5 * blocks + 0.1 * pixels;
+    return (products < 8 ? 8 : products) + 1 + 0.35 * blocks + 0.2 * pixels;
 }
 
 double tile_call_cycles(int blocks, double pixels) {

@@ -12,6 +12,7 @@
 enum {
     TILE_MAX_BLOCKS = 4,
     TILE_MAX_PIXELS = 14,
+    TILE_MOST_WIDTH = 16, /* floats in the widest vector */
 };
 
 /* Where the input of a tap lies, in floats, and which of the kernel's taps it is. */

@@ -4,6 +4,10 @@
  * 2 x 6 and 3 x 4.  Other pixel counts are tails: a row is cut into tiles of about equal size. */
 #include "ops/cpu/conv_tile_simd.h"
 
+/* Input blocks lie a plane apart, where the hardware does not see the next one coming.  With one tap there is
+ * little to do before it is needed, less than memory takes where vectors are narrow. */
+enum { BLOCKS_AHEAD = 2, LINE = 16 };
+
 /* `blocks`, `pixels` and `pixel_stride` are constants wherever this is inlined, so that all loops over them
  * unroll and `acc` is registers. */
 INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, const int pixel_stride) {
@@ -18,6 +22,12 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         const float *block = tile->in + i * tile->in_block_stride;
         /* A plain channel is one lane, which saves a loop. */
         const int lanes = pixel_stride == 1 ? 1 : i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
+        if (VW < 16 && pixel_stride != 1 && tile->n_taps == 1) {
+            const float *soon = block + BLOCKS_AHEAD * tile->in_block_stride + tile->taps[0].in;
+#pragma GCC unroll 14
+            for (int p = 0; p < pixels * pixel_stride; p += LINE)
+                __builtin_prefetch(soon + p);
+        }
         const int64_t tap_floats = (int64_t)lanes * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
             const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;

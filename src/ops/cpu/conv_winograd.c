@@ -30,7 +30,6 @@ enum {
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     SUMS_BYTES = 512 * 1024,  /* products of one run of output blocks, before the inverse transform */
     LEAST_TASKS = 16,
-    MOST_WIDTH = 16, /* floats in the widest vector */
 };
 
 /* What follows from a choice of m, for the cost as for the plan. */
@@ -86,7 +85,7 @@ typedef struct Products {
 
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
     static const Epilogue none = {0};
-    static const float no_bias[TILE_MAX_BLOCKS * MOST_WIDTH];
+    static const float no_bias[TILE_MAX_BLOCKS * TILE_MOST_WIDTH];
     static const ConvTap only_tap;
     ConvTile tile = {.in_block_stride = args->input_tiles * args->image.width,
                      .n_in_blocks = products->n_blocks,

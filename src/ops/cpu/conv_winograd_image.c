@@ -5,10 +5,7 @@
 
 #include "base/size.h"
 #include "ops/cpu/conv_query.h"
-
-enum {
-    MOST_WIDTH = 16, /* floats in the widest vector */
-};
+#include "ops/cpu/conv_tile.h"
 
 bool winograd_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
@@ -86,7 +83,7 @@ static const float *copy_edge_tile(const WinogradImage *image, const float *plan
 
 void winograd_transform_input(const WinogradImage *image, const float *input, int64_t block, int64_t first,
                               int64_t count, float *to, int64_t frequency_stride) {
-    float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * MOST_WIDTH];
+    float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * TILE_MOST_WIDTH];
     const int n = image->m + 2, width = image->width;
     const int64_t plane_floats = image->y.in * image->x.in * width;
     const int64_t reach_y = (n - 1) * image->y.dilation, reach_x = (n - 1) * image->x.dilation;
