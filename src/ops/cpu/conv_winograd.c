@@ -30,6 +30,7 @@ enum {
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     SUMS_BYTES = 512 * 1024,  /* products of one run of output blocks, before the inverse transform */
     LEAST_TASKS = 16,
+    LEAST_RUNS = 8, /* of output blocks, that are tasks enough where weights are not transformed first */
 };
 
 /* What follows from a choice of m, for the cost as for the plan. */
@@ -191,7 +192,9 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
     const int64_t weights = image->frequencies * image->in_channels * image->out_blocks * vector;
     const bool large = weights > WEIGHTS_BYTES;
     const int64_t most = tiles->most_pixels[cut.count], sums = image->frequencies * cut.count * vector;
-    cut.weights_first = image->n_tiles >= (large ? 4 : 1) * MANY_TILES;
+    /* Few runs of output blocks are few tasks, unless these are cut by tiles. */
+    const bool few_runs = image->out_blocks <= LEAST_RUNS * cut.count;
+    cut.weights_first = image->n_tiles >= (large ? 4 * MANY_TILES : few_runs ? 2 * most : MANY_TILES);
     if (cut.weights_first) {
         /* As many tiles as stay in the cache, and more where weights come from memory; then fewer, for
          * balance. */
@@ -199,6 +202,7 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
         const int64_t balanced = i64_max(image->n_tiles / LEAST_TASKS, most);
         cut.task_tiles = i64_min(fit, balanced);
         cut.task_tiles = i64_max(cut.task_tiles / most * most, most);
+        cut.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, cut.task_tiles));
     } else if (image->n_tiles * sums <= SUMS_BYTES) {
         const int64_t block_bytes = image->frequencies * image->width * cut.count * vector;
         cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
