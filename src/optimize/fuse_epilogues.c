@@ -83,12 +83,44 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, E
     return STRIDER_OK;
 }
 
+/* Whether a constant has a value for each column of a product, and is the same for all rows. */
+static bool is_row(const Value *value, const Type *product) {
+    const Shape *shape = &value->type.shape, *y = &product->shape;
+    if (!value->constant || value->type.dtype != product->dtype || shape->rank < 1 || shape->rank > y->rank)
+        return false;
+    for (int d = 0; d < shape->rank - 1; d++)
+        if (shape->dims[d] != 1)
+            return false;
+    return shape->dims[shape->rank - 1] == y->dims[y->rank - 1];
+}
+
+/* The Add of a linear layer, as exporters write it behind MatMul. */
+static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
+    *fused = false;
+    if (!is_op(node, "MatMul") || !is_op(next, "Add") || ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
+        return STRIDER_OK;
+    const Epilogue *epilogue = &((const MatMulAttrs *)node->attrs)->epilogue;
+    Value *y = node->outputs[0], *bias = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
+    if (epilogue->has_residual || epilogue->activation.kind != ACTIVATION_NONE ||
+        node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
+        node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type))
+        return STRIDER_OK;
+    TRY(widen_inputs(graph, node, MATMUL_BIAS + 1, err));
+    *fused = true;
+    TRY(note_fused(graph, node, "Add", err));
+    set_input(node, MATMUL_BIAS, bias);
+    absorb(graph, node, next);
+    return STRIDER_OK;
+}
+
 static Status fuse_behind(Graph *graph, const Readers *readers, Node *node, Error *err) {
     for (bool fused = activation_of(node) != NULL; fused;) {
         Node *next = only_reader(readers, node->outputs[0]);
         if (!next || next->removed || next == node)
             return STRIDER_OK;
-        TRY(fuse_activation(graph, node, next, &fused, err));
+        TRY(fuse_bias(graph, node, next, &fused, err));
+        if (!fused)
+            TRY(fuse_activation(graph, node, next, &fused, err));
         if (!fused)
             TRY(fuse_residual(graph, node, next, &fused, err));
     }

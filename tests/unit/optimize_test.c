@@ -265,6 +265,20 @@ static void an_activation_becomes_part_of_batch_normalization(void **state) {
     graph_free(&graph);
 }
 
+static void the_bias_of_a_linear_layer_becomes_part_of_the_product(void **state) {
+    (void)state;
+    for (int row = 0; row < 2; row++) { /* a column of values is none for each column */
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 5, 4)), *w = add_constant(&graph, "w", DIMS(4, 5), 1, 0);
+        Value *bias = add_constant(&graph, "b", row ? DIMS(1, 5) : DIMS(5, 1), 2, 0);
+        Value *sum = ADD("Add", "s", bias, ADD("MatMul", "m", x, w));
+        finish(&graph, ADD("Add", "y", ADD("Relu", "r", sum), add_input(&graph, "z", DIMS(2, 5, 5))));
+        check_pass(&graph, pass_fuse_epilogues, row ? 1 : 4);
+        graph_free(&graph);
+    }
+}
+
 /* What a dense block writes: each Concat is then the one before and what is new.  One with another axis, one
  * that begins otherwise and one of the same inputs stay. */
 static void concats_that_begin_alike_are_nested(void **state) {
@@ -346,6 +360,7 @@ int main(void) {
         cmocka_unit_test(a_result_that_others_read_is_not_fused),
         cmocka_unit_test(residuals_and_activations_become_epilogues),
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
+        cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
