@@ -2,9 +2,11 @@
 #include "base/memory.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/size.h"
 
@@ -26,6 +28,26 @@ const Allocator *allocator_default(void) {
 
 void *memory_take(const Allocator *allocator, size_t size) {
     return allocator->allocate(allocator->context, size ? size : 1, MEMORY_ALIGNMENT);
+}
+
+/* What x86-64 and aarch64 call huge; elsewhere the advice changes nothing. */
+static const size_t large_page_bytes = 2 << 20, least_large_bytes = 256 << 10;
+
+void memory_advise_large(void *memory, size_t size) {
+    const uintptr_t begin = (uintptr_t)memory, mask = large_page_bytes - 1;
+    const uintptr_t first = (begin + mask) & ~mask, last = (begin + size) & ~mask;
+    if (first < last)
+        madvise((void *)first, last - first, MADV_HUGEPAGE);
+}
+
+void *memory_take_large(const Allocator *allocator, size_t size) {
+    size_t rounded;
+    if (size < least_large_bytes || !size_align(size, large_page_bytes, &rounded))
+        return memory_take(allocator, size);
+    void *memory = allocator->allocate(allocator->context, rounded, large_page_bytes);
+    if (memory)
+        memory_advise_large(memory, rounded);
+    return memory;
 }
 
 void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size) {

@@ -68,15 +68,6 @@ static size_t bucket_of(const Tensor *source, const char *key) {
     return (size_t)(hash >> 32) % BUCKETS;
 }
 
-/* Asks for large pages where packs fill them; the system may say no. */
-static void advise_large_pages(const PackChunk *chunk) {
-    const uintptr_t large = 2 << 20, begin = (uintptr_t)chunk;
-    const uintptr_t first = (begin + large - 1) & ~(large - 1);
-    const uintptr_t last = (begin + chunk->used_bytes) & ~(large - 1);
-    if (first < last)
-        madvise((void *)first, last - first, MADV_HUGEPAGE);
-}
-
 static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
     while (chunk && chunk->size_bytes - chunk->used_bytes < size_bytes)
         chunk = chunk->next;
@@ -190,7 +181,7 @@ void pack_fill_pending(PackCache *cache, int threads) {
     pthread_mutex_lock(&cache->lock);
     PackJob *jobs = cache->jobs;
     for (const PackChunk *chunk = cache->chunks; chunk && jobs; chunk = chunk->next)
-        advise_large_pages(chunk);
+        memory_advise_large((void *)chunk, chunk->used_bytes);
     if (jobs)
         team_run(threads, fill_pieces, jobs);
     for (PackJob *next; jobs; jobs = next) {

@@ -179,7 +179,7 @@ static Status reserve(const Allocator *allocator, char **memory, size_t *have, s
                       Error *err) {
     if (*memory && *have >= want)
         return STRIDER_OK;
-    char *larger = memory_take(allocator, want);
+    char *larger = memory_take_large(allocator, want);
     if (!larger)
         return fail_memory(err, want, what);
     memory_give(allocator, *memory);

@@ -166,13 +166,13 @@ INLINE void transform_weights(const int n, const float *in, int lanes, int block
 }
 
 /* One pixel: what is behind the products, and the store. */
-INLINE void store_pixel(const WinogradStore *store, const int clamp, vf low, vf high, vf bias, int64_t at,
-                        vf value) {
+INLINE void store_pixel(const WinogradStore *store, vf low, vf high, vf bias, int64_t at, vf value) {
     const Epilogue *epilogue = store->epilogue;
     value += bias;
     if (store->residual && !epilogue->residual_last)
         value += v_load(store->residual + at);
-    value = clamp ? v_min(high, v_max(low, value)) : v_activate(epilogue->activation, value);
+    value = activation_is_clamp(epilogue->activation) ? v_min(high, v_max(low, value))
+                                                      : v_activate(epilogue->activation, value);
     if (store->residual && epilogue->residual_last)
         value += v_load(store->residual + at);
     if (store->lanes < VW)
@@ -180,15 +180,18 @@ INLINE void store_pixel(const WinogradStore *store, const int clamp, vf low, vf 
     v_store(store->out + at, value);
 }
 
-/* Not inlined: the activations are many, and rare. */
-static void store_activated(const WinogradStore *store, int m, const vf *pixels) {
+/* Not inlined: the activations are many. */
+static void store_column(const WinogradStore *store, int64_t x, const vf *column) {
+    const vf bias = v_load(store->bias);
+    vf low, high;
+    activation_bounds(store->epilogue->activation, &low, &high);
     for (int y = 0; y < store->rows; y++)
-        for (int x = 0; x < store->columns; x++)
-            store_pixel(store, 0, v_zero(), v_zero(), v_load(store->bias),
-                        y * store->row_stride + x * store->pixel_stride, pixels[y * m + x]);
+        store_pixel(store, low, high, bias, y * store->row_stride + x * store->pixel_stride, column[y]);
 }
 
-INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *store) {
+/* `n` is a constant wherever this is inlined, so that all loops over it unroll. */
+INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *given) {
+    const WinogradStore store = *given; /* what is stored through `out` cannot be part of this */
     const int m = n - 2;
     vf rows[WINOGRAD_MOST_IN][WINOGRAD_MOST_OUT];
 #pragma GCC unroll 8
@@ -199,29 +202,32 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
             t[x] = v_load(from + (y * n + x) * stride);
         output_1d(n, t, rows[y]);
     }
-    vf pixels[WINOGRAD_MOST_OUT * WINOGRAD_MOST_OUT];
+    const int simple =
+        activation_is_clamp(store.epilogue->activation) && !store.residual && store.lanes == VW;
+    vf low, high;
+    const vf bias = v_load(store.bias);
+    activation_bounds(store.epilogue->activation, &low, &high);
 #pragma GCC unroll 6
     for (int x = 0; x < m; x++) {
-        vf t[WINOGRAD_MOST_IN], out[WINOGRAD_MOST_OUT];
+        if (x == store.columns)
+            break;
+        vf t[WINOGRAD_MOST_IN], column[WINOGRAD_MOST_OUT];
 #pragma GCC unroll 8
         for (int y = 0; y < n; y++)
             t[y] = rows[y][x];
-        output_1d(n, t, out);
+        output_1d(n, t, column);
+        if (!simple) {
+            store_column(given, x, column);
+            continue;
+        }
+        float *out = store.out + x * store.pixel_stride;
 #pragma GCC unroll 6
-        for (int y = 0; y < m; y++)
-            pixels[y * m + x] = out[y];
+        for (int y = 0; y < m; y++) {
+            if (y == store.rows)
+                break;
+            v_store(out + y * store.row_stride, v_min(high, v_max(low, column[y] + bias)));
+        }
     }
-    if (!activation_is_clamp(store->epilogue->activation)) {
-        store_activated(store, m, pixels);
-        return;
-    }
-    vf low, high;
-    const vf bias = v_load(store->bias);
-    activation_bounds(store->epilogue->activation, &low, &high);
-    for (int y = 0; y < store->rows; y++)
-        for (int x = 0; x < store->columns; x++)
-            store_pixel(store, 1, low, high, bias, y * store->row_stride + x * store->pixel_stride,
-                        pixels[y * m + x]);
 }
 
 static const ConvTapScales middle_taps = {"root half",
