@@ -21,8 +21,8 @@ typedef struct strider_session_options {
                              default 16 */
     uint64_t max_arena_bytes; /* a plan that needs more memory for activations is refused; default 64 GiB */
     /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
-     * used.  Default 1e-5: direct sums and Winograd F(2x2) and F(4x4); 1e-4 allows F(6x6), which is faster on
-     * large images; 0: direct sums alone. */
+     * used.  Default 3e-5: direct sums and Winograd F(2x2), F(4x4) and F(6x6), which is the fastest on large
+     * images; 1e-5: without F(6x6); 0: direct sums alone. */
     double max_layer_error;
     /* Kernels are chosen by times measured on this machine, kept here for other sessions; it must outlive the
      * session.  Making a plan then takes longer.  Default NULL: by estimates. */

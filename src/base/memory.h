@@ -19,9 +19,9 @@ const Allocator *allocator_default(void);
 /* `size` bytes, 0 allowed, at a multiple of MEMORY_ALIGNMENT; contents undefined.  NULL when there are none.
  */
 void *memory_take(const Allocator *allocator, size_t size);
-/* The same for memory that runs pass over again and again: where it is large enough it begins at a large page, and
- * the system is asked for such pages, which double the rate of reading (the processor fetches ahead beyond 4
- * KiB, and translates fewer addresses). */
+/* The same for memory that runs pass over again and again: where it is large enough it begins at a large
+ * page, and the system is asked for such pages, which double the rate of reading (the processor fetches ahead
+ * beyond 4 KiB, and translates fewer addresses). */
 void *memory_take_large(const Allocator *allocator, size_t size);
 /* Asks for large pages for what lies in whole ones; the system may say no. */
 void memory_advise_large(void *memory, size_t size);

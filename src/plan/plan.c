@@ -304,8 +304,8 @@ static Status fill_plan(PlanBuilder *builder) {
     return plan_place(builder);
 }
 
-/* Below some 20 microseconds of work, by rough figures of products and bytes in a nanosecond, starting threads and
- * meeting after each step takes longer than they save. */
+/* Below some 20 microseconds of work, by rough figures of products and bytes in a nanosecond, starting
+ * threads and meeting after each step takes longer than they save. */
 static bool is_small(const Plan *plan) {
     return (double)plan->macs / 56 + (double)plan->activation_bytes / 8 < 20000;
 }

@@ -106,7 +106,7 @@ static Status run_segment(strider_session *session, Plan *plan, Error *err) {
         return fail_memory(err, sizeof *session->segments, "a run");
     }
     Segment *segment = &session->segments[session->n_segments++];
-    *segment = (Segment){.plan = plan,   .arena = memory_take_large(session->allocator, plan->arena_bytes)};
+    *segment = (Segment){.plan = plan, .arena = memory_take_large(session->allocator, plan->arena_bytes)};
     if (!segment->arena)
         return fail_memory(err, plan->arena_bytes, "the activations");
     TRY(session_reserve_scratch(session, plan, err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged files against the program: each must give exit status 3 or 4 with one line that begins "strider: ", within seconds and
- * without the sanitizers' complaint.  usage: damaged STRIDER MODEL */
+/* Damaged files against the program: each must give exit status 3 or 4 with one line that begins "strider: ",
+ * within seconds and without the sanitizers' complaint.  usage: damaged STRIDER MODEL */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,16 +20,14 @@ static const char *program;
 static char folder[] = "/tmp/strider_damaged_XXXXXX";
 static int n_files, n_wrong;
 
-static void write_file(const char *path, const void *data, size_t size)
-{
+static void write_file(const char *path, const void *data, size_t size) {
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
         abort();
 }
 
 /* Runs the program on a file; returns its exit status, -1 where a signal ended it. */
-static int run_program(const char *path, const char *errors)
-{
+static int run_program(const char *path, const char *errors) {
     fflush(stdout); /* or the child would print it again */
     pid_t child = fork();
     if (child == 0) {
@@ -44,19 +42,18 @@ static int run_program(const char *path, const char *errors)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static bool one_line(const char *errors, char *line, size_t size)
-{
+static bool one_line(const char *errors, char *line, size_t size) {
     FILE *file = fopen(errors, "r");
     char more[4];
-    bool fine = file && fgets(line, (int)size, file) && strncmp(line, "strider: ", 9) == 0 && !fgets(more, sizeof more, file);
+    bool fine = file && fgets(line, (int)size, file) && strncmp(line, "strider: ", 9) == 0 &&
+                !fgets(more, sizeof more, file);
     if (file)
         fclose(file);
     return fine;
 }
 
 /* `may_be_fine`: what was damaged need not matter. */
-static void check(const char *name, const void *data, size_t size, bool may_be_fine)
-{
+static void check(const char *name, const void *data, size_t size, bool may_be_fine) {
     char path[160], errors[160], line[1200] = "";
     snprintf(path, sizeof path, "%s/model.onnx", folder);
     snprintf(errors, sizeof errors, "%s/errors", folder);
@@ -73,7 +70,8 @@ static void check(const char *name, const void *data, size_t size, bool may_be_f
     }
 }
 
-/* --- a convolution, of which each part can be wrong ------------------------------------------------------------ */
+/* --- a convolution, of which each part can be wrong
+ * ------------------------------------------------------------ */
 
 typedef struct Damage {
     const char *name, *op;
@@ -87,17 +85,34 @@ typedef struct Damage {
     int64_t declared; /* the output's third dimension; 0: undeclared */
 } Damage;
 
-static Damage sound(const char *name)
-{
-    return (Damage){.name = name, .op = "Conv", .strides = {1, 1}, .pads = {1, 1, 1, 1}, .dilations = {1, 1},
-                    .kernel = {3, 3}, .group = 1, .input = {1, 4, 8, 8}, .weight = {6, 4, 3, 3}, .opset = 13, .ir = 8,
-                    .n_strides = 2, .n_pads = 4, .n_dilations = 2, .n_kernel = 2, .input_rank = 4, .weight_rank = 4,
-                    .input_name = "x", .node_input = "x", .node_output = "y", .graph_output = "y", .data_type = 1,
-                    .input_type = 1, .data_bytes = -1};
+static Damage sound(const char *name) {
+    return (Damage){.name = name,
+                    .op = "Conv",
+                    .strides = {1, 1},
+                    .pads = {1, 1, 1, 1},
+                    .dilations = {1, 1},
+                    .kernel = {3, 3},
+                    .group = 1,
+                    .input = {1, 4, 8, 8},
+                    .weight = {6, 4, 3, 3},
+                    .opset = 13,
+                    .ir = 8,
+                    .n_strides = 2,
+                    .n_pads = 4,
+                    .n_dilations = 2,
+                    .n_kernel = 2,
+                    .input_rank = 4,
+                    .weight_rank = 4,
+                    .input_name = "x",
+                    .node_input = "x",
+                    .node_output = "y",
+                    .graph_output = "y",
+                    .data_type = 1,
+                    .input_type = 1,
+                    .data_bytes = -1};
 }
 
-static void put_weight(Proto *graph, const Damage *d)
-{
+static void put_weight(Proto *graph, const Damage *d) {
     Proto tensor = {0};
     uint64_t count = 4;
     for (int i = 0; i < d->weight_rank; i++) {
@@ -108,7 +123,8 @@ static void put_weight(Proto *graph, const Damage *d)
     proto_int(&tensor, 2, d->data_type);
     proto_text(&tensor, 8, "w");
     if (d->location) {
-        const char *keys[] = {"location", "offset", "length"}, *values[] = {d->location, d->offset, d->length};
+        const char *keys[] = {"location", "offset", "length"},
+                   *values[] = {d->location, d->offset, d->length};
         for (int i = 0; i < 3; i++) {
             Proto entry = {0};
             if (!values[i])
@@ -126,8 +142,7 @@ static void put_weight(Proto *graph, const Damage *d)
     proto_message(graph, 5, &tensor);
 }
 
-static void put_node(Proto *graph, const Damage *d)
-{
+static void put_node(Proto *graph, const Damage *d) {
     Proto node = {0};
     proto_text(&node, 1, d->node_input);
     proto_text(&node, 1, "w");
@@ -155,8 +170,7 @@ static void put_node(Proto *graph, const Damage *d)
     proto_message(graph, 1, &node);
 }
 
-static Proto make_model(const Damage *d)
-{
+static Proto make_model(const Damage *d) {
     Proto model = {0}, graph = {0}, opset = {0};
     put_node(&graph, d);
     if (d->twice)
@@ -177,22 +191,20 @@ static Proto make_model(const Damage *d)
     return model;
 }
 
-static void check_damage(Damage d)
-{
+static void check_damage(Damage d) {
     Proto model = make_model(&d);
     check(d.name, model.data, model.size, false);
     proto_free(&model);
 }
 
-#define DAMAGE(NAME, ...)                                                                                              \
-    do {                                                                                                               \
-        Damage d = sound(NAME);                                                                                        \
-        __VA_ARGS__;                                                                                                   \
-        check_damage(d);                                                                                               \
+#define DAMAGE(NAME, ...)                                                                                    \
+    do {                                                                                                     \
+        Damage d = sound(NAME);                                                                              \
+        __VA_ARGS__;                                                                                         \
+        check_damage(d);                                                                                     \
     } while (0)
 
-static void check_attributes(void)
-{
+static void check_attributes(void) {
     DAMAGE("stride 0", d.strides[0] = 0);
     DAMAGE("stride -1", d.strides[1] = -1);
     DAMAGE("stride 2^62", d.strides[0] = (int64_t)1 << 62);
@@ -221,8 +233,7 @@ static void check_attributes(void)
     DAMAGE("declared shape wrong", d.declared = 9);
 }
 
-static void check_tensors(void)
-{
+static void check_tensors(void) {
     DAMAGE("weight dims overflow", d.weight[0] = (int64_t)1 << 32; d.weight[1] = (int64_t)1 << 32);
     DAMAGE("weight dim negative", d.weight[2] = -3);
     DAMAGE("weight dim 0", d.weight[2] = 0);
@@ -247,8 +258,7 @@ static void check_tensors(void)
     DAMAGE("input dims overflow", d.input[0] = (int64_t)1 << 40; d.input[2] = (int64_t)1 << 40);
 }
 
-static void check_graphs(void)
-{
+static void check_graphs(void) {
     DAMAGE("no outputs", d.no_output = true);
     DAMAGE("output of no node", d.graph_output = "z");
     DAMAGE("missing producer", d.node_input = "nowhere");
@@ -268,8 +278,7 @@ static void check_graphs(void)
     DAMAGE("operator newer than opset", d.op = "Resize"; d.opset = 5);
 }
 
-static void check_external(void)
-{
+static void check_external(void) {
     char outside[160], link_path[160], sub[160], fifo[160], small[160];
     snprintf(small, sizeof small, "%s/small.bin", folder);
     snprintf(outside, sizeof outside, "%s_outside.bin", folder);
@@ -295,7 +304,8 @@ static void check_external(void)
     DAMAGE("external device", d.location = "/dev/zero");
     DAMAGE("external empty name", d.location = "");
     DAMAGE("external offset beyond", d.location = "small.bin"; d.offset = "900"; d.length = "864");
-    DAMAGE("external offset wraps", d.location = "small.bin"; d.offset = "18446744073709551615"; d.length = "864");
+    DAMAGE("external offset wraps", d.location = "small.bin"; d.offset = "18446744073709551615";
+           d.length = "864");
     DAMAGE("external offset negative", d.location = "small.bin"; d.offset = "-1"; d.length = "864");
     DAMAGE("external length wrong", d.location = "small.bin"; d.length = "400");
     DAMAGE("external length no number", d.location = "small.bin"; d.length = "many");
@@ -306,10 +316,10 @@ static void check_external(void)
     unlink(small);
 }
 
-/* --- bytes ----------------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * ----------------------------------------------------------------------------------------------------- */
 
-static void check_nested(const char *name, int depth, bool in_type)
-{
+static void check_nested(const char *name, int depth, bool in_type) {
     Proto inner = {0};
     for (int i = 0; i < depth; i++) {
         Proto outer = {0}, holder = {0};
@@ -340,16 +350,22 @@ static void check_nested(const char *name, int depth, bool in_type)
     proto_free(&model);
 }
 
-static void check_bytes(const unsigned char *data, size_t size)
-{
+static void check_bytes(const unsigned char *data, size_t size) {
     static const struct {
         const char *name, *bytes;
         size_t size;
     } rows[] = {
-        {"empty", "", 0},          {"one byte", "\x08", 1},    {"text", "This is no model.\n", 18},
-        {"zeros", "\0\0\0\0\0\0\0\0", 8}, {"long integer", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
-        {"length beyond", "\x3a\xff\xff\xff\x0f", 5}, {"length negative", "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
-        {"group", "\x3b\x3c", 2}, {"wire type 7", "\x3f\x01", 2}, {"graph an int", "\x38\x01", 2}, {"field 0", "\x02\x00", 2},
+        {"empty", "", 0},
+        {"one byte", "\x08", 1},
+        {"text", "This is no model.\n", 18},
+        {"zeros", "\0\0\0\0\0\0\0\0", 8},
+        {"long integer", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
+        {"length beyond", "\x3a\xff\xff\xff\x0f", 5},
+        {"length negative", "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+        {"group", "\x3b\x3c", 2},
+        {"wire type 7", "\x3f\x01", 2},
+        {"graph an int", "\x38\x01", 2},
+        {"field 0", "\x02\x00", 2},
         {"only a version", "\x08\x08", 2},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -379,8 +395,7 @@ static void check_bytes(const unsigned char *data, size_t size)
     free(copy);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 3 || !mkdtemp(folder))
         return 2;
     program = argv[1];

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-/* What simd.h states of its functions, over ranges that stress each part of them.  Of the reference, which is rounded
- * once from float64, half a unit comes on top. */
+/* What simd.h states of its functions, over ranges that stress each part of them.  Of the reference, which is
+ * rounded once from float64, half a unit comes on top. */
 static void functions_are_as_exact_as_stated(void **state) {
     (void)state;
     static const struct {

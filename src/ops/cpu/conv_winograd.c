@@ -11,8 +11,8 @@
  *  - Many tiles: the beginning phase transforms all weights into the step's workspace; then each task takes
  *    some tiles through all output channels, with their transformed input in its scratch memory.
  *  - Fewer tiles: the beginning phase transforms the whole input into the workspace; then each task takes
- * some output channels over all tiles, and transforms their weights piece by piece, which costs less than
- *    reading the larger transformed ones from memory would. */
+ *    some output channels over all tiles, and transforms their weights a row of frequencies at a time, which
+ *    costs less than reading the larger transformed ones from memory would. */
 #include <string.h>
 
 #include "base/size.h"
@@ -28,7 +28,6 @@ enum {
     WEIGHTS_BYTES = 12 << 20, /* transformed weights that many tasks may read from a shared cache */
     PIECE_BYTES = 320 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
-    SUMS_BYTES = 512 * 1024,  /* products of one run of output blocks, before the inverse transform */
     LEAST_TASKS = 16,
     LEAST_RUNS = 8, /* of output blocks, that are tasks enough where weights are not transformed first */
 };
@@ -46,22 +45,47 @@ typedef struct WinogradArgs {
     WinogradCut cut;
     const ConvTiles *tiles;
     ConvPack pack;
-    int64_t input_stride, input_tiles;      /* of transformed input: of a frequency, tiles in a block's row */
+    int64_t input_stride;                   /* of a frequency of transformed input */
     int64_t weights_stride, weights_floats; /* of transformed weights: of a frequency, of a run of blocks */
     int64_t sums_stride;                    /* of a frequency */
     int64_t input_floats;                   /* of a task's transformed input, before its sums */
 } WinogradArgs;
 
-/* The weights of a run of output blocks for input blocks [first, first + count), each behind the other. */
-static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks, int64_t first,
+/* A row of frequencies of the weights of a run of output blocks, for input blocks [first, first + count),
+ * each behind the other. */
+static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks, int row, int64_t first,
                               int64_t count, float *to) {
     const int64_t width = args->image.width, vector_row = blocks->count * width;
     const float *from = args->pack.weights + blocks->weights_at + first * width * 9 * vector_row;
     for (int64_t block = first; block < first + count; block++) {
         const int64_t lanes = winograd_lanes(&args->image, block);
-        args->image.transform->weights(from, (int)lanes, blocks->count, to, args->weights_stride);
+        args->image.transform->weights(from, (int)lanes, blocks->count, row, to, args->weights_stride);
         from += lanes * 9 * vector_row;
         to += lanes * vector_row;
+    }
+}
+
+/* Tiles pass the products in groups of about equal size, as many as a register tile holds.  All input blocks
+ * of a group lie together, so that the products read their input in one go: group i of some tiles begins at
+ * the place of its first tile, and block b of it lies b times its size further on. */
+static int64_t count_groups(const WinogradArgs *args, int64_t tiles) {
+    return tile_count(args->tiles, tiles, args->cut.count);
+}
+
+static int64_t group_begin(int64_t i, int64_t groups, int64_t tiles) {
+    return i * tiles / groups;
+}
+
+/* Tiles [first, first + count) of one input block; `to` is where these tiles' first group begins. */
+static void transform_input(const WinogradArgs *args, const KernelCall *call, int64_t block, int64_t first,
+                            int64_t count, float *to) {
+    const WinogradImage *image = &args->image;
+    const int64_t groups = count_groups(args, count);
+    for (int64_t i = 0; i < groups; i++) {
+        const int64_t begin = group_begin(i, groups, count), n = group_begin(i + 1, groups, count) - begin;
+        winograd_transform_input(image, call->inputs[CONV_X], block, first + begin, n,
+                                 to + (begin * image->in_blocks + block * n) * image->width,
+                                 args->input_stride);
     }
 }
 
@@ -76,9 +100,10 @@ static void transform_output(const WinogradArgs *args, const KernelCall *call, c
  * ---------------------------------------------------------------------------------------------- */
 
 typedef struct Products {
-    const float *input;   /* transformed, of the first tile and input block */
-    const float *weights; /* transformed, of the run of blocks and the first input block */
-    float *sums;
+    int64_t first_frequency, n_frequencies;
+    const float *input;   /* transformed: where the first group of tiles begins, at frequency 0 */
+    const float *weights; /* transformed, of the run of blocks, the first frequency and input block */
+    float *sums;          /* at frequency 0 */
     int64_t first_block, n_blocks; /* input blocks */
     int64_t n_tiles;
     bool add; /* to what earlier input blocks gave */
@@ -88,8 +113,7 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
     static const Epilogue none = {0};
     static const float no_bias[TILE_MAX_BLOCKS * TILE_MOST_WIDTH];
     static const ConvTap only_tap;
-    ConvTile tile = {.in_block_stride = args->input_tiles * args->image.width,
-                     .n_in_blocks = products->n_blocks,
+    ConvTile tile = {.n_in_blocks = products->n_blocks,
                      .lanes = args->image.width,
                      .last_lanes =
                          (int)winograd_lanes(&args->image, products->first_block + products->n_blocks - 1),
@@ -101,15 +125,19 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
                      .out_pixel_stride = args->image.width,
                      .epilogue = &none,
                      .out_lanes = args->image.width};
-    const int64_t n = tile_count(args->tiles, products->n_tiles, blocks->count);
-    for (int64_t f = 0; f < args->image.frequencies; f++) {
-        tile.weights = products->weights + f * args->weights_stride;
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t begin = i * products->n_tiles / n, end = (i + 1) * products->n_tiles / n;
-            tile.in = products->input + f * args->input_stride + begin * args->image.width;
-            tile.out = products->sums + f * args->sums_stride + begin * args->image.width;
+    const int64_t groups = count_groups(args, products->n_tiles), width = args->image.width;
+    for (int64_t k = 0; k < products->n_frequencies; k++) {
+        const int64_t f = products->first_frequency + k;
+        tile.weights = products->weights + k * args->weights_stride;
+        for (int64_t i = 0; i < groups; i++) {
+            const int64_t begin = group_begin(i, groups, products->n_tiles),
+                          n = group_begin(i + 1, groups, products->n_tiles) - begin;
+            tile.in = products->input + f * args->input_stride +
+                      (begin * args->image.in_blocks + products->first_block * n) * width;
+            tile.in_block_stride = n * width;
+            tile.out = products->sums + f * args->sums_stride + begin * width;
             tile.residual = products->add ? tile.out : NULL;
-            args->tiles->blocked[blocks->count][end - begin](&tile);
+            args->tiles->blocked[blocks->count][n](&tile);
         }
     }
 }
@@ -120,10 +148,11 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
 static void begin_with_weights(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     const int64_t run = task / args->image.in_blocks, block = task % args->image.in_blocks;
-    const TileBlocks *blocks = &args->pack.blocks[run];
-    transform_weights(args, blocks, block, 1,
-                      (float *)call->workspace + run * args->weights_floats +
-                          block * args->image.width * blocks->count * args->image.width);
+    float *to = (float *)call->workspace + run * args->weights_floats +
+                block * args->image.width * args->pack.blocks[run].count * args->image.width;
+    for (int row = 0; row < args->image.m + 2; row++)
+        transform_weights(args, &args->pack.blocks[run], row, block, 1,
+                          to + row * (args->image.m + 2) * args->weights_stride);
 }
 
 static void run_tiles(const KernelCall *call, int64_t task) {
@@ -132,11 +161,11 @@ static void run_tiles(const KernelCall *call, int64_t task) {
                   count = i64_min(args->cut.task_tiles, args->image.n_tiles - first);
     float *input = call->scratch, *sums = input + args->input_floats;
     for (int64_t block = 0; block < args->image.in_blocks; block++)
-        winograd_transform_input(&args->image, call->inputs[CONV_X], block, first, count,
-                                 input + block * args->input_tiles * args->image.width, args->input_stride);
+        transform_input(args, call, block, first, count, input);
     for (int64_t run = 0; run < args->pack.n_blocks; run++) {
         const TileBlocks *blocks = &args->pack.blocks[run];
-        Products products = {.input = input,
+        Products products = {.n_frequencies = args->image.frequencies,
+                             .input = input,
                              .weights = (const float *)call->workspace + run * args->weights_floats,
                              .sums = sums,
                              .n_blocks = args->image.in_blocks,
@@ -151,33 +180,29 @@ static void run_tiles(const KernelCall *call, int64_t task) {
 
 static void begin_with_input(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
-    winograd_transform_input(&args->image, call->inputs[CONV_X], task, 0, args->image.n_tiles,
-                             (float *)call->workspace + task * args->input_tiles * args->image.width,
-                             args->input_stride);
+    transform_input(args, call, task, 0, args->image.n_tiles, call->workspace);
 }
 
 static void run_blocks(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     const TileBlocks *blocks = &args->pack.blocks[task];
-    float *weights = call->scratch, *sums = weights + args->weights_floats;
-    for (int64_t first = 0; first < args->image.n_tiles; first += args->cut.task_tiles) {
-        const int64_t count = i64_min(args->cut.task_tiles, args->image.n_tiles - first);
+    const int n = args->image.m + 2;
+    float *weights = call->scratch, *sums = weights + n * args->weights_stride;
+    for (int row = 0; row < n; row++)
         for (int64_t block = 0; block < args->image.in_blocks; block += args->cut.piece_blocks) {
-            const int64_t n = i64_min(args->cut.piece_blocks, args->image.in_blocks - block);
-            if (first == 0 || args->cut.piece_blocks < args->image.in_blocks)
-                transform_weights(args, blocks, block, n, weights);
-            Products products = {.input = (const float *)call->workspace +
-                                          (block * args->input_tiles + first) * args->image.width,
+            Products products = {.first_frequency = row * n,
+                                 .n_frequencies = n,
+                                 .input = call->workspace,
                                  .weights = weights,
                                  .sums = sums,
                                  .first_block = block,
-                                 .n_blocks = n,
-                                 .n_tiles = count,
+                                 .n_blocks = i64_min(args->cut.piece_blocks, args->image.in_blocks - block),
+                                 .n_tiles = args->image.n_tiles,
                                  .add = block > 0};
+            transform_weights(args, blocks, row, block, products.n_blocks, weights);
             multiply(args, blocks, &products);
         }
-        transform_output(args, call, blocks, first, count, sums);
-    }
+    transform_output(args, call, blocks, 0, args->image.n_tiles, sums);
 }
 
 /* --- preparing
@@ -191,7 +216,7 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
                   in_bytes = image->frequencies * image->in_blocks * vector;
     const int64_t weights = image->frequencies * image->in_channels * image->out_blocks * vector;
     const bool large = weights > WEIGHTS_BYTES;
-    const int64_t most = tiles->most_pixels[cut.count], sums = image->frequencies * cut.count * vector;
+    const int64_t most = tiles->most_pixels[cut.count];
     /* Few runs of output blocks are few tasks, unless these are cut by tiles. */
     const bool few_runs = image->out_blocks <= LEAST_RUNS * cut.count;
     cut.weights_first = image->n_tiles >= (large ? 4 * MANY_TILES : few_runs ? 2 * most : MANY_TILES);
@@ -203,17 +228,15 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
         cut.task_tiles = i64_min(fit, balanced);
         cut.task_tiles = i64_max(cut.task_tiles / most * most, most);
         cut.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, cut.task_tiles));
-    } else if (image->n_tiles * sums <= SUMS_BYTES) {
-        const int64_t block_bytes = image->frequencies * image->width * cut.count * vector;
-        cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
     } else {
-        cut.task_tiles = i64_min(ceil_div(i64_max(SUMS_BYTES / sums, most), most) * most, image->n_tiles);
+        const int64_t block_bytes = (image->m + 2) * image->width * cut.count * vector;
+        cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
     }
     return cut;
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs: 56 products and as much as 40 floats of
- * transforms a nanosecond. */
+ * transforms a nanosecond; transformed weights leave the nearer caches, and so do large images. */
 static double winograd_cost(const KernelQuery *query, int m) {
     const WinogradImage image = winograd_image(query, m);
     const ConvTiles *tiles = conv_tiles(query->isa);
@@ -227,11 +250,13 @@ static double winograd_cost(const KernelQuery *query, int m) {
     const double products =
         f * out_blocks / cut.count * tile_calls *
         (channels * tile_cycles(cut.count, tile_pixels) + tile_call_cycles(cut.count, tile_pixels));
-    double weights = channels * out_blocks * (2.2 * f + 10 * n);
+    double weights = channels * out_blocks * (6.6 * f + 30 * n);
     double input = tiles_all * (double)image.in_blocks * (4.0 * f + 20);
     double output = tiles_all * out_blocks * (4.0 * f + 20);
     double wide = image.width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
-    return 3000 + (products + (weights + input + output) * wide) * image.width / 56.0;
+    const double pixels = tiles_all * m * m * ((double)image.in_blocks + out_blocks) * image.width;
+    return 3000 + WINOGRAD_PIXEL_NS * pixels +
+           (products + (weights + input + output) * wide) * image.width / 56.0;
 }
 
 static void set_strides(WinogradArgs *args) {
@@ -239,8 +264,7 @@ static void set_strides(WinogradArgs *args) {
     const WinogradCut *cut = &args->cut;
     const int64_t lanes =
         cut->piece_blocks < image->in_blocks ? cut->piece_blocks * image->width : image->in_channels;
-    args->input_tiles = cut->weights_first ? cut->task_tiles : image->n_tiles;
-    args->input_stride = winograd_stride(image, image->in_blocks * args->input_tiles);
+    args->input_stride = winograd_stride(image, image->in_blocks * cut->task_tiles);
     args->weights_stride = winograd_stride(image, lanes * cut->count);
     args->weights_floats = image->frequencies * args->weights_stride;
     args->sums_stride = winograd_stride(image, cut->count * cut->task_tiles);
@@ -274,7 +298,7 @@ static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prep
         prepared->begin = begin_with_input;
         prepared->begin_tasks = image->in_blocks;
         prepared->workspace_bytes = (size_t)args->input_floats * sizeof(float);
-        prepared->scratch_bytes = (size_t)(args->weights_floats + sums) * sizeof(float);
+        prepared->scratch_bytes = (size_t)((m + 2) * args->weights_stride + sums) * sizeof(float);
         prepared->run = run_blocks;
         prepared->tasks = args->pack.n_blocks;
     }

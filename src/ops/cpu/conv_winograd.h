@@ -35,9 +35,9 @@ typedef struct WinogradTransform {
     void (*input)(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
                   int64_t frequency_stride);
     /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each
-     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width. Written to
-     * (l * blocks + o) * width. */
-    void (*weights)(const float *in, int lanes, int blocks, float *to, int64_t frequency_stride);
+     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width.  The n
+     * frequencies of one row are written to (l * blocks + o) * width. */
+    void (*weights)(const float *in, int lanes, int blocks, int row, float *to, int64_t frequency_stride);
     void (*output)(const float *from, int64_t frequency_stride, const WinogradStore *store);
 } WinogradTransform;
 

@@ -116,7 +116,9 @@ static double few_cost(const KernelQuery *query) {
     const double row = image.width == 16 ? 6 * tiles + 9 : 12 * tiles + 18, pass = 12 * tiles + 15;
     const double products = groups * FEW_FREQUENCIES * out_blocks * ((double)image.in_channels * row + pass);
     const double transforms = (double)image.n_tiles * ((double)image.in_blocks + out_blocks) * (4.0 * f + 20);
-    return 3000 + (products + transforms) * image.width / 56.0;
+    const double pixels =
+        (double)image.n_tiles * PIXELS * PIXELS * ((double)image.in_blocks + out_blocks) * image.width;
+    return 3000 + WINOGRAD_PIXEL_NS * pixels + (products + transforms) * image.width / 56.0;
 }
 
 const Kernel kernel_conv_winograd_few = {.name = "conv_winograd_f4_few",

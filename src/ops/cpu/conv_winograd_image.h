@@ -9,6 +9,9 @@
 
 /* Kernel.peak_error of F(4 x 4). */
 #define WINOGRAD_4_PEAK_ERROR 8e-6
+/* Of a float of the input or output of a whole convolution, beside the transforms' arithmetic: memory's part.
+ */
+#define WINOGRAD_PIXEL_NS 0.36
 
 /* Images cut into tiles of m x m output pixels, the last ones of a row or column reaching over the edge. With
  * a dilation the pixels of one remainder modulo the dilation are an image of their own, a phase: pixels of a

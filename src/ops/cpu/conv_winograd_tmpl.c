@@ -143,26 +143,32 @@ INLINE void transform_input(const int n, const float *in, int64_t row_stride, in
     }
 }
 
-INLINE void transform_weights(const int n, const float *in, int lanes, int blocks, float *to,
+/* `row` as well as `n` is a constant wherever this is inlined: what other rows would need is never computed.
+ */
+INLINE void transform_weights(const int n, const int row, const float *in, int lanes, int blocks, float *to,
                               int64_t stride) {
     const int64_t vectors = (int64_t)lanes * blocks, tap = vectors * VW;
     for (int64_t v = 0; v < vectors; v++, in += VW, to += VW) {
-        vf columns[3][WINOGRAD_MOST_IN];
+        vf columns[3], t[WINOGRAD_MOST_IN];
 #pragma GCC unroll 3
         for (int x = 0; x < 3; x++) {
             const vf g[3] = {v_load(in + x * tap), v_load(in + (3 + x) * tap), v_load(in + (6 + x) * tap)};
-            weights_1d(n, g, columns[x]);
-        }
-#pragma GCC unroll 8
-        for (int y = 0; y < n; y++) {
-            const vf g[3] = {columns[0][y], columns[1][y], columns[2][y]};
-            vf t[WINOGRAD_MOST_IN];
             weights_1d(n, g, t);
-#pragma GCC unroll 8
-            for (int x = 0; x < n; x++)
-                v_store(to + (y * n + x) * stride, t[x]);
+            columns[x] = t[row];
         }
+        weights_1d(n, columns, t);
+#pragma GCC unroll 8
+        for (int x = 0; x < n; x++)
+            v_store(to + x * stride, t[x]);
     }
+}
+
+INLINE void transform_weights_row(const int n, const float *in, int lanes, int blocks, int row, float *to,
+                                  int64_t stride) {
+#pragma GCC unroll 8
+    for (int r = 0; r < n; r++)
+        if (r == row)
+            transform_weights(n, r, in, lanes, blocks, to, stride);
 }
 
 /* One pixel: what is behind the products, and the store. */
@@ -238,8 +244,8 @@ static const ConvTapScales middle_taps = {"root half",
                           int64_t stride) {                                                                  \
         transform_input(N, in, row_stride, pixel_stride, to, stride);                                        \
     }                                                                                                        \
-    static void weights_##N(const float *in, int lanes, int blocks, float *to, int64_t stride) {             \
-        transform_weights(N, in, lanes, blocks, to, stride);                                                 \
+    static void weights_##N(const float *in, int lanes, int blocks, int row, float *to, int64_t stride) {    \
+        transform_weights_row(N, in, lanes, blocks, row, to, stride);                                        \
     }                                                                                                        \
     static void output_##N(const float *from, int64_t stride, const WinogradStore *store) {                  \
         transform_output(N, from, stride, store);                                                            \
