@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Winograd's convolution for 3 x 3 kernels of stride 1.
+/* Winograd's convolution for 3 x 3 kernels of stride 1 or 2.
  *
  * The image is cut into tiles of m x m output pixels.  Each tile's input and each filter is transformed to
- * n x n = (m + 2)^2 frequencies; for each frequency the products over all input channels are a small matrix
+ * n x n frequencies (n = m + 2 where the stride is 1); for each frequency the products over all input channels are a small matrix
  * product, done by the register tiles of direct convolution with image tiles in the place of pixels; the
  * inverse transform, the epilogue and the store follow.
  *
@@ -100,9 +100,9 @@ static void transform_output(const WinogradArgs *args, const KernelCall *call, c
  * ---------------------------------------------------------------------------------------------- */
 
 typedef struct Products {
-    int64_t first_frequency, n_frequencies;
+    int row;              /* of frequencies */
     const float *input;   /* transformed: where the first group of tiles begins, at frequency 0 */
-    const float *weights; /* transformed, of the run of blocks, the first frequency and input block */
+    const float *weights; /* transformed, of the run of blocks, the row and the first input block */
     float *sums;          /* at frequency 0 */
     int64_t first_block, n_blocks; /* input blocks */
     int64_t n_tiles;
@@ -126,9 +126,10 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
                      .epilogue = &none,
                      .out_lanes = args->image.width};
     const int64_t groups = count_groups(args, products->n_tiles), width = args->image.width;
-    for (int64_t k = 0; k < products->n_frequencies; k++) {
-        const int64_t f = products->first_frequency + k;
-        tile.weights = products->weights + k * args->weights_stride;
+    const int n_columns = args->image.n, distinct = args->image.transform->distinct;
+    for (int column = 0; column < n_columns; column++) {
+        const int64_t f = products->row * n_columns + column;
+        tile.weights = products->weights + i64_min(column, distinct - 1) * args->weights_stride;
         for (int64_t i = 0; i < groups; i++) {
             const int64_t begin = group_begin(i, groups, products->n_tiles),
                           n = group_begin(i + 1, groups, products->n_tiles) - begin;
@@ -150,9 +151,10 @@ static void begin_with_weights(const KernelCall *call, int64_t task) {
     const int64_t run = task / args->image.in_blocks, block = task % args->image.in_blocks;
     float *to = (float *)call->workspace + run * args->weights_floats +
                 block * args->image.width * args->pack.blocks[run].count * args->image.width;
-    for (int row = 0; row < args->image.m + 2; row++)
+    const int distinct = args->image.transform->distinct;
+    for (int row = 0; row < distinct; row++)
         transform_weights(args, &args->pack.blocks[run], row, block, 1,
-                          to + row * (args->image.m + 2) * args->weights_stride);
+                          to + row * distinct * args->weights_stride);
 }
 
 static void run_tiles(const KernelCall *call, int64_t task) {
@@ -160,17 +162,22 @@ static void run_tiles(const KernelCall *call, int64_t task) {
     const int64_t first = task * args->cut.task_tiles,
                   count = i64_min(args->cut.task_tiles, args->image.n_tiles - first);
     float *input = call->scratch, *sums = input + args->input_floats;
+    const int distinct = args->image.transform->distinct;
     for (int64_t block = 0; block < args->image.in_blocks; block++)
         transform_input(args, call, block, first, count, input);
     for (int64_t run = 0; run < args->pack.n_blocks; run++) {
         const TileBlocks *blocks = &args->pack.blocks[run];
-        Products products = {.n_frequencies = args->image.frequencies,
-                             .input = input,
-                             .weights = (const float *)call->workspace + run * args->weights_floats,
-                             .sums = sums,
-                             .n_blocks = args->image.in_blocks,
-                             .n_tiles = count};
-        multiply(args, blocks, &products);
+        const float *weights = (const float *)call->workspace + run * args->weights_floats;
+        for (int row = 0; row < args->image.n; row++) {
+            Products products = {.row = row,
+                                 .input = input,
+                                 .weights = weights + i64_min(row, distinct - 1) * distinct *
+                                                          args->weights_stride,
+                                 .sums = sums,
+                                 .n_blocks = args->image.in_blocks,
+                                 .n_tiles = count};
+            multiply(args, blocks, &products);
+        }
         transform_output(args, call, blocks, first, count, sums);
     }
 }
@@ -186,12 +193,11 @@ static void begin_with_input(const KernelCall *call, int64_t task) {
 static void run_blocks(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     const TileBlocks *blocks = &args->pack.blocks[task];
-    const int n = args->image.m + 2;
-    float *weights = call->scratch, *sums = weights + n * args->weights_stride;
-    for (int row = 0; row < n; row++)
+    const int distinct = args->image.transform->distinct;
+    float *weights = call->scratch, *sums = weights + distinct * args->weights_stride;
+    for (int row = 0; row < distinct; row++)
         for (int64_t block = 0; block < args->image.in_blocks; block += args->cut.piece_blocks) {
-            Products products = {.first_frequency = row * n,
-                                 .n_frequencies = n,
+            Products products = {.row = row,
                                  .input = call->workspace,
                                  .weights = weights,
                                  .sums = sums,
@@ -200,7 +206,9 @@ static void run_blocks(const KernelCall *call, int64_t task) {
                                  .n_tiles = args->image.n_tiles,
                                  .add = block > 0};
             transform_weights(args, blocks, row, block, products.n_blocks, weights);
-            multiply(args, blocks, &products);
+            const int rows_end = row == distinct - 1 ? args->image.n : row + 1;
+            for (; products.row < rows_end; products.row++)
+                multiply(args, blocks, &products);
         }
     transform_output(args, call, blocks, 0, args->image.n_tiles, sums);
 }
@@ -214,7 +222,8 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
                        .piece_blocks = image->in_blocks};
     const int64_t vector = image->width * (int64_t)sizeof(float),
                   in_bytes = image->frequencies * image->in_blocks * vector;
-    const int64_t weights = image->frequencies * image->in_channels * image->out_blocks * vector;
+    const int64_t distinct = image->transform->distinct;
+    const int64_t weights = distinct * distinct * image->in_channels * image->out_blocks * vector;
     const bool large = weights > WEIGHTS_BYTES;
     const int64_t most = tiles->most_pixels[cut.count];
     /* Few runs of output blocks are few tasks, unless these are cut by tiles. */
@@ -229,7 +238,7 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
         cut.task_tiles = i64_max(cut.task_tiles / most * most, most);
         cut.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, cut.task_tiles));
     } else {
-        const int64_t block_bytes = (image->m + 2) * image->width * cut.count * vector;
+        const int64_t block_bytes = image->transform->distinct * image->width * cut.count * vector;
         cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
     }
     return cut;
@@ -237,11 +246,11 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
 
 /* Nanoseconds on the machine of conv_direct's model of costs: 56 products and as much as 40 floats of
  * transforms a nanosecond; transformed weights leave the nearer caches, and so do large images. */
-static double winograd_cost(const KernelQuery *query, int m) {
-    const WinogradImage image = winograd_image(query, m);
+static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
+    const WinogradImage image = winograd_image(query, kind);
     const ConvTiles *tiles = conv_tiles(query->isa);
     const WinogradCut cut = cut_work(&image, tiles);
-    const double f = image.frequencies, n = m + 2, channels = (double)image.in_channels;
+    const double f = image.frequencies, d = image.transform->distinct, channels = (double)image.in_channels;
     const double tiles_all = (double)image.n_tiles, out_blocks = (double)image.out_blocks;
     const double tile_calls = cut.weights_first ? tiles_all / (double)cut.task_tiles *
                                                       (double)tile_count(tiles, cut.task_tiles, cut.count)
@@ -250,11 +259,13 @@ static double winograd_cost(const KernelQuery *query, int m) {
     const double products =
         f * out_blocks / cut.count * tile_calls *
         (channels * tile_cycles(cut.count, tile_pixels) + tile_call_cycles(cut.count, tile_pixels));
-    double weights = channels * out_blocks * (6.6 * f + 30 * n);
-    double input = tiles_all * (double)image.in_blocks * (4.0 * f + 20);
-    double output = tiles_all * out_blocks * (4.0 * f + 20);
+    double weights = channels * out_blocks * 5.8 * d * d;
+    double input = tiles_all * (double)image.in_blocks * 5 * f;
+    double output = tiles_all * out_blocks * 5 * f;
     double wide = image.width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
-    const double pixels = tiles_all * m * m * ((double)image.in_blocks + out_blocks) * image.width;
+    const double stride = image.transform->stride;
+    const double pixels = tiles_all * image.m * image.m * image.width *
+                          ((double)image.in_blocks * stride * stride + out_blocks);
     return 3000 + WINOGRAD_PIXEL_NS * pixels +
            (products + (weights + input + output) * wide) * image.width / 56.0;
 }
@@ -266,19 +277,20 @@ static void set_strides(WinogradArgs *args) {
         cut->piece_blocks < image->in_blocks ? cut->piece_blocks * image->width : image->in_channels;
     args->input_stride = winograd_stride(image, image->in_blocks * cut->task_tiles);
     args->weights_stride = winograd_stride(image, lanes * cut->count);
-    args->weights_floats = image->frequencies * args->weights_stride;
+    const int64_t distinct = image->transform->distinct;
+    args->weights_floats = distinct * distinct * args->weights_stride;
     args->sums_stride = winograd_stride(image, cut->count * cut->task_tiles);
     args->input_floats = image->frequencies * args->input_stride;
 }
 
-static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = conv_query_geometry(query);
     WinogradArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     WinogradImage *image = &args->image;
     args->tiles = conv_tiles(query->isa);
-    *image = winograd_image(query, m);
+    *image = winograd_image(query, kind);
     image->epilogue = &attrs->epilogue;
     args->cut = cut_work(image, args->tiles);
     set_strides(args);
@@ -298,7 +310,7 @@ static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prep
         prepared->begin = begin_with_input;
         prepared->begin_tasks = image->in_blocks;
         prepared->workspace_bytes = (size_t)args->input_floats * sizeof(float);
-        prepared->scratch_bytes = (size_t)((m + 2) * args->weights_stride + sums) * sizeof(float);
+        prepared->scratch_bytes = (size_t)(image->transform->distinct * args->weights_stride + sums) * sizeof(float);
         prepared->run = run_blocks;
         prepared->tasks = args->pack.n_blocks;
     }
@@ -306,22 +318,23 @@ static Status prepare(const KernelQuery *query, int m, PrepareContext *ctx, Prep
     return STRIDER_OK;
 }
 
-/* A kernel for each size, so that the plan compares them and reports which it took. */
-#define WINOGRAD(M, PEAK_ERROR)                                                                              \
-    static double cost_##M(const KernelQuery *query) {                                                       \
-        return winograd_cost(query, M);                                                                      \
+/* A kernel for each kind, so that the plan compares them and reports which it took. */
+#define WINOGRAD(SUFFIX, NAME, KIND, ACCEPTS, PEAK_ERROR)                                                    \
+    static double cost_##SUFFIX(const KernelQuery *query) {                                                  \
+        return winograd_cost(query, KIND);                                                                   \
     }                                                                                                        \
-    static Status prepare_##M(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {           \
-        return prepare(query, M, ctx, prepared);                                                             \
+    static Status prepare_##SUFFIX(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {      \
+        return prepare(query, KIND, ctx, prepared);                                                          \
     }                                                                                                        \
-    const Kernel kernel_conv_winograd_##M = {.name = "conv_winograd_f" #M,                                   \
-                                             .op = "Conv",                                                   \
-                                             .accepts = winograd_accepts,                                    \
-                                             .cost = cost_##M,                                               \
-                                             .tuning_key = conv_tuning_key,                                  \
-                                             .prepare = prepare_##M,                                         \
-                                             .peak_error = PEAK_ERROR};
+    const Kernel kernel_conv_winograd_##SUFFIX = {.name = "conv_winograd_" NAME,                             \
+                                                  .op = "Conv",                                              \
+                                                  .accepts = ACCEPTS,                                        \
+                                                  .cost = cost_##SUFFIX,                                     \
+                                                  .tuning_key = conv_tuning_key,                             \
+                                                  .prepare = prepare_##SUFFIX,                               \
+                                                  .peak_error = PEAK_ERROR};
 
-WINOGRAD(2, 2e-6)
-WINOGRAD(4, WINOGRAD_4_PEAK_ERROR)
-WINOGRAD(6, 3e-5)
+WINOGRAD(2, "f2", WINOGRAD_F2, winograd_accepts, 2e-6)
+WINOGRAD(4, "f4", WINOGRAD_F4, winograd_accepts, WINOGRAD_4_PEAK_ERROR)
+WINOGRAD(6, "f6", WINOGRAD_F6, winograd_accepts, 3e-5)
+WINOGRAD(4_stride_2, "f4_stride_2", WINOGRAD_F4_STRIDE_2, winograd_accepts_stride_2, 4e-6)

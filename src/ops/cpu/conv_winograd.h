@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The transforms of Winograd's convolution F(m x m, 3 x 3): tiles of n x n = (m + 2) x (m + 2) input pixels
- * become m x m output pixels.  With matrices B, G and A (conv_winograd_tmpl.c),
+/* The transforms of Winograd's convolution F(m x m, 3 x 3): tiles of n x n input pixels become m x m output
+ * pixels; n = (m - 1) * stride + 3.  With matrices B, G and A (conv_winograd_tmpl.c),
  *     output = A' [(G w G') * (B' x B)] A
  * where * multiplies element by element and sums over input channels: n x n products of small matrices. */
 #ifndef OPS_CPU_CONV_WINOGRAD_H
@@ -14,8 +14,16 @@
 
 enum {
     WINOGRAD_MOST_OUT = 6,
-    WINOGRAD_MOST_IN = WINOGRAD_MOST_OUT + 2,
+    WINOGRAD_MOST_IN = 9,
 };
+
+typedef enum WinogradKind {
+    WINOGRAD_F2,
+    WINOGRAD_F4,
+    WINOGRAD_F6,
+    WINOGRAD_F4_STRIDE_2,
+    WINOGRAD_KINDS
+} WinogradKind;
 
 /* What the inverse transform writes: a tile of up to m x m pixels of one block. */
 typedef struct WinogradStore {
@@ -30,20 +38,21 @@ typedef struct WinogradStore {
 
 /* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
 typedef struct WinogradTransform {
+    int m, n, stride;
+    int distinct; /* rows, and columns, of frequencies whose weights differ: the last one's serve those behind */
     const ConvTapScales *tap_scales; /* that `weights` expects its taps multiplied by; NULL: none */
     /* n x n pixels of a blocked tensor, from `in` on. */
     void (*input)(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
                   int64_t frequency_stride);
     /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each
-     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width.  The n
-     * frequencies of one row are written to (l * blocks + o) * width. */
+     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width.  The
+     * `distinct` frequencies of one row are written to (l * blocks + o) * width. */
     void (*weights)(const float *in, int lanes, int blocks, int row, float *to, int64_t frequency_stride);
     void (*output)(const float *from, int64_t frequency_stride, const WinogradStore *store);
 } WinogradTransform;
 
-/* Indexed by m / 2: F(2 x 2), F(4 x 4), F(6 x 6). */
 typedef struct WinogradTransforms {
-    WinogradTransform of[WINOGRAD_MOST_OUT / 2 + 1];
+    WinogradTransform of[WINOGRAD_KINDS];
 } WinogradTransforms;
 
 ISA_TABLES(WinogradTransforms, winograd_transforms)

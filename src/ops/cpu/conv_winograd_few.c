@@ -79,7 +79,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     FewArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     WinogradImage *image = &args->image;
-    *image = winograd_image(query, PIXELS);
+    *image = winograd_image(query, WINOGRAD_F4);
     image->epilogue = &attrs->epilogue;
     args->few = winograd_few_for(query->isa);
     args->groups = ceil_div(image->n_tiles, args->few->most_tiles);
@@ -106,7 +106,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
 
 /* Nanoseconds on the machine of conv_direct's model of costs. */
 static double few_cost(const KernelQuery *query) {
-    const WinogradImage image = winograd_image(query, PIXELS);
+    const WinogradImage image = winograd_image(query, WINOGRAD_F4);
     const WinogradFew *few = winograd_few_for(query->isa);
     const double groups = (double)ceil_div(image.n_tiles, few->most_tiles),
                  out_blocks = (double)image.out_blocks;
@@ -115,7 +115,7 @@ static double few_cost(const KernelQuery *query) {
      * load a value for each product, at half the pace.  Each pass loads and stores its sums. */
     const double row = image.width == 16 ? 6 * tiles + 9 : 12 * tiles + 18, pass = 12 * tiles + 15;
     const double products = groups * FEW_FREQUENCIES * out_blocks * ((double)image.in_channels * row + pass);
-    const double transforms = (double)image.n_tiles * ((double)image.in_blocks + out_blocks) * (4.0 * f + 20);
+    const double transforms = (double)image.n_tiles * ((double)image.in_blocks + out_blocks) * 5 * f;
     const double pixels =
         (double)image.n_tiles * PIXELS * PIXELS * ((double)image.in_blocks + out_blocks) * image.width;
     return 3000 + WINOGRAD_PIXEL_NS * pixels + (products + transforms) * image.width / 56.0;

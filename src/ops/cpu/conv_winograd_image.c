@@ -7,7 +7,7 @@
 #include "ops/cpu/conv_query.h"
 #include "ops/cpu/conv_tile.h"
 
-bool winograd_accepts(KernelQuery *query) {
+static bool accepts(KernelQuery *query, int64_t stride) {
     const ConvAttrs *attrs = query->node->attrs;
     if (query->inputs[CONV_X].type.shape.rank != 4 || attrs->group != 1)
         return false;
@@ -15,18 +15,29 @@ bool winograd_accepts(KernelQuery *query) {
         return false;
     const ConvGeometry g = conv_query_geometry(query);
     for (int i = 0; i < 2; i++)
-        if (g.dims[i].kernel != 3 || g.dims[i].stride != 1)
+        if (g.dims[i].kernel != 3 || g.dims[i].stride != stride || (stride > 1 && g.dims[i].dilation > 1))
             return false;
     return true;
 }
 
-WinogradImage winograd_image(const KernelQuery *query, int m) {
+bool winograd_accepts(KernelQuery *query) {
+    return accepts(query, 1);
+}
+
+bool winograd_accepts_stride_2(KernelQuery *query) {
+    return accepts(query, 2);
+}
+
+WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
     const ConvGeometry g = conv_query_geometry(query);
-    WinogradImage image = {.transform = &winograd_transforms_for(query->isa)->of[m / 2],
+    const WinogradTransform *transform = &winograd_transforms_for(query->isa)->of[kind];
+    const int m = transform->m;
+    WinogradImage image = {.transform = transform,
                            .y = g.dims[0],
                            .x = g.dims[1],
                            .m = m,
-                           .frequencies = (m + 2) * (m + 2),
+                           .n = transform->n,
+                           .frequencies = transform->n * transform->n,
                            .width = query->width,
                            .tiles_y = ceil_div(ceil_div(g.dims[0].out, g.dims[0].dilation), m),
                            .tiles_x = ceil_div(ceil_div(g.dims[1].out, g.dims[1].dilation), m),
@@ -66,7 +77,7 @@ static int64_t pixels_before(const WindowDim *dim, int64_t at, int64_t most, int
 /* A tile that reaches over the image's edge, with zeros there. */
 static const float *copy_edge_tile(const WinogradImage *image, const float *plane, int64_t y, int64_t x,
                                    float *copy) {
-    const int n = image->m + 2, width = image->width;
+    const int n = image->n, width = image->width;
     memset(copy, 0, (size_t)(n * n * width) * sizeof *copy);
     const int64_t step_y = image->y.dilation, step_x = image->x.dilation;
     const int64_t first_y = y < 0 ? ceil_div(-y, step_y) : 0,
@@ -84,13 +95,15 @@ static const float *copy_edge_tile(const WinogradImage *image, const float *plan
 void winograd_transform_input(const WinogradImage *image, const float *input, int64_t block, int64_t first,
                               int64_t count, float *to, int64_t frequency_stride) {
     float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * TILE_MOST_WIDTH];
-    const int n = image->m + 2, width = image->width;
+    const int n = image->n, width = image->width;
+    const int64_t stride = image->transform->stride;
     const int64_t plane_floats = image->y.in * image->x.in * width;
     const int64_t reach_y = (n - 1) * image->y.dilation, reach_x = (n - 1) * image->x.dilation;
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(image, first + i);
         const float *plane = input + (place.image * image->in_blocks + block) * plane_floats;
-        const int64_t y = place.y - image->y.pad_begin, x = place.x - image->x.pad_begin;
+        const int64_t y = place.y * stride - image->y.pad_begin,
+                      x = place.x * stride - image->x.pad_begin;
         const bool inside = y >= 0 && x >= 0 && y + reach_y < image->y.in && x + reach_x < image->x.in;
         if (inside)
             image->transform->input(plane + (y * image->x.in + x) * width,

@@ -11,7 +11,7 @@
 #define WINOGRAD_4_PEAK_ERROR 8e-6
 /* Of a float of the input or output of a whole convolution, beside the transforms' arithmetic: memory's part.
  */
-#define WINOGRAD_PIXEL_NS 0.36
+#define WINOGRAD_PIXEL_NS 0.25
 
 /* Images cut into tiles of m x m output pixels, the last ones of a row or column reaching over the edge. With
  * a dilation the pixels of one remainder modulo the dilation are an image of their own, a phase: pixels of a
@@ -21,15 +21,17 @@ typedef struct WinogradImage {
     const Epilogue *epilogue;
     const float *bias;
     WindowDim y, x;
-    int m, frequencies, width;
+    int m, n, frequencies, width;
     int64_t tiles_y, tiles_x, n_tiles; /* of a phase; n_tiles: of all phases of all images */
     int64_t in_channels, out_channels, in_blocks, out_blocks;
 } WinogradImage;
 
-/* 3 x 3, stride 1, no groups, blocked layouts; fills these in. */
+/* 3 x 3, stride 1 (with any dilation), no groups, blocked layouts; fills these in. */
 bool winograd_accepts(KernelQuery *query);
+/* The same with stride 2, without dilation. */
+bool winograd_accepts_stride_2(KernelQuery *query);
 /* All but bias and epilogue, which a query's constants and node give. */
-WinogradImage winograd_image(const KernelQuery *query, int m);
+WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind);
 /* Channels of an input block. */
 int64_t winograd_lanes(const WinogradImage *image, int64_t in_block);
 /* Floats from one frequency to the next where each has that many vectors: an odd number of vectors, so that

@@ -6,7 +6,12 @@
  * their even and odd parts.
  *
  * F(4 x 4) takes a = 1/sqrt 2 and b = sqrt 2, whose powers stay near 1 on both sides: a quarter of the error
- * of the usual points 1 and 2. */
+ * of the usual points 1 and 2.
+ *
+ * With stride 2 the even pixels of a row meet the outer two taps, a convolution of stride 1 that is
+ * interpolated at +-a, +-b and infinity, and the odd pixels the middle tap, which needs no transform: five
+ * frequencies and four more, whose weights are the same.  Of n x n = 9 x 9 products for 4 x 4 pixels 6 x 6 have
+ * weights of their own; direct sums would take 144. */
 #include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv_winograd.h"
 
@@ -20,6 +25,14 @@
 #define AA (A6 * A6)
 #define BB (B6 * B6)
 #define CC (C6 * C6)
+
+/* Stride 2: the points with the smallest error, found by trying. */
+#define AS 0.5f
+#define BS 1.1f
+
+/* By n, which is a constant wherever these are used. */
+#define OUT_OF(n) ((n) == 9 ? 4 : (n)-2)
+#define DISTINCT_OF(n) ((n) == 9 ? 6 : (n))
 
 /* t = B' d, for one column or row of n values. */
 INLINE void input_1d(const int n, const vf *d, vf *t) {
@@ -38,6 +51,17 @@ INLINE void input_1d(const int n, const vf *d, vf *t) {
         t[3] = even_b + odd_b;
         t[4] = even_b - odd_b;
         t[5] = d[1] + d[5] - v_set(2.5f) * d[3];
+    } else if (n == 9) {
+        const vf even_a = d[6] - v_set(BS * BS) * d[2], odd_a = v_set(AS) * (d[4] - v_set(BS * BS) * d[0]);
+        const vf even_b = d[6] - v_set(AS * AS) * d[2], odd_b = v_set(BS) * (d[4] - v_set(AS * AS) * d[0]);
+        t[0] = even_a + odd_a;
+        t[1] = even_a - odd_a;
+        t[2] = even_b + odd_b;
+        t[3] = even_b - odd_b;
+        t[4] = d[8] - v_set(AS * AS + BS * BS) * d[4] + v_set(AS * AS * BS * BS) * d[0];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            t[5 + i] = d[2 * i + 1];
     } else {
         const vf even_a = d[6] - v_set(BB + CC) * d[4] + v_set(BB * CC) * d[2];
         const vf even_b = d[6] - v_set(AA + CC) * d[4] + v_set(AA * CC) * d[2];
@@ -76,6 +100,14 @@ INLINE void weights_1d(const int n, const vf *g, vf *t) {
         t[3] = b + g[1];
         t[4] = b - g[1];
         t[5] = g[2];
+    } else if (n == 9) {
+        const float a = 1 / (2 * (AS * AS - BS * BS)), b = -a;
+        t[0] = v_set(a / AS) * g[0] + v_set(a) * g[2];
+        t[1] = v_set(a) * g[2] - v_set(a / AS) * g[0];
+        t[2] = v_set(b / BS) * g[0] + v_set(b) * g[2];
+        t[3] = v_set(b) * g[2] - v_set(b / BS) * g[0];
+        t[4] = g[2];
+        t[5] = g[1];
     } else {
         const float a = 1 / (2 * AA * (AA - BB) * (AA - CC)), b = 1 / (2 * BB * (BB - AA) * (BB - CC)),
                     c = 1 / (2 * CC * (CC - AA) * (CC - BB));
@@ -95,6 +127,14 @@ INLINE void weights_1d(const int n, const vf *g, vf *t) {
 
 /* y = A' m. */
 INLINE void output_1d(const int n, const vf *m, vf *y) {
+    if (n == 9) {
+        const vf even_a = m[0] + m[1], odd_a = m[0] - m[1], even_b = m[2] + m[3], odd_b = m[2] - m[3];
+        y[0] = m[5] + even_a + even_b;
+        y[1] = m[6] + v_set(AS) * odd_a + v_set(BS) * odd_b;
+        y[2] = m[7] + v_set(AS * AS) * even_a + v_set(BS * BS) * even_b;
+        y[3] = m[8] + m[4] + v_set(AS * AS * AS) * odd_a + v_set(BS * BS * BS) * odd_b;
+        return;
+    }
     const vf even_a = m[1] + m[2], odd_a = m[1] - m[2];
     if (n == 4) {
         y[0] = m[0] + v_set(0.5f) * even_a;
@@ -122,22 +162,22 @@ INLINE void output_1d(const int n, const vf *m, vf *y) {
 INLINE void transform_input(const int n, const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
                             int64_t stride) {
     vf columns[WINOGRAD_MOST_IN][WINOGRAD_MOST_IN]; /* [column][row] */
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int x = 0; x < n; x++) {
         vf d[WINOGRAD_MOST_IN];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int y = 0; y < n; y++)
             d[y] = v_load(in + y * row_stride + x * pixel_stride);
         input_1d(n, d, columns[x]);
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int y = 0; y < n; y++) {
         vf d[WINOGRAD_MOST_IN], t[WINOGRAD_MOST_IN];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int x = 0; x < n; x++)
             d[x] = columns[x][y];
         input_1d(n, d, t);
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int x = 0; x < n; x++)
             v_store(to + (y * n + x) * stride, t[x]);
     }
@@ -147,6 +187,7 @@ INLINE void transform_input(const int n, const float *in, int64_t row_stride, in
  */
 INLINE void transform_weights(const int n, const int row, const float *in, int lanes, int blocks, float *to,
                               int64_t stride) {
+    const int distinct = DISTINCT_OF(n);
     const int64_t vectors = (int64_t)lanes * blocks, tap = vectors * VW;
     for (int64_t v = 0; v < vectors; v++, in += VW, to += VW) {
         vf columns[3], t[WINOGRAD_MOST_IN];
@@ -157,16 +198,17 @@ INLINE void transform_weights(const int n, const int row, const float *in, int l
             columns[x] = t[row];
         }
         weights_1d(n, columns, t);
-#pragma GCC unroll 8
-        for (int x = 0; x < n; x++)
+#pragma GCC unroll 9
+        for (int x = 0; x < distinct; x++)
             v_store(to + x * stride, t[x]);
     }
 }
 
 INLINE void transform_weights_row(const int n, const float *in, int lanes, int blocks, int row, float *to,
                                   int64_t stride) {
-#pragma GCC unroll 8
-    for (int r = 0; r < n; r++)
+    const int distinct = DISTINCT_OF(n);
+#pragma GCC unroll 9
+    for (int r = 0; r < distinct; r++)
         if (r == row)
             transform_weights(n, r, in, lanes, blocks, to, stride);
 }
@@ -198,12 +240,12 @@ static void store_column(const WinogradStore *store, int64_t x, const vf *column
 /* `n` is a constant wherever this is inlined, so that all loops over it unroll. */
 INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *given) {
     const WinogradStore store = *given; /* what is stored through `out` cannot be part of this */
-    const int m = n - 2;
+    const int m = OUT_OF(n);
     vf rows[WINOGRAD_MOST_IN][WINOGRAD_MOST_OUT];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int y = 0; y < n; y++) {
         vf t[WINOGRAD_MOST_IN];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int x = 0; x < n; x++)
             t[x] = v_load(from + (y * n + x) * stride);
         output_1d(n, t, rows[y]);
@@ -218,7 +260,7 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
         if (x == store.columns)
             break;
         vf t[WINOGRAD_MOST_IN], column[WINOGRAD_MOST_OUT];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int y = 0; y < n; y++)
             t[y] = rows[y][x];
         output_1d(n, t, column);
@@ -254,9 +296,14 @@ static const ConvTapScales middle_taps = {"root half",
 TRANSFORMS(4)
 TRANSFORMS(6)
 TRANSFORMS(8)
+TRANSFORMS(9)
+
+#define ENTRY(N, STRIDE, TAP_SCALES)                                                                         \
+    { OUT_OF(N), N, STRIDE, DISTINCT_OF(N), TAP_SCALES, input_##N, weights_##N, output_##N }
 
 const WinogradTransforms ISA(winograd_transforms) = {.of = {
-                                                         [1] = {NULL, input_4, weights_4, output_4},
-                                                         [2] = {&middle_taps, input_6, weights_6, output_6},
-                                                         [3] = {NULL, input_8, weights_8, output_8},
+                                                         [WINOGRAD_F2] = ENTRY(4, 1, NULL),
+                                                         [WINOGRAD_F4] = ENTRY(6, 1, &middle_taps),
+                                                         [WINOGRAD_F6] = ENTRY(8, 1, NULL),
+                                                         [WINOGRAD_F4_STRIDE_2] = ENTRY(9, 2, NULL),
                                                      }};
