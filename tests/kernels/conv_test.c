@@ -214,16 +214,17 @@ static void winograd(void **state) {
     static const int64_t shapes[][5] = {{1, 16, 32, 7, 7},    {1, 40, 24, 31, 33},  {2, 33, 20, 13, 14},
                                         {1, 3, 70, 20, 65},   {3, 200, 17, 9, 8},   {1, 17, 64, 60, 62},
                                         {1, 300, 40, 14, 14}, {1, 16, 16, 100, 97}, {1, 1, 1, 3, 3}};
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++)
         for (int64_t pad = 0; pad < 6; pad++) {
-            Conv conv = {.batch = shapes[i][0],
-                         .in = shapes[i][1],
-                         .out = shapes[i][2],
+            const int64_t *shape = shapes[i / 2], stride = 1 + (int64_t)i % 2;
+            Conv conv = {.batch = shape[0],
+                         .in = shape[1],
+                         .out = shape[2],
                          .group = 1,
-                         .height = shapes[i][3] + pad,
-                         .width = shapes[i][4] + pad / 2 * 2,
+                         .height = shape[3] + pad,
+                         .width = shape[4] + pad / 2 * 2,
                          .kernel = {3, 3},
-                         .strides = {1, 1},
+                         .strides = {stride, stride},
                          .dilations = {1, 1},
                          .pads = {pad > 1, 1, pad / 3, pad % 3}};
             KernelTest test = test_of(&conv);
@@ -234,6 +235,35 @@ static void winograd(void **state) {
             }
             kernel_test_check(test);
         }
+}
+
+/* Winograd along the rows of plain input: phases of one to four taps, rows that are no multiple of a tile,
+ * and shorter than one. */
+static void winograd_along_rows(void **state) {
+    (void)state;
+    static const int64_t kernels[][3] = {{3, 3, 1}, {4, 4, 1}, {2, 2, 1}, {7, 7, 2},   {5, 6, 2}, {1, 8, 2},
+                                         {3, 3, 2}, {2, 5, 3}, {3, 9, 3}, {11, 11, 4}, {4, 4, 4}, {2, 13, 4}};
+    static const int64_t channels[] = {3, 1, 4, 2, 7};
+    for (uint64_t i = 0; i < 6 * sizeof kernels / sizeof *kernels; i++) {
+        const int64_t *kernel = kernels[i / 6], more = (int64_t)(i % 6);
+        Conv conv = {.batch = 1 + more % 2,
+                     .in = channels[i % 5],
+                     .out = 9 + 13 * more,
+                     .group = 1,
+                     .height = 2 * kernel[0] + 5 + more,
+                     .width = kernel[1] + 11 * more,
+                     .kernel = {kernel[0], kernel[1]},
+                     .strides = {1 + more % 3, kernel[2]},
+                     .dilations = {1 + more % 2, 1},
+                     .pads = {more / 2, more, 1, more / 3}};
+        KernelTest test = test_of(&conv);
+        test.seed = i;
+        if (more % 2) {
+            epilogue_seed = i;
+            add_fused_inputs(&test, &conv, more > 2);
+        }
+        kernel_test_check(test);
+    }
 }
 
 /* With dilations each phase is an image of its own, and some phases have fewer pixels, or none in a tile. */
@@ -367,6 +397,7 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(padding_lanes_stay_zero),
         cmocka_unit_test(one_dimension),
         cmocka_unit_test(winograd),
+        cmocka_unit_test(winograd_along_rows),
         cmocka_unit_test(groups_within_vectors),
         cmocka_unit_test(winograd_with_dilations),
         cmocka_unit_test(taps_on_padding),

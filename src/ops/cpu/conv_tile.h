@@ -33,13 +33,13 @@ typedef struct ConvTile {
     int64_t n_taps;       /* that are summed */
     int64_t all_taps;     /* that `weights` has */
     const float *weights; /* [n_in_blocks][all_taps][lanes][blocks][width] */
-    const float *bias;    /* [blocks][width] */
+    const float *bias;    /* [blocks][width]; NULL: no epilogue, `out` is sums with `residual` added */
     float *out;
     int64_t out_block_stride;
     int64_t out_pixel_stride; /* the width, unless pixels are written apart */
     const float *residual;    /* at the same places as `out`; NULL: none */
-    const Epilogue *epilogue;
-    int out_lanes; /* of the tile's last output block; lanes behind are stored as zero */
+    const Epilogue *epilogue; /* not looked at without a bias, as little as out_lanes */
+    int out_lanes;            /* of the tile's last output block; lanes behind are stored as zero */
 } ConvTile;
 
 typedef void (*ConvTileFunction)(const ConvTile *tile);

@@ -38,6 +38,20 @@ INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
     }
 }
 
+/* Sums alone, for what is not the end of a convolution yet. */
+INLINE void tile_store_sums(const ConvTile *tile, const int blocks, const int pixels,
+                            vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    const int64_t step = tile->out_pixel_stride;
+    const float *before = tile->residual;
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++)
+#pragma GCC unroll 14
+        for (int p = 0; p < pixels; p++) {
+            const int64_t at = o * tile->out_block_stride + p * step;
+            v_store(tile->out + at, before ? acc[o][p] + v_load(before + at) : acc[o][p]);
+        }
+}
+
 /* The activations that take more than a clamp, on what tile_store() has written (which then was without
  * them). */
 static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
@@ -57,6 +71,10 @@ static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
 
 INLINE void tile_finish(const ConvTile *tile, const int blocks, const int pixels,
                         vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    if (!tile->bias) {
+        tile_store_sums(tile, blocks, pixels, acc);
+        return;
+    }
     if (activation_is_clamp(tile->epilogue->activation)) {
         tile_store(tile, blocks, pixels, acc);
         return;

@@ -2,9 +2,9 @@
 /* Winograd's convolution for 3 x 3 kernels of stride 1 or 2.
  *
  * The image is cut into tiles of m x m output pixels.  Each tile's input and each filter is transformed to
- * n x n frequencies (n = m + 2 where the stride is 1); for each frequency the products over all input channels are a small matrix
- * product, done by the register tiles of direct convolution with image tiles in the place of pixels; the
- * inverse transform, the epilogue and the store follow.
+ * n x n frequencies (n = m + 2 where the stride is 1); for each frequency the products over all input
+ * channels are a small matrix product, done by the register tiles of direct convolution with image tiles in
+ * the place of pixels; the inverse transform, the epilogue and the store follow.
  *
  * Transformed weights would be 1.8 to 7 times as large as the weights, so they are never kept: the packed 3 x
  * 3 weights are transformed in each run, in one of two ways.
@@ -100,18 +100,16 @@ static void transform_output(const WinogradArgs *args, const KernelCall *call, c
  * ---------------------------------------------------------------------------------------------- */
 
 typedef struct Products {
-    int row;              /* of frequencies */
-    const float *input;   /* transformed: where the first group of tiles begins, at frequency 0 */
-    const float *weights; /* transformed, of the run of blocks, the row and the first input block */
-    float *sums;          /* at frequency 0 */
+    int row;                       /* of frequencies */
+    const float *input;            /* transformed: where the first group of tiles begins, at frequency 0 */
+    const float *weights;          /* transformed, of the run of blocks, the row and the first input block */
+    float *sums;                   /* at frequency 0 */
     int64_t first_block, n_blocks; /* input blocks */
     int64_t n_tiles;
     bool add; /* to what earlier input blocks gave */
 } Products;
 
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
-    static const Epilogue none = {0};
-    static const float no_bias[TILE_MAX_BLOCKS * TILE_MOST_WIDTH];
     static const ConvTap only_tap;
     ConvTile tile = {.n_in_blocks = products->n_blocks,
                      .lanes = args->image.width,
@@ -120,11 +118,8 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
                      .taps = &only_tap,
                      .n_taps = 1,
                      .all_taps = 1,
-                     .bias = no_bias,
                      .out_block_stride = args->cut.task_tiles * args->image.width,
-                     .out_pixel_stride = args->image.width,
-                     .epilogue = &none,
-                     .out_lanes = args->image.width};
+                     .out_pixel_stride = args->image.width};
     const int64_t groups = count_groups(args, products->n_tiles), width = args->image.width;
     const int n_columns = args->image.n, distinct = args->image.transform->distinct;
     for (int column = 0; column < n_columns; column++) {
@@ -171,8 +166,8 @@ static void run_tiles(const KernelCall *call, int64_t task) {
         for (int row = 0; row < args->image.n; row++) {
             Products products = {.row = row,
                                  .input = input,
-                                 .weights = weights + i64_min(row, distinct - 1) * distinct *
-                                                          args->weights_stride,
+                                 .weights =
+                                     weights + i64_min(row, distinct - 1) * distinct * args->weights_stride,
                                  .sums = sums,
                                  .n_blocks = args->image.in_blocks,
                                  .n_tiles = count};
@@ -310,7 +305,8 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
         prepared->begin = begin_with_input;
         prepared->begin_tasks = image->in_blocks;
         prepared->workspace_bytes = (size_t)args->input_floats * sizeof(float);
-        prepared->scratch_bytes = (size_t)(image->transform->distinct * args->weights_stride + sums) * sizeof(float);
+        prepared->scratch_bytes =
+            (size_t)(image->transform->distinct * args->weights_stride + sums) * sizeof(float);
         prepared->run = run_blocks;
         prepared->tasks = args->pack.n_blocks;
     }

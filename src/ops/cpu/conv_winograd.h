@@ -39,7 +39,8 @@ typedef struct WinogradStore {
 /* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
 typedef struct WinogradTransform {
     int m, n, stride;
-    int distinct; /* rows, and columns, of frequencies whose weights differ: the last one's serve those behind */
+    int distinct; /* rows, and columns, of frequencies whose weights differ: the last one's serve those behind
+                   */
     const ConvTapScales *tap_scales; /* that `weights` expects its taps multiplied by; NULL: none */
     /* n x n pixels of a blocked tensor, from `in` on. */
     void (*input)(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,

@@ -102,8 +102,7 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(image, first + i);
         const float *plane = input + (place.image * image->in_blocks + block) * plane_floats;
-        const int64_t y = place.y * stride - image->y.pad_begin,
-                      x = place.x * stride - image->x.pad_begin;
+        const int64_t y = place.y * stride - image->y.pad_begin, x = place.x * stride - image->x.pad_begin;
         const bool inside = y >= 0 && x >= 0 && y + reach_y < image->y.in && x + reach_x < image->x.in;
         if (inside)
             image->transform->input(plane + (y * image->x.in + x) * width,

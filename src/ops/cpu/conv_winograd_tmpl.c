@@ -10,10 +10,9 @@
  *
  * With stride 2 the even pixels of a row meet the outer two taps, a convolution of stride 1 that is
  * interpolated at +-a, +-b and infinity, and the odd pixels the middle tap, which needs no transform: five
- * frequencies and four more, whose weights are the same.  Of n x n = 9 x 9 products for 4 x 4 pixels 6 x 6 have
- * weights of their own; direct sums would take 144. */
-#include "ops/cpu/activation_simd.h"
-#include "ops/cpu/conv_winograd.h"
+ * frequencies and four more, whose weights are the same.  Of n x n = 9 x 9 products for 4 x 4 pixels 6 x 6
+ * have weights of their own; direct sums would take 144. */
+#include "ops/cpu/conv_winograd_simd.h"
 
 #define ROOT_HALF 0.70710678118654752f
 #define ROOT_TWO 1.41421356237309505f
@@ -213,30 +212,6 @@ INLINE void transform_weights_row(const int n, const float *in, int lanes, int b
             transform_weights(n, r, in, lanes, blocks, to, stride);
 }
 
-/* One pixel: what is behind the products, and the store. */
-INLINE void store_pixel(const WinogradStore *store, vf low, vf high, vf bias, int64_t at, vf value) {
-    const Epilogue *epilogue = store->epilogue;
-    value += bias;
-    if (store->residual && !epilogue->residual_last)
-        value += v_load(store->residual + at);
-    value = activation_is_clamp(epilogue->activation) ? v_min(high, v_max(low, value))
-                                                      : v_activate(epilogue->activation, value);
-    if (store->residual && epilogue->residual_last)
-        value += v_load(store->residual + at);
-    if (store->lanes < VW)
-        value = v_first_lanes(value, store->lanes);
-    v_store(store->out + at, value);
-}
-
-/* Not inlined: the activations are many. */
-static void store_column(const WinogradStore *store, int64_t x, const vf *column) {
-    const vf bias = v_load(store->bias);
-    vf low, high;
-    activation_bounds(store->epilogue->activation, &low, &high);
-    for (int y = 0; y < store->rows; y++)
-        store_pixel(store, low, high, bias, y * store->row_stride + x * store->pixel_stride, column[y]);
-}
-
 /* `n` is a constant wherever this is inlined, so that all loops over it unroll. */
 INLINE void transform_output(const int n, const float *from, int64_t stride, const WinogradStore *given) {
     const WinogradStore store = *given; /* what is stored through `out` cannot be part of this */
@@ -250,11 +225,7 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
             t[x] = v_load(from + (y * n + x) * stride);
         output_1d(n, t, rows[y]);
     }
-    const int simple =
-        activation_is_clamp(store.epilogue->activation) && !store.residual && store.lanes == VW;
-    vf low, high;
-    const vf bias = v_load(store.bias);
-    activation_bounds(store.epilogue->activation, &low, &high);
+    const StoreBounds bounds = store_bounds(&store);
 #pragma GCC unroll 6
     for (int x = 0; x < m; x++) {
         if (x == store.columns)
@@ -264,17 +235,7 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
         for (int y = 0; y < n; y++)
             t[y] = rows[y][x];
         output_1d(n, t, column);
-        if (!simple) {
-            store_column(given, x, column);
-            continue;
-        }
-        float *out = store.out + x * store.pixel_stride;
-#pragma GCC unroll 6
-        for (int y = 0; y < m; y++) {
-            if (y == store.rows)
-                break;
-            v_store(out + y * store.row_stride, v_min(high, v_max(low, column[y] + bias)));
-        }
+        finish_column(m, &store, &bounds, x, column);
     }
 }
 

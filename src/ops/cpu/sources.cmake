@@ -10,6 +10,7 @@ list(APPEND sources
     ops/cpu/conv_winograd.c
     ops/cpu/conv_winograd_few.c
     ops/cpu/conv_winograd_image.c
+    ops/cpu/conv_winograd_rows.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/depth_space.c
@@ -32,6 +33,7 @@ list(APPEND templates
     ops/cpu/conv_grouped_tmpl.c
     ops/cpu/conv_tile_tmpl.c
     ops/cpu/conv_winograd_few_tmpl.c
+    ops/cpu/conv_winograd_rows_tmpl.c
     ops/cpu/conv_winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/gemm_tmpl.c
