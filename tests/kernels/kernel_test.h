@@ -53,7 +53,8 @@ enum { N_TEST_CHANNELS = 9 };
     DO(move)                                                                                                 \
     DO(gemm)                                                                                                 \
     DO(normalize)                                                                                            \
-    DO(conv)
+    DO(conv)                                                                                                 \
+    DO(conv_dimensions)
 
 #define DECLARE_GROUP(NAME)                                                                                  \
     int NAME##_kernel_tests(void);                                                                           \

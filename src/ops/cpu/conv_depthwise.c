@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution in one or two dimensions: one filter for each channel. */
+/* Depthwise convolution: one filter for each channel. */
 #include "ops/cpu/conv_depthwise.h"
 
 #include <stdio.h>
@@ -59,7 +59,7 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
     DepthwisePack pack = {.weight = query->inputs[CONV_W].constant,
                           .scale = cpu_input_constant(query, CONV_SCALE),
                           .channels = channels,
-                          .taps = args->y.kernel * args->x.kernel,
+                          .taps = args->z.kernel * args->y.kernel * args->x.kernel,
                           .width = query->width};
     char key[64];
     const void *packed;
@@ -74,13 +74,13 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
  * ------------------------------------------------------------------------------------------------- */
 
 static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    static const WindowDim one = {.in = 1, .out = 1, .kernel = 1, .stride = 1, .dilation = 1};
     const ConvAttrs *attrs = query->node->attrs;
-    ConvGeometry g = conv_query_geometry(query);
+    const ConvGeometry g = conv_query_volume(query);
     DepthwiseArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
-    args->y = g.spatial == 1 ? one : g.dims[0];
-    args->x = g.dims[g.spatial - 1];
+    args->z = g.dims[0];
+    args->y = g.dims[1];
+    args->x = g.dims[2];
     cpu_window_inside(&args->x, &args->inside_begin, &args->inside_end);
     args->blocks = ceil_div(g.out_channels, query->width);
     args->last_lanes = (int)(g.out_channels - (args->blocks - 1) * query->width);
@@ -88,10 +88,10 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, P
     TRY(pack_weights(query, g.out_channels, ctx, args, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     int64_t planes = g.batch * args->blocks, row_floats = args->x.out * query->width;
-    int64_t for_balance = ceil_div(args->y.out, ceil_div(LEAST_TASKS, planes));
-    args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), args->y.out);
+    int64_t rows = args->z.out * args->y.out, for_balance = ceil_div(rows, ceil_div(LEAST_TASKS, planes));
+    args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), rows);
     args->strip_rows = i64_max(i64_min(args->strip_rows, for_balance), 1);
-    args->strips = ceil_div(args->y.out, args->strip_rows);
+    args->strips = ceil_div(rows, args->strip_rows);
     prepared->run = depthwise_for(query->isa)->run;
     prepared->args = args;
     prepared->tasks = planes * args->strips;

@@ -8,11 +8,11 @@
 #include "ops/window.h"
 
 typedef struct DepthwiseArgs {
-    WindowDim y, x;
-    int64_t inside_begin, inside_end; /* outputs of a row whose windows lie inside the input's columns */
-    int64_t blocks, strips, strip_rows;
+    WindowDim z, y, x;
+    int64_t inside_begin, inside_end;   /* outputs of a row whose windows lie inside the input's columns */
+    int64_t blocks, strips, strip_rows; /* rows of all depths */
     int last_lanes;
-    const float *weights; /* [blocks][kernel rows][kernel columns][width] */
+    const float *weights; /* [blocks][kernel depths][rows][columns][width] */
     const float *bias;    /* [blocks][width] */
     Epilogue epilogue;
 } DepthwiseArgs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution: a tile of pixels of one block in registers, over the taps of its window.  Rows of
- * the window outside the input are left out; columns outside, which only windows at a row's ends have, read
- * as zeros in the usual windows and are left out in all others. */
+/* Depthwise convolution: a tile of pixels of one block in registers, over the taps of its window.  Rows and
+ * depths of the window outside the input are left out; columns outside, which only windows at a row's ends
+ * have, read as zeros in the usual windows and are left out in all others. */
 #include "ops/conv.h"
 #include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv_depthwise.h"
@@ -12,10 +12,10 @@ enum { TILE_PIXELS = STRIDER_WIDTH == 16 ? 14 : 8 };
 /* One row of outputs. */
 typedef struct DepthwiseRow {
     const DepthwiseArgs *args;
-    const float *in;      /* the first of its windows' rows that lies inside, at column 0 */
-    const float *weights; /* of that row */
-    int64_t taps_y;       /* window rows inside */
-    int64_t in_row;       /* floats from one to the next */
+    const float *in;        /* the first of its windows' rows that lies inside, at column 0 */
+    const float *weights;   /* of that row */
+    int64_t taps_z, taps_y; /* window depths and rows inside */
+    int64_t in_plane, in_row, weights_plane; /* floats from one to the next */
     const float *bias, *before;
     float *out;
     vf low, high;
@@ -38,19 +38,22 @@ INLINE void store(const DepthwiseRow *row, int64_t x, const int pixels, const vf
 INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t begin, int64_t end) {
     const DepthwiseArgs *args = row->args;
     const int64_t step = args->x.stride * VW, spread = args->x.dilation * VW;
-    const float *in = row->in + (x * args->x.stride - args->x.pad_begin) * VW;
-    const float *weights = row->weights;
+    const float *plane = row->in + (x * args->x.stride - args->x.pad_begin) * VW;
+    const float *plane_weights = row->weights;
     vf acc[TILE_PIXELS];
 #pragma GCC unroll 8
     for (int p = 0; p < pixels; p++)
         acc[p] = v_zero();
-    for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += args->x.kernel * VW)
-        for (int64_t j = begin; j < end; j++) {
-            const vf w = v_load(weights + j * VW);
+    for (int64_t k = 0; k < row->taps_z; k++, plane += row->in_plane, plane_weights += row->weights_plane) {
+        const float *in = plane, *weights = plane_weights;
+        for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += args->x.kernel * VW)
+            for (int64_t j = begin; j < end; j++) {
+                const vf w = v_load(weights + j * VW);
 #pragma GCC unroll 8
-            for (int p = 0; p < pixels; p++)
-                acc[p] += w * v_load(in + p * step + j * spread);
-        }
+                for (int p = 0; p < pixels; p++)
+                    acc[p] += w * v_load(in + p * step + j * spread);
+            }
+    }
     store(row, x, pixels, acc);
 }
 
@@ -61,27 +64,30 @@ INLINE void edge_tile(const DepthwiseRow *row, int64_t x, const int pixels, cons
     static const float zeros[VW];
     const DepthwiseArgs *args = row->args;
     const int64_t first = x * stride - args->x.pad_begin, width = args->x.in;
-    const float *in = row->in + first * VW;
-    const float *weights = row->weights;
+    const float *plane = row->in + first * VW;
+    const float *plane_weights = row->weights;
     vf acc[TILE_PIXELS];
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++)
         acc[p] = v_zero();
-    for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += kernel * VW)
+    for (int64_t k = 0; k < row->taps_z; k++, plane += row->in_plane, plane_weights += row->weights_plane) {
+        const float *in = plane, *weights = plane_weights;
+        for (int64_t i = 0; i < row->taps_y; i++, in += row->in_row, weights += kernel * VW)
 #pragma GCC unroll 5
-        for (int j = 0; j < kernel; j++) {
-            const vf w = v_load(weights + j * VW);
+            for (int j = 0; j < kernel; j++) {
+                const vf w = v_load(weights + j * VW);
 #pragma GCC unroll 14
-            for (int p = 0; p < pixels; p++) {
-                const int at = p * stride + j, last = (pixels - 1) * stride + kernel - 1;
-                const float *from = in + at * VW;
-                if (at < kernel / 2)
-                    from = first + at < 0 ? zeros : from;
-                if (last - at < kernel / 2)
-                    from = first + at >= width ? zeros : from;
-                acc[p] += w * v_load(from);
+                for (int p = 0; p < pixels; p++) {
+                    const int at = p * stride + j, last = (pixels - 1) * stride + kernel - 1;
+                    const float *from = in + at * VW;
+                    if (at < kernel / 2)
+                        from = first + at < 0 ? zeros : from;
+                    if (last - at < kernel / 2)
+                        from = first + at >= width ? zeros : from;
+                    acc[p] += w * v_load(from);
+                }
             }
-        }
+    }
     store(row, x, pixels, acc);
 }
 
@@ -175,26 +181,34 @@ static void activate(const DepthwiseRow *row, const float *after) {
 
 static void run(const KernelCall *call, int64_t task) {
     const DepthwiseArgs *args = call->args;
-    const WindowDim *y = &args->y, *x = &args->x;
+    const WindowDim *z = &args->z, *y = &args->y, *x = &args->x;
     const Epilogue *epilogue = &args->epilogue;
-    const int64_t plane = task / args->strips, block = plane % args->blocks;
+    const int64_t volume = task / args->strips, block = volume % args->blocks, rows = z->out * y->out;
     const int64_t first = task % args->strips * args->strip_rows;
-    const int64_t end = first + args->strip_rows < y->out ? first + args->strip_rows : y->out;
-    const float *in = (const float *)call->inputs[0] + plane * y->in * x->in * VW;
+    const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
+    const float *in = (const float *)call->inputs[0] + volume * z->in * y->in * x->in * VW;
     const float *residual = epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
     const TileFunction *functions = tiles_for(x);
     const bool clamped = activation_is_clamp(epilogue->activation);
     DepthwiseRow row = {.args = args,
+                        .in_plane = z->dilation * y->in * x->in * VW,
                         .in_row = y->dilation * x->in * VW,
+                        .weights_plane = y->kernel * x->kernel * VW,
                         .bias = args->bias + block * VW,
                         .mask = v_lane_mask(block == args->blocks - 1 ? args->last_lanes : VW)};
     activation_bounds(clamped ? epilogue->activation : (Activation){0}, &row.low, &row.high);
     for (int64_t r = first; r < end; r++) {
-        const int64_t begin = r * y->stride - y->pad_begin, out = (plane * y->out + r) * x->out * VW;
-        const WindowTaps taps = window_taps(y, begin, y->in);
-        row.taps_y = taps.end - taps.first;
-        row.in = in + (begin + taps.first * y->dilation) * x->in * VW;
-        row.weights = args->weights + (block * y->kernel + taps.first) * x->kernel * VW;
+        const int64_t begin_z = r / y->out * z->stride - z->pad_begin,
+                      begin_y = r % y->out * y->stride - y->pad_begin,
+                      out = (volume * rows + r) * x->out * VW;
+        const WindowTaps taps_z = window_taps(z, begin_z, z->in), taps_y = window_taps(y, begin_y, y->in);
+        row.taps_z = taps_z.end - taps_z.first;
+        row.taps_y = taps_y.end - taps_y.first;
+        row.in =
+            in + ((begin_z + taps_z.first * z->dilation) * y->in + begin_y + taps_y.first * y->dilation) *
+                     x->in * VW;
+        row.weights =
+            args->weights + ((block * z->kernel + taps_z.first) * y->kernel + taps_y.first) * x->kernel * VW;
         row.out = (float *)call->outputs[0] + out;
         row.before = residual && !epilogue->residual_last ? residual + out : NULL;
         if (functions)

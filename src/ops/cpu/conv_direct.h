@@ -20,17 +20,20 @@ typedef struct DirectArgs {
     int unit;  /* floats in an input pixel: the width, or 1 for plain input */
     int lanes; /* of an input block: the width, or 1 */
     int64_t n_taps, out_channels, out_blocks, in_blocks, batch;
-    WindowDim y, x;                        /* rows and columns */
-    bool every_other;                      /* a tile's pixels lie two apart */
-    bool copies;                           /* input rows go through scratch memory */
-    int64_t in_height, in_width, in_plane; /* plane in floats */
-    int64_t rows, row_pixels;              /* of the output as it is cut here; the last row may be shorter */
-    int64_t total_pixels; /* of the output's plane, where rows are pieces of one long row; else 0 */
+    int64_t plane_taps;         /* taps for each step in depth, which lie together */
+    WindowDim z, y, x;          /* depth, rows and columns */
+    bool every_other;           /* a tile's pixels lie two apart */
+    bool copies;                /* input rows go through scratch memory */
+    int64_t in_plane, in_block; /* in floats: of one depth, and of all of a block */
+    int64_t out_plane_pixels;   /* of one depth */
+    int64_t rows, row_pixels;   /* of the output as it is cut here; the last row may be shorter */
+    int64_t total_pixels;       /* where rows are pieces of one long row; else 0 */
+    bool rows_are_pieces;       /* of `cut`, as there is only one row */
     int64_t strip_rows, strips;
-    int64_t row_step;                 /* scratch rows from one output row's window to the next one's */
-    int64_t phase_pixels, row_floats; /* of a scratch row: pixels of one remainder, and floats of all */
-    int64_t scratch_rows;
-    bool weights_outer; /* blocks in the outer loop, pixels in the inner one */
+    int64_t row_step;                    /* scratch rows from one output row's window to the next one's */
+    int64_t phase_pixels, row_floats;    /* of a scratch row: pixels of one remainder, and floats of all */
+    int64_t scratch_rows, scratch_plane; /* of one depth; the plane in floats */
+    bool weights_outer;                  /* blocks in the outer loop, pixels in the inner one */
     bool has_residual;
 } DirectArgs;
 

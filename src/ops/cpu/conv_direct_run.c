@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A task of direct convolution: a strip of output rows times a run of output blocks (conv_direct.c). */
+/* A task of direct convolution: a strip of output rows in one depth times a run of output blocks
+ * (conv_direct.c). */
 #include <string.h>
 
 #include "base/size.h"
 #include "ops/cpu/conv_direct.h"
 
-/* One input row into scratch memory: for each remainder modulo the stride, its columns in order. */
-static void copy_row(const DirectArgs *args, const float *row, float *to) {
-    const int64_t unit = args->unit, stride = args->x.stride, width = args->in_width;
+/* One input row into scratch memory, as windows see it from output `first` on: for each remainder modulo the
+ * stride, its columns in order. */
+static void copy_row(const DirectArgs *args, const float *row, int64_t first, float *to) {
+    const int64_t unit = args->unit, stride = args->x.stride, width = args->x.in;
     if (!row) {
         memset(to, 0, (size_t)args->row_floats * sizeof *to);
         return;
     }
     for (int64_t phase = 0; phase < stride; phase++, to += args->phase_pixels * unit) {
-        int64_t at = phase - args->x.pad_begin,
+        int64_t at = first * stride + phase - args->x.pad_begin,
                 pixel = 0; /* the column of the input that the next pixel is */
         for (; pixel < args->phase_pixels && at < 0; pixel++, at += stride)
             memset(to + pixel * unit, 0, (size_t)unit * sizeof *to);
@@ -34,18 +36,23 @@ static void copy_row(const DirectArgs *args, const float *row, float *to) {
     }
 }
 
-static void copy_strip(const DirectArgs *args, const float *in, int64_t first_row, int64_t rows,
-                       int64_t block_begin, int64_t block_end, float *scratch) {
+/* The rows that a strip needs of one plane of the input. */
+static void copy_plane(const DirectArgs *args, const float *plane, int64_t first_row, int64_t rows,
+                       float *scratch) {
+    if (args->total_pixels) {
+        for (int64_t r = 0; r < rows; r++)
+            copy_row(args, plane, (first_row + r) * args->row_pixels, scratch + r * args->row_floats);
+        return;
+    }
     int64_t needed = (rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
     int64_t spacing =
         args->row_step == args->y.stride ? 1 : args->y.stride; /* input rows between scratch rows */
-    for (int64_t block = block_begin; block < block_end; block++)
-        for (int64_t r = 0; r < needed; r++) {
-            int64_t at = first_row * args->y.stride - args->y.pad_begin + r * spacing;
-            bool inside = at >= 0 && at < args->in_height;
-            copy_row(args, inside ? in + block * args->in_plane + at * args->in_width * args->unit : NULL,
-                     scratch + ((block - block_begin) * args->scratch_rows + r) * args->row_floats);
-        }
+    for (int64_t r = 0; r < needed; r++) {
+        int64_t at = first_row * args->y.stride - args->y.pad_begin + r * spacing;
+        bool inside = at >= 0 && at < args->y.in;
+        copy_row(args, inside ? plane + at * args->x.in * args->unit : NULL, 0,
+                 scratch + r * args->row_floats);
+    }
 }
 
 /* Where a task's windows read: the strip in scratch memory, or the input itself. */
@@ -68,20 +75,30 @@ static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
 }
 
 static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
-    return args->cut.pieces ? args->cut.n_pieces : tile_count(args->tiles, pixels_of_row(args, row), count);
+    if (args->cut.pieces)
+        return args->rows_are_pieces ? 1 : args->cut.n_pieces;
+    return tile_count(args->tiles, pixels_of_row(args, row), count);
 }
 
 /* Of `n`: of about equal size, so that none is nearly empty, or as the row was cut. */
-static TilePixels tile_of_row(const DirectArgs *args, int64_t row, int64_t i, int64_t n) {
+static TilePixels tile_of_row(const DirectArgs *args, const WindowTaps *depths, int64_t row, int64_t i,
+                              int64_t n) {
     if (!args->cut.pieces) {
         const int64_t pixels = pixels_of_row(args, row);
-        return (TilePixels){i * pixels / n, (i + 1) * pixels / n, args->taps, args->n_taps};
+        return (TilePixels){i * pixels / n, (i + 1) * pixels / n,
+                            args->taps + depths->first * args->plane_taps,
+                            (depths->end - depths->first) * args->plane_taps};
     }
-    const RowPiece *piece = &args->cut.pieces[i];
+    const RowPiece *piece = &args->cut.pieces[args->rows_are_pieces ? row : i];
     int64_t first, last;
-    row_cut_kernel_rows(&args->y, row, &first, &last);
+    row_cut_kernel_rows(&args->y, args->rows_are_pieces ? 0 : row, &first, &last);
     return (TilePixels){piece->begin, piece->end, piece->taps + first * piece->columns,
-                        (last - first) * piece->columns};
+                        (depths->end - depths->first) * (last - first) * piece->columns};
+}
+
+/* Where a row begins in its plane of the output, in pixels. */
+static int64_t row_begin(const DirectArgs *args, int64_t row) {
+    return args->rows_are_pieces ? 0 : row * args->row_pixels;
 }
 
 static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
@@ -106,7 +123,9 @@ static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTil
 }
 
 typedef struct TaskPlace {
-    int64_t image, first_row, rows, first_blocks, end_blocks;
+    int64_t image, z, first_row, rows, first_blocks, end_blocks;
+    int64_t in_z;      /* where the first of the windows' depths lies; may be outside */
+    WindowTaps depths; /* those inside */
 } TaskPlace;
 
 /* All tiles of one run of blocks in one row. */
@@ -114,11 +133,11 @@ static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, 
                               ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
                               const float *residual) {
     int64_t row = place->first_row + r;
-    int64_t plane = tile->out_block_stride, at = blocks->first * plane + row * args->row_pixels * args->width;
+    int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;
     int64_t n = tiles_of_row(args, blocks->count, row);
     set_blocks(args, blocks, tile);
     for (int64_t i = 0; i < n; i++) {
-        const TilePixels pixels = tile_of_row(args, row, i, n);
+        const TilePixels pixels = tile_of_row(args, &place->depths, row, i, n);
         run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
     }
 }
@@ -126,13 +145,13 @@ static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, 
 /* The same with pixels outside: a group of pixels of the input stays in L1 while all blocks pass over it. */
 static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
                               const TaskPlace *place, int64_t r, float *out, const float *residual) {
-    int64_t row = place->first_row + r, plane = tile->out_block_stride;
+    int64_t row = place->first_row + r;
     int64_t n = tiles_of_row(args, args->pack.blocks[place->first_blocks].count, row);
     for (int64_t i = 0; i < n; i++) {
-        const TilePixels pixels = tile_of_row(args, row, i, n);
+        const TilePixels pixels = tile_of_row(args, &place->depths, row, i, n);
         for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
             const TileBlocks *blocks = &args->pack.blocks[b];
-            int64_t at = blocks->first * plane + row * args->row_pixels * args->width;
+            int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;
             set_blocks(args, blocks, tile);
             run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
         }
@@ -141,44 +160,62 @@ static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, C
 
 static TaskPlace place_of(const DirectArgs *args, int64_t task) {
     int64_t part = task % args->oc_parts, strip = task / args->oc_parts % args->strips;
-    TaskPlace place = {.image = task / (args->oc_parts * args->strips),
+    int64_t plane = task / (args->oc_parts * args->strips);
+    TaskPlace place = {.image = plane / args->z.out,
+                       .z = plane % args->z.out,
                        .first_row = strip * args->strip_rows,
                        .first_blocks = part * args->tile_blocks_a_task};
     place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
     place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->pack.n_blocks);
+    place.in_z = place.z * args->z.stride - args->z.pad_begin;
+    place.depths = window_taps(&args->z, place.in_z, args->z.in);
     return place;
+}
+
+/* Copies the strip into scratch memory: of each block, the planes that its windows see. */
+static StripInput copy_strip(const DirectArgs *args, const float *in, const TaskPlace *place,
+                             float *scratch) {
+    const TileBlocks *first = &args->pack.blocks[place->first_blocks];
+    const TileBlocks *last = &args->pack.blocks[place->end_blocks - 1];
+    const int64_t depths = place->depths.end - place->depths.first,
+                  block_stride = depths * args->scratch_plane;
+    for (int64_t block = first->in_first; block < last->in_first + last->in_count; block++)
+        for (int64_t k = 0; k < depths; k++) {
+            const int64_t z = place->in_z + (place->depths.first + k) * args->z.dilation;
+            copy_plane(args, in + block * args->in_block + z * args->in_plane, place->first_row, place->rows,
+                       scratch + (block - first->in_first) * block_stride + k * args->scratch_plane);
+        }
+    return (StripInput){.base = scratch - place->depths.first * args->scratch_plane,
+                        .block_stride = block_stride,
+                        .row_stride = args->row_step * args->row_floats,
+                        .first_block = first->in_first};
+}
+
+/* The input where it lies. */
+static StripInput input_in_place(const DirectArgs *args, const float *in, const TaskPlace *place) {
+    StripInput input = {.block_stride = args->in_block};
+    if (args->total_pixels)
+        input.row_stride = args->row_pixels * args->x.stride * args->unit;
+    else if (!args->rows_are_pieces)
+        input.row_stride = args->y.stride * args->x.in * args->unit;
+    input.base = in + place->in_z * args->in_plane + place->first_row * input.row_stride;
+    return input;
 }
 
 void conv_direct_run(const KernelCall *call, int64_t task) {
     const DirectArgs *args = call->args;
     TaskPlace place = place_of(args, task);
-    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * args->in_plane;
-    int64_t out_plane =
-        (args->total_pixels ? args->total_pixels : args->rows * args->row_pixels) * args->width;
-    float *out = (float *)call->outputs[0] + place.image * args->out_blocks * out_plane;
-    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] +
-                                                     place.image * args->out_blocks * out_plane
-                                               : NULL;
-    StripInput input = {.base = in + place.first_row * args->row_pixels * args->unit,
-                        .block_stride = args->in_plane,
-                        .row_stride = args->row_pixels * args->unit};
-    if (args->copies) {
-        const TileBlocks *first = &args->pack.blocks[place.first_blocks];
-        const TileBlocks *last = &args->pack.blocks[place.end_blocks - 1];
-        copy_strip(args, in, place.first_row, place.rows, first->in_first, last->in_first + last->in_count,
-                   call->scratch);
-        input = (StripInput){.base = call->scratch,
-                             .block_stride = args->scratch_rows * args->row_floats,
-                             .row_stride = args->row_step * args->row_floats,
-                             .first_block = first->in_first};
-    } else if (!args->total_pixels) {
-        input.row_stride = args->y.stride * args->in_width * args->unit;
-        input.base = in + place.first_row * input.row_stride;
-    }
+    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * args->in_block;
+    const int64_t out_plane = args->out_plane_pixels * args->width, out_block = args->z.out * out_plane;
+    const int64_t out_at = place.image * args->out_blocks * out_block + place.z * out_plane;
+    float *out = (float *)call->outputs[0] + out_at;
+    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] + out_at : NULL;
+    const StripInput input =
+        args->copies ? copy_strip(args, in, &place, call->scratch) : input_in_place(args, in, &place);
     ConvTile tile = {.in_block_stride = input.block_stride,
                      .lanes = args->lanes,
                      .all_taps = args->n_taps,
-                     .out_block_stride = out_plane,
+                     .out_block_stride = out_block,
                      .out_pixel_stride = args->width,
                      .epilogue = args->epilogue};
     if (args->weights_outer) {

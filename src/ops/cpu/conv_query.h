@@ -8,8 +8,10 @@
 
 /* Of a Conv. */
 ConvGeometry conv_query_geometry(const KernelQuery *query);
+/* The same in three dimensions: depth, rows and columns, of which those that the node lacks are of one. */
+ConvGeometry conv_query_volume(const KernelQuery *query);
 
-/* Whether a Conv or ConvTranspose of one or two dimensions can have `input` as layout of its input and
+/* Whether a Conv or ConvTranspose can have `input` as layout of its input and
  * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */
 bool conv_accepts_blocked(KernelQuery *query, Layout input);
 

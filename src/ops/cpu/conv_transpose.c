@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transposed convolution in one or two dimensions as ordinary ones: with stride s, output element o reads
- * through those taps k only for which o + pad - k is a multiple of s.  So the outputs whose o + pad leave the
- * same remainder, a phase, are a convolution with stride 1 by every s-th tap, whose results lie s apart: y[s
- * q + phase - pad] = sum over j of x[q - j] w[phase + s j] A task is one phase of the rows, a strip of its q,
- * and a run of output blocks; it copies the input rows that it needs, with zeros around, into its scratch
- * memory. */
+/* Transposed convolution as ordinary ones: with stride s, output element o reads through those taps k only
+ * for which o + pad - k is a multiple of s.  So the outputs whose o + pad leave the same remainder, a phase,
+ * are a convolution with stride 1 by every s-th tap, whose results lie s apart:
+ *     y[s q + phase - pad] = sum over j of x[q - j] w[phase + s j]
+ * A task is one depth of the output, one phase of its rows, a strip of their q, and a run of output blocks;
+ * it copies the input rows that it needs, with zeros around, into its scratch memory.  Taps in depths outside
+ * the input are left out.  Where there is only one row, its columns are cut into strips. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "ops/cpu/conv_tile.h"
 #include "ops/cpu/cpu.h"
 
-enum { LEAST_TASKS = 16, STRIP_BYTES = 192 * 1024 };
+enum { LEAST_TASKS = 16, STRIP_BYTES = 192 * 1024, MOST_PHASES = 4096 };
 
 /* One phase of one dimension. */
 typedef struct Phase {
@@ -28,14 +29,17 @@ typedef struct TransposeArgs {
     const Epilogue *epilogue;
     const float *weights, *bias;
     const TileBlocks *blocks; /* for each phase, n_tile_blocks of them */
-    Phase *rows, *columns;
-    const ConvTap *taps; /* for each phase `most_taps` of them */
+    Phase *depths, *rows, *columns;
+    const ConvTap *taps; /* for each phase `most_taps` of them, those of one depth together */
     int width;
     int64_t batch, in_blocks, out_blocks, out_channels, n_tile_blocks, blocks_a_task, parts;
     int64_t most_taps, strips, strip_rows;
-    int64_t reach_y, reach_x; /* taps before q: rows and columns of the strip before the first */
-    int64_t first_column, scratch_columns, scratch_rows;
-    WindowDim y, x;
+    int64_t column_strips, strip_columns;
+    int64_t reach_z, reach_y, reach_x; /* taps before q: depths, rows and columns before the strip's first */
+    int64_t first_column,
+        last_first; /* input column of the first strip's first tap; the largest Phase.first */
+    int64_t scratch_columns, scratch_rows, scratch_plane, scratch_block; /* the last two in floats */
+    WindowDim z, y, x;
     bool has_residual;
 } TransposeArgs;
 
@@ -49,54 +53,82 @@ static Phase phase_of(const WindowDim *dim, int64_t phase) {
     return made;
 }
 
-/* Rows [first, first + rows) of the strip's input, with zeros where the input has none. */
-static void copy_strip(const TransposeArgs *args, const float *in, int64_t first, int64_t rows,
-                       const TileBlocks *from, const TileBlocks *to, float *scratch) {
-    int64_t unit = args->width, columns = args->scratch_columns;
-    int64_t before = i64_min(i64_max(-args->first_column, 0), columns);
-    int64_t inside = i64_max(i64_min(args->x.in - i64_max(args->first_column, 0), columns - before), 0);
-    for (int64_t block = from->in_first; block < to->in_first + to->in_count; block++)
-        for (int64_t r = 0; r < rows; r++) {
-            float *row = scratch + ((block - from->in_first) * args->scratch_rows + r) * columns * unit;
-            int64_t at = first + r;
-            if (at < 0 || at >= args->y.in) {
-                memset(row, 0, (size_t)(columns * unit) * sizeof *row);
-                continue;
-            }
-            const float *source =
-                in + ((block * args->y.in + at) * args->x.in + i64_max(args->first_column, 0)) * unit;
-            memset(row, 0, (size_t)(before * unit) * sizeof *row);
-            memcpy(row + before * unit, source, (size_t)(inside * unit) * sizeof *row);
-            memset(row + (before + inside) * unit, 0,
-                   (size_t)((columns - before - inside) * unit) * sizeof *row);
+/* A task. */
+typedef struct TransposePlace {
+    int64_t image, z, phase_z, phase_y, first, rows, first_column, blocks_begin, blocks_end;
+    int64_t in_z;                        /* the depth that tap 0 reads */
+    int64_t first_depth_tap, depth_taps; /* those that read inside the input */
+} TransposePlace;
+
+/* The rows of the strip in one plane of the input, with zeros where that has none. */
+static void copy_plane(const TransposeArgs *args, const float *plane, const TransposePlace *place,
+                       float *to) {
+    const int64_t unit = args->width, columns = args->scratch_columns;
+    const int64_t column = args->first_column + place->first_column;
+    const int64_t before = i64_min(i64_max(-column, 0), columns);
+    const int64_t inside = i64_max(i64_min(args->x.in - i64_max(column, 0), columns - before), 0);
+    const int64_t first = args->rows[place->phase_y].first + place->first - args->reach_y;
+    for (int64_t at = first; at < first + place->rows + args->reach_y; at++, to += columns * unit) {
+        if (at < 0 || at >= args->y.in) {
+            memset(to, 0, (size_t)(columns * unit) * sizeof *to);
+            continue;
+        }
+        const float *source = plane + (at * args->x.in + i64_max(column, 0)) * unit;
+        memset(to, 0, (size_t)(before * unit) * sizeof *to);
+        if (inside)
+            memcpy(to + before * unit, source, (size_t)(inside * unit) * sizeof *to);
+        memset(to + (before + inside) * unit, 0, (size_t)((columns - before - inside) * unit) * sizeof *to);
+    }
+}
+
+static void copy_strip(const TransposeArgs *args, const float *in, const TransposePlace *place,
+                       float *scratch) {
+    const TileBlocks *first = &args->blocks[place->blocks_begin],
+                     *last = &args->blocks[place->blocks_end - 1];
+    for (int64_t block = first->in_first; block < last->in_first + last->in_count; block++)
+        for (int64_t k = 0; k < place->depth_taps; k++) {
+            const int64_t z = place->in_z - place->first_depth_tap - k;
+            copy_plane(args, in + (block * args->z.in + z) * args->y.in * args->x.in * args->width, place,
+                       scratch + (block - first->in_first) * args->scratch_block + k * args->scratch_plane);
         }
 }
 
-typedef struct TransposePlace {
-    int64_t image, phase_y, first, rows, blocks_begin, blocks_end;
-} TransposePlace;
-
 static TransposePlace place_of(const TransposeArgs *args, int64_t task) {
-    int64_t part = task % args->parts, strip = task / args->parts % args->strips;
-    int64_t rest = task / (args->parts * args->strips);
-    TransposePlace place = {.image = rest / args->y.stride,
-                            .phase_y = rest % args->y.stride,
+    const int64_t part = task % args->parts, column_strip = task / args->parts % args->column_strips;
+    const int64_t rest = task / (args->parts * args->column_strips), strip = rest % args->strips;
+    const int64_t phase = rest / args->strips, plane = phase / args->y.stride;
+    TransposePlace place = {.image = plane / args->z.out,
+                            .z = plane % args->z.out,
+                            .phase_y = phase % args->y.stride,
                             .first = strip * args->strip_rows,
+                            .first_column = column_strip * args->strip_columns,
                             .blocks_begin = part * args->blocks_a_task};
     place.rows = i64_min(args->strip_rows, args->rows[place.phase_y].count - place.first);
     place.blocks_end = i64_min(place.blocks_begin + args->blocks_a_task, args->n_tile_blocks);
+    /* Phases begin at q = Phase.first; pads may be of either sign. */
+    while (args->depths[place.phase_z].count == 0 ||
+           (place.z - args->depths[place.phase_z].out) % args->z.stride != 0)
+        place.phase_z++;
+    const Phase *depth = &args->depths[place.phase_z];
+    place.in_z = depth->first + (place.z - depth->out) / args->z.stride;
+    place.first_depth_tap = i64_max(place.in_z - (args->z.in - 1), 0);
+    place.depth_taps = i64_max(i64_min(depth->taps, place.in_z + 1) - place.first_depth_tap, 0);
     return place;
 }
 
 /* One row of one phase by one run of blocks. */
-static void run_row(const TransposeArgs *args, const TileBlocks *blocks, const Phase *columns, ConvTile *tile,
-                    const float *in, float *out, const float *residual) {
-    int64_t n = tile_count(args->tiles, columns->count, blocks->count), width = args->width;
+static void run_row(const TransposeArgs *args, const TransposePlace *place, const TileBlocks *blocks,
+                    const Phase *columns, ConvTile *tile, const float *in, float *out,
+                    const float *residual) {
+    const int64_t first = place->first_column, width = args->width;
+    const int64_t count = i64_min(args->strip_columns, columns->count - first);
+    const int64_t n = tile_count(args->tiles, count, blocks->count);
     for (int64_t i = 0; i < n; i++) {
-        int64_t begin = i * columns->count / n, end = (i + 1) * columns->count / n;
+        const int64_t begin = i * count / n, end = (i + 1) * count / n;
+        const int64_t at = (columns->out + (first + begin) * args->x.stride) * width;
         tile->in = in + (columns->first + begin - args->first_column) * width;
-        tile->out = out + (columns->out + begin * args->x.stride) * width;
-        tile->residual = residual ? residual + (columns->out + begin * args->x.stride) * width : NULL;
+        tile->out = out + at;
+        tile->residual = residual ? residual + at : NULL;
         args->tiles->blocked[blocks->count][end - begin](tile);
     }
 }
@@ -107,36 +139,39 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
     if (place.rows <= 0)
         return;
     const Phase *rows = &args->rows[place.phase_y];
-    int64_t width = args->width, in_plane = args->y.in * args->x.in * width,
-            out_plane = args->y.out * args->x.out * width;
-    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * in_plane;
-    float *out = (float *)call->outputs[0] + place.image * args->out_blocks * out_plane;
-    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] +
-                                                     place.image * args->out_blocks * out_plane
-                                               : NULL;
-    const TileBlocks *first = &args->blocks[place.blocks_begin], *last = &args->blocks[place.blocks_end - 1];
+    int64_t width = args->width, in_block = args->z.in * args->y.in * args->x.in * width,
+            out_plane = args->y.out * args->x.out * width, out_block = args->z.out * out_plane;
+    const int64_t out_at = place.image * args->out_blocks * out_block + place.z * out_plane;
+    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * in_block;
+    float *out = (float *)call->outputs[0] + out_at;
+    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] + out_at : NULL;
+    const TileBlocks *first = &args->blocks[place.blocks_begin];
     int64_t row_floats = args->scratch_columns * width;
-    copy_strip(args, in, rows->first + place.first - args->reach_y, place.rows + args->reach_y, first, last,
-               call->scratch);
-    ConvTile tile = {.in_block_stride = args->scratch_rows * row_floats,
+    copy_strip(args, in, &place, call->scratch);
+    ConvTile tile = {.in_block_stride = args->scratch_block,
                      .lanes = (int)width,
-                     .out_block_stride = out_plane,
+                     .out_block_stride = out_block,
                      .out_pixel_stride = args->x.stride * width,
                      .epilogue = args->epilogue};
     for (int64_t phase_x = 0; phase_x < args->x.stride; phase_x++) {
         const Phase *columns = &args->columns[phase_x];
-        int64_t phase = place.phase_y * args->x.stride + phase_x;
-        tile.taps = args->taps + phase * args->most_taps;
-        tile.n_taps = tile.all_taps = rows->taps * columns->taps;
-        for (int64_t b = place.blocks_begin; b < place.blocks_end && columns->count > 0; b++) {
+        int64_t phase = (place.phase_z * args->y.stride + place.phase_y) * args->x.stride + phase_x;
+        int64_t plane_taps = rows->taps * columns->taps;
+        tile.taps = args->taps + phase * args->most_taps + place.first_depth_tap * plane_taps;
+        tile.n_taps = place.depth_taps * plane_taps;
+        tile.all_taps = args->depths[place.phase_z].taps * plane_taps;
+        for (int64_t b = place.blocks_begin; b < place.blocks_end && columns->count > place.first_column;
+             b++) {
             const TileBlocks *blocks = &args->blocks[phase * args->n_tile_blocks + b];
             tile_set_blocks(&tile, blocks, args->weights, args->bias, args->width, args->out_channels);
             for (int64_t r = 0; r < place.rows; r++) {
-                int64_t at = blocks->first * out_plane +
+                int64_t at = blocks->first * out_block +
                              (rows->out + (place.first + r) * args->y.stride) * args->x.out * width;
-                const float *from = (const float *)call->scratch + (args->reach_y + r) * row_floats +
+                const float *from = (const float *)call->scratch + (args->reach_y + r) * row_floats -
+                                    place.first_depth_tap * args->scratch_plane +
                                     (int64_t)(blocks->in_first - first->in_first) * tile.in_block_stride;
-                run_row(args, blocks, columns, &tile, from, out + at, residual ? residual + at : NULL);
+                run_row(args, &place, blocks, columns, &tile, from, out + at,
+                        residual ? residual + at : NULL);
             }
         }
     }
@@ -147,8 +182,30 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
 
 static ConvGeometry query_geometry(const KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
-    return conv_transpose_geometry(attrs, &query->inputs[CONV_X].type.shape,
-                                   &query->inputs[CONV_W].type.shape);
+    const ConvGeometry g =
+        conv_transpose_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
+    return conv_geometry_3d(&g);
+}
+
+/* A phase of all dimensions. */
+typedef struct Phases {
+    const Phase *z, *y, *x;
+    int64_t of_z, of_y, of_x, taps;
+} Phases;
+
+static int64_t count_phases(const TransposeArgs *args) {
+    return args->z.stride * args->y.stride * args->x.stride;
+}
+
+static Phases phases_of(const TransposeArgs *args, int64_t phase) {
+    Phases phases = {.of_z = phase / (args->y.stride * args->x.stride),
+                     .of_y = phase / args->x.stride % args->y.stride,
+                     .of_x = phase % args->x.stride};
+    phases.z = &args->depths[phases.of_z];
+    phases.y = &args->rows[phases.of_y];
+    phases.x = &args->columns[phases.of_x];
+    phases.taps = phases.z->taps * phases.y->taps * phases.x->taps;
+    return phases;
 }
 
 typedef struct TransposePack {
@@ -157,14 +214,14 @@ typedef struct TransposePack {
     const Tensor *weight, *scale;
 } TransposePack;
 
-/* The taps of one phase; weights are [C, M/group, rows, columns]. */
+/* The taps of one phase; weights are [C, M/group, depths, rows, columns]. */
 static void pack_tile(const TransposePack *pack, int64_t phase, const TileBlocks *blocks, float *to) {
     const ConvGeometry *g = pack->g;
     const TransposeArgs *args = pack->args;
-    int64_t fy = phase / args->x.stride, fx = phase % args->x.stride, ny = args->rows[fy].taps,
-            nx = args->columns[fx].taps;
+    const Phases f = phases_of(args, phase);
+    const int64_t ny = f.y->taps, nx = f.x->taps;
     int64_t in_group = g->in_channels / g->group, out_group = g->out_channels / g->group;
-    memset(to, 0, tile_weights(blocks, args->width, args->width, ny * nx) * sizeof *to);
+    memset(to, 0, tile_weights(blocks, args->width, args->width, f.taps) * sizeof *to);
     for (int o = 0; o < blocks->count; o++)
         for (int lane = 0; lane < args->width; lane++) {
             int64_t m = (int64_t)(blocks->first + o) * args->width + lane;
@@ -172,12 +229,15 @@ static void pack_tile(const TransposePack *pack, int64_t phase, const TileBlocks
                 break;
             float scale = pack->scale ? (float)tensor_get_f64(pack->scale, m) : 1;
             for (int64_t c = 0; c < in_group; c++)
-                for (int64_t t = 0; t < ny * nx; t++) {
-                    int64_t channel = m / out_group * in_group + c, ky = fy + t / nx * args->y.stride,
-                            kx = fx + t % nx * args->x.stride;
-                    int64_t from =
-                        ((channel * out_group + m % out_group) * args->y.kernel + ky) * args->x.kernel + kx;
-                    size_t at = tile_weight_at(blocks, args->width, args->width, ny * nx, t, channel, o);
+                for (int64_t t = 0; t < f.taps; t++) {
+                    const int64_t channel = m / out_group * in_group + c,
+                                  kz = f.of_z + t / (ny * nx) * args->z.stride,
+                                  ky = f.of_y + t / nx % ny * args->y.stride,
+                                  kx = f.of_x + t % nx * args->x.stride;
+                    const int64_t filter = channel * out_group + m % out_group;
+                    const int64_t from =
+                        ((filter * args->z.kernel + kz) * args->y.kernel + ky) * args->x.kernel + kx;
+                    size_t at = tile_weight_at(blocks, args->width, args->width, f.taps, t, channel, o);
                     to[at + (size_t)lane] = (float)tensor_get_f64(pack->weight, from) * scale;
                 }
         }
@@ -186,7 +246,7 @@ static void pack_tile(const TransposePack *pack, int64_t phase, const TileBlocks
 static void fill_pack(void *context, void *memory) {
     const TransposePack *pack = context;
     const TransposeArgs *args = pack->args;
-    for (int64_t phase = 0; phase < args->y.stride * args->x.stride; phase++)
+    for (int64_t phase = 0; phase < count_phases(args); phase++)
         for (int64_t b = 0; b < args->n_tile_blocks; b++) {
             const TileBlocks *blocks = &args->blocks[phase * args->n_tile_blocks + b];
             pack_tile(pack, phase, blocks, (float *)memory + blocks->weights_at);
@@ -198,33 +258,44 @@ static Status no_memory(PrepareContext *ctx) {
     return fail(ctx->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
 }
 
-static Status make_phases(TransposeArgs *args, PrepareContext *ctx) {
-    args->rows = region_take_array(ctx->region, (size_t)args->y.stride, sizeof(Phase));
-    args->columns = region_take_array(ctx->region, (size_t)args->x.stride, sizeof(Phase));
-    if (!args->rows || !args->columns)
+static Status make_dim(const WindowDim *dim, PrepareContext *ctx, Phase **phases, int64_t *reach) {
+    *phases = region_take_array(ctx->region, (size_t)dim->stride, sizeof(Phase));
+    if (!*phases)
         return no_memory(ctx);
-    int64_t end = INT64_MIN;
+    for (int64_t f = 0; f < dim->stride; f++)
+        (*phases)[f] = phase_of(dim, f);
+    *reach = i64_max(ceil_div(dim->kernel, dim->stride) - 1, 0);
+    return STRIDER_OK;
+}
+
+static Status make_phases(TransposeArgs *args, PrepareContext *ctx) {
+    TRY(make_dim(&args->z, ctx, &args->depths, &args->reach_z));
+    TRY(make_dim(&args->y, ctx, &args->rows, &args->reach_y));
+    TRY(make_dim(&args->x, ctx, &args->columns, &args->reach_x));
     args->first_column = INT64_MAX;
-    for (int64_t f = 0; f < args->y.stride; f++)
-        args->rows[f] = phase_of(&args->y, f);
-    args->reach_y = i64_max(ceil_div(args->y.kernel, args->y.stride) - 1, 0);
-    args->reach_x = i64_max(ceil_div(args->x.kernel, args->x.stride) - 1, 0);
+    args->last_first = INT64_MIN;
     for (int64_t f = 0; f < args->x.stride; f++) {
-        args->columns[f] = phase_of(&args->x, f);
         args->first_column = i64_min(args->first_column, args->columns[f].first - args->reach_x);
-        end = i64_max(end, args->columns[f].first + args->columns[f].count);
+        args->last_first = i64_max(args->last_first, args->columns[f].first);
     }
-    args->scratch_columns = end - args->first_column;
-    args->most_taps = (args->reach_y + 1) * (args->reach_x + 1);
-    int64_t phases = args->y.stride * args->x.stride;
-    ConvTap *taps = region_take_array(ctx->region, (size_t)(phases * args->most_taps), sizeof *taps);
+    return STRIDER_OK;
+}
+
+/* Where the taps of each phase lie in scratch memory. */
+static Status make_taps(TransposeArgs *args, PrepareContext *ctx) {
+    args->most_taps = (args->reach_z + 1) * (args->reach_y + 1) * (args->reach_x + 1);
+    ConvTap *taps =
+        region_take_array(ctx->region, (size_t)(count_phases(args) * args->most_taps), sizeof *taps);
     if (!taps)
         return no_memory(ctx);
-    for (int64_t phase = 0; phase < phases; phase++) {
-        int64_t ny = args->rows[phase / args->x.stride].taps, nx = args->columns[phase % args->x.stride].taps;
-        for (int64_t t = 0; t < ny * nx; t++)
+    for (int64_t phase = 0; phase < count_phases(args); phase++) {
+        const Phases f = phases_of(args, phase);
+        const int64_t ny = f.y->taps, nx = f.x->taps;
+        for (int64_t t = 0; t < f.taps; t++)
             taps[phase * args->most_taps + t] =
-                (ConvTap){-(t / nx * args->scratch_columns + t % nx) * args->width, t};
+                (ConvTap){t / (ny * nx) * args->scratch_plane -
+                              (t / nx % ny * args->scratch_columns + t % nx) * args->width,
+                          t};
     }
     args->taps = taps;
     return STRIDER_OK;
@@ -232,7 +303,7 @@ static Status make_phases(TransposeArgs *args, PrepareContext *ctx) {
 
 static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, TransposeArgs *args, int count,
                            PrepareContext *ctx, Prepared *prepared) {
-    int64_t phases = args->y.stride * args->x.stride;
+    const int64_t phases = count_phases(args);
     args->n_tile_blocks = ceil_div(args->out_blocks, count);
     TileBlocks *blocks =
         region_take_array(ctx->region, (size_t)(phases * args->n_tile_blocks), sizeof *blocks);
@@ -243,23 +314,57 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
         for (int64_t b = 0; b < args->n_tile_blocks; b++) {
             TileBlocks *at = &blocks[phase * args->n_tile_blocks + b];
             int first = (int)b * count;
-            int64_t taps =
-                args->rows[phase / args->x.stride].taps * args->columns[phase % args->x.stride].taps;
             *at = tile_blocks(g, args->width, args->width, first,
                               (int)i64_min(count, args->out_blocks - first));
             at->weights_at = floats;
-            floats += tile_weights(at, args->width, args->width, taps);
+            floats += tile_weights(at, args->width, args->width, phases_of(args, phase).taps);
         }
     args->blocks = blocks;
     char key[120];
     const void *packed;
     TransposePack pack = {g, args, query->inputs[CONV_W].constant, cpu_input_constant(query, CONV_SCALE)};
-    snprintf(key, sizeof key, "transpose %d %d %lld %lldx%lld %p", args->width, count, (long long)g->group,
-             (long long)args->y.stride, (long long)args->x.stride, (const void *)pack.scale);
+    snprintf(key, sizeof key, "transpose %d %d %lld %lldx%lldx%lld %p", args->width, count,
+             (long long)g->group, (long long)args->z.stride, (long long)args->y.stride,
+             (long long)args->x.stride, (const void *)pack.scale);
     prepared->packed_bytes = floats * sizeof(float);
     TRY(pack_constant(ctx, pack.weight, key, prepared->packed_bytes, fill_pack, &pack, &packed));
     args->weights = packed;
     return STRIDER_OK;
+}
+
+static int64_t most_outputs(const Phase *phases, const WindowDim *dim) {
+    int64_t most = 0;
+    for (int64_t f = 0; f < dim->stride; f++)
+        most = i64_max(most, phases[f].count);
+    return most;
+}
+
+/* Strips of rows, or of the columns of the only row; and how many output blocks a task takes. */
+static void cut_work(TransposeArgs *args) {
+    const int64_t rows = most_outputs(args->rows, &args->y), columns = most_outputs(args->columns, &args->x);
+    const int64_t planes = args->batch * args->z.out * args->y.stride;
+    const int64_t depths = i64_min(args->reach_z + 1, args->z.in),
+                  halo = args->last_first - args->first_column;
+    const int64_t column_bytes = args->blocks[0].in_count * depths * args->width * (int64_t)sizeof(float);
+    const int64_t most_columns = i64_max(STRIP_BYTES / column_bytes, 4 * halo + TILE_MAX_PIXELS);
+    args->strip_columns = columns;
+    if (rows == 1)
+        args->strip_columns = i64_min(i64_min(most_columns, i64_max(ceil_div(columns * planes, LEAST_TASKS),
+                                                                    4 * halo + TILE_MAX_PIXELS)),
+                                      columns);
+    args->column_strips = ceil_div(columns, args->strip_columns);
+    args->scratch_columns = args->strip_columns + halo;
+    const int64_t row_bytes = args->scratch_columns * column_bytes;
+    args->strip_rows =
+        i64_max(i64_min(STRIP_BYTES / i64_max(row_bytes, 1), ceil_div(rows * planes, LEAST_TASKS)), 1);
+    args->strips = ceil_div(rows, args->strip_rows);
+    const int64_t parts =
+        i64_min(ceil_div(LEAST_TASKS, args->strips * args->column_strips * planes), args->n_tile_blocks);
+    args->blocks_a_task = ceil_div(args->n_tile_blocks, parts);
+    args->parts = ceil_div(args->n_tile_blocks, args->blocks_a_task);
+    args->scratch_rows = args->strip_rows + args->reach_y;
+    args->scratch_plane = args->scratch_rows * args->scratch_columns * args->width;
+    args->scratch_block = depths * args->scratch_plane;
 }
 
 static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -275,32 +380,21 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
                             .in_blocks = ceil_div(g.in_channels, query->width),
                             .out_blocks = ceil_div(g.out_channels, query->width),
                             .out_channels = g.out_channels,
-                            .y = g.spatial == 2 ? g.dims[0] : (WindowDim){1, 1, 1, 1, 1, 0, 0},
-                            .x = g.dims[g.spatial - 1],
+                            .z = g.dims[0],
+                            .y = g.dims[1],
+                            .x = g.dims[2],
                             .has_residual = attrs->epilogue.has_residual};
     TRY(make_phases(args, ctx));
-    int64_t rows = 0;
-    for (int64_t f = 0; f < args->y.stride; f++)
-        rows = i64_max(rows, args->rows[f].count);
     int count = tile_choose_blocks(args->tiles, ceil_div(args->x.out, args->x.stride), args->out_blocks);
     TRY(pack_weights(query, &g, args, count, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
-    int64_t row_bytes =
-        args->blocks[0].in_count * args->scratch_columns * args->width * (int64_t)sizeof(float);
-    args->strip_rows = i64_max(
-        i64_min(STRIP_BYTES / i64_max(row_bytes, 1), ceil_div(rows * g.batch * args->y.stride, LEAST_TASKS)),
-        1);
-    args->strips = ceil_div(rows, args->strip_rows);
-    int64_t parts =
-        i64_min(ceil_div(LEAST_TASKS, args->strips * g.batch * args->y.stride), args->n_tile_blocks);
-    args->blocks_a_task = ceil_div(args->n_tile_blocks, parts);
-    args->parts = ceil_div(args->n_tile_blocks, args->blocks_a_task);
-    args->scratch_rows = args->strip_rows + args->reach_y;
-    prepared->scratch_bytes =
-        (size_t)(args->in_blocks * args->scratch_rows * args->scratch_columns * args->width) * sizeof(float);
+    cut_work(args);
+    TRY(make_taps(args, ctx));
+    prepared->scratch_bytes = (size_t)(args->in_blocks * args->scratch_block) * sizeof(float);
     prepared->run = conv_transpose_run;
     prepared->args = args;
-    prepared->tasks = g.batch * args->y.stride * args->strips * args->parts;
+    prepared->tasks =
+        g.batch * args->z.out * args->y.stride * args->strips * args->column_strips * args->parts;
     return STRIDER_OK;
 }
 
@@ -308,10 +402,13 @@ static bool conv_transpose_accepts(KernelQuery *query) {
     if (!conv_accepts_blocked(query, query->width) || shape_elements(&query->inputs[CONV_X].type.shape) == 0)
         return false;
     const ConvGeometry g = query_geometry(query);
-    for (int i = 0; i < g.spatial; i++)
-        if (g.dims[i].dilation != 1 || g.dims[i].stride > 64)
+    int64_t phases = 1;
+    for (int i = 0; i < g.spatial && phases <= MOST_PHASES; i++) {
+        if (g.dims[i].dilation != 1)
             return false;
-    return true;
+        phases *= g.dims[i].stride;
+    }
+    return phases <= MOST_PHASES;
 }
 
 static double conv_transpose_cost(const KernelQuery *query) {
