@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Exports whole networks with reference outputs for tests/networks/run.py: torchvision's with random weights, a UNet, and
-models that PyPI packages carry (nudenet's YOLOv8n, rapidocr-onnxruntime's three), the latter with onnxruntime's outputs."""
+"""Exports whole networks with reference outputs for tests/networks/run.py: torchvision's with random weights, a UNet, networks of
+one and three dimensions (dimensions.py), and models that PyPI packages carry (nudenet's YOLOv8n, rapidocr-onnxruntime's three),
+the latter with onnxruntime's outputs."""
 import argparse
 import pathlib
 import subprocess
@@ -13,6 +14,7 @@ import numpy
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import dimensions  # noqa: E402
 import torch_dump  # noqa: E402
 
 TORCHVISION = ("resnet18", "resnet50", "mobilenet_v2", "squeezenet1_1", "vgg16", "efficientnet_b0", "densenet121")
@@ -54,10 +56,15 @@ class UNet(torch.nn.Module):
 def make_torch(outdir: pathlib.Path, names) -> None:
     for name in names:
         torch.manual_seed(0)
-        module = UNet() if name == "unet" else torch_dump.load_module(f"torchvision:{name}")
+        if name in dimensions.NETWORKS:
+            make_module, shape = dimensions.NETWORKS[name]
+            module = make_module()
+        else:
+            size = 256 if name == "unet" else 224
+            shape = (1, 3, size, size)
+            module = UNet() if name == "unet" else torch_dump.load_module(f"torchvision:{name}")
         torch_dump.randomize_batch_norm(module)
-        size = 256 if name == "unet" else 224
-        results = torch_dump.dump(module, (torch.rand(1, 3, size, size) * 2 - 1,), outdir / name, seed=0)
+        results = torch_dump.dump(module, (torch.rand(shape) * 2 - 1,), outdir / name, seed=0)
         for exporter, problem in results.items():
             print(f"{name} {exporter}: {problem or 'ok'}", flush=True)
 
@@ -112,7 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("outdir", type=pathlib.Path)
     parser.add_argument("names", nargs="*", help="default: all")
     args = parser.parse_args()
-    everything = TORCHVISION + ("unet",)
+    everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS)
     make_torch(args.outdir, [n for n in args.names if n in everything] or ([] if args.names else everything))
     if not args.names or "packaged" in args.names:
         make_packaged(args.outdir)
