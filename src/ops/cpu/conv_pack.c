@@ -14,6 +14,8 @@ typedef struct Packing {
     int64_t taps;
     const Tensor *weight, *scale; /* scale may be NULL */
     const ConvTapScales *tap_scales;
+    int64_t depths,
+        depth_channels; /* steps in depth that are input channels, and how many channels each is */
 } Packing;
 
 static float tap_scale(const Packing *packing, int64_t tap) {
@@ -40,6 +42,16 @@ static void pack_grouped_block(const Packing *packing, const TileBlocks *blocks,
     }
 }
 
+/* Where the taps of an output and an input channel lie; NULL where the weights have no such channel. */
+static const char *taps_of(const Packing *packing, int64_t out_channel, int64_t channel) {
+    const int64_t channels = packing->weight->type.shape.dims[1];
+    const int64_t depth = channel / packing->depth_channels, of_depth = channel % packing->depth_channels;
+    if (of_depth >= channels)
+        return NULL;
+    const int64_t at = ((out_channel * channels + of_depth) * packing->depths + depth) * packing->taps;
+    return (const char *)packing->weight->data + (size_t)at * sizeof(float);
+}
+
 /* The same without groups.  A vector's channels are read side by side, so that what is written lies
  * together. */
 static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
@@ -47,8 +59,7 @@ static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, 
     const int64_t taps = packing->taps, in_channels = g->in_channels;
     const int64_t first = (int64_t)(blocks->first + o) * packing->width;
     const int lanes = (int)i64_min(packing->width, g->out_channels - first);
-    const size_t lane_bytes = (size_t)(in_channels * taps) * sizeof(float);
-    const char *source = (const char *)packing->weight->data + (size_t)first * lane_bytes;
+    const size_t lane_bytes = packing->weight->size_bytes / (size_t)g->out_channels;
     float scales[64];
     for (int lane = 0; lane < lanes; lane++)
         scales[lane] = packing->scale ? (float)tensor_get_f64(packing->scale, first + lane) : 1;
@@ -56,7 +67,8 @@ static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, 
         const int64_t of_block =
             c / packing->lanes == blocks->in_count - 1 ? blocks->last_lanes : packing->lanes;
         float *at = to + tile_weight_at(blocks, packing->width, packing->lanes, taps, 0, c, o);
-        for (int64_t t = 0; t < taps;
+        const char *source = taps_of(packing, first, c);
+        for (int64_t t = 0; source && t < taps;
              t++, at += of_block * blocks->count * packing->width, source += sizeof(float)) {
             const float of_tap = tap_scale(packing, t);
             for (int lane = 0; lane < lanes; lane++) {
@@ -70,7 +82,7 @@ static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, 
 
 static void pack_tile(const Packing *packing, const TileBlocks *blocks, float *to) {
     /* What no channel fills stays zero. */
-    if (packing->g.group > 1 ||
+    if (packing->g.group > 1 || packing->depth_channels > packing->weight->type.shape.dims[1] ||
         (int64_t)(blocks->first + blocks->count) * packing->width > packing->g.out_channels)
         memset(to, 0, tile_weights(blocks, packing->width, packing->lanes, packing->taps) * sizeof *to);
     for (int o = 0; o < blocks->count; o++)
@@ -107,6 +119,9 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
                          const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
     const int64_t out_blocks = ceil_div(g->out_channels, query->width);
     const int64_t taps = count_taps(g);
+    const Tensor *weight = query->inputs[CONV_W].constant;
+    const Shape *w = &weight->type.shape;
+    const int64_t depths = shape_size(w, 2, w->rank) / taps;
     TRY(make_blocks(query, g, count, ctx, pack));
     size_t floats = 0;
     for (int64_t i = 0; i < pack->n_blocks; i++) {
@@ -117,13 +132,13 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
     }
     char key[112];
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
-    snprintf(key, sizeof key, "conv %d %d %d %lld %p %s", query->width, lanes, count, (long long)g->group,
-             (const void *)scale, tap_scales ? tap_scales->name : "");
+    snprintf(key, sizeof key, "conv %d %d %d %lld %lld %p %s", query->width, lanes, count,
+             (long long)g->group, (long long)depths, (const void *)scale, tap_scales ? tap_scales->name : "");
     Packing *packing;
     const void *packed;
     TRY(cpu_take_args(ctx, sizeof *packing, &packing));
-    *packing = (Packing){*g,    pack->blocks, query->width, lanes, taps, query->inputs[CONV_W].constant,
-                         scale, tap_scales};
+    *packing = (Packing){*g,     pack->blocks, query->width, lanes,  taps,
+                         weight, scale,        tap_scales,   depths, g->in_channels / depths};
     pack->size_bytes = floats * sizeof(float);
     const PackFill fill = {fill_pack, pack->n_blocks, packing};
     TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));

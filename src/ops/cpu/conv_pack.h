@@ -21,8 +21,9 @@ typedef struct ConvTapScales {
 } ConvTapScales;
 
 /* The weights at CONV_W, scaled by the constant at CONV_SCALE where there is one, for tiles of `count` output
- * blocks and input blocks of `lanes` channels; `tap_scales` may be NULL.  Shared with other plans and kernels
- * that ask for the same. */
+ * blocks and input blocks of `lanes` channels; `tap_scales` may be NULL.  Where `g` has fewer taps than the
+ * weights, each step in depth has so many of g's input channels, in order, those behind the weights' with
+ * zeros.  Shared with other plans and kernels that ask for the same. */
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
                          const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
 

@@ -280,7 +280,7 @@ static void set_strides(WinogradArgs *args) {
 
 static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
-    const ConvGeometry g = conv_query_geometry(query);
+    const ConvGeometry g = winograd_geometry(query);
     WinogradArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     WinogradImage *image = &args->image;

@@ -75,7 +75,7 @@ static void run_groups(const KernelCall *call, int64_t task) {
 
 static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
-    const ConvGeometry g = conv_query_geometry(query);
+    const ConvGeometry g = winograd_geometry(query);
     FewArgs *args;
     TRY(cpu_take_args(ctx, sizeof *args, &args));
     WinogradImage *image = &args->image;

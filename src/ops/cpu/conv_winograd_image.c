@@ -9,12 +9,10 @@
 
 static bool accepts(KernelQuery *query, int64_t stride) {
     const ConvAttrs *attrs = query->node->attrs;
-    if (query->inputs[CONV_X].type.shape.rank != 4 || attrs->group != 1)
+    if (attrs->group != 1 || !conv_accepts_blocked(query, query->width))
         return false;
-    if (!conv_accepts_blocked(query, query->width))
-        return false;
-    const ConvGeometry g = conv_query_geometry(query);
-    for (int i = 0; i < 2; i++)
+    const ConvGeometry g = winograd_geometry(query);
+    for (int i = 0; i < g.spatial; i++)
         if (g.dims[i].kernel != 3 || g.dims[i].stride != stride || (stride > 1 && g.dims[i].dilation > 1))
             return false;
     return true;
@@ -28,11 +26,23 @@ bool winograd_accepts_stride_2(KernelQuery *query) {
     return accepts(query, 2);
 }
 
+ConvGeometry winograd_geometry(const KernelQuery *query) {
+    ConvGeometry g = conv_query_volume(query);
+    if (g.dims[0].kernel > 1)
+        g.in_channels = g.dims[0].kernel * ceil_div(g.in_channels, query->width) * query->width;
+    g.spatial = 2;
+    g.dims[0] = g.dims[1];
+    g.dims[1] = g.dims[2];
+    return g;
+}
+
 WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
-    const ConvGeometry g = conv_query_geometry(query);
+    const ConvGeometry g = winograd_geometry(query);
+    const WindowDim z = conv_query_volume(query).dims[0];
     const WinogradTransform *transform = &winograd_transforms_for(query->isa)->of[kind];
     const int m = transform->m;
     WinogradImage image = {.transform = transform,
+                           .z = z,
                            .y = g.dims[0],
                            .x = g.dims[1],
                            .m = m,
@@ -45,7 +55,8 @@ WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
                            .out_channels = g.out_channels,
                            .in_blocks = ceil_div(g.in_channels, query->width),
                            .out_blocks = ceil_div(g.out_channels, query->width)};
-    image.n_tiles = g.batch * image.y.dilation * image.x.dilation * image.tiles_y * image.tiles_x;
+    image.depth_blocks = image.in_blocks / z.kernel;
+    image.n_tiles = g.batch * z.out * image.y.dilation * image.x.dilation * image.tiles_y * image.tiles_x;
     return image;
 }
 
@@ -58,13 +69,14 @@ int64_t winograd_stride(const WinogradImage *image, int64_t vectors) {
 }
 
 typedef struct TilePlace {
-    int64_t image, y, x; /* of its first output pixel */
+    int64_t image, z, y, x; /* of its first output pixel */
 } TilePlace;
 
 static TilePlace place_of(const WinogradImage *image, int64_t tile) {
     const int64_t row = tile / image->tiles_x, phase = row / image->tiles_y;
     const int64_t phase_y = phase / image->x.dilation, phase_x = phase % image->x.dilation;
-    return (TilePlace){phase_y / image->y.dilation,
+    const int64_t plane = phase_y / image->y.dilation;
+    return (TilePlace){plane / image->z.out, plane % image->z.out,
                        phase_y % image->y.dilation + row % image->tiles_y * image->m * image->y.dilation,
                        phase_x + tile % image->tiles_x * image->m * image->x.dilation};
 }
@@ -72,6 +84,17 @@ static TilePlace place_of(const WinogradImage *image, int64_t tile) {
 /* How many of `most` pixels, from `at` on and a dilation apart, lie before `end`. */
 static int64_t pixels_before(const WindowDim *dim, int64_t at, int64_t most, int64_t end) {
     return at < end ? i64_min(most, ceil_div(end - at, dim->dilation)) : 0;
+}
+
+/* The plane of the input that a tile of the output reads from an input block; NULL where that is padding. */
+static const float *plane_of(const WinogradImage *image, const float *input, int64_t block,
+                             const TilePlace *place) {
+    const int64_t step = block / image->depth_blocks, of_depth = block % image->depth_blocks;
+    const int64_t z = place->z * image->z.stride - image->z.pad_begin + step * image->z.dilation;
+    if (z < 0 || z >= image->z.in)
+        return NULL;
+    return input + ((place->image * image->depth_blocks + of_depth) * image->z.in + z) * image->y.in *
+                       image->x.in * image->width;
 }
 
 /* A tile that reaches over the image's edge, with zeros there. */
@@ -97,11 +120,15 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
     float copy[WINOGRAD_MOST_IN * WINOGRAD_MOST_IN * TILE_MOST_WIDTH];
     const int n = image->n, width = image->width;
     const int64_t stride = image->transform->stride;
-    const int64_t plane_floats = image->y.in * image->x.in * width;
     const int64_t reach_y = (n - 1) * image->y.dilation, reach_x = (n - 1) * image->x.dilation;
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(image, first + i);
-        const float *plane = input + (place.image * image->in_blocks + block) * plane_floats;
+        const float *plane = plane_of(image, input, block, &place);
+        if (!plane) {
+            for (int f = 0; f < image->frequencies; f++)
+                memset(to + f * frequency_stride, 0, (size_t)width * sizeof *to);
+            continue;
+        }
         const int64_t y = place.y * stride - image->y.pad_begin, x = place.x * stride - image->x.pad_begin;
         const bool inside = y >= 0 && x >= 0 && y + reach_y < image->y.in && x + reach_x < image->x.in;
         if (inside)
@@ -127,8 +154,8 @@ void winograd_transform_output(const WinogradImage *image, const KernelCall *cal
                            .lanes = (int)i64_min(width, image->out_channels - block * width)};
     for (int64_t i = 0; i < count; i++, sums += width) {
         TilePlace place = place_of(image, first + i);
-        const int64_t at =
-            (place.image * image->out_blocks + block) * plane + (place.y * image->x.out + place.x) * width;
+        const int64_t at = ((place.image * image->out_blocks + block) * image->z.out + place.z) * plane +
+                           (place.y * image->x.out + place.x) * width;
         store.out = out + at;
         store.residual = residual ? residual + at : NULL;
         store.rows = (int)pixels_before(&image->y, place.y, m, image->y.out);

@@ -13,23 +13,28 @@
  */
 #define WINOGRAD_PIXEL_NS 0.25
 
-/* Images cut into tiles of m x m output pixels, the last ones of a row or column reaching over the edge. With
- * a dilation the pixels of one remainder modulo the dilation are an image of their own, a phase: pixels of a
- * tile then lie that far apart. */
+/* Images, of volumes each depth of the output, cut into tiles of m x m output pixels, the last ones of a row
+ * or column reaching over the edge. With a dilation the pixels of one remainder modulo the dilation are an
+ * image of their own, a phase: pixels of a tile then lie that far apart. */
 typedef struct WinogradImage {
     const WinogradTransform *transform;
     const Epilogue *epilogue;
     const float *bias;
-    WindowDim y, x;
+    WindowDim z, y, x;
     int m, n, frequencies, width;
     int64_t tiles_y, tiles_x, n_tiles; /* of a phase; n_tiles: of all phases of all images */
     int64_t in_channels, out_channels, in_blocks, out_blocks;
+    int64_t depth_blocks; /* of in_blocks, those of one step in depth */
 } WinogradImage;
 
-/* 3 x 3, stride 1 (with any dilation), no groups, blocked layouts; fills these in. */
+/* 3 x 3, stride 1 (with any dilation), no groups, blocked layouts; fills these in.  In three dimensions any
+ * steps in depth. */
 bool winograd_accepts(KernelQuery *query);
 /* The same with stride 2, without dilation. */
 bool winograd_accepts_stride_2(KernelQuery *query);
+/* In rows and columns.  Where a kernel takes several steps in depth, each step's blocks of input channels are
+ * input blocks of their own, with the last one's padding. */
+ConvGeometry winograd_geometry(const KernelQuery *query);
 /* All but bias and epilogue, which a query's constants and node give. */
 WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind);
 /* Channels of an input block. */
