@@ -54,7 +54,8 @@ enum { N_TEST_CHANNELS = 9 };
     DO(gemm)                                                                                                 \
     DO(normalize)                                                                                            \
     DO(conv)                                                                                                 \
-    DO(conv_dimensions)
+    DO(conv_dimensions)                                                                                      \
+    DO(dimensions)
 
 #define DECLARE_GROUP(NAME)                                                                                  \
     int NAME##_kernel_tests(void);                                                                           \

@@ -158,11 +158,12 @@ static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, C
     }
 }
 
+/* Depths follow one another, as their windows read the same planes. */
 static TaskPlace place_of(const DirectArgs *args, int64_t task) {
-    int64_t part = task % args->oc_parts, strip = task / args->oc_parts % args->strips;
-    int64_t plane = task / (args->oc_parts * args->strips);
-    TaskPlace place = {.image = plane / args->z.out,
-                       .z = plane % args->z.out,
+    int64_t part = task % args->oc_parts, z = task / args->oc_parts % args->z.out;
+    int64_t rest = task / (args->oc_parts * args->z.out), strip = rest % args->strips;
+    TaskPlace place = {.image = rest / args->strips,
+                       .z = z,
                        .first_row = strip * args->strip_rows,
                        .first_blocks = part * args->tile_blocks_a_task};
     place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
