@@ -46,7 +46,7 @@ static bool resize_accepts(KernelQuery *query) {
 static double resize_cost(const KernelQuery *query) {
     const ResizeAttrs *attrs = query->node->attrs;
     double floats = (double)shape_elements(&query->outputs[0].type.shape);
-    return cpu_memory_cost(8 * floats) + (attrs->mode == RESIZE_NEAREST ? 0 : 0.5 * floats);
+    return cpu_memory_cost(8 * floats) + (attrs->mode == RESIZE_NEAREST ? 0 : 0.1 * floats);
 }
 
 /* Drops taps of no weight at all positions' ends, as linear ones have a third at most. */
@@ -77,6 +77,28 @@ static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
     return STRIDER_OK;
 }
 
+/* Leaves out the columns that no output takes: where the output is much smaller, these are most. */
+static Status find_columns(ResizeArgs *args, PrepareContext *ctx) {
+    ResizeTaps *x = &args->dims[MAX_SPATIAL - 1];
+    const int64_t taps = x->out * x->most;
+    int64_t *columns, *places, *indices;
+    TRY(cpu_take_args(ctx, (size_t)x->in * sizeof *columns, &columns));
+    TRY(cpu_take_args(ctx, (size_t)x->in * sizeof *places, &places));
+    TRY(cpu_take_args(ctx, (size_t)taps * sizeof *indices, &indices));
+    for (int64_t i = 0; i < taps; i++)
+        places[x->indices[i]] = 1;
+    for (int64_t column = 0; column < x->in; column++)
+        if (places[column]) {
+            places[column] = args->n_columns;
+            columns[args->n_columns++] = column;
+        }
+    for (int64_t i = 0; i < taps; i++)
+        indices[i] = places[x->indices[i]];
+    x->indices = indices;
+    args->columns = columns;
+    return STRIDER_OK;
+}
+
 static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const ResizeAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
@@ -95,8 +117,12 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
     const ResizeTable *table = resize_for(query->isa);
-    *prepared = (Prepared){.run = attrs->mode == RESIZE_NEAREST ? table->nearest : table->weighted,
+    const bool weighted = attrs->mode != RESIZE_NEAREST;
+    if (weighted)
+        TRY(find_columns(args, ctx));
+    *prepared = (Prepared){.run = weighted ? table->weighted : table->nearest,
                            .args = args,
+                           .scratch_bytes = (size_t)(args->n_columns * query->width) * sizeof(float),
                            .tasks = ceil_div(args->rows, args->rows_a_task)};
     return STRIDER_OK;
 }

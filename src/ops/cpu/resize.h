@@ -16,6 +16,9 @@ typedef struct ResizeTaps {
 
 typedef struct ResizeArgs {
     ResizeTaps dims[MAX_SPATIAL]; /* depth, height, width */
+    /* Weighted sums: the input's columns that any output column takes; indices of width count these. */
+    const int64_t *columns;
+    int64_t n_columns;
     int64_t blocks, rows, rows_a_task;
     int last_lanes;
 } ResizeArgs;

@@ -34,21 +34,9 @@ static void nearest_row(const ResizeArgs *args, const ResizeRow *row) {
         v_store(row->out + x * VW, v_load(line + d->indices[x] * VW));
 }
 
-/* A weight of 0 takes no part, as 0 times an infinity would. */
-static void add_line(const ResizeTaps *d, const float *line, float weight, bool first, float *out) {
-    for (int64_t x = 0; x < d->out; x++) {
-        vf sum = v_zero();
-        for (int64_t k = 0; k < d->most; k++) {
-            const float w = d->weights[x * d->most + k];
-            if (w != 0)
-                sum += v_set(w) * v_load(line + d->indices[x * d->most + k] * VW);
-        }
-        sum *= v_set(weight);
-        v_store(out + x * VW, first ? sum : v_load(out + x * VW) + sum);
-    }
-}
-
-static void weighted_row(const ResizeArgs *args, const ResizeRow *row) {
+/* The sum of the lines that make a row, in the columns that are needed.  A weight of 0 takes no part, as 0
+ * times an infinity would. */
+static void sum_lines(const ResizeArgs *args, const ResizeRow *row, float *sums) {
     const ResizeTaps *d = args->dims;
     bool first = true;
     for (int64_t i = 0; i < d[0].most; i++)
@@ -56,30 +44,50 @@ static void weighted_row(const ResizeArgs *args, const ResizeRow *row) {
             const float weight = d[0].weights[row->z * d[0].most + i] * d[1].weights[row->y * d[1].most + j];
             if (weight == 0)
                 continue;
-            add_line(&d[2], line_at(args, row, i, j), weight, first, row->out);
+            const float *line = line_at(args, row, i, j);
+            for (int64_t c = 0; c < args->n_columns; c++) {
+                const vf value = v_set(weight) * v_load(line + args->columns[c] * VW);
+                v_store(sums + c * VW, first ? value : v_load(sums + c * VW) + value);
+            }
             first = false;
         }
-    for (int64_t x = 0; x < d[2].out; x++)
-        v_store(row->out + x * VW, first ? v_zero() : (vf)((vi)v_load(row->out + x * VW) & row->mask));
+    for (int64_t c = 0; first && c < args->n_columns; c++)
+        v_store(sums + c * VW, v_zero());
 }
 
-INLINE void rows_of_task(const KernelCall *call, int64_t task,
-                         void (*run)(const ResizeArgs *args, const ResizeRow *row)) {
+static void weighted_row(const ResizeArgs *args, const ResizeRow *row, float *sums) {
+    const ResizeTaps *d = &args->dims[2];
+    sum_lines(args, row, sums);
+    for (int64_t x = 0; x < d->out; x++) {
+        vf value = v_zero();
+        for (int64_t k = 0; k < d->most; k++) {
+            const float weight = d->weights[x * d->most + k];
+            if (weight != 0)
+                value += v_set(weight) * v_load(sums + d->indices[x * d->most + k] * VW);
+        }
+        v_store(row->out + x * VW, (vf)((vi)value & row->mask));
+    }
+}
+
+INLINE void rows_of_task(const KernelCall *call, int64_t task, const bool weighted) {
     const ResizeArgs *args = call->args;
     const int64_t first = task * args->rows_a_task;
     const int64_t end = first + args->rows_a_task < args->rows ? first + args->rows_a_task : args->rows;
     for (int64_t index = first; index < end; index++) {
         const ResizeRow row = row_at(args, call, index);
-        run(args, &row);
+        if (weighted)
+            weighted_row(args, &row, call->scratch);
+        else
+            nearest_row(args, &row);
     }
 }
 
 static void nearest(const KernelCall *call, int64_t task) {
-    rows_of_task(call, task, nearest_row);
+    rows_of_task(call, task, false);
 }
 
 static void weighted(const KernelCall *call, int64_t task) {
-    rows_of_task(call, task, weighted_row);
+    rows_of_task(call, task, true);
 }
 
 const ResizeTable ISA(resize) = {.nearest = nearest, .weighted = weighted};
