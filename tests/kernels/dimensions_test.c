@@ -98,6 +98,25 @@ static void normalizations(void **state) {
             }
 }
 
+/* Of several strips, with means that must not lose the deviations their digits; and with a NaN in one lane.
+ */
+static void instance_norm_of_long_channels(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c += 3)
+        for (int with_nan = 0; with_nan < 2; with_nan++) {
+            const int64_t channels = test_channels[c];
+            KernelTest test = test_of("InstanceNormalization", 9, DIMS(1, channels, 9001));
+            test.inputs[1] = test.inputs[2] = DIMS(channels);
+            test.n_inputs = 3;
+            test.low = 999;
+            test.high = 1001;
+            test.atol = 2e-3;
+            test.rtol = 1e-5;
+            test.with_nan = (unsigned)with_nan;
+            kernel_test_check(test);
+        }
+}
+
 static void pads(void **state) {
     (void)state;
     static const char *const modes[] = {"constant", "reflect", "edge"};
@@ -228,8 +247,13 @@ static void reorders(void **state) {
 
 int dimensions_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_pools), cmocka_unit_test(whole_volumes), cmocka_unit_test(normalizations),
-        cmocka_unit_test(pads),         cmocka_unit_test(resizes),       cmocka_unit_test(elements_and_parts),
+        cmocka_unit_test(random_pools),
+        cmocka_unit_test(whole_volumes),
+        cmocka_unit_test(normalizations),
+        cmocka_unit_test(instance_norm_of_long_channels),
+        cmocka_unit_test(pads),
+        cmocka_unit_test(resizes),
+        cmocka_unit_test(elements_and_parts),
         cmocka_unit_test(reorders),
     };
     return cmocka_run_group_tests_name("kernels in one and three dimensions", tests, NULL, NULL);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LayerNormalization, RMSNormalization, InstanceNormalization and GroupNormalization of plain tensors. */
+/* LayerNormalization, RMSNormalization, InstanceNormalization and GroupNormalization of plain tensors;
+ * InstanceNormalization also of blocked ones. */
 #include "ops/layer_norm.h"
 
 #include "base/size.h"
 #include "ops/cpu/layer_norm.h"
 #include "ops/instance_norm.h"
 
-enum { TASK_FLOATS = 8 * 1024 };
+enum {
+    TASK_FLOATS = 8 * 1024,
+    STRIP_FLOATS = 32 * 1024, /* read twice for its statistics: stays in L2 */
+};
 
 /* Everything plain and f32, the optional statistics not asked for. */
 static bool accepts_plain(KernelQuery *query) {
@@ -106,9 +110,43 @@ const Kernel kernel_rms_norm = {
 
 /* --- by the spatial dimensions of a channel, or of a group of channels */
 
+static bool instance_norm_accepts(KernelQuery *query) {
+    const bool blocked = query->inputs[0].layout == query->width;
+    if (!accepts_plain(query))
+        return false;
+    if (blocked)
+        query->inputs[0].layout = query->outputs[0].layout = query->width;
+    return true;
+}
+
+static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const InstanceNormAttrs *attrs = query->node->attrs;
+    const LayerNormTable *table = layer_norm_for(query->isa);
+    const Shape *x = &query->inputs[0].type.shape;
+    LaneArgs *args;
+    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    args->blocks = layout_blocks(x, query->width);
+    args->planes = x->dims[0] * args->blocks;
+    args->channels = x->dims[1];
+    args->pixels = shape_size(x, 2, x->rank);
+    args->strip_pixels = i64_min(STRIP_FLOATS / query->width, args->pixels);
+    args->strips = ceil_div(args->pixels, args->strip_pixels);
+    args->epsilon = (double)attrs->epsilon;
+    args->scale_port = INSTANCE_NORM_SCALE;
+    args->b_port = INSTANCE_NORM_B;
+    prepared->args = args;
+    prepared->tasks = prepared->begin_tasks = args->planes * args->strips;
+    prepared->workspace_bytes = (size_t)prepared->tasks * table->stats_bytes;
+    prepared->begin = table->lane_statistics;
+    prepared->run = table->normalise_lanes;
+    return STRIDER_OK;
+}
+
 static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
+    if (query->inputs[0].layout != LAYOUT_PLAIN)
+        return prepare_lanes(query, ctx, prepared);
     const int64_t channels = x->dims[1], groups = attrs->groups ? attrs->groups : channels;
     GroupArgs args = {.groups = x->dims[0] * groups,
                       .centred = true,
@@ -126,7 +164,7 @@ static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ct
 const Kernel kernel_instance_norm = {
     .name = "instance_norm",
     .op = "InstanceNormalization",
-    .accepts = accepts_plain,
+    .accepts = instance_norm_accepts,
     .cost = norm_cost,
     .prepare = instance_norm_prepare,
     .overwrites = 1,

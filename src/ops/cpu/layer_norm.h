@@ -21,8 +21,20 @@ typedef struct GroupArgs {
     int64_t groups_a_task;
 } GroupArgs;
 
+/* The same of a blocked tensor's channels, each by itself.  Planes are cut into strips, whose statistics the
+ * beginning phase leaves in the workspace, `stats_bytes` for each. */
+typedef struct LaneArgs {
+    int64_t planes, blocks, channels;
+    int64_t pixels, strip_pixels, strips; /* of a plane */
+    double epsilon;
+    int scale_port, b_port;
+} LaneArgs;
+
 typedef struct LayerNormTable {
     void (*run)(const KernelCall *call, int64_t task);
+    void (*lane_statistics)(const KernelCall *call, int64_t task);
+    void (*normalise_lanes)(const KernelCall *call, int64_t task);
+    size_t stats_bytes;
 } LayerNormTable;
 
 ISA_TABLES(LayerNormTable, layer_norm)

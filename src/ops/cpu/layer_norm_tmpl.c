@@ -104,4 +104,108 @@ static void run(const KernelCall *call, int64_t task) {
                         args->b_port < 0 ? NULL : call->inputs[args->b_port]);
 }
 
-const LayerNormTable ISA(layer_norm) = {.run = run};
+/* --- lanes by themselves */
+
+/* Of a strip of one block: means, and sums of squared deviations from these. */
+typedef struct LaneStats {
+    double mean[VW], squares[VW];
+} LaneStats;
+
+enum { LANE_CHUNK = 256 }; /* as CHUNK, in pixels */
+
+/* As sum_of(), for each lane. */
+INLINE void lane_sums(const float *x, int64_t pixels, const vf mean[2], const int squared, double total[VW]) {
+    for (int lane = 0; lane < VW; lane++)
+        total[lane] = 0;
+    for (int64_t begin = 0; begin < pixels; begin += LANE_CHUNK) {
+        const int64_t end = pixels - begin < LANE_CHUNK ? pixels : begin + LANE_CHUNK;
+        vf sums[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+        int64_t i = begin;
+        for (; i + 4 <= end; i += 4)
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                sums[j] += term(v_load(x + (i + j) * VW), mean, squared);
+        for (; i < end; i++)
+            sums[0] += term(v_load(x + i * VW), mean, squared);
+        const vf sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        for (int lane = 0; lane < VW; lane++)
+            total[lane] += (double)sum[lane];
+    }
+}
+
+/* As in normalise_group(). */
+static void split_means(const double exact[VW], vf mean[2]) {
+    for (int lane = 0; lane < VW; lane++) {
+        const float first = (float)exact[lane];
+        mean[0][lane] = first;
+        mean[1][lane] = isfinite(exact[lane]) ? (float)(exact[lane] - (double)first) : 0;
+    }
+}
+
+/* A task of either phase: a strip. */
+typedef struct LaneStrip {
+    int64_t plane, at, pixels; /* `at` in floats */
+} LaneStrip;
+
+static LaneStrip lane_strip(const LaneArgs *args, int64_t task) {
+    const int64_t plane = task / args->strips, first = task % args->strips * args->strip_pixels;
+    const int64_t rest = args->pixels - first;
+    return (LaneStrip){plane, (plane * args->pixels + first) * VW,
+                       rest < args->strip_pixels ? rest : args->strip_pixels};
+}
+
+static void lane_statistics(const KernelCall *call, int64_t task) {
+    const LaneStrip strip = lane_strip(call->args, task);
+    const float *x = (const float *)call->inputs[0] + strip.at;
+    LaneStats *stats = (LaneStats *)call->workspace + task;
+    vf mean[2] = {v_load(x), v_zero()};
+    lane_sums(x, strip.pixels, mean, 0, stats->mean);
+    for (int lane = 0; lane < VW; lane++)
+        stats->mean[lane] = (double)x[lane] + stats->mean[lane] / (double)strip.pixels;
+    split_means(stats->mean, mean);
+    lane_sums(x, strip.pixels, mean, 1, stats->squares);
+}
+
+/* Of a whole plane, from its strips'. */
+static LaneStats plane_stats(const LaneArgs *args, const LaneStats *strips) {
+    LaneStats all = {0};
+    for (int64_t i = 0; i < args->strips; i++) {
+        const double pixels = (double)lane_strip(args, i).pixels;
+        for (int lane = 0; lane < VW; lane++)
+            all.mean[lane] += strips[i].mean[lane] * pixels;
+    }
+    for (int lane = 0; lane < VW; lane++)
+        all.mean[lane] /= (double)args->pixels;
+    for (int64_t i = 0; i < args->strips; i++) {
+        const double pixels = (double)lane_strip(args, i).pixels;
+        for (int lane = 0; lane < VW; lane++) {
+            const double apart = strips[i].mean[lane] - all.mean[lane];
+            all.squares[lane] += strips[i].squares[lane] + pixels * apart * apart;
+        }
+    }
+    return all;
+}
+
+static void normalise_lanes(const KernelCall *call, int64_t task) {
+    const LaneArgs *args = call->args;
+    const LaneStrip strip = lane_strip(args, task);
+    const LaneStats stats =
+        plane_stats(args, (const LaneStats *)call->workspace + strip.plane * args->strips);
+    const int64_t channel = strip.plane % args->blocks * VW;
+    const int64_t lanes = args->channels - channel < VW ? args->channels - channel : VW;
+    const vf offset = load_count((const float *)call->inputs[args->b_port] + channel, lanes);
+    const vi mask = v_lane_mask((int)lanes);
+    vf factor = load_count((const float *)call->inputs[args->scale_port] + channel, lanes), mean[2];
+    for (int lane = 0; lane < VW; lane++)
+        factor[lane] *= (float)(1 / sqrt(stats.squares[lane] / (double)args->pixels + args->epsilon));
+    split_means(stats.mean, mean);
+    const float *x = (const float *)call->inputs[0] + strip.at;
+    float *y = (float *)call->outputs[0] + strip.at;
+    for (int64_t i = 0; i < strip.pixels * VW; i += VW)
+        v_store(y + i, (vf)((vi)(centre(v_load(x + i), mean) * factor + offset) & mask));
+}
+
+const LayerNormTable ISA(layer_norm) = {.run = run,
+                                        .lane_statistics = lane_statistics,
+                                        .normalise_lanes = normalise_lanes,
+                                        .stats_bytes = sizeof(LaneStats)};
