@@ -32,6 +32,7 @@ enum {
     WEIGHTS_BYTES = 256 * 1024, /* weights of a task that stay in L2 while its pixels pass */
     LEAST_TASKS = 16,
     PIECE_PIXELS = 4 * TILE_MAX_PIXELS,
+    MOST_ROW_TAPS = 64, /* of a long row that is not copied: each tap makes pieces at both of its ends */
     COPIED_PIECE_PIXELS = 32 * TILE_MAX_PIXELS, /* copies what its neighbours copy too */
 };
 
@@ -113,7 +114,7 @@ static bool skipping_padding_pays(const ConvGeometry *g, const ConvTiles *tiles,
     const WindowDim *y = &g->dims[Y], *x = &g->dims[X];
     const bool dilated = (y->kernel > 1 && y->dilation > 1) || (x->kernel > 1 && x->dilation > 1);
     if (g->dims[Z].kernel != 1 || y->stride != 1 || x->stride != 1 ||
-        !(dilated || (is_one_row(g) && needs_copy(g))))
+        !(dilated || (is_one_row(g) && needs_copy(g) && x->kernel <= MOST_ROW_TAPS)))
         return false;
     return row_cut_cycles(y, x, tiles, count) <= 1.1 * whole_cycles(g, tiles, count);
 }
