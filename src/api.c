@@ -8,7 +8,8 @@
 
 static Status finish(strider_model *model, const LoadOptions *options, Error *err) {
     Graph *graph = &model->loaded.graph;
-    TRY(pack_cache_init(&model->packs, model->allocator, err));
+    model->host = cpu_device(model->allocator);
+    TRY(pack_cache_init(&model->packs, &model->host, err));
     TRY(graph_infer(graph, options->shapes, &model->log, err));
     if (options->optimize)
         TRY(optimize_graph(graph, err));

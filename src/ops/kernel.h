@@ -38,13 +38,18 @@ typedef struct KernelCall {
  * outputs. */
 typedef struct Prepared {
     void (*run)(const KernelCall *call, int64_t task);
+    /* Instead of `run` on devices other than the host: hands all of the node's work to the device, without
+     * waiting for it.  Called by one thread. */
+    Status (*submit)(const KernelCall *call, Error *err);
     int64_t tasks; /* depends on shapes only, so that results are the same for any number of threads */
     /* A phase before: `begin` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
     void (*begin)(const KernelCall *call, int64_t task);
     int64_t begin_tasks;
     size_t scratch_bytes, workspace_bytes;
-    void *args;            /* in PrepareContext.region */
-    uint64_t packed_bytes; /* of what was packed for it, for reports */
+    void *args;                  /* in PrepareContext.region */
+    void (*discard)(void *args); /* frees what `args` hold outside that region; NULL: nothing */
+    uint64_t packed_bytes;       /* of what was packed for it, for reports */
+    const char *variant; /* what of the kernel runs, where prepare() chose it, for reports; else NULL */
 } Prepared;
 
 /* What prepare() may use. */
@@ -52,20 +57,22 @@ typedef struct PrepareContext {
     Region *region; /* lives as long as the plan */
     struct PackCache *packs;
     Error *err;
+    struct Device *device; /* that the node runs on */
 } PrepareContext;
 
-/* A constant, rearranged once and shared by all plans and sessions of a model.  `size_bytes` of memory are
- * filled by fill(context, memory) when no pack with the same tensor and `key` (which names the arrangement
- * completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending order where
- * it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says so.  The
- * memory stays valid as long as the model. `source` identifies the pack. */
+/* A constant, rearranged once and shared by all plans and sessions of a model (on a device other than the
+ * host: by all plans of a session; then `fill` writes host memory, and *packed is the device's). `size_bytes`
+ * of memory are filled by fill(context, memory) when no pack with the same tensor and `key` (which names the
+ * arrangement completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending
+ * order where it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says
+ * so.  The memory stays valid as long as the model. `source` identifies the pack. */
 Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
                      void (*fill)(void *context, void *memory), void *context,
                      const void **packed) MUST_CHECK;
 
-/* The same for large constants, filled when the plan is complete, before it first runs: by `pieces` calls of
- * fill(context, memory, piece), each once, in any order and by several threads.  `context` lives as long as
- * ctx->region.  The source's data is not read any more after (pack_consumed()). */
+/* The same for large constants of the host, filled when the plan is complete, before it first runs: by
+ * `pieces` calls of fill(context, memory, piece), each once, in any order and by several threads.  `context`
+ * lives as long as ctx->region.  The source's data is not read any more after (pack_consumed()). */
 typedef struct PackFill {
     void (*fill)(void *context, void *memory, int64_t piece);
     int64_t pieces;
@@ -73,6 +80,9 @@ typedef struct PackFill {
 } PackFill;
 Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
                            const PackFill *fill, const void **packed) MUST_CHECK;
+
+/* A constant as it is, likewise. */
+Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) MUST_CHECK;
 
 /* Tells that the bytes [data, data + size) of a constant were read for the last time while packing, so that
  * the system may drop those pages of a mapped file from memory.  Harmless for all other memory. */

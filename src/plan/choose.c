@@ -11,120 +11,6 @@ static Status no_memory(PlanBuilder *builder) {
     return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
 }
 
-static int *slot_of(PlanBuilder *builder, const Value *value, Layout layout) {
-    return layout == LAYOUT_PLAIN ? &builder->plan->plain_slots[value->index]
-                                  : &builder->blocked_slots[value->index];
-}
-
-/* --- layouts
- * --------------------------------------------------------------------------------------------------- */
-
-/* Nanoseconds to bring a tensor into another layout: read and written once, at about 8 GB/s. */
-static double reorder_cost(size_t size_bytes) {
-    return 1000 + (double)size_bytes * 0.25;
-}
-
-/* Blocks of a tensor without spatial extent lie as the plain tensor does, unless a padded block is followed
- * by another row. */
-static bool same_bytes(const Type *type, Layout block) {
-    const Shape *shape = &type->shape;
-    return shape_size(shape, 2, shape->rank) == 1 && (shape->dims[0] == 1 || shape->dims[1] % block == 0);
-}
-
-/* A plain tensor lacks the blocked one's padding, so it is no blocked one, only the reverse holds. */
-static bool is_free(const Type *type, Layout from, Layout to) {
-    Layout block = from == LAYOUT_PLAIN ? to : from;
-    return same_bytes(type, block) && (to == LAYOUT_PLAIN || type->shape.dims[1] % block == 0);
-}
-
-static Status reorder(PlanBuilder *builder, const Value *value, int from, Layout layout, int *slot) {
-    Plan *plan = builder->plan;
-    const Type *type = &plan->types[value->index];
-    Layout old = plan->slots[from].layout;
-    if (is_free(type, old, layout)) {
-        TRY(plan_add_slot(builder, SLOT_ARENA, type, layout, slot));
-        plan->slots[*slot].root = from;
-        return STRIDER_OK;
-    }
-    Step *step = NULL;
-    TRY(plan_add_slot(builder, SLOT_ARENA, type, layout, slot));
-    TRY(plan_add_step(builder, NULL, 1, 1, &step));
-    step->kernel = "reorder";
-    step->input_slots[0] = from;
-    step->output_slots[0] = *slot;
-    PrepareContext prepare = {.region = &plan->region, .packs = builder->request->packs, .err = builder->err};
-    return cpu_prepare_reorder(type, old, layout, builder->request->isa, &prepare, &step->prepared);
-}
-
-typedef struct ConstantFill {
-    const void *source;
-    const Prepared *reorder;
-    void *scratch;
-} ConstantFill;
-
-static void fill_constant(void *context, void *memory) {
-    const ConstantFill *fill = context;
-    const void *inputs[1] = {fill->source};
-    void *outputs[1] = {memory};
-    KernelCall call = {
-        .inputs = inputs, .outputs = outputs, .scratch = fill->scratch, .args = fill->reorder->args};
-    for (int64_t task = 0; task < fill->reorder->tasks; task++)
-        fill->reorder->run(&call, task);
-}
-
-static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, bool keep, Layout layout,
-                               const void **data) {
-    const Type *type = &constant->type;
-    Prepared prepared = {0};
-    size_t size_bytes;
-    char key[LAYOUT_TEXT];
-    PrepareContext prepare = {
-        .region = &builder->scratch, .packs = builder->request->packs, .err = builder->err};
-    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->request->isa, &prepare, &prepared));
-    ConstantFill fill = {.source = *data,
-                         .reorder = &prepared,
-                         .scratch = region_take(&builder->scratch, prepared.scratch_bytes)};
-    if (!fill.scratch || !layout_size(type, layout, &size_bytes))
-        return no_memory(builder);
-    if (keep)
-        return pack_constant(&prepare, constant, layout_text(type->shape.rank, layout, key), size_bytes,
-                             fill_constant, &fill, data);
-    void *memory = region_take(&builder->plan->region, size_bytes);
-    if (!memory)
-        return no_memory(builder);
-    fill_constant(&fill, memory);
-    *data = memory;
-    return STRIDER_OK;
-}
-
-/* A constant's slot points at its own memory where that will do, else at a pack; contents that were computed
- * for this plan alone are not packed, as packs outlive it. */
-static Status add_constant(PlanBuilder *builder, const Value *value, Layout layout, int *slot) {
-    const Tensor *constant = builder->plan->contents[value->index];
-    const void *data = constant->data;
-    PrepareContext prepare = {.packs = builder->request->packs, .err = builder->err};
-    if (constant->unaligned)
-        TRY(pack_aligned(&prepare, constant, &data));
-    if (layout != LAYOUT_PLAIN)
-        TRY(reorder_constant(builder, constant, constant == value->constant, layout, &data));
-    TRY(plan_add_slot(builder, SLOT_FIXED, &constant->type, layout, slot));
-    builder->plan->slots[*slot].fixed = data;
-    return STRIDER_OK;
-}
-
-Status plan_require(PlanBuilder *builder, const Value *value, Layout layout, int *slot) {
-    int *plain = &builder->plan->plain_slots[value->index], *blocked = &builder->blocked_slots[value->index];
-    int *wanted = layout == LAYOUT_PLAIN ? plain : blocked, *other = layout == LAYOUT_PLAIN ? blocked : plain;
-    if (*wanted == NO_SLOT && builder->plan->contents[value->index])
-        TRY(add_constant(builder, value, layout, wanted));
-    else if (*wanted == NO_SLOT && *other != NO_SLOT)
-        TRY(reorder(builder, value, *other, layout, wanted));
-    else if (*wanted == NO_SLOT)
-        return fail(builder->err, STRIDER_INVALID_ARGUMENT, "value \"%s\" is not there", value->name);
-    *slot = *wanted;
-    return STRIDER_OK;
-}
-
 /* --- views
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -143,10 +29,11 @@ static bool is_view(const PlanBuilder *builder, const Node *node) {
 
 static Status add_alias(PlanBuilder *builder, const Value *value, int of, size_t offset, Layout layout) {
     int slot;
-    TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[value->index], layout, &slot));
+    const Place place = {builder->plan->slots[of].place.device, layout};
+    TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[value->index], place, &slot));
     builder->plan->slots[slot].root = of;
     builder->plan->slots[slot].root_offset = offset;
-    *slot_of(builder, value, layout) = slot;
+    *plan_slot_of(builder, value, place) = slot;
     return STRIDER_OK;
 }
 
@@ -154,9 +41,17 @@ static Status add_view(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     const Value *from = node->inputs[0], *to = node->outputs[0];
     int blocked = builder->blocked_slots[from->index], plain;
+    bool on_device = false;
+    for (int device = HOST + 1; device < plan->n_devices; device++)
+        if (builder->device_slots[device][from->index] != NO_SLOT) {
+            TRY(add_alias(builder, to, builder->device_slots[device][from->index], 0, LAYOUT_PLAIN));
+            on_device = true;
+        }
+    if (on_device && plan->plain_slots[from->index] == NO_SLOT)
+        return STRIDER_OK;
     if (blocked != NO_SLOT && shape_equal(&plan->types[from->index].shape, &plan->types[to->index].shape))
-        return add_alias(builder, to, blocked, 0, plan->slots[blocked].layout);
-    TRY(plan_require(builder, from, LAYOUT_PLAIN, &plain));
+        return add_alias(builder, to, blocked, 0, plan->slots[blocked].place.layout);
+    TRY(plan_require(builder, from, host_plain, &plain));
     return add_alias(builder, to, plain, 0, LAYOUT_PLAIN);
 }
 
@@ -175,8 +70,8 @@ static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *qu
     return query->inputs && query->outputs ? STRIDER_OK : no_memory(builder);
 }
 
-/* What the kernels are asked anew each time, as accepts() writes into it. */
-static void fill_query(PlanBuilder *builder, KernelQuery *query) {
+/* What the kernels of a device are asked anew each time, as accepts() writes into it. */
+static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
     const Plan *plan = builder->plan;
     const Node *node = query->node;
     for (int i = 0; i < node->n_inputs; i++) {
@@ -190,8 +85,8 @@ static void fill_query(PlanBuilder *builder, KernelQuery *query) {
         /* Contents computed for this plan alone are not packed, as packs outlive it. */
         if (plan->contents[value->index] && value->constant)
             input->constant = value->constant;
-        if (blocked != NO_SLOT)
-            input->layout = plan->slots[blocked].layout;
+        if (device == HOST && blocked != NO_SLOT)
+            input->layout = plan->slots[blocked].place.layout;
     }
     for (int i = 0; i < node->n_outputs; i++)
         query->outputs[i] = (Operand){.type = node->outputs[i] ? plan->types[node->outputs[i]->index]
@@ -217,53 +112,67 @@ static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const Kern
     return tuning_add(tuning, &measured, builder->err);
 }
 
-/* Of the reorders that the kernel's layouts ask for. */
+/* Of the reorders that the layouts of a kernel of the host ask for. */
 static double reorders_time(PlanBuilder *builder, const KernelQuery *query) {
     double time = 0;
     for (int i = 0; i < query->n_inputs; i++) {
         const Operand *input = &query->inputs[i];
         size_t size_bytes;
         if (input->type.dtype && !input->packed && !builder->plan->contents[query->node->inputs[i]->index] &&
-            *slot_of(builder, query->node->inputs[i], input->layout) == NO_SLOT &&
+            *plan_slot_of(builder, query->node->inputs[i], (Place){HOST, input->layout}) == NO_SLOT &&
             type_size(&input->type, &size_bytes))
-            time += reorder_cost(size_bytes);
+            time += plan_reorder_cost(size_bytes);
     }
     return time;
 }
 
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
-static bool accepts(PlanBuilder *builder, const Kernel *kernel, KernelQuery *query) {
+static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
     if (strcmp(kernel->op, query->node->op->name) != 0 ||
         kernel->peak_error > builder->request->max_layer_error)
         return false;
-    fill_query(builder, query);
+    fill_query(builder, device, query);
     return kernel->accepts(query);
 }
 
-/* *best is NULL where no kernel accepts the node; else the query is left as the best one wants it. */
-static Status cheapest_kernel(PlanBuilder *builder, KernelQuery *query, const Kernel **best) {
+/* *best is NULL where no kernel of the device accepts the node; else the query is left as the best one wants
+ * it. */
+static Status cheapest_kernel(PlanBuilder *builder, int device, KernelQuery *query, const Kernel **best) {
     double best_time = INFINITY;
-    size_t count, n_accepting = 0;
-    const Kernel *const *kernels = cpu_kernels(&count);
+    size_t n_accepting = 0;
+    const size_t count = builder->plan->devices[device]->n_kernels;
+    const Kernel *const *kernels = builder->plan->devices[device]->kernels;
     *best = NULL;
     for (size_t i = 0; i < count; i++)
-        if (accepts(builder, kernels[i], query)) {
+        if (accepts(builder, device, kernels[i], query)) {
             *best = kernels[i];
             n_accepting++;
         }
     for (size_t i = 0; i < count && n_accepting > 1; i++) {
         double time;
-        if (!accepts(builder, kernels[i], query))
+        if (!accepts(builder, device, kernels[i], query))
             continue;
         TRY(kernel_time(builder, kernels[i], query, &time));
-        time += reorders_time(builder, query);
+        if (device == HOST)
+            time += reorders_time(builder, query);
         if (time < best_time) {
             best_time = time;
             *best = kernels[i];
         }
     }
-    if (*best && !accepts(builder, *best, query))
+    if (*best && !accepts(builder, device, *best, query))
         *best = NULL;
+    return STRIDER_OK;
+}
+
+/* Asks the devices in order, the host last. */
+static Status choose_kernel(PlanBuilder *builder, KernelQuery *query, int *device, const Kernel **kernel) {
+    const int n = builder->plan->n_devices;
+    *kernel = NULL;
+    for (int i = 1; i <= n && !*kernel; i++) {
+        *device = i % n;
+        TRY(cheapest_kernel(builder, *device, query, kernel));
+    }
     return STRIDER_OK;
 }
 
@@ -283,13 +192,16 @@ static bool place_part(Plan *plan, int part, int whole, size_t offset) {
     return true;
 }
 
-static Status add_outputs(PlanBuilder *builder, const KernelQuery *query) {
-    for (int i = 0; i < query->n_outputs; i++) {
-        const Value *value = query->node->outputs[i];
-        if (value)
-            TRY(plan_add_slot(builder, SLOT_ARENA, &query->outputs[i].type, query->outputs[i].layout,
-                              slot_of(builder, value, query->outputs[i].layout)));
-    }
+static int *output_slot(PlanBuilder *builder, int device, const KernelQuery *query, int port) {
+    return plan_slot_of(builder, query->node->outputs[port], (Place){device, query->outputs[port].layout});
+}
+
+static Status add_outputs(PlanBuilder *builder, int device, const KernelQuery *query) {
+    for (int i = 0; i < query->n_outputs; i++)
+        if (query->node->outputs[i])
+            TRY(plan_add_slot(builder, SLOT_ARENA, &query->outputs[i].type,
+                              (Place){device, query->outputs[i].layout},
+                              output_slot(builder, device, query, i)));
     return STRIDER_OK;
 }
 
@@ -313,9 +225,9 @@ static Status add_parts(PlanBuilder *builder, const Kernel *kernel, const Kernel
 }
 
 /* Returns through *all whether every input lies in its place already. */
-static Status place_inputs(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
+static Status place_inputs(PlanBuilder *builder, int device, const Kernel *kernel, const KernelQuery *query,
                            const int *slots, bool *all) {
-    int whole = *slot_of(builder, query->node->outputs[0], query->outputs[0].layout);
+    int whole = *output_slot(builder, device, query, 0);
     *all = true;
     for (int i = 0; i < query->n_inputs; i++) {
         size_t offset;
@@ -332,10 +244,12 @@ static Status add_workspace(PlanBuilder *builder, Step *step) {
     if (!size_bytes)
         return STRIDER_OK;
     const Type bytes = {.dtype = STRIDER_U8, .shape = shape_make(1, &size_bytes)};
-    return plan_add_slot(builder, SLOT_ARENA, &bytes, LAYOUT_PLAIN, &step->workspace_slot);
+    return plan_add_slot(builder, SLOT_ARENA, &bytes, (Place){step->device, LAYOUT_PLAIN},
+                         &step->workspace_slot);
 }
 
-static Status add_kernel_step(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query) {
+static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *kernel,
+                              const KernelQuery *query) {
     Plan *plan = builder->plan;
     const Node *node = query->node;
     int *slots = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
@@ -344,28 +258,33 @@ static Status add_kernel_step(PlanBuilder *builder, const Kernel *kernel, const 
     for (int i = 0; i < node->n_inputs; i++) {
         slots[i] = NO_SLOT;
         if (node->inputs[i] && !query->inputs[i].packed)
-            TRY(plan_require(builder, node->inputs[i], query->inputs[i].layout, &slots[i]));
+            TRY(plan_require(builder, node->inputs[i], (Place){device, query->inputs[i].layout}, &slots[i]));
     }
     if (outputs_are_parts(kernel, query))
         return add_parts(builder, kernel, query, slots[0]);
-    TRY(add_outputs(builder, query));
+    TRY(add_outputs(builder, device, query));
     if (kernel->input_part && node->outputs[0]) {
         bool all;
-        TRY(place_inputs(builder, kernel, query, slots, &all));
+        TRY(place_inputs(builder, device, kernel, query, slots, &all));
         if (all)
             return STRIDER_OK;
     }
     Step *step = NULL;
     TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
+    step->device = device;
     step->kernel = kernel->name;
     step->overwrites = kernel->overwrites;
     for (int i = 0; i < node->n_inputs; i++)
         step->input_slots[i] = slots[i];
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i])
-            step->output_slots[i] = *slot_of(builder, node->outputs[i], query->outputs[i].layout);
-    PrepareContext prepare = {.region = &plan->region, .packs = builder->request->packs, .err = builder->err};
+            step->output_slots[i] = *output_slot(builder, device, query, i);
+    PrepareContext prepare = plan_prepare_context(builder, device);
     TRY(kernel->prepare(query, &prepare, &step->prepared));
+    if (step->prepared.submit)
+        step->kind = STEP_SUBMIT;
+    if (step->prepared.variant)
+        step->kernel = step->prepared.variant;
     plan->packed_bytes += step->prepared.packed_bytes;
     return add_workspace(builder, step);
 }
@@ -380,12 +299,12 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     for (int i = 0; i < node->n_inputs; i++) {
         slots[i] = NO_SLOT;
         if (node->inputs[i])
-            TRY(plan_require(builder, node->inputs[i], LAYOUT_PLAIN, &slots[i]));
+            TRY(plan_require(builder, node->inputs[i], host_plain, &slots[i]));
     }
     Step *step = NULL;
     TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
     step->kernel = "reference";
-    step->is_reference = true;
+    step->kind = STEP_REFERENCE;
     step->prepared.tasks = 1;
     step->input_tensors = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
     step->output_tensors = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
@@ -402,7 +321,7 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
         if (node->outputs[i]) {
             const Type *type = &plan->types[node->outputs[i]->index];
             int slot;
-            TRY(plan_add_slot(builder, SLOT_ARENA, type, LAYOUT_PLAIN, &slot));
+            TRY(plan_add_slot(builder, SLOT_ARENA, type, host_plain, &slot));
             plan->plain_slots[node->outputs[i]->index] = step->output_slots[i] = slot;
             step->output_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
         }
@@ -419,7 +338,7 @@ static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs)
         region_take_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof *types);
     if (!types)
         return no_memory(builder);
-    fill_query(builder, &query);
+    fill_query(builder, HOST, &query);
     for (int i = 0; i < node->n_inputs; i++)
         types[i] = query.inputs[i].type;
     for (int i = 0; i < node->n_outputs; i++)
@@ -435,11 +354,12 @@ Status plan_add_node(PlanBuilder *builder, const Node *node) {
     KernelQuery query;
     TRY(make_query(builder, node, &query));
     const Kernel *kernel = NULL;
+    int device = HOST;
     if (!builder->request->reference)
-        TRY(cheapest_kernel(builder, &query, &kernel));
+        TRY(choose_kernel(builder, &query, &device, &kernel));
     size_t steps_before = plan->n_steps;
     if (kernel)
-        TRY(add_kernel_step(builder, kernel, &query));
+        TRY(add_kernel_step(builder, device, kernel, &query));
     else
         TRY(add_reference_step(builder, node));
     if (plan->n_steps > steps_before) {

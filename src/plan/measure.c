@@ -40,7 +40,7 @@ static Status take_operand(Measurement *m, const Operand *operand, void **memory
 }
 
 static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *query, Error *err) {
-    PrepareContext ctx = {.region = &m->region, .packs = &m->packs, .err = err};
+    PrepareContext ctx = {.region = &m->region, .packs = &m->packs, .err = err, .device = m->packs.device};
     void **inputs, **outputs;
     TRY(kernel->prepare(query, &ctx, &m->prepared));
     pack_fill_pending(&m->packs, 1);
@@ -82,8 +82,9 @@ static Status measure(Measurement *m, double *time_ns, Error *err) {
 Status measure_kernel(const Kernel *kernel, const KernelQuery *query, const Allocator *allocator,
                       double *time_ns, Error *err) {
     Measurement m = {0};
+    Device device = cpu_device(allocator);
     region_init(&m.region, allocator, 0);
-    Status status = pack_cache_init(&m.packs, allocator, err);
+    Status status = pack_cache_init(&m.packs, &device, err);
     if (!status) {
         status = set_up(&m, kernel, query, err);
         pack_fill_pending(&m.packs, 1); /* what waits after a failure */

@@ -54,8 +54,8 @@ static bool can_overwrite(const Plan *plan, const Step *step, int step_index, in
     int root_in = root_of(plan, in);
     const Slot *root = &plan->slots[root_in], *output = &plan->slots[out];
     if (root->kind != SLOT_ARENA || root->last_step != step_index || root->size_bytes != output->size_bytes ||
-        plan->slots[in].size_bytes != output->size_bytes || plan->slots[in].layout != output->layout ||
-        output->root != out)
+        plan->slots[in].size_bytes != output->size_bytes ||
+        plan->slots[in].place.layout != output->place.layout || output->root != out)
         return false;
     for (int i = 0; i < step->n_inputs; i++)
         if (i != port && step->input_slots[i] != NO_SLOT && root_of(plan, step->input_slots[i]) == root_in)
@@ -81,6 +81,8 @@ static void reuse_inputs(Plan *plan) {
 
 typedef struct Placing {
     Plan *plan;
+    int device;
+    size_t alignment;
     int *by_size;   /* roots, largest first */
     int *by_offset; /* those that are placed, in order of their offsets */
     size_t n_roots, n_placed;
@@ -97,7 +99,7 @@ static int larger_first(const void *a, const void *b, void *slots) {
 static bool place_root(Placing *placing, int index) {
     Slot *slots = placing->plan->slots, *slot = &slots[index];
     size_t offset = 0, size, end, at = 0;
-    if (!size_align(slot->size_bytes ? slot->size_bytes : 1, MEMORY_ALIGNMENT, &size))
+    if (!size_align(slot->size_bytes ? slot->size_bytes : 1, placing->alignment, &size))
         return false;
     for (size_t i = 0; i < placing->n_placed; i++) {
         const Slot *other = &slots[placing->by_offset[i]];
@@ -105,8 +107,8 @@ static bool place_root(Placing *placing, int index) {
             continue;
         if (other->arena_offset >= offset + size)
             break; /* the gap before it is large enough, and all further ones lie behind it */
-        size_t other_end = other->arena_offset +
-                           ((other->size_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1));
+        size_t other_end =
+            other->arena_offset + ((other->size_bytes + placing->alignment - 1) & ~(placing->alignment - 1));
         offset = other_end > offset ? other_end : offset;
     }
     if (!size_add(offset, size, &end))
@@ -117,9 +119,31 @@ static bool place_root(Placing *placing, int index) {
     for (size_t i = placing->n_placed++; i > at; i--)
         placing->by_offset[i] = placing->by_offset[i - 1];
     placing->by_offset[at] = index;
-    if (end > placing->plan->arena_bytes)
-        placing->plan->arena_bytes = end;
-    return size_add(placing->plan->activation_bytes, slot->size_bytes, &placing->plan->activation_bytes);
+    size_t *arena_bytes = &placing->plan->arena_bytes[placing->device];
+    size_t *activation_bytes = &placing->plan->activation_bytes[placing->device];
+    *arena_bytes = end > *arena_bytes ? end : *arena_bytes;
+    return size_add(*activation_bytes, slot->size_bytes, activation_bytes);
+}
+
+static Status place_device(PlanBuilder *builder, Placing *placing) {
+    Plan *plan = placing->plan;
+    placing->n_roots = placing->n_placed = 0;
+    for (size_t i = 0; i < plan->n_slots; i++) {
+        const Slot *slot = &plan->slots[i];
+        if (slot->kind == SLOT_ARENA && slot->root == (int)i && slot->first_step >= 0 &&
+            slot->place.device == placing->device)
+            placing->by_size[placing->n_roots++] = (int)i;
+    }
+    qsort_r(placing->by_size, placing->n_roots, sizeof *placing->by_size, larger_first, plan->slots);
+    for (size_t i = 0; i < placing->n_roots; i++)
+        if (!place_root(placing, placing->by_size[i]))
+            return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "the activations' size overflows");
+    const size_t arena_bytes = plan->arena_bytes[placing->device];
+    if (arena_bytes > builder->request->max_arena_bytes)
+        return fail(builder->err, STRIDER_LIMIT_EXCEEDED,
+                    "the activations need %zu bytes, more than the limit of %llu (max_arena_bytes)",
+                    arena_bytes, (unsigned long long)builder->request->max_arena_bytes);
+    return STRIDER_OK;
 }
 
 Status plan_place(PlanBuilder *builder) {
@@ -131,19 +155,10 @@ Status plan_place(PlanBuilder *builder) {
     placing.by_offset = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));
     if (!placing.by_size || !placing.by_offset)
         return fail_memory(builder->err, plan->n_slots * sizeof(int), "the plan");
-    for (size_t i = 0; i < plan->n_slots; i++) {
-        const Slot *slot = &plan->slots[i];
-        if (slot->kind == SLOT_ARENA && slot->root == (int)i && slot->first_step >= 0)
-            placing.by_size[placing.n_roots++] = (int)i;
+    for (placing.device = 0; placing.device < plan->n_devices; placing.device++) {
+        placing.alignment = plan->devices[placing.device]->alignment;
+        TRY(place_device(builder, &placing));
     }
-    qsort_r(placing.by_size, placing.n_roots, sizeof *placing.by_size, larger_first, plan->slots);
-    for (size_t i = 0; i < placing.n_roots; i++)
-        if (!place_root(&placing, placing.by_size[i]))
-            return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "the activations' size overflows");
-    if (plan->arena_bytes > builder->request->max_arena_bytes)
-        return fail(builder->err, STRIDER_LIMIT_EXCEEDED,
-                    "the activations need %zu bytes, more than the limit of %llu (max_arena_bytes)",
-                    plan->arena_bytes, (unsigned long long)builder->request->max_arena_bytes);
     for (size_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].prepared.scratch_bytes > plan->scratch_bytes)
             plan->scratch_bytes = plan->steps[s].prepared.scratch_bytes;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/size.h"
-#include "base/team.h"
 
 typedef struct Pack {
     struct Pack *next;
@@ -15,28 +14,12 @@ typedef struct Pack {
     void *memory;
 } Pack;
 
-/* A pack that waits to be filled. */
-typedef struct PackJob {
-    struct PackJob *next;
-    const Tensor *source;
-    PackFill fill;
-    void *memory;
-    int64_t next_piece; /* shared by the threads */
-} PackJob;
-
-/* Packs lie in large chunks, which the system may then back by large pages: fewer faults while they are
- * filled, fewer misses of the address translation in runs. */
-typedef struct PackChunk {
-    struct PackChunk *next;
-    size_t size_bytes, used_bytes; /* with this header */
-} PackChunk;
-
 enum { BUCKETS = 1024 };
 static const size_t least_chunk_bytes = 1 << 20, most_chunk_bytes = 32 << 20;
 
-Status pack_cache_init(PackCache *cache, const Allocator *allocator, Error *err) {
-    *cache = (PackCache){.allocator = allocator, .n_buckets = BUCKETS};
-    cache->buckets = memory_take_zeroed(allocator, BUCKETS, sizeof *cache->buckets);
+Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
+    *cache = (PackCache){.device = device, .n_buckets = BUCKETS};
+    cache->buckets = memory_take_zeroed(device->allocator, BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
         return fail_memory(err, BUCKETS * sizeof *cache->buckets, "packed weights");
     cache->last_job = &cache->jobs;
@@ -47,16 +30,18 @@ Status pack_cache_init(PackCache *cache, const Allocator *allocator, Error *err)
 void pack_cache_free(PackCache *cache) {
     if (!cache->buckets)
         return;
+    const Allocator *allocator = cache->device->allocator;
     for (size_t i = 0; i < cache->n_buckets; i++)
         for (Pack *pack = cache->buckets[i], *next; pack; pack = next) {
             next = pack->next;
-            memory_give(cache->allocator, pack);
+            memory_give(allocator, pack);
         }
     for (PackChunk *chunk = cache->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
-        memory_give(cache->allocator, chunk);
+        cache->device->release(cache->device, chunk->memory);
+        memory_give(allocator, chunk);
     }
-    memory_give(cache->allocator, cache->buckets);
+    memory_give(allocator, cache->buckets);
     pthread_mutex_destroy(&cache->lock);
     *cache = (PackCache){0};
 }
@@ -73,39 +58,59 @@ static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
         chunk = chunk->next;
     if (!chunk)
         return NULL;
-    char *memory = (char *)chunk + chunk->used_bytes;
+    char *memory = chunk->memory + chunk->used_bytes;
     chunk->used_bytes += size_bytes;
     return memory;
 }
 
-static void *take_memory(PackCache *cache, size_t size_bytes) {
-    size_t aligned, size;
-    if (!size_align(size_bytes, MEMORY_ALIGNMENT, &aligned) || !size_add(aligned, MEMORY_ALIGNMENT, &size))
-        return NULL;
-    void *memory = take_from_chunks(cache->chunks, aligned);
-    if (memory)
-        return memory;
+static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
+    Device *device = cache->device;
+    PackChunk *chunk = memory_take_zeroed(device->allocator, 1, sizeof *chunk);
+    if (!chunk)
+        return fail_memory(err, sizeof *chunk, "packed weights");
+    /* The host is asked for large pages when it is known how much fills them (pack_fill_pending()). */
+    Status status = STRIDER_OK;
+    if (!device->is_host)
+        status = device->reserve(device, size_bytes, (void **)&chunk->memory, err);
+    else if (!(chunk->memory = memory_take(device->allocator, size_bytes)))
+        status = fail_memory(err, size_bytes, "packed weights");
+    if (status) {
+        memory_give(device->allocator, chunk);
+        return status;
+    }
+    chunk->size_bytes = size_bytes;
+    chunk->next = cache->chunks;
+    cache->chunks = chunk;
+    return STRIDER_OK;
+}
+
+static Status take_memory(PackCache *cache, size_t size_bytes, void **memory, Error *err) {
+    size_t size;
+    if (!size_align(size_bytes ? size_bytes : 1, cache->device->alignment, &size))
+        return fail_memory(err, size_bytes, "packed weights");
+    *memory = take_from_chunks(cache->chunks, size);
+    if (*memory)
+        return STRIDER_OK;
     /* As large as all before, so that they are few, and what is left at their ends is little. */
     size_t chunk_bytes =
         cache->total_bytes < most_chunk_bytes ? (size_t)cache->total_bytes : most_chunk_bytes;
     chunk_bytes = chunk_bytes > least_chunk_bytes ? chunk_bytes : least_chunk_bytes;
-    size = size > chunk_bytes ? size : chunk_bytes;
-    PackChunk *chunk = memory_take(cache->allocator, size);
-    if (!chunk)
-        return NULL;
-    *chunk = (PackChunk){.next = cache->chunks, .size_bytes = size, .used_bytes = MEMORY_ALIGNMENT};
-    cache->chunks = chunk;
-    return take_from_chunks(chunk, aligned);
+    TRY(add_chunk(cache, size > chunk_bytes ? size : chunk_bytes, err));
+    *memory = take_from_chunks(cache->chunks, size);
+    return STRIDER_OK;
 }
 
 static Status add_pack(PackCache *cache, const Tensor *source, const char *key, size_t size_bytes,
                        Pack **added, Error *err) {
     size_t key_bytes = strlen(key) + 1;
-    Pack *pack = memory_take(cache->allocator, sizeof *pack + key_bytes);
-    void *memory = pack ? take_memory(cache, size_bytes) : NULL;
-    if (!memory) {
-        memory_give(cache->allocator, pack);
-        return fail_memory(err, size_bytes, "packed weights");
+    Pack *pack = memory_take(cache->device->allocator, sizeof *pack + key_bytes);
+    void *memory = NULL;
+    if (!pack)
+        return fail_memory(err, sizeof *pack + key_bytes, "packed weights");
+    Status status = take_memory(cache, size_bytes, &memory, err);
+    if (status) {
+        memory_give(cache->device->allocator, pack);
+        return status;
     }
     *pack = (Pack){.source = source, .key = (char *)(pack + 1), .memory = memory};
     memcpy(pack->key, key, key_bytes);
@@ -125,6 +130,28 @@ static Pack *find_pack(const PackCache *cache, const Tensor *source, const char 
     return pack;
 }
 
+/* Where the host cannot write the device's memory the pack is made beside it first. */
+static Status fill_pack(PackCache *cache, size_t size_bytes, void (*fill)(void *context, void *memory),
+                        void *context, void *memory, Error *err) {
+    Device *device = cache->device;
+    if (device->is_host) {
+        fill(context, memory);
+        return STRIDER_OK;
+    }
+    void *staging = memory_take(device->allocator, size_bytes);
+    if (!staging)
+        return fail_memory(err, size_bytes, "packed weights");
+    fill(context, staging);
+    const Status status = device->upload(device, memory, staging, size_bytes, err);
+    memory_give(device->allocator, staging);
+    return status;
+}
+
+static void forget_pack(PackCache *cache, Pack *pack) {
+    cache->buckets[bucket_of(pack->source, pack->key)] = pack->next; /* the last that was added */
+    memory_give(cache->device->allocator, pack);
+}
+
 Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
                      void (*fill)(void *context, void *memory), void *context, const void **packed) {
     PackCache *cache = ctx->packs;
@@ -134,12 +161,15 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
         status = add_pack(cache, source, key, size_bytes, &pack, ctx->err);
-        if (!status)
-            fill(context, pack->memory);
+        if (!status) {
+            status = fill_pack(cache, size_bytes, fill, context, pack->memory, ctx->err);
+            if (status)
+                forget_pack(cache, pack);
+        }
     }
-    pthread_mutex_unlock(&cache->lock);
     if (!status)
         *packed = pack->memory;
+    pthread_mutex_unlock(&cache->lock);
     return status;
 }
 
@@ -150,11 +180,11 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
     pthread_mutex_lock(&cache->lock);
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
-        PackJob *job = memory_take(cache->allocator, sizeof *job);
+        PackJob *job = memory_take(cache->device->allocator, sizeof *job);
         status = job ? add_pack(cache, source, key, size_bytes, &pack, ctx->err)
                      : fail_memory(ctx->err, sizeof *job, "packed weights");
         if (status) {
-            memory_give(cache->allocator, job);
+            memory_give(cache->device->allocator, job);
         } else {
             *job = (PackJob){.source = source, .fill = *fill, .memory = pack->memory};
             *cache->last_job = job;
@@ -167,42 +197,14 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
     return status;
 }
 
-static void fill_pieces(void *context, Team *team, int member) {
-    (void)team;
-    (void)member;
-    int64_t piece;
-    for (PackJob *job = context; job; job = job->next)
-        while ((piece = __atomic_fetch_add(&job->next_piece, 1, __ATOMIC_RELAXED)) < job->fill.pieces)
-            job->fill.fill(job->fill.context, job->memory, piece);
-}
-
-void pack_fill_pending(PackCache *cache, int threads) {
-    /* Held to the end: whoever waits here may need these packs. */
-    pthread_mutex_lock(&cache->lock);
-    PackJob *jobs = cache->jobs;
-    for (const PackChunk *chunk = cache->chunks; chunk && jobs; chunk = chunk->next)
-        memory_advise_large((void *)chunk, chunk->used_bytes);
-    if (jobs)
-        team_run(threads, fill_pieces, jobs);
-    for (PackJob *next; jobs; jobs = next) {
-        next = jobs->next;
-        /* A page that is read brings back neighbours that were given back before. */
-        pack_consumed(jobs->source, jobs->source->data, jobs->source->size_bytes);
-        memory_give(cache->allocator, jobs);
-    }
-    cache->jobs = NULL;
-    cache->last_job = &cache->jobs;
-    pthread_mutex_unlock(&cache->lock);
-}
-
 static void copy_source(void *context, void *memory) {
     const Tensor *source = context;
     memcpy(memory, source->data, source->size_bytes);
     pack_consumed(source, source->data, source->size_bytes);
 }
 
-Status pack_aligned(PrepareContext *ctx, const Tensor *source, const void **data) {
-    return pack_constant(ctx, source, "aligned", source->size_bytes, copy_source, (void *)source, data);
+Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) {
+    return pack_constant(ctx, source, "plain", source->size_bytes, copy_source, (void *)source, packed);
 }
 
 void pack_consumed(const Tensor *source, const void *data, size_t size_bytes) {

@@ -6,26 +6,40 @@
 
 #include <pthread.h>
 
-#include "ops/kernel.h"
+#include "ops/device.h"
+
+/* A pack that waits to be filled. */
+typedef struct PackJob {
+    struct PackJob *next;
+    const Tensor *source;
+    PackFill fill;
+    void *memory;
+    int64_t next_piece; /* shared by the threads */
+} PackJob;
+
+/* Packs lie in large chunks, which the system may then back by large pages: fewer faults while they are
+ * filled, fewer misses of the address translation in runs. */
+typedef struct PackChunk {
+    struct PackChunk *next;
+    char *memory; /* of the device */
+    size_t size_bytes, used_bytes;
+} PackChunk;
 
 typedef struct PackCache {
-    const Allocator *allocator;
+    Device *device; /* whose memory the packs lie in */
     pthread_mutex_t lock;
     struct Pack **buckets;
     size_t n_buckets, n_packs;
-    struct PackChunk *chunks;         /* memory of packs */
-    struct PackJob *jobs, **last_job; /* of packs that wait to be filled, in the order of asking */
+    PackChunk *chunks;         /* memory of packs */
+    PackJob *jobs, **last_job; /* of packs that wait to be filled, in the order of asking */
     uint64_t total_bytes;
 } PackCache;
 
-Status pack_cache_init(PackCache *cache, const Allocator *allocator, Error *err) MUST_CHECK;
+Status pack_cache_init(PackCache *cache, Device *device, Error *err) MUST_CHECK;
 void pack_cache_free(PackCache *cache);
 
 /* Fills what pack_constant_later() left, also what other plans of the model wait for.  Every plan in the
  * making ends with it, before its regions are freed, whether it succeeds or not. */
 void pack_fill_pending(PackCache *cache, int threads);
-
-/* An aligned copy of an unaligned constant, kept like any pack. */
-Status pack_aligned(PrepareContext *ctx, const Tensor *source, const void **data) MUST_CHECK;
 
 #endif

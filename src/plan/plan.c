@@ -22,12 +22,12 @@ int plan_root(const Plan *plan, int slot, size_t *offset_bytes) {
     return slot;
 }
 
-void *plan_address(const Plan *plan, int slot, char *arena, const strider_tensor *inputs) {
+void *plan_address(const Plan *plan, int slot, char *const *arenas, const strider_tensor *inputs) {
     size_t offset;
     const Slot *root = &plan->slots[plan_root(plan, slot, &offset)];
     switch (root->kind) {
     case SLOT_ARENA:
-        return arena + root->arena_offset + offset;
+        return arenas[root->place.device] + root->arena_offset + offset;
     case SLOT_EXTERNAL:
         return (char *)inputs[root->input].data + offset;
     case SLOT_FIXED:
@@ -36,10 +36,10 @@ void *plan_address(const Plan *plan, int slot, char *arena, const strider_tensor
     return (char *)root->fixed + offset;
 }
 
-Status plan_add_slot(PlanBuilder *builder, SlotKind kind, const Type *type, Layout layout, int *slot) {
+Status plan_add_slot(PlanBuilder *builder, SlotKind kind, const Type *type, Place place, int *slot) {
     Plan *plan = builder->plan;
     size_t size_bytes;
-    if (!layout_size(type, layout, &size_bytes)) {
+    if (!layout_size(type, place.layout, &size_bytes)) {
         char text[SHAPE_TEXT];
         return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "a tensor of shape %s is too large",
                     shape_text(&type->shape, text));
@@ -49,7 +49,7 @@ Status plan_add_slot(PlanBuilder *builder, SlotKind kind, const Type *type, Layo
     *slot = (int)plan->n_slots++;
     plan->slots[*slot] = (Slot){.kind = kind,
                                 .type = *type,
-                                .layout = layout,
+                                .place = place,
                                 .size_bytes = size_bytes,
                                 .root = *slot,
                                 .first_step = -1,
@@ -224,18 +224,17 @@ static Status require_result(PlanBuilder *builder, const Value *value, bool is_o
     int slot;
     size_t offset;
     Plan *plan = builder->plan;
-    TRY(plan_require(builder, value, LAYOUT_PLAIN, &slot));
+    TRY(plan_require(builder, value, host_plain, &slot));
     const Slot *root = &plan->slots[plan_root(plan, slot, &offset)];
     if (is_output && root->kind != SLOT_ARENA) {
         int copy;
         Step *step = NULL;
-        TRY(plan_add_slot(builder, SLOT_ARENA, &plan->types[value->index], LAYOUT_PLAIN, &copy));
+        TRY(plan_add_slot(builder, SLOT_ARENA, &plan->types[value->index], host_plain, &copy));
         TRY(plan_add_step(builder, NULL, 1, 1, &step));
         step->kernel = "copy";
         step->input_slots[0] = slot;
         step->output_slots[0] = copy;
-        PrepareContext prepare = {
-            .region = &plan->region, .packs = builder->request->packs, .err = builder->err};
+        PrepareContext prepare = plan_prepare_context(builder, HOST);
         TRY(cpu_prepare_copy(plan->slots[copy].size_bytes, &prepare, &step->prepared));
         plan->plain_slots[value->index] = copy;
     }
@@ -245,6 +244,7 @@ static Status require_result(PlanBuilder *builder, const Value *value, bool is_o
 static Status require_results(PlanBuilder *builder) {
     const Plan *plan = builder->plan;
     const Graph *graph = plan->graph;
+    builder->at_end = true;
     for (size_t i = plan->end_node; i < graph->n_nodes; i++)
         for (int port = 0; port < graph->nodes[i]->n_inputs; port++) {
             const Value *value = graph->nodes[i]->inputs[port];
@@ -264,6 +264,8 @@ static Status take_given(PlanBuilder *builder) {
         const Value *value = graph->values[i];
         const Given *given = &builder->request->given[i];
         plan->plain_slots[i] = builder->blocked_slots[i] = NO_SLOT;
+        for (int device = HOST + 1; device < plan->n_devices; device++)
+            builder->device_slots[device][i] = NO_SLOT;
         if (value->constant) {
             plan->types[i] = value->constant->type;
             plan->contents[i] = value->constant;
@@ -275,7 +277,7 @@ static Status take_given(PlanBuilder *builder) {
             if (given->contents && !given->data)
                 continue;
             SlotKind kind = given->data ? SLOT_FIXED : SLOT_EXTERNAL;
-            TRY(plan_add_slot(builder, kind, &given->type, LAYOUT_PLAIN, &plan->plain_slots[i]));
+            TRY(plan_add_slot(builder, kind, &given->type, host_plain, &plan->plain_slots[i]));
             plan->slots[plan->plain_slots[i]].fixed = given->data;
         } else {
             plan->types[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
@@ -298,6 +300,11 @@ static Status fill_plan(PlanBuilder *builder) {
     builder->blocked_slots = region_take_array(&builder->scratch, n, sizeof *builder->blocked_slots);
     if (!plan->types || !plan->plain_slots || !plan->contents || !builder->blocked_slots)
         return fail_memory(builder->err, n * sizeof *plan->types, "the plan");
+    for (int i = HOST + 1; i < plan->n_devices; i++) {
+        builder->device_slots[i] = region_take_array(&builder->scratch, n, sizeof(int));
+        if (!builder->device_slots[i])
+            return fail_memory(builder->err, n * sizeof(int), "the plan");
+    }
     TRY(take_given(builder));
     TRY(plan_nodes(builder));
     TRY(require_results(builder));
@@ -307,7 +314,13 @@ static Status fill_plan(PlanBuilder *builder) {
 /* Below some 20 microseconds of work, by rough figures of products and bytes in a nanosecond, starting
  * threads and meeting after each step takes longer than they save. */
 static bool is_small(const Plan *plan) {
-    return (double)plan->macs / 56 + (double)plan->activation_bytes / 8 < 20000;
+    uint64_t macs = 0, tasks = 0;
+    for (size_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].kind == STEP_TASKS) {
+            macs += plan->steps[i].macs;
+            tasks++;
+        }
+    return !tasks || (double)macs / 56 + (double)plan->activation_bytes[HOST] / 8 < 20000;
 }
 
 Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
@@ -317,10 +330,13 @@ Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
         return fail_memory(err, sizeof *made, "the plan");
     region_init(&made->region, request->allocator, 0);
     made->graph = request->graph;
+    made->n_devices = request->n_devices;
+    for (int i = 0; i < request->n_devices; i++)
+        made->devices[i] = request->devices[i].device;
     PlanBuilder builder = {.request = request, .plan = made, .err = err};
     region_init(&builder.scratch, request->allocator, 0);
     Status status = fill_plan(&builder);
-    pack_fill_pending(request->packs, request->threads);
+    pack_fill_pending(request->devices[HOST].packs, request->threads);
     region_free(&builder.scratch);
     if (status) {
         plan_free(made);
@@ -335,6 +351,9 @@ void plan_free(Plan *plan) {
     if (!plan)
         return;
     const Allocator *allocator = plan->region.allocator;
+    for (size_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].prepared.discard)
+            plan->steps[i].prepared.discard(plan->steps[i].prepared.args);
     tensor_list_free(&plan->tensors);
     region_free(&plan->region);
     memory_give(allocator, plan);

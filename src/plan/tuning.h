@@ -26,8 +26,8 @@ bool tuning_find(strider_tuning *tuning, const char *isa, const char *kernel, co
 /* Adds one; the texts are copied. */
 Status tuning_add(strider_tuning *tuning, const KernelTime *time, Error *err) MUST_CHECK;
 
-/* Nanoseconds of a kernel that has accepted the query: the fastest of several runs on one thread, each with
- * the caches full of other things, as they are in a network. */
+/* Nanoseconds of a kernel of the host that has accepted the query: the fastest of several runs on one thread,
+ * each with the caches full of other things, as they are in a network. */
 Status measure_kernel(const Kernel *kernel, const KernelQuery *query, const Allocator *allocator,
                       double *time_ns, Error *err) MUST_CHECK;
 

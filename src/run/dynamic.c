@@ -5,7 +5,6 @@
 
 #include "graph/evaluate.h"
 #include "graph/op.h"
-#include "run/executor.h"
 
 /* Integer tensors up to this size may be shapes, so their contents take part in planning. */
 enum { MOST_SHAPE_BYTES = 64 * 1024 };
@@ -13,7 +12,7 @@ enum { MOST_SHAPE_BYTES = 64 * 1024 };
 void dynamic_reset(strider_session *session) {
     for (size_t i = 0; i < session->n_segments; i++) {
         plan_free(session->segments[i].plan);
-        memory_give(session->allocator, session->segments[i].arena);
+        session_release_arenas(session, session->segments[i].arenas);
     }
     tensor_list_free(&session->tensors);
     region_free(&session->run_region);
@@ -35,7 +34,7 @@ static Status give_value(strider_session *session, Given *given, const Type *typ
 }
 
 /* What a plan that has run leaves for the nodes behind it. */
-static Status collect_given(strider_session *session, const Plan *plan, char *arena, Given *given,
+static Status collect_given(strider_session *session, const Plan *plan, char *const *arenas, Given *given,
                             Error *err) {
     const Graph *graph = plan->graph;
     for (size_t n = plan->end_node; n < graph->n_nodes; n++)
@@ -45,7 +44,7 @@ static Status collect_given(strider_session *session, const Plan *plan, char *ar
                 continue;
             if (plan->plain_slots[value->index] != NO_SLOT)
                 TRY(give_value(session, &given[value->index], &plan->types[value->index],
-                               plan_address(plan, plan->plain_slots[value->index], arena, session->inputs),
+                               plan_address(plan, plan->plain_slots[value->index], arenas, session->inputs),
                                err));
             else if (plan->contents[value->index])
                 given[value->index] = (Given){.present = true,
@@ -76,7 +75,7 @@ static Status evaluate_border(strider_session *session, const Node *node, Given 
             if (views[i].unaligned) {
                 const void *data;
                 PrepareContext prepare = {.packs = (PackCache *)&session->model->packs, .err = err};
-                TRY(pack_aligned(&prepare, value->constant, &data));
+                TRY(pack_plain(&prepare, value->constant, &data));
                 views[i] = tensor_view(views[i].type.dtype, &views[i].type.shape, (void *)data);
             }
         } else {
@@ -106,39 +105,32 @@ static Status run_segment(strider_session *session, Plan *plan, Error *err) {
         return fail_memory(err, sizeof *session->segments, "a run");
     }
     Segment *segment = &session->segments[session->n_segments++];
-    *segment = (Segment){.plan = plan, .arena = memory_take_large(session->allocator, plan->arena_bytes)};
-    if (!segment->arena)
-        return fail_memory(err, plan->arena_bytes, "the activations");
+    *segment = (Segment){.plan = plan};
+    size_t have[MOST_DEVICES] = {0};
+    TRY(session_reserve_arenas(session, plan, segment->arenas, have, err));
     TRY(session_reserve_scratch(session, plan, err));
-    Execution execution = {.plan = plan,
-                           .arena = segment->arena,
-                           .scratch = session->scratch,
-                           .scratch_stride = session->scratch_stride,
-                           .inputs = session->inputs,
-                           .threads = session->options.threads,
-                           .profile = session->profiling,
-                           .allocator = session->allocator};
+    const Execution execution = session_execution(session, plan, segment->arenas);
     return execute(&execution, err);
 }
 
 Status dynamic_run(strider_session *session, Error *err) {
     const Graph *graph = session->current->graph;
     const Plan *last = session->current;
-    char *arena = session->arena;
+    char *const *arenas = session->arenas;
     if (last->end_node == graph->n_nodes)
         return STRIDER_OK;
     Given *given = region_take_array(&session->run_region, graph->n_values, sizeof *given);
     if (!given)
         return fail_memory(err, graph->n_values * sizeof *given, "a run");
     for (size_t next = last->end_node; next < graph->n_nodes || last->end_node < graph->n_nodes;) {
-        TRY(collect_given(session, last, arena, given, err));
+        TRY(collect_given(session, last, arenas, given, err));
         PlanRequest request = session_plan_request(session, given, next);
         Plan *plan;
         TRY(plan_make(&request, &plan, err));
         bool stuck = plan->end_node == next && next < graph->n_nodes;
         TRY(run_segment(session, plan, err));
         last = plan;
-        arena = session->segments[session->n_segments - 1].arena;
+        arenas = session->segments[session->n_segments - 1].arenas;
         next = plan->end_node;
         if (stuck) {
             TRY(evaluate_border(session, graph->nodes[next], given, err));

@@ -49,13 +49,40 @@ static Status run_reference(const Execution *execution, const Step *step, Error 
     return status;
 }
 
+static KernelCall call_of(const Step *step) {
+    return (KernelCall){.inputs = step->inputs,
+                        .outputs = step->outputs,
+                        .args = step->prepared.args,
+                        .workspace = step->workspace};
+}
+
+/* What one thread does alone. */
+static Status run_alone(const Execution *execution, const Step *step, Error *err) {
+    Device *device = execution->plan->devices[step->device];
+    const KernelCall call = call_of(step);
+    switch (step->kind) {
+    case STEP_TASKS:
+        break;
+    case STEP_REFERENCE:
+        return run_reference(execution, step, err);
+    case STEP_SUBMIT:
+        TRY(step->prepared.submit(&call, err));
+        break;
+    case STEP_UPLOAD:
+        TRY(device->upload(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
+        break;
+    case STEP_DOWNLOAD:
+        TRY(device->download(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
+        break;
+    }
+    /* While profiling, each step's time is its own. */
+    return step->waits || execution->profile ? device->synchronize(device, err) : STRIDER_OK;
+}
+
 static void run_tasks(const Execution *execution, Step *step, Team *team, int member) {
     const Prepared *prepared = &step->prepared;
-    const KernelCall call = {.inputs = step->inputs,
-                             .outputs = step->outputs,
-                             .args = prepared->args,
-                             .workspace = step->workspace,
-                             .scratch = execution->scratch + (size_t)member * execution->scratch_stride};
+    KernelCall call = call_of(step);
+    call.scratch = execution->scratch + (size_t)member * execution->scratch_stride;
     int64_t task;
     if (prepared->begin) {
         while ((task = __atomic_fetch_add(&step->next_begin, 1, __ATOMIC_RELAXED)) < prepared->begin_tasks)
@@ -73,10 +100,10 @@ static void run_steps(void *context, Team *team, int member) {
     uint64_t before = execution->profile && member == 0 ? clock_ns() : 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
-        if (!step->is_reference)
+        if (step->kind == STEP_TASKS)
             run_tasks(execution, step, team, member);
         else if (member == 0)
-            running->status = run_reference(execution, step, running->err);
+            running->status = run_alone(execution, step, running->err);
         team_barrier(team);
         if (running->status)
             return;
@@ -98,15 +125,16 @@ static void bind_steps(const Execution *execution) {
             step->inputs[i] =
                 step->input_slots[i] == NO_SLOT
                     ? NULL
-                    : plan_address(plan, step->input_slots[i], execution->arena, execution->inputs);
+                    : plan_address(plan, step->input_slots[i], execution->arenas, execution->inputs);
         for (int i = 0; i < step->n_outputs; i++)
             step->outputs[i] =
                 step->output_slots[i] == NO_SLOT
                     ? NULL
-                    : plan_address(plan, step->output_slots[i], execution->arena, execution->inputs);
-        step->workspace = step->workspace_slot == NO_SLOT
-                              ? NULL
-                              : plan_address(plan, step->workspace_slot, execution->arena, execution->inputs);
+                    : plan_address(plan, step->output_slots[i], execution->arenas, execution->inputs);
+        step->workspace =
+            step->workspace_slot == NO_SLOT
+                ? NULL
+                : plan_address(plan, step->workspace_slot, execution->arenas, execution->inputs);
         step->next_begin = step->next_task = 0;
     }
 }
@@ -115,5 +143,11 @@ Status execute(const Execution *execution, Error *err) {
     Running running = {.execution = execution, .err = err};
     bind_steps(execution);
     team_run(execution->plan->is_small ? 1 : execution->threads, run_steps, &running);
+    /* Also after a failure: what was begun may still read and write memory.  The first error is the one. */
+    for (int i = HOST + 1; i < execution->plan->n_devices; i++) {
+        Device *device = execution->plan->devices[i];
+        Status status = device->synchronize(device, running.status ? NULL : err);
+        running.status = running.status ? running.status : status;
+    }
     return running.status;
 }

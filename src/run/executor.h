@@ -7,7 +7,7 @@
 
 typedef struct Execution {
     Plan *plan;
-    char *arena;                  /* plan->arena_bytes */
+    char *const *arenas;          /* on each device of the plan, plan->arena_bytes */
     char *scratch;                /* threads * scratch_stride bytes */
     size_t scratch_stride;        /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
     const strider_tensor *inputs; /* of the graph, in its order */
@@ -16,7 +16,8 @@ typedef struct Execution {
     const Allocator *allocator; /* for reference kernels that need memory */
 } Execution;
 
-/* Runs all steps in order.  Fails only where a reference kernel does (an index out of range, no memory). */
+/* Runs all steps in order, and waits for all devices.  Fails only where a reference kernel does (an index out
+ * of range, no memory), or a device other than the host. */
 Status execute(const Execution *execution, Error *err) MUST_CHECK;
 
 #endif

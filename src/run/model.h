@@ -9,7 +9,8 @@
 struct strider_model {
     const Allocator *allocator;
     LoadedModel loaded; /* its graph is optimised and has inferred types */
-    PackCache packs;    /* shared by all sessions; locks itself */
+    Device host;
+    PackCache packs; /* in the host's memory; shared by all sessions; locks itself */
     strider_shape_policy shapes;
     Log log;
 };

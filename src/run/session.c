@@ -6,7 +6,6 @@
 
 #include "graph/op.h"
 #include "run/dynamic.h"
-#include "run/executor.h"
 
 strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
@@ -30,6 +29,8 @@ strider_status strider_session_create(const strider_model *model, const strider_
     made->options = used;
     made->allocator = allocator;
     made->isa = isa_chosen();
+    made->devices[HOST] = (PlanDevice){(Device *)&model->host, (PackCache *)&model->packs};
+    made->n_devices = 1;
     if (!used.threads)
         made->options.threads = cpu_count();
     region_init(&made->run_region, allocator, 0);
@@ -61,7 +62,7 @@ void strider_session_free(strider_session *session) {
         drop_plan(session, &session->plans[i]);
     memory_give(allocator, session->plans);
     memory_give(allocator, session->inputs);
-    memory_give(allocator, session->arena);
+    session_release_arenas(session, session->arenas);
     memory_give(allocator, session->scratch);
     memory_give(allocator, session);
 }
@@ -120,7 +121,7 @@ static Status bind_inputs(strider_session *session, const strider_tensor *inputs
         const void *data = value->data;
         if (value->unaligned) {
             PrepareContext prepare = {.packs = (PackCache *)&model->packs, .err = err};
-            TRY(pack_aligned(&prepare, value, &data));
+            TRY(pack_plain(&prepare, value, &data));
         }
         session->inputs[i] = (strider_tensor){
             .dtype = value->type.dtype, .rank = value->type.shape.rank, .data = (void *)data};
@@ -147,19 +148,21 @@ static bool same_types(const strider_session *session, const CachedPlan *cached)
 
 PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node) {
     const strider_model *model = session->model;
-    return (PlanRequest){.graph = &model->loaded.graph,
-                         .given = given,
-                         .first_node = first_node,
-                         .reference = session->options.reference,
-                         .isa = session->isa,
-                         .threads = session->options.threads,
-                         .max_layer_error = session->options.max_layer_error,
-                         .max_arena_bytes = session->options.max_arena_bytes,
-                         .tuning = session->options.tuning,
-                         .allocator = session->allocator,
-                         .packs = (PackCache *)&model->packs,
-                         .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
-                         .log = &model->log};
+    PlanRequest request = {.graph = &model->loaded.graph,
+                           .given = given,
+                           .first_node = first_node,
+                           .reference = session->options.reference,
+                           .isa = session->isa,
+                           .threads = session->options.threads,
+                           .max_layer_error = session->options.max_layer_error,
+                           .max_arena_bytes = session->options.max_arena_bytes,
+                           .tuning = session->options.tuning,
+                           .allocator = session->allocator,
+                           .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
+                           .log = &model->log,
+                           .n_devices = session->n_devices};
+    memcpy(request.devices, session->devices, sizeof request.devices);
+    return request;
 }
 
 static Status make_first_plan(strider_session *session, Plan **plan, Error *err) {
@@ -175,28 +178,54 @@ static Status make_first_plan(strider_session *session, Plan **plan, Error *err)
     return status;
 }
 
-static Status reserve(const Allocator *allocator, char **memory, size_t *have, size_t want, const char *what,
-                      Error *err) {
-    if (*memory && *have >= want)
-        return STRIDER_OK;
-    char *larger = memory_take_large(allocator, want);
-    if (!larger)
-        return fail_memory(err, want, what);
-    memory_give(allocator, *memory);
-    *memory = larger;
-    *have = want;
+Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
+                              size_t have[MOST_DEVICES], Error *err) {
+    for (int i = 0; i < session->n_devices; i++) {
+        Device *device = session->devices[i].device;
+        void *larger;
+        if (arenas[i] && have[i] >= plan->arena_bytes[i])
+            continue;
+        /* Others' memory is scarce: the old arena goes first. */
+        if (!device->is_host) {
+            device->release(device, arenas[i]);
+            arenas[i] = NULL;
+        }
+        TRY(device->reserve(device, plan->arena_bytes[i], &larger, err));
+        device->release(device, arenas[i]);
+        arenas[i] = larger;
+        have[i] = plan->arena_bytes[i];
+    }
     return STRIDER_OK;
+}
+
+void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]) {
+    for (int i = 0; i < session->n_devices; i++)
+        session->devices[i].device->release(session->devices[i].device, arenas[i]);
 }
 
 Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
     size_t stride = (plan->scratch_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
-    size_t have = session->scratch_stride * (size_t)session->options.threads;
+    size_t want = stride * (size_t)session->options.threads;
     if (session->scratch && session->scratch_stride >= stride)
         return STRIDER_OK;
-    TRY(reserve(session->allocator, &session->scratch, &have, stride * (size_t)session->options.threads,
-                "the kernels' scratch memory", err));
+    char *larger = memory_take_large(session->allocator, want);
+    if (!larger)
+        return fail_memory(err, want, "the kernels' scratch memory");
+    memory_give(session->allocator, session->scratch);
+    session->scratch = larger;
     session->scratch_stride = stride;
     return STRIDER_OK;
+}
+
+Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas) {
+    return (Execution){.plan = plan,
+                       .arenas = arenas,
+                       .scratch = session->scratch,
+                       .scratch_stride = session->scratch_stride,
+                       .inputs = session->inputs,
+                       .threads = session->options.threads,
+                       .profile = session->profiling,
+                       .allocator = session->allocator};
 }
 
 static Status store_plan(strider_session *session, Plan *plan, Error *err) {
@@ -241,8 +270,7 @@ strider_status strider_session_prepare(strider_session *session, const strider_t
     dynamic_reset(session);
     TRY(bind_inputs(session, inputs, input_count, error));
     TRY(find_plan(session, error));
-    TRY(reserve(session->allocator, &session->arena, &session->arena_bytes, session->current->arena_bytes,
-                "the activations", error));
+    TRY(session_reserve_arenas(session, session->current, session->arenas, session->arena_bytes, error));
     return session_reserve_scratch(session, session->current, error);
 }
 
@@ -262,13 +290,13 @@ static Status check_output(const Value *value, const Type *type, const strider_t
 static Status give_output(const strider_session *session, const Value *value, strider_tensor *output,
                           Error *err) {
     const Plan *plan = session->current;
-    const char *arena = session->arena;
+    char *const *arenas = session->arenas;
     for (size_t i = 0; i < session->n_segments && plan->plain_slots[value->index] == NO_SLOT; i++) {
         plan = session->segments[i].plan;
-        arena = session->segments[i].arena;
+        arenas = session->segments[i].arenas;
     }
     const Type *type = &plan->types[value->index];
-    const void *data = plan_address(plan, plan->plain_slots[value->index], (char *)arena, session->inputs);
+    const void *data = plan_address(plan, plan->plain_slots[value->index], arenas, session->inputs);
     size_t size_bytes = (size_t)shape_elements(&type->shape) * dtype_size(type->dtype);
     void *wanted = output->data;
     if (wanted) {
@@ -291,14 +319,7 @@ strider_status strider_session_run(strider_session *session, const strider_tenso
         if (inputs[i].dtype && !inputs[i].data && strider_tensor_elements(&inputs[i]) != 0)
             return fail(error, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", graph->inputs[i]->name);
     TRY(strider_session_prepare(session, inputs, input_count, error));
-    Execution execution = {.plan = session->current,
-                           .arena = session->arena,
-                           .scratch = session->scratch,
-                           .scratch_stride = session->scratch_stride,
-                           .inputs = session->inputs,
-                           .threads = session->options.threads,
-                           .profile = session->profiling,
-                           .allocator = session->allocator};
+    const Execution execution = session_execution(session, session->current, session->arenas);
     TRY(execute(&execution, error));
     TRY(dynamic_run(session, error));
     for (size_t i = 0; i < graph->n_outputs; i++)
@@ -315,8 +336,8 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
         return STRIDER_INVALID_ARGUMENT;
     *info = (strider_plan_info){.step_count = plan->n_steps,
                                 .macs = plan->macs,
-                                .arena_bytes = plan->arena_bytes,
-                                .activation_bytes = plan->activation_bytes,
+                                .arena_bytes = plan->arena_bytes[HOST],
+                                .activation_bytes = plan->activation_bytes[HOST],
                                 .packed_bytes = plan->packed_bytes,
                                 .scratch_bytes = session->scratch_stride * (size_t)session->options.threads,
                                 .threads = session->options.threads,
@@ -348,7 +369,7 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
         info->output.rank = slot->type.shape.rank;
         memcpy(info->output.dims, slot->type.shape.dims, sizeof info->output.dims);
         info->output_bytes = slot->size_bytes;
-        layout_text(slot->type.shape.rank, slot->layout, info->layout);
+        layout_text(slot->type.shape.rank, slot->place.layout, info->layout);
         if (root->kind == SLOT_ARENA)
             info->arena_offset = root->arena_offset + offset;
         break;

@@ -4,6 +4,7 @@
 #define RUN_SESSION_H
 
 #include "plan/plan.h"
+#include "run/executor.h"
 #include "run/model.h"
 #include "strider/session.h"
 
@@ -17,7 +18,7 @@ typedef struct CachedPlan {
 /* What runs behind a node whose output shape depends on data: planned anew in each run. */
 typedef struct Segment {
     Plan *plan;
-    char *arena;
+    char *arenas[MOST_DEVICES];
 } Segment;
 
 struct strider_session {
@@ -25,12 +26,14 @@ struct strider_session {
     strider_session_options options;
     const Allocator *allocator;
     Isa isa;
+    PlanDevice devices[MOST_DEVICES]; /* the host's are the model's, the others the session's own */
+    int n_devices;
     CachedPlan *plans;
     size_t n_plans;
     uint64_t preparations;
     Plan *current; /* among `plans`; NULL before the first preparation */
-    char *arena, *scratch;
-    size_t arena_bytes, scratch_stride;
+    char *arenas[MOST_DEVICES], *scratch;
+    size_t arena_bytes[MOST_DEVICES], scratch_stride;
     strider_tensor *inputs; /* of the current run, with defaults filled in */
     Region run_region;      /* what lives until the next run */
     Segment *segments;      /* behind the current plan */
@@ -41,6 +44,11 @@ struct strider_session {
 
 /* For run/dynamic.c. */
 PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node);
+/* Arenas on all devices for a plan, at least as large as it needs; `have` are the sizes of those there. */
+Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
+                              size_t have[MOST_DEVICES], Error *err) MUST_CHECK;
+void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]);
+Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas);
 Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) MUST_CHECK;
 
 #endif

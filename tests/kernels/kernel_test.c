@@ -193,6 +193,7 @@ typedef struct Bench {
     KernelQuery query;
     Operand inputs[PORTS], outputs[PORTS];
     Region region;
+    Device device;
     PackCache packs;
     Prepared prepared;
     Guarded input_memory[PORTS], output_memory[PORTS], scratch, workspace;
@@ -387,8 +388,9 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     if (!(cost > 0 && isfinite(cost)))
         fail_msg("%s: cost %g", bench->what, cost);
     region_init(&bench->region, allocator_default(), 0);
-    OK(pack_cache_init(&bench->packs, allocator_default(), &fixture->error));
-    PrepareContext prepare = {&bench->region, &bench->packs, &fixture->error};
+    bench->device = cpu_device(allocator_default());
+    OK(pack_cache_init(&bench->packs, &bench->device, &fixture->error));
+    PrepareContext prepare = {&bench->region, &bench->packs, &fixture->error, &bench->device};
     OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
     pack_fill_pending(&bench->packs, 1);
     return true;

@@ -13,6 +13,7 @@ list(APPEND sources
     ops/cpu/conv_winograd_rows.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
+    ops/cpu/device.c
     ops/cpu/depth_space.c
     ops/cpu/elementwise.c
     ops/cpu/gemm.c

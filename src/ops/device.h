@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices: where steps run, and where the memory that they work on lies.  The CPU is one like any other: its
+ * memory is the host's.  A device belongs to one session, so one thread at a time uses it; the host's, which
+ * keeps no state, may be shared. */
+#ifndef OPS_DEVICE_H
+#define OPS_DEVICE_H
+
+#include "ops/kernel.h"
+
+enum { DEVICE_NAME = 32 };
+
+typedef struct Device Device;
+
+struct Device {
+    char name[DEVICE_NAME]; /* "cpu", "cuda:0" */
+    bool is_host;     /* its memory is the host's: the host reads and writes it, nothing is copied there */
+    size_t alignment; /* of all that reserve() returns, and of each slot in an arena; a power of two */
+    const Kernel *const *kernels;
+    size_t n_kernels;
+    const Allocator *allocator; /* of host memory */
+
+    /* Memory of the device, contents undefined.  Fails with OUT_OF_MEMORY and what is free. */
+    Status (*reserve)(Device *device, size_t size_bytes, void **memory, Error *err);
+    void (*release)(Device *device, void *memory); /* NULL is allowed */
+    /* Copies between the host's memory and the device's, in order with its steps.  What an upload reads may
+     * change as soon as it returns; what a download writes is there when synchronize() has returned. */
+    Status (*upload)(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
+    Status (*download)(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
+    /* Waits for all that was begun, and reports what failed of it. */
+    Status (*synchronize)(Device *device, Error *err);
+    void (*close)(Device *device);
+};
+
+/* The CPU with the fast kernels; `allocator` must outlive it. */
+Device cpu_device(const Allocator *allocator);
+
+#endif
