@@ -36,13 +36,14 @@ static size_t count_operators(const strider_model *model, OpCount *counts) {
 /* --- plan
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Prepares a session for the inputs' shapes; where they are open, `why` says which. */
-static bool make_plan(const strider_model *model, const Options *options, strider_session **session,
-                      char *why, size_t size) {
+/* Prepares a session for the inputs' shapes; where they are open, `why` says which.  Fails only where a
+ * device does. */
+static strider_status make_plan(const strider_model *model, const Options *options, strider_session **session,
+                                char *why, size_t size, strider_error *error) {
     size_t count = strider_model_input_count(model);
     strider_tensor *inputs = calloc(count + 1, sizeof *inputs);
     bool known = inputs != NULL;
-    strider_error error;
+    strider_status status = STRIDER_OK;
     for (size_t i = 0; known && i < count; i++) {
         strider_value_info info;
         int open = 0;
@@ -56,17 +57,24 @@ static bool make_plan(const strider_model *model, const Options *options, stride
                      info.name, info.rank > open && info.dim_names[open] ? info.dim_names[open] : "NAME",
                      info.name);
     }
-    if (known && (make_session(model, options, options->threads[0], session, &error) ||
-                  strider_session_prepare(*session, inputs, count, &error))) {
-        known = false;
-        snprintf(why, size, "%s", error.message);
-    }
+    if (known)
+        status = make_session(model, options, options->threads[0], session, error);
+    if (known && !status)
+        status = strider_session_prepare(*session, inputs, count, error);
+    if (status)
+        snprintf(why, size, "%s", error->message);
     free(inputs);
-    return known;
+    return status == STRIDER_DEVICE_FAILED ? status : STRIDER_OK;
 }
 
 static void print_megabytes(const char *what, uint64_t bytes) {
     printf("%-22s %.2f MB\n", what, (double)bytes / 1e6);
+}
+
+/* Besides the CPU. */
+static bool runs_on_device(const strider_session *session) {
+    strider_plan_info plan;
+    return strider_session_get_plan(session, &plan) == STRIDER_OK && strcmp(plan.device, "cpu") != 0;
 }
 
 static void print_plan(const strider_session *session) {
@@ -79,15 +87,24 @@ static void print_plan(const strider_session *session) {
     print_megabytes("  without sharing", plan.activation_bytes);
     print_megabytes("packed weights", plan.packed_bytes);
     print_megabytes("scratch", plan.scratch_bytes);
+    if (!runs_on_device(session))
+        return;
+    printf("%-22s %s\n", "device", plan.device);
+    print_megabytes("  activations", plan.device_arena_bytes);
+    print_megabytes("  weights", plan.device_weight_bytes);
 }
 
 static void print_steps(const strider_session *session) {
     strider_step_info step;
     char text[DIMS_TEXT];
-    printf("\n%4s  %-28s %-18s %-18s %-9s %-18s %12s %12s\n", "step", "name", "operator", "kernel", "layout",
-           "shape", "offset", "bytes");
+    const bool with_device = runs_on_device(session);
+    printf("\n%4s  %s%-28s %-18s %-18s %-9s %-18s %12s %12s\n", "step", with_device ? "device    " : "",
+           "name", "operator", "kernel", "layout", "shape", "offset", "bytes");
     for (size_t i = 0; strider_session_get_step(session, i, &step) == STRIDER_OK; i++) {
-        printf("%4zu  %-28.28s %-18s %-18s %-9s %-18s ", i, step.name, step.op_type, step.kernel, step.layout,
+        printf("%4zu  ", i);
+        if (with_device)
+            printf("%-9s ", step.device);
+        printf("%-28.28s %-18s %-18s %-9s %-18s ", step.name, step.op_type, step.kernel, step.layout,
                dims_text(step.output.rank, step.output.dims, text));
         if (step.arena_offset == UINT64_MAX)
             printf("%12s", "-");
@@ -213,6 +230,7 @@ static json_t *json_steps(const strider_session *session) {
         json_object_set_new(step, "name", json_string(info.name));
         json_object_set_new(step, "op_type", json_string(info.op_type));
         json_object_set_new(step, "kernel", json_string(info.kernel));
+        json_object_set_new(step, "device", json_string(info.device));
         json_object_set_new(step, "layout", json_string(info.layout));
         json_object_set_new(step, "tasks", json_integer(info.tasks));
         json_object_set_new(step, "macs", json_integer((json_int_t)info.macs));
@@ -249,6 +267,9 @@ static void print_json(const strider_model *model, const Options *options, const
         json_object_set_new(all, "packed_bytes", json_integer((json_int_t)plan.packed_bytes));
         json_object_set_new(all, "scratch_bytes", json_integer((json_int_t)plan.scratch_bytes));
         json_object_set_new(all, "isa", json_string(plan.isa));
+        json_object_set_new(all, "device", json_string(plan.device));
+        json_object_set_new(all, "device_arena_bytes", json_integer((json_int_t)plan.device_arena_bytes));
+        json_object_set_new(all, "device_weight_bytes", json_integer((json_int_t)plan.device_weight_bytes));
         if (options->show_memory)
             json_object_set_new(all, "steps", json_steps(session));
     }
@@ -259,21 +280,55 @@ static void print_json(const strider_model *model, const Options *options, const
     json_decref(all);
 }
 
+/* --- devices
+ * ------------------------------------------------------------------------------------------------------ */
+
+static int print_devices(const Options *options) {
+    strider_device_info device;
+    json_t *all = json_array();
+    for (size_t i = 0; strider_device_get(i, &device) == STRIDER_OK; i++) {
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", device.name, "description",
+                                             device.description, "software", device.software, "memory_bytes",
+                                             (json_int_t)device.memory_bytes, "problem", device.problem));
+        if (options->json)
+            continue;
+        if (device.problem[0]) {
+            printf("%-10s not available: %s\n", device.name, device.problem);
+            continue;
+        }
+        printf("%-10s %s\n", device.name, device.description);
+        if (device.memory_bytes)
+            printf("%-10s %.1f GB\n", "", (double)device.memory_bytes / 1e9);
+        if (device.software[0])
+            printf("%-10s %s\n", "", device.software);
+    }
+    if (options->json) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    json_decref(all);
+    return EXIT_OK;
+}
+
 int command_info(const Options *options) {
     strider_model *model;
     strider_session *session = NULL;
     strider_error error;
     char why[700] = "";
+    if (options->list_devices)
+        return options->n_words == 0 ? print_devices(options) : report_usage("info --devices takes no model");
     if (options->n_words != 1)
         return report_usage("info takes one model");
     if (load_model(options->words[0], options, &model, &error))
         return report_error(options->words[0], &error);
-    bool planned = make_plan(model, options, &session, why, sizeof why);
-    if (options->json)
-        print_json(model, options, planned ? session : NULL);
+    int status = EXIT_OK;
+    if (make_plan(model, options, &session, why, sizeof why, &error))
+        status = report_error(options->words[0], &error);
+    else if (options->json)
+        print_json(model, options, why[0] ? NULL : session);
     else
-        print_text(model, options, planned ? session : NULL, why);
+        print_text(model, options, why[0] ? NULL : session, why);
     strider_session_free(session);
     strider_model_free(model);
-    return EXIT_OK;
+    return status;
 }

@@ -31,6 +31,9 @@ strider_status make_session(const strider_model *model, const Options *options, 
     if (options->max_error >= 0)
         settings.max_layer_error = options->max_error;
     settings.tuning = options->tuning;
+    settings.device = options->device;
+    settings.allow_tf32 = options->tf32;
+    settings.allow_nondeterministic = options->nondeterministic;
     settings.override_shapes = options->n_shapes > 0;
     return strider_session_create(model, &settings, session, error);
 }

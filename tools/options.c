@@ -34,7 +34,11 @@ int exit_status_of(strider_status status) {
 }
 
 int report_error(const char *file, const strider_error *error) {
-    fprintf(stderr, "strider: %s: %s\n", file, error->message);
+    /* A device's failure is not the file's. */
+    if (error->status == STRIDER_DEVICE_FAILED)
+        fprintf(stderr, "strider: %s\n", error->message);
+    else
+        fprintf(stderr, "strider: %s: %s\n", file, error->message);
     return exit_status_of(error->status);
 }
 
@@ -80,14 +84,11 @@ static int add_expected(char *text, Options *options) {
     return EXIT_OK;
 }
 
-static int parse_device(const char *text) {
-    if (strcmp(text, "cpu") == 0 || strcmp(text, "auto") == 0)
-        return EXIT_OK;
-    if (strncmp(text, "cuda", 4) == 0) {
-        fprintf(stderr, "strider: device %s: this build has no CUDA device\n", text);
-        return EXIT_MACHINE;
-    }
-    return report_usage("--device takes cpu, not \"%s\"", text);
+static int parse_device(const char *text, Options *options) {
+    options->device = text;
+    return strider_device_is_known(text)
+               ? EXIT_OK
+               : report_usage("--device takes cpu, auto, cuda or cuda:N, not \"%s\"", text);
 }
 
 static int parse_tolerance(const char *option, const char *text, double *value) {
@@ -117,7 +118,7 @@ static int parse_valued(const char *option, char *value, Options *options) {
     if (strcmp(option, "--threads") == 0)
         return parse_threads(value, options);
     if (strcmp(option, "--device") == 0)
-        return parse_device(value);
+        return parse_device(value, options);
     if (strcmp(option, "--dim") == 0)
         return add_setting(value, option, options->dims, &options->n_dims);
     if (strcmp(option, "--shape") == 0)
@@ -178,6 +179,9 @@ static bool set_flag(const char *option, Options *options) {
         {"--memory", &options->show_memory},
         {"--reference", &options->reference},
         {"--tune", &options->tune},
+        {"--devices", &options->list_devices},
+        {"--tf32", &options->tf32},
+        {"--nondeterministic", &options->nondeterministic},
         {"--allow-links", &options->allow_links},
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

@@ -147,6 +147,7 @@ static int print_json(const Profile *profile, const KernelTime *kernels, size_t 
         json_object_set_new(line, "name", json_string(step->name ? step->name : ""));
         json_object_set_new(line, "op_type", json_string(step->op_type ? step->op_type : ""));
         json_object_set_new(line, "kernel", json_string(step->kernel));
+        json_object_set_new(line, "device", json_string(step->device));
         json_object_set_new(line, "layout", json_string(step->layout));
         json_object_set_new(line, "shape", shape);
         json_object_set_new(line, "tasks", json_integer(step->tasks));

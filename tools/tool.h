@@ -40,6 +40,9 @@ typedef struct Options {
     const char *tuning_file; /* --tuning; NULL: not given */
     strider_tuning *tuning;  /* what either asks for, between tuning_begin() and tuning_end() */
     bool by_time;            /* --sort time */
+    const char *device;      /* --device; NULL: not given */
+    bool list_devices;       /* --devices */
+    bool tf32, nondeterministic;
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
     Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
     int n_dims, n_shapes, n_expected;

@@ -27,7 +27,16 @@ typedef struct strider_session_options {
     /* Kernels are chosen by times measured on this machine, kept here for other sessions; it must outlive the
      * session.  Making a plan then takes longer.  Default NULL: by estimates. */
     strider_tuning *tuning;
-    uint64_t reserved[6]; /* zero */
+    /* Where to run: "cpu" (default, also NULL); a device of another kind, "cuda" or "cuda:1", whose memory
+     * and kernels take the place of the CPU's wherever they can, or the call fails; or "auto": the first of
+     * these that is there, else the CPU, which the model's log is told.  Only read by
+     * strider_session_create(). */
+    const char *device;
+    bool allow_tf32; /* a device other than the CPU may round factors to 10 bits; default false */
+    bool
+        allow_nondeterministic; /* its results may differ in their last bits from run to run; default false */
+    uint64_t max_workspace_bytes; /* of one step on such a device; default 1 GiB */
+    uint64_t reserved[4];         /* zero */
 } strider_session_options;
 
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */
@@ -41,6 +50,8 @@ typedef struct strider_plan_info {
     uint64_t activation_bytes; /* the same without overlapping */
     uint64_t packed_bytes;     /* weights in the layouts of their kernels */
     uint64_t scratch_bytes;    /* of all threads */
+    const char *device;        /* that was asked first, such as "cuda:0"; "cpu" where there is no other */
+    uint64_t device_arena_bytes, device_weight_bytes; /* on it; 0 for the CPU */
     int threads;
     const char *isa; /* "avx512", "avx2" or "generic" */
 } strider_plan_info;
@@ -50,6 +61,8 @@ typedef struct strider_step_info {
     const char *name; /* the node's name, or what was inserted, such as "reorder" */
     const char *op_type;
     const char *kernel; /* "reference" where no fast kernel took the node */
+    const char *device; /* that runs it, or for an upload or download, that the host's memory is copied to or
+                         * from */
     char layout[16];    /* of the first output: "nchw" or "nchw16c" and the like */
     int64_t node;       /* its index in the model; -1 where the plan inserted the step */
     int64_t tasks;      /* pieces that threads share */
@@ -63,7 +76,8 @@ typedef struct strider_step_info {
 STRIDER_API strider_session_options strider_session_options_default(void);
 
 /* Makes a session.  The model must outlive it.  `options` may be NULL.
- * Returns STRIDER_OK, INVALID_ARGUMENT, UNSUPPORTED or OUT_OF_MEMORY. */
+ * Returns STRIDER_OK, INVALID_ARGUMENT, UNSUPPORTED, OUT_OF_MEMORY or DEVICE_FAILED (the device cannot be
+ * used; the message says why). */
 STRIDER_API strider_status strider_session_create(const strider_model *model,
                                                   const strider_session_options *options,
                                                   strider_session **session, strider_error *error);
@@ -75,7 +89,7 @@ STRIDER_API void strider_session_free(strider_session *session);
  * model's order; their data may be NULL, except where the plan depends on it (a shape given as an input).  An
  * input whose dtype is STRIDER_DTYPE_NONE is absent: allowed where the model has a default for it. Returns
  * STRIDER_OK, INVALID_ARGUMENT (an input does not fit the model), BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
- * OUT_OF_MEMORY. */
+ * OUT_OF_MEMORY; DEVICE_FAILED where a device other than the CPU does. */
 STRIDER_API strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
                                                    size_t input_count, strider_error *error);
 

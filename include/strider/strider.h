@@ -12,6 +12,7 @@
 #ifndef STRIDER_STRIDER_H
 #define STRIDER_STRIDER_H
 
+#include "strider/device.h"
 #include "strider/machine.h"
 #include "strider/model.h"
 #include "strider/session.h"

@@ -5,7 +5,9 @@
 #ifndef OPS_DEVICE_H
 #define OPS_DEVICE_H
 
+#include "base/log.h"
 #include "ops/kernel.h"
+#include "strider/device.h"
 
 enum { DEVICE_NAME = 32 };
 
@@ -30,6 +32,37 @@ struct Device {
     Status (*synchronize)(Device *device, Error *err);
     void (*close)(Device *device);
 };
+
+/* --- modules
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Devices of other kinds than the CPU are in modules that are loaded on demand: libstrider_KIND.so, which
+ * exports strider_device_module().  A module and the library share these structs, so they must be of one
+ * build. */
+typedef struct DeviceOptions {
+    bool allow_tf32, allow_nondeterministic;
+    uint64_t max_workspace_bytes;
+    const Allocator *allocator; /* outlives the device */
+} DeviceOptions;
+
+typedef struct DeviceModule {
+    const char *version; /* STRIDER_VERSION */
+    size_t layout;       /* DEVICE_LAYOUT */
+    /* How many devices there are, and what the one is.  DEVICE_FAILED where there are none, with the reason.
+     */
+    Status (*describe)(int ordinal, strider_device_info *info, int *count, Error *err);
+    Status (*open)(int ordinal, const DeviceOptions *options, Device **device, Error *err);
+} DeviceModule;
+
+/* Changes whenever one of the structs does, and is raised by hand where only a meaning does. */
+#define DEVICE_LAYOUT                                                                                        \
+    ((size_t)1 + 10 * sizeof(Device) + 1000 * sizeof(Kernel) + 3000 * sizeof(KernelQuery) +                  \
+     5000 * sizeof(Prepared) + 7000 * sizeof(DeviceOptions) + 9000 * sizeof(strider_device_info) +           \
+     11000 * sizeof(KernelCall) + 13000 * sizeof(Node))
+
+/* What a module exports, under the name DEVICE_MODULE. */
+typedef const DeviceModule *(*DeviceModuleFunction)(void);
+#define DEVICE_MODULE "strider_device_module"
 
 /* The CPU with the fast kernels; `allocator` must outlive it. */
 Device cpu_device(const Allocator *allocator);

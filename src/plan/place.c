@@ -95,15 +95,24 @@ static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, boo
 
 /* A constant's slot points at its own memory where that will do, else at a pack; contents that were computed
  * for this plan alone are not packed, as packs outlive it. */
-static Status add_constant(PlanBuilder *builder, const Value *value, Place place, int *slot) {
+static Status add_constant(PlanBuilder *builder, const Value *value, Layout layout, int *slot) {
     const Tensor *constant = builder->plan->contents[value->index];
     const void *data = constant->data;
-    PrepareContext prepare = plan_prepare_context(builder, place.device);
-    if (constant->unaligned || place.device != HOST)
+    PrepareContext prepare = plan_prepare_context(builder, HOST);
+    if (constant->unaligned)
         TRY(pack_plain(&prepare, constant, &data));
-    if (place.layout != LAYOUT_PLAIN)
-        TRY(reorder_constant(builder, constant, constant == value->constant, place.layout, &data));
-    TRY(plan_add_slot(builder, SLOT_FIXED, &constant->type, place, slot));
+    if (layout != LAYOUT_PLAIN)
+        TRY(reorder_constant(builder, constant, constant == value->constant, layout, &data));
+    TRY(plan_add_slot(builder, SLOT_FIXED, &constant->type, (Place){HOST, layout}, slot));
+    builder->plan->slots[*slot].fixed = data;
+    return STRIDER_OK;
+}
+
+static Status add_device_constant(PlanBuilder *builder, const Value *value, Place place, int *slot) {
+    const void *data;
+    PrepareContext prepare = plan_prepare_context(builder, place.device);
+    TRY(pack_plain(&prepare, value->constant, &data));
+    TRY(plan_add_slot(builder, SLOT_FIXED, &value->constant->type, place, slot));
     builder->plan->slots[*slot].fixed = data;
     return STRIDER_OK;
 }
@@ -163,8 +172,10 @@ Status plan_require(PlanBuilder *builder, const Value *value, Place place, int *
     int *wanted = plan_slot_of(builder, value, place);
     const Tensor *contents = builder->plan->contents[value->index];
     if (*wanted == NO_SLOT) {
-        if (contents && (place.device == HOST || contents == value->constant))
-            TRY(add_constant(builder, value, place, wanted));
+        if (place.device != HOST && value->constant)
+            TRY(add_device_constant(builder, value, place, wanted));
+        else if (place.device == HOST && contents)
+            TRY(add_constant(builder, value, place.layout, wanted));
         else if (place.device == HOST)
             TRY(bring_to_host(builder, value, place.layout, wanted));
         else

@@ -5,13 +5,41 @@
 #include <string.h>
 
 #include "graph/op.h"
+#include "run/devices.h"
 #include "run/dynamic.h"
 
 strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
                                      .max_cached_plans = 16,
                                      .max_layer_error = 3e-5,
+                                     .max_workspace_bytes = (uint64_t)1 << 30,
                                      .max_arena_bytes = (uint64_t)64 << 30};
+}
+
+static Status open_devices(strider_session *session, Error *err) {
+    const strider_session_options *options = &session->options;
+    const strider_model *model = session->model;
+    const DeviceOptions wanted = {.allow_tf32 = options->allow_tf32,
+                                  .allow_nondeterministic = options->allow_nondeterministic,
+                                  .max_workspace_bytes = options->max_workspace_bytes,
+                                  .allocator = session->allocator};
+    Device *device;
+    session->devices[HOST] = (PlanDevice){(Device *)&model->host, (PackCache *)&model->packs};
+    session->n_devices = 1;
+    TRY(devices_open(options->device, &wanted, &model->log, &device, err));
+    session->options.device = NULL; /* the caller's string may go */
+    if (!device)
+        return STRIDER_OK;
+    session->devices[session->n_devices++] = (PlanDevice){device, &session->device_packs};
+    return pack_cache_init(&session->device_packs, device, err);
+}
+
+static void close_devices(strider_session *session) {
+    if (session->n_devices < 2)
+        return;
+    Device *device = session->devices[1].device;
+    pack_cache_free(&session->device_packs);
+    device->close(device);
 }
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
@@ -29,16 +57,18 @@ strider_status strider_session_create(const strider_model *model, const strider_
     made->options = used;
     made->allocator = allocator;
     made->isa = isa_chosen();
-    made->devices[HOST] = (PlanDevice){(Device *)&model->host, (PackCache *)&model->packs};
-    made->n_devices = 1;
     if (!used.threads)
         made->options.threads = cpu_count();
     region_init(&made->run_region, allocator, 0);
     made->plans = memory_take_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
     made->inputs = memory_take_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
-    if (!made->plans || !made->inputs) {
+    Status status =
+        made->plans && made->inputs
+            ? open_devices(made, error)
+            : fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
+    if (status) {
         strider_session_free(made);
-        return fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
+        return status;
     }
     *session = made;
     return STRIDER_OK;
@@ -64,6 +94,7 @@ void strider_session_free(strider_session *session) {
     memory_give(allocator, session->inputs);
     session_release_arenas(session, session->arenas);
     memory_give(allocator, session->scratch);
+    close_devices(session);
     memory_give(allocator, session);
 }
 
@@ -341,7 +372,12 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
                                 .packed_bytes = plan->packed_bytes,
                                 .scratch_bytes = session->scratch_stride * (size_t)session->options.threads,
                                 .threads = session->options.threads,
-                                .isa = isa_name(session->isa)};
+                                .isa = isa_name(session->isa),
+                                .device = session->devices[session->n_devices - 1].device->name};
+    if (session->n_devices > 1) {
+        info->device_arena_bytes = plan->arena_bytes[1];
+        info->device_weight_bytes = session->device_packs.total_bytes;
+    }
     return STRIDER_OK;
 }
 
@@ -354,6 +390,7 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
     *info = (strider_step_info){.name = step->node ? step->node->name : step->kernel,
                                 .op_type = step->node ? step->node->op->name : "",
                                 .kernel = step->kernel,
+                                .device = plan->devices[step->device]->name,
                                 .node = step->node ? step->node->index : -1,
                                 .tasks = step->prepared.tasks,
                                 .macs = step->macs,

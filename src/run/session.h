@@ -28,6 +28,7 @@ struct strider_session {
     Isa isa;
     PlanDevice devices[MOST_DEVICES]; /* the host's are the model's, the others the session's own */
     int n_devices;
+    PackCache device_packs; /* of the device that is not the host */
     CachedPlan *plans;
     size_t n_plans;
     uint64_t preparations;

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans over two devices, through the public functions: the digits on "twin" (see twin.c), which
+ * $STRIDER_TWIN_MODULE names.  The first argument is the repository. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "strider/strider.h"
+
+enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 3 };
+
+static char digits[512];
+static strider_error error;
+static float pixels[MOST_BATCH * PIXELS];
+
+static void must(strider_status status) {
+    if (status)
+        fail_msg("%s: %s", strider_status_name(status), error.message);
+}
+
+typedef struct Fixture {
+    strider_model *model;
+    strider_session *session;
+    char log[700];
+} Fixture;
+
+static void keep_message(void *context, strider_log_level level, const char *message) {
+    (void)level;
+    snprintf(((Fixture *)context)->log, sizeof((Fixture *)context)->log, "%s", message);
+}
+
+static strider_status open_on(Fixture *fixture, const char *device) {
+    strider_load_options load = strider_load_options_default();
+    strider_session_options options = strider_session_options_default();
+    *fixture = (Fixture){0};
+    load.log = keep_message;
+    load.log_context = fixture;
+    options.device = device;
+    must(strider_model_load(digits, &load, &fixture->model, &error));
+    return strider_session_create(fixture->model, &options, &fixture->session, &error);
+}
+
+static void close_all(Fixture *fixture) {
+    strider_session_free(fixture->session);
+    strider_model_free(fixture->model);
+}
+
+static strider_status run(const Fixture *fixture, int64_t batch, float *scores) {
+    strider_tensor input = {STRIDER_F32, 4, {batch, 1, 8, 8}, pixels}, output = {0};
+    strider_status status = strider_session_run(fixture->session, &input, 1, &output, 1, &error);
+    if (!status)
+        memcpy(scores, output.data, (size_t)(batch * CLASSES) * sizeof *scores);
+    return status;
+}
+
+static void expect_same(const float *scores, const float *expected, int64_t batch) {
+    for (int64_t i = 0; i < batch * CLASSES; i++)
+        if (!(scores[i] - expected[i] < 1e-4f && expected[i] - scores[i] < 1e-4f))
+            fail_msg("score %lld is %g, not %g", (long long)i, (double)scores[i], (double)expected[i]);
+}
+
+static void agrees_with_the_cpu_for_every_shape(void **state) {
+    (void)state;
+    Fixture cpu, twin;
+    float expected[MOST_BATCH * CLASSES], scores[MOST_BATCH * CLASSES];
+    must(open_on(&cpu, "cpu"));
+    must(open_on(&twin, "twin"));
+    for (int64_t round = 0; round < 2; round++)
+        for (int64_t batch = 1; batch <= MOST_BATCH; batch++) {
+            must(run(&cpu, batch, expected));
+            must(run(&twin, batch, scores));
+            expect_same(scores, expected, batch);
+        }
+    close_all(&twin);
+    close_all(&cpu);
+}
+
+static void weights_are_uploaded_once_for_all_plans(void **state) {
+    (void)state;
+    Fixture twin;
+    strider_plan_info first, second;
+    float scores[MOST_BATCH * CLASSES];
+    must(open_on(&twin, "twin"));
+    must(run(&twin, 1, scores));
+    must(strider_session_get_plan(twin.session, &first));
+    must(run(&twin, 2, scores));
+    must(strider_session_get_plan(twin.session, &second));
+    assert_string_equal(second.device, "twin:0");
+    assert_true(first.device_weight_bytes >= 14378 * sizeof(float)); /* all parameters are on it */
+    assert_int_equal(first.device_weight_bytes, second.device_weight_bytes);
+    assert_true(second.device_arena_bytes > first.device_arena_bytes);
+    close_all(&twin);
+}
+
+/* Conv runs on the device, MaxPool on the CPU, and each crossing is a step that can be seen. */
+static void copies_are_steps(void **state) {
+    (void)state;
+    Fixture twin;
+    float scores[CLASSES];
+    char kinds[400] = "";
+    strider_step_info step;
+    must(open_on(&twin, "twin"));
+    strider_session_set_profiling(twin.session, true);
+    must(run(&twin, 1, scores));
+    for (size_t i = 0; strider_session_get_step(twin.session, i, &step) == STRIDER_OK; i++) {
+        strcat(kinds, step.op_type[0] ? step.op_type : step.kernel);
+        strcat(kinds, strcmp(step.device, "cpu") == 0 ? "/cpu " : "/twin ");
+        assert_true(step.time_ns > 0);
+    }
+    assert_string_equal(kinds,
+                        "upload/twin Conv/twin Conv/twin download/twin reorder/cpu MaxPool/cpu reorder/cpu "
+                        "upload/twin Conv/twin GlobalAveragePool/twin Gemm/twin download/twin ");
+    close_all(&twin);
+}
+
+/* Each call of the device fails once: the error is reported, and the session works after. */
+static void a_session_survives_failures_of_its_device(void **state) {
+    (void)state;
+    static const char *const calls[] = {"reserve", "upload", "download", "submit", "synchronize"};
+    Fixture cpu, twin;
+    float expected[CLASSES], scores[CLASSES];
+    must(open_on(&cpu, "cpu"));
+    must(run(&cpu, 1, expected));
+    for (int i = 0; i < 5; i++) {
+        strider_status status = STRIDER_DEVICE_FAILED;
+        for (int n = 1; status; n++) {
+            char setting[40];
+            snprintf(setting, sizeof setting, "%s:%d", calls[i], n);
+            must(open_on(&twin, "twin"));
+            setenv("TWIN_FAIL", setting, 1);
+            status = run(&twin, 1, scores);
+            unsetenv("TWIN_FAIL");
+            assert_true(status || n > 2);
+            if (status) {
+                assert_int_equal(status, STRIDER_DEVICE_FAILED);
+                assert_non_null(strstr(error.message, calls[i]));
+                must(run(&twin, 1, scores));
+            }
+            expect_same(scores, expected, 1);
+            close_all(&twin);
+        }
+    }
+    close_all(&cpu);
+}
+
+static void a_full_device_is_out_of_memory(void **state) {
+    (void)state;
+    Fixture twin;
+    float scores[CLASSES];
+    setenv("TWIN_MEMORY", "1050000", 1); /* the weights fit, the activations do not */
+    must(open_on(&twin, "twin"));
+    assert_int_equal(run(&twin, 1, scores), STRIDER_OUT_OF_MEMORY);
+    unsetenv("TWIN_MEMORY");
+    must(run(&twin, 1, scores));
+    close_all(&twin);
+}
+
+static void expect_refusal(const char *device, strider_status status, const char *message) {
+    Fixture fixture;
+    assert_int_equal(open_on(&fixture, device), status);
+    if (!strstr(error.message, message))
+        fail_msg("\"%s\" is not in \"%s\"", message, error.message);
+    close_all(&fixture);
+}
+
+static void modules_that_cannot_be_used_are_named(void **state) {
+    (void)state;
+    char module[512];
+    snprintf(module, sizeof module, "%s", getenv("STRIDER_TWIN_MODULE"));
+    expect_refusal("twin:1", STRIDER_DEVICE_FAILED, "there is one");
+    expect_refusal("abacus", STRIDER_INVALID_ARGUMENT, "abacus");
+    expect_refusal("twin:", STRIDER_INVALID_ARGUMENT, "twin:");
+    setenv("STRIDER_TWIN_MODULE", "/nowhere/libstrider_twin.so", 1);
+    expect_refusal("twin", STRIDER_DEVICE_FAILED, "/nowhere/libstrider_twin.so");
+    setenv("STRIDER_TWIN_MODULE", "libm.so.6", 1);
+    expect_refusal("twin", STRIDER_DEVICE_FAILED, "no module of Strider");
+    setenv("STRIDER_TWIN_MODULE", module, 1);
+}
+
+static void auto_falls_back_to_the_cpu_and_says_so(void **state) {
+    (void)state;
+    Fixture fixture;
+    strider_plan_info plan;
+    float scores[CLASSES];
+    setenv("STRIDER_CUDA_MODULE", "/nowhere/libstrider_cuda.so", 1);
+    must(open_on(&fixture, "auto"));
+    must(run(&fixture, 1, scores));
+    must(strider_session_get_plan(fixture.session, &plan));
+    assert_string_equal(plan.device, "cpu");
+    assert_non_null(strstr(fixture.log, "running on the CPU"));
+    assert_non_null(strstr(fixture.log, "/nowhere/libstrider_cuda.so"));
+    close_all(&fixture);
+}
+
+static void the_cpu_is_the_first_device(void **state) {
+    (void)state;
+    strider_device_info info;
+    must(strider_device_get(0, &info));
+    assert_string_equal(info.name, "cpu");
+    assert_string_equal(info.problem, "");
+    must(strider_device_get(1, &info));
+    assert_non_null(strstr(info.problem, "/nowhere/libstrider_cuda.so"));
+    assert_int_equal(strider_device_get(2, &info), STRIDER_INVALID_ARGUMENT);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_cpu_for_every_shape),
+        cmocka_unit_test(weights_are_uploaded_once_for_all_plans),
+        cmocka_unit_test(copies_are_steps),
+        cmocka_unit_test(a_session_survives_failures_of_its_device),
+        cmocka_unit_test(a_full_device_is_out_of_memory),
+        cmocka_unit_test(modules_that_cannot_be_used_are_named),
+        cmocka_unit_test(auto_falls_back_to_the_cpu_and_says_so),
+        cmocka_unit_test(the_cpu_is_the_first_device),
+    };
+    if (argc != 2 || !getenv("STRIDER_TWIN_MODULE"))
+        return 2;
+    snprintf(digits, sizeof digits, "%s/models/digits/digits.onnx", argv[1]);
+    for (int i = 0; i < MOST_BATCH * PIXELS; i++)
+        pixels[i] = (float)(i * 7 % 16);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
