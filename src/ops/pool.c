@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "base/size.h"
+#include "ops/shared_math.h"
 
 static Status pool_parse(ParseContext *ctx, void *attrs_) {
     PoolAttrs *attrs = attrs_;
@@ -65,10 +66,8 @@ void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SP
 }
 
 int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin) {
-    bool padded = attrs->count_include_pad;
-    WindowTaps taps = window_taps(dim, padded ? begin + dim->pad_begin : begin,
-                                  padded ? dim->in + dim->pad_begin + dim->pad_end : dim->in);
-    return taps.end - taps.first;
+    return window_counted(begin, dim->in, dim->kernel, dim->dilation, dim->pad_begin, dim->pad_end,
+                          attrs->count_include_pad);
 }
 
 /* One window: `visit` is called for each element inside the input, in row-major order. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/size.h"
+#include "ops/shared_math.h"
 
 /* Numbers beyond this are nonsense, and would make the arithmetic overflow: sums of two products must fit. */
 static const int64_t largest = WINDOW_LARGEST;
@@ -87,11 +88,8 @@ static int64_t symbolic_out(InferContext *ctx, const WindowAttrs *attrs, int spa
 }
 
 WindowTaps window_taps(const WindowDim *dim, int64_t begin, int64_t size) {
-    WindowTaps taps = {.first = begin < 0 ? ceil_div(-begin, dim->dilation) : 0};
-    if (begin < size)
-        taps.end = i64_min(ceil_div(size - begin, dim->dilation), dim->kernel);
-    taps.end = i64_max(taps.end, taps.first);
-    return taps;
+    return (WindowTaps){.first = window_first_tap(begin, dim->dilation),
+                        .end = window_end_tap(begin, size, dim->kernel, dim->dilation)};
 }
 
 Status window_infer_dim(InferContext *ctx, const WindowAttrs *attrs, int spatial, int i, int64_t in,

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conv and ConvTranspose: by cuDNN with the bias, the residual and a ReLU in one; else by cuDNN with a kernel
+ * of our own behind it; else, where cuDNN has no plan, by kernels of our own alone. */
+#include "ops/conv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/cuda/cuda.h"
+#include "ops/cuda/dnn.h"
+#include "ops/cuda/kernels.h"
+
+typedef struct CudaConv {
+    CudaDevice *device;
+    DnnConv conv;
+    DnnPlan plan; /* plan.plan is NULL where `direct` runs */
+    Launch direct, finish;
+    struct ConvArgs direct_args;
+    struct FinishArgs finish_args;
+    bool finishes; /* something is left for k_finish */
+    bool finishes_bias, finishes_residual;
+    const void *weights;          /* with the scale in them; NULL: as they are */
+    int bias_port, residual_port; /* -1: none */
+} CudaConv;
+
+/* --- weights
+ * ------------------------------------------------------------------------------------------------------ */
+
+typedef struct Scaling {
+    const Tensor *weights, *scale;
+    bool transposed;
+    int64_t inner;                   /* weights of one tap volume */
+    int64_t per_group, in_per_group; /* channels: the weight's dimension 1, and those of the input */
+} Scaling;
+
+static int64_t channel_of(const Scaling *scaling, int64_t index) {
+    const int64_t row = index / scaling->inner;
+    if (!scaling->transposed)
+        return row / scaling->in_per_group;
+    /* [C, M/group, K...]: input channel row / per_group lies in group row / per_group / in_per_group. */
+    return row / scaling->per_group / scaling->in_per_group * scaling->per_group + row % scaling->per_group;
+}
+
+static void scale_weights(void *context, void *memory) {
+    const Scaling *scaling = context;
+    float *values = memory;
+    memcpy(values, scaling->weights->data, scaling->weights->size_bytes);
+    const int64_t count = tensor_elements(scaling->weights);
+    for (int64_t i = 0; i < count; i++)
+        values[i] *= (float)tensor_get_f64(scaling->scale, channel_of(scaling, i));
+}
+
+static Status pack_weights(const KernelQuery *query, bool transposed, PrepareContext *ctx, CudaConv *conv) {
+    const ConvAttrs *attrs = query->node->attrs;
+    const Tensor *w = query->inputs[CONV_W].constant;
+    const Shape *shape = &query->inputs[CONV_W].type.shape;
+    Scaling scaling = {.weights = w,
+                       .scale = query->inputs[CONV_SCALE].constant,
+                       .inner = shape_size(shape, 2, shape->rank),
+                       .per_group = shape->dims[1],
+                       .transposed = transposed,
+                       .in_per_group = transposed ? shape->dims[0] / attrs->group : shape->dims[1]};
+    char key[40];
+    snprintf(key, sizeof key, "scaled by %p", (const void *)scaling.scale);
+    return pack_constant(ctx, w, key, w->size_bytes, scale_weights, &scaling, &conv->weights);
+}
+
+/* --- preparing
+ * ------------------------------------------------------------------------------------------------- */
+
+static bool conv_accepts(KernelQuery *query) {
+    if (!cuda_all_f32(query))
+        return false;
+    if (!cuda_has_input(query, CONV_SCALE))
+        return true;
+    /* The scale goes into the weights, which are then ours. */
+    if (!query->inputs[CONV_W].constant || !query->inputs[CONV_SCALE].constant)
+        return false;
+    query->inputs[CONV_W].packed = query->inputs[CONV_SCALE].packed = true;
+    return true;
+}
+
+static void describe(const KernelQuery *query, const ConvGeometry *g, bool transposed, DnnConv *conv) {
+    const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
+    *conv = (DnnConv){.rank = x->rank, .transposed = transposed};
+    memcpy(conv->x, x->dims, (size_t)x->rank * sizeof *conv->x);
+    memcpy(conv->w, w->dims, (size_t)x->rank * sizeof *conv->w);
+    memcpy(conv->y, query->outputs[0].type.shape.dims, (size_t)x->rank * sizeof *conv->y);
+    for (int i = 0; i < g->spatial; i++) {
+        conv->pad_begin[i] = g->dims[i].pad_begin;
+        conv->pad_end[i] = g->dims[i].pad_end;
+        conv->strides[i] = g->dims[i].stride;
+        conv->dilations[i] = g->dims[i].dilation;
+    }
+}
+
+/* Tries what can be in one plan first, then the products alone. */
+static void plan_products(const Epilogue *epilogue, CudaConv *conv) {
+    const CudaDevice *device = conv->device;
+    const DnnTarget target = {.properties = device->properties,
+                              .allow_tf32 = device->options.allow_tf32,
+                              .allow_nondeterministic = device->options.allow_nondeterministic,
+                              .max_workspace_bytes = device->options.max_workspace_bytes};
+    const bool fuses_residual = epilogue->has_residual && !epilogue->residual_last;
+    if (!conv->conv.transposed && (fuses_residual || conv->bias_port >= 0)) {
+        conv->conv.has_residual = fuses_residual;
+        conv->conv.has_bias = conv->bias_port >= 0;
+        conv->conv.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
+        dnn_plan_make(&conv->conv, &target, &conv->plan);
+        if (conv->plan.plan)
+            return;
+    }
+    conv->conv.has_residual = conv->conv.has_bias = conv->conv.has_relu = false;
+    dnn_plan_make(&conv->conv, &target, &conv->plan);
+}
+
+/* What the plan leaves to k_finish. */
+static void plan_finish(const Epilogue *epilogue, int64_t count, CudaConv *conv) {
+    struct FinishArgs *args = &conv->finish_args;
+    const int rank = conv->conv.rank;
+    *args = (struct FinishArgs){.count = (int)count,
+                                .plane = 1,
+                                .columns = (int)conv->conv.y[1],
+                                .bias_column = 1,
+                                .bias_scale = 1,
+                                .residual_last = epilogue->residual_last};
+    for (int i = 2; i < rank; i++)
+        args->plane *= (int)conv->conv.y[i];
+    if (!conv->conv.has_relu)
+        args->activation = epilogue->activation;
+    conv->finishes_bias = conv->bias_port >= 0 && !conv->conv.has_bias;
+    conv->finishes_residual = epilogue->has_residual && !conv->conv.has_residual;
+    conv->finishes =
+        conv->finishes_bias || conv->finishes_residual || args->activation.kind != ACTIVATION_NONE;
+    conv->finish = launch_each((const void *)k_finish, count);
+}
+
+static void plan_direct(const ConvGeometry *geometry, int64_t count, CudaConv *conv) {
+    const bool transposed = conv->conv.transposed;
+    const ConvGeometry full = conv_geometry_3d(geometry);
+    struct ConvArgs *args = &conv->direct_args;
+    *args = (struct ConvArgs){.count = (int)count,
+                              .groups = (int)full.group,
+                              .in_channels = (int)(full.in_channels / full.group),
+                              .out_channels = (int)(full.out_channels / full.group)};
+    for (int i = 0; i < MAX_SPATIAL; i++) {
+        WindowDim dim = full.dims[i];
+        if (transposed) {
+            dim.in = full.dims[i].out;
+            dim.out = full.dims[i].in;
+        }
+        args->axes[i] = cuda_axis(&dim);
+    }
+    conv->direct = launch_each(transposed ? (const void *)k_conv_transpose : (const void *)k_conv, count);
+}
+
+static void conv_discard(void *args) {
+    dnn_plan_free(&((CudaConv *)args)->plan);
+}
+
+/* --- running
+ * ------------------------------------------------------------------------------------------------------ */
+
+static Status conv_submit(const KernelCall *call, Error *err) {
+    const CudaConv *conv = call->args;
+    const void *const *in = call->inputs;
+    const void *weights = conv->weights ? conv->weights : in[CONV_W];
+    const void *bias = conv->bias_port >= 0 ? in[conv->bias_port] : NULL;
+    const void *residual = conv->residual_port >= 0 ? in[conv->residual_port] : NULL;
+    if (conv->plan.plan) {
+        const DnnData data = {.x = in[CONV_X],
+                              .w = weights,
+                              .residual = residual,
+                              .bias = bias,
+                              .y = call->outputs[0],
+                              .workspace = call->workspace};
+        TRY(cuda_use(conv->device, err));
+        const cudnnStatus_t status = dnn_execute(conv->device->dnn, &conv->conv, &conv->plan, &data);
+        if (status)
+            return cudnn_fail(conv->device, status, "cudnnBackendExecute", err);
+    } else {
+        struct ConvArgs args = conv->direct_args;
+        args.data = (KernelData){.in = {in[CONV_X], weights}, .out = call->outputs[0]};
+        TRY(cuda_launch(conv->device, &conv->direct, &args, err));
+    }
+    if (!conv->finishes)
+        return STRIDER_OK;
+    struct FinishArgs args = conv->finish_args;
+    args.data = (KernelData){.in = {call->outputs[0], conv->finishes_bias ? bias : NULL,
+                                    conv->finishes_residual ? residual : NULL},
+                             .out = call->outputs[0]};
+    return cuda_launch(conv->device, &conv->finish, &args, err);
+}
+
+static Status prepare(const KernelQuery *query, bool transposed, PrepareContext *ctx, Prepared *prepared) {
+    const ConvAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
+    const ConvGeometry g = transposed ? conv_transpose_geometry(attrs, x, w) : conv_geometry(attrs, x, w);
+    const int64_t count = cuda_elements(&query->outputs[0]);
+    CudaConv *conv = NULL;
+    TRY(cuda_take(ctx, sizeof *conv, &conv));
+    conv->device = (CudaDevice *)ctx->device;
+    conv->bias_port = cuda_has_input(query, CONV_B) ? CONV_B : -1;
+    conv->residual_port = attrs->epilogue.has_residual ? CONV_RESIDUAL : -1;
+    if (cuda_has_input(query, CONV_SCALE))
+        TRY(pack_weights(query, transposed, ctx, conv));
+    TRY(cuda_use(conv->device, ctx->err));
+    describe(query, &g, transposed, &conv->conv);
+    plan_products(&attrs->epilogue, conv);
+    plan_finish(&attrs->epilogue, count, conv);
+    plan_direct(&g, count, conv);
+    *prepared = (Prepared){.submit = conv_submit,
+                           .tasks = 1,
+                           .args = conv,
+                           .discard = conv_discard,
+                           .workspace_bytes = conv->plan.plan ? (size_t)conv->plan.workspace_bytes : 0,
+                           .variant = conv->plan.plan ? conv->plan.text : "cuda_conv_direct"};
+    return STRIDER_OK;
+}
+
+static Status conv_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, false, ctx, prepared);
+}
+
+static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, true, ctx, prepared);
+}
+
+const Kernel cuda_conv = {
+    .name = "cuda_conv", .op = "Conv", .accepts = conv_accepts, .cost = cuda_cost, .prepare = conv_prepare};
+const Kernel cuda_conv_transpose = {.name = "cuda_conv_transpose",
+                                    .op = "ConvTranspose",
+                                    .accepts = conv_accepts,
+                                    .cost = cuda_cost,
+                                    .prepare = conv_transpose_prepare};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the CUDA device share.
+ *
+ * A kernel row is a Kernel as on the CPU, listed in kernel_list.inc; its `submit` hands work to the device's
+ * one stream.  A row whose work is one launch of a kernel of kernels/ needs no `submit` of its own: see
+ * cuda_prepare_launch(). */
+#ifndef OPS_CUDA_CUDA_H
+#define OPS_CUDA_CUDA_H
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+#include "ops/cuda/kernels/args.h"
+#include "ops/device.h"
+#include "ops/window.h"
+
+/* The oldest that is used: plans by a device's properties (CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP). */
+enum { CUDNN_LEAST = 90800, LEAST_CAPABILITY = 75 };
+
+typedef struct CudaDevice {
+    Device device;
+    int ordinal;
+    DeviceOptions options;
+    cudaStream_t stream; /* of all work */
+    cudnnHandle_t dnn;
+    cudnnBackendDescriptor_t properties; /* for cuDNN's plans */
+    cublasLtHandle_t blas;
+} CudaDevice;
+
+/* Makes the device current in the calling thread: before any other call. */
+Status cuda_use(CudaDevice *device, Error *err) MUST_CHECK;
+/* DEVICE_FAILED: "device cuda:0: WHAT: reason".  `device` may be NULL. */
+Status cuda_fail(const CudaDevice *device, cudaError_t error, const char *what, Error *err);
+Status cudnn_fail(const CudaDevice *device, cudnnStatus_t error, const char *what, Error *err);
+Status cublas_fail(const CudaDevice *device, cublasStatus_t error, const char *what, Error *err);
+
+/* --- kernels
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* How a kernel is launched: `blocks` of `threads`, with arguments that begin with a KernelData. */
+typedef struct Launch {
+    const void *kernel; /* as kernels.h declares it */
+    int64_t blocks;
+    int threads;
+} Launch;
+
+/* A thread for each of `count` elements. */
+static inline Launch launch_each(const void *kernel, int64_t count) {
+    return (Launch){kernel, (count + LONE_THREADS - 1) / LONE_THREADS, LONE_THREADS};
+}
+
+/* A team of threads for each of `count` pieces. */
+static inline Launch launch_teams(const void *kernel, int64_t count) {
+    return (Launch){kernel, count, TEAM_THREADS};
+}
+
+Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, Error *err) MUST_CHECK;
+
+/* Prepares a node as one launch: `args`, of `args_bytes`, are copied, and the node's first `n_inputs` inputs
+ * and its first output are set in their KernelData for each run. */
+Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch, int n_inputs, const void *args,
+                           size_t args_bytes, Prepared *prepared) MUST_CHECK;
+
+/* --- queries
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Whether all operands that are there are f32, with at least one and less than 2^31 elements. */
+bool cuda_all_f32(const KernelQuery *query);
+/* For rows that do not compete with others. */
+double cuda_cost(const KernelQuery *query);
+/* Whether the input is there. */
+bool cuda_has_input(const KernelQuery *query, int port);
+int64_t cuda_elements(const Operand *operand);
+/* A dimension of a window as the kernels take it. */
+KernelAxis cuda_axis(const WindowDim *dim);
+/* Zeroed memory in the plan. */
+Status cuda_take(PrepareContext *ctx, size_t size_bytes, void *memory) MUST_CHECK;
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Launching kernels, and what their rows ask of a query. */
+#include <limits.h>
+#include <string.h>
+
+#include "ops/cuda/cuda.h"
+
+Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, Error *err) {
+    void *list[1] = {(void *)args};
+    TRY(cuda_use(device, err));
+    const cudaError_t error =
+        cudaLaunchKernel(launch->kernel, (dim3){(unsigned)launch->blocks, 1, 1},
+                         (dim3){(unsigned)launch->threads, 1, 1}, list, 0, device->stream);
+    return error ? cuda_fail(device, error, "launch", err) : STRIDER_OK;
+}
+
+typedef struct LaunchArgs {
+    CudaDevice *device;
+    Launch launch;
+    int n_inputs;
+    KernelData *args; /* the first member of the kernel's struct */
+} LaunchArgs;
+
+static Status submit_launch(const KernelCall *call, Error *err) {
+    const LaunchArgs *prepared = call->args;
+    for (int i = 0; i < prepared->n_inputs; i++)
+        prepared->args->in[i] = call->inputs[i];
+    prepared->args->out = call->outputs[0];
+    return cuda_launch(prepared->device, &prepared->launch, prepared->args, err);
+}
+
+Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch, int n_inputs, const void *args,
+                           size_t args_bytes, Prepared *prepared) {
+    LaunchArgs *made = NULL;
+    TRY(cuda_take(ctx, sizeof *made, &made));
+    TRY(cuda_take(ctx, args_bytes, &made->args));
+    memcpy(made->args, args, args_bytes);
+    made->device = (CudaDevice *)ctx->device;
+    made->launch = *launch;
+    made->n_inputs = n_inputs;
+    *prepared = (Prepared){.submit = submit_launch, .tasks = launch->blocks, .args = made};
+    return STRIDER_OK;
+}
+
+static bool is_f32(const Operand *operand) {
+    if (!operand->type.dtype)
+        return true;
+    const int64_t elements = cuda_elements(operand);
+    return operand->type.dtype == STRIDER_F32 && elements > 0 && elements <= INT_MAX - LONE_THREADS;
+}
+
+bool cuda_all_f32(const KernelQuery *query) {
+    for (int i = 0; i < query->n_inputs; i++)
+        if (!is_f32(&query->inputs[i]))
+            return false;
+    for (int i = 0; i < query->n_outputs; i++)
+        if (!is_f32(&query->outputs[i]))
+            return false;
+    return true;
+}
+
+double cuda_cost(const KernelQuery *query) {
+    (void)query;
+    return 1;
+}
+
+bool cuda_has_input(const KernelQuery *query, int port) {
+    return port < query->n_inputs && query->inputs[port].type.dtype;
+}
+
+int64_t cuda_elements(const Operand *operand) {
+    return shape_elements(&operand->type.shape);
+}
+
+KernelAxis cuda_axis(const WindowDim *dim) {
+    return (KernelAxis){(int)dim->in,       (int)dim->out,       (int)dim->kernel, (int)dim->stride,
+                        (int)dim->dilation, (int)dim->pad_begin, (int)dim->pad_end};
+}
+
+Status cuda_take(PrepareContext *ctx, size_t size_bytes, void *memory) {
+    void *taken = region_take(ctx->region, size_bytes);
+    if (!taken)
+        return fail_memory(ctx->err, size_bytes, "the plan");
+    memcpy(memory, &taken, sizeof taken);
+    return STRIDER_OK;
+}
