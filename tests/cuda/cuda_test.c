@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program with --device cuda, on the virtual device: what it says and how it ends.  Arguments: the
+ * program, the repository.  The environment makes the loader find the virtual device. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/program.h"
+
+#define DIGITS in_source("models/digits/digits.onnx")
+#define SEVEN in_source("models/digits/samples/7.npy")
+
+/* Runs with one more setting in the environment. */
+static const Result *run_with(const char *name, const char *value) {
+    setenv(name, value, 1);
+    const Result *result = strider("run", DIGITS, SEVEN, "--device", "cuda", NULL);
+    unsetenv(name);
+    return result;
+}
+
+static void the_device_is_listed_with_its_libraries(void **state) {
+    (void)state;
+    const Result *result = expect(0, strider("info", "--devices", NULL));
+    assert_non_null(strstr(result->out, "cuda:0     virtual device, compute capability 8.0"));
+    assert_non_null(strstr(result->out, "cuDNN 9."));
+}
+
+/* Every node of the network runs on the device; its input and its output cross once. */
+static void a_small_network_runs_there_completely(void **state) {
+    (void)state;
+    const Result *result = expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", NULL));
+    const char *at = result->out;
+    int copies = 0;
+    assert_null(strstr(result->out, "  cpu"));
+    while ((at = strstr(at, "load  ")))
+        copies++, at++;
+    assert_int_equal(copies, 4); /* two steps: as a name and as a kernel */
+}
+
+/* A failure of any call is an error of one line and exit status 5, with nothing leaked: that would be 86. */
+static void each_call_may_fail(void **state) {
+    (void)state;
+    static const char *const calls[] = {"cudaMalloc",
+                                        "cudaMemcpyAsync",
+                                        "cudaStreamCreateWithFlags",
+                                        "cudaStreamSynchronize",
+                                        "cudaLaunchKernel",
+                                        "cudnnCreate",
+                                        "cudnnBackendExecute",
+                                        "cublasLtCreate",
+                                        "cublasLtMatmul",
+                                        "cublasLtMatmulDescCreate",
+                                        "cublasLtMatrixLayoutCreate",
+                                        "cublasLtMatmulAlgoGetHeuristic"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const Result *result;
+        int n = 0;
+        do {
+            char setting[60];
+            snprintf(setting, sizeof setting, "%s:%d", calls[i], ++n);
+            result = run_with("VCUDA_FAIL", setting);
+            if (result->status)
+                expect_error(5, "device cuda", result);
+        } while (result->status && n < 50);
+        if (n < 2 || result->status)
+            fail_msg("%s failed %d times", calls[i], n);
+    }
+}
+
+/* Planning goes on where cuDNN refuses something: to the next engine, to less in one plan, to kernels of our
+ * own. */
+static void planning_survives_every_refusal_of_cudnn(void **state) {
+    (void)state;
+    static const char *const calls[] = {"cudnnBackendCreateDescriptor", "cudnnBackendSetAttribute",
+                                        "cudnnBackendGetAttribute", "cudnnBackendFinalize"};
+    const int limit = 400, step = 23; /* of some 1000 calls, to take seconds */
+    for (int i = 0; i < 4; i++)
+        for (int n = 1; n < limit; n += step) {
+            char setting[60];
+            snprintf(setting, sizeof setting, "%s:%d", calls[i], n);
+            const Result *result = run_with("VCUDA_FAIL", setting);
+            if (result->status)
+                expect_error(5, "device cuda", result);
+        }
+}
+
+static void memory_that_runs_out_is_told_in_numbers(void **state) {
+    (void)state;
+    expect_error(5, "out of memory: ", run_with("VCUDA_MEMORY", "1000000"));
+    expect_error(5, "1000000 free", run_with("VCUDA_MEMORY", "1000000"));
+}
+
+static void what_is_missing_or_too_old_is_named(void **state) {
+    (void)state;
+    expect_error(5, "no NVIDIA driver", run_with("VCUDA_DRIVER", "0"));
+    expect_error(5, "driver is too old: it is for CUDA 12.8", run_with("VCUDA_DRIVER", "12080"));
+    expect_error(5, "no CUDA-capable device", run_with("VCUDA_DEVICES", "0"));
+    expect_error(5, "compute capability 7.0", run_with("VCUDA_CAPABILITY", "70"));
+    expect_error(5, "cuDNN 90701", run_with("VCUDNN_VERSION", "90701"));
+    expect_error(5, "cuDNN 100000", run_with("VCUDNN_VERSION", "100000"));
+    expect_error(5, "there are 1", strider("run", DIGITS, SEVEN, "--device", "cuda:1", NULL));
+    expect_error(5, "/nowhere.so", run_with("STRIDER_CUDA_MODULE", "/nowhere.so"));
+}
+
+static void auto_takes_the_device_or_says_why_not(void **state) {
+    (void)state;
+    const Result *result = expect(0, strider("info", DIGITS, "--device", "auto", NULL));
+    assert_non_null(strstr(result->out, "cuda:0"));
+    setenv("VCUDA_DRIVER", "0", 1);
+    result = expect(0, strider("info", DIGITS, "--device", "auto", NULL));
+    unsetenv("VCUDA_DRIVER");
+    assert_null(strstr(result->out, "cuda"));
+    assert_non_null(strstr(result->err, "running on the CPU: device cuda: no NVIDIA driver"));
+}
+
+/* Engines that round to TF32, or whose bits vary, run only where they are asked for. */
+static void engines_are_taken_by_their_notes(void **state) {
+    (void)state;
+    const Result *result = expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", NULL));
+    assert_non_null(strstr(result->out, "cudnn engine 3"));
+    result = expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", "--tf32", NULL));
+    assert_non_null(strstr(result->out, "cudnn engine 2"));
+    result = expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", "--nondeterministic", NULL));
+    assert_non_null(strstr(result->out, "cudnn engine 1"));
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_device_is_listed_with_its_libraries),
+        cmocka_unit_test(a_small_network_runs_there_completely),
+        cmocka_unit_test(each_call_may_fail),
+        cmocka_unit_test(planning_survives_every_refusal_of_cudnn),
+        cmocka_unit_test(memory_that_runs_out_is_told_in_numbers),
+        cmocka_unit_test(what_is_missing_or_too_old_is_named),
+        cmocka_unit_test(auto_takes_the_device_or_says_why_not),
+        cmocka_unit_test(engines_are_taken_by_their_notes),
+    };
+    if (argc != 3 || !mkdtemp(scratch_folder))
+        return 2;
+    program = argv[1];
+    source_folder = argv[2];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

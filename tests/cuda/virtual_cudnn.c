@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libcudnn of the virtual device: the graph API for convolutions with pointwise operations behind them.  What
+ * it refuses is what the real library was seen to refuse. */
+#include <cudnn.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virtual_device.h"
+
+enum {
+    MOST_ATTRIBUTES = 12,
+    MOST_RANK = 5,
+    MOST_SPATIAL = 3,
+    MOST_OPERATIONS = 8,
+    MOST_DATA = 16,
+    MAGIC = 0xbe
+};
+
+typedef struct Attribute {
+    cudnnBackendAttributeName_t name;
+    cudnnBackendAttributeType_t type;
+    int64_t count;
+    void *values;
+} Attribute;
+
+typedef struct Descriptor {
+    int magic;
+    cudnnBackendDescriptorType_t type;
+    bool is_final;
+    int n_attributes;
+    Attribute attributes[MOST_ATTRIBUTES];
+    int engine;               /* of configurations and engines: an index in `engines` */
+    struct Descriptor *graph; /* of configurations */
+} Descriptor;
+
+struct cudnnContext {
+    cudaStream_t stream;
+};
+
+/* What it offers, best first.  The notes' promises are kept, so that taking the wrong one shows. */
+static const struct {
+    bool builds, nondeterministic, tensor_core;
+    int64_t workspace_bytes;
+} engines[] = {
+    {.builds = false},
+    {.builds = true, .nondeterministic = true, .workspace_bytes = 512},
+    {.builds = true, .tensor_core = true, .workspace_bytes = 100000},
+    {.builds = true, .workspace_bytes = 4104},
+    {.builds = true}, /* of the fallback mode */
+};
+enum { ENGINES = sizeof engines / sizeof *engines };
+
+/* --- errors
+ * ------------------------------------------------------------------------------------------------------ */
+
+static char last_error[200];
+
+static cudnnStatus_t refuse(cudnnStatus_t status, const char *why) {
+    snprintf(last_error, sizeof last_error, "%s", why);
+    return status;
+}
+
+#define REQUIRE(CONDITION)                                                                                   \
+    if (!(CONDITION))                                                                                        \
+    return refuse(CUDNN_STATUS_BAD_PARAM, "not " #CONDITION)
+#define FAIL_IF_ASKED(CALL)                                                                                  \
+    if (virtual_must_fail(#CALL))                                                                            \
+    return refuse(CUDNN_STATUS_EXECUTION_FAILED, #CALL " was to fail")
+
+size_t cudnnGetVersion(void) {
+    return (size_t)virtual_setting("VCUDNN_VERSION", CUDNN_VERSION);
+}
+
+const char *cudnnGetErrorString(cudnnStatus_t status) {
+    return status == CUDNN_STATUS_SUCCESS ? "CUDNN_STATUS_SUCCESS" : "an error of the virtual cuDNN";
+}
+
+void cudnnGetLastErrorString(char *message, size_t size) {
+    snprintf(message, size, "%s", last_error);
+    last_error[0] = '\0';
+}
+
+cudnnStatus_t cudnnCreate(cudnnHandle_t *handle) {
+    FAIL_IF_ASKED(cudnnCreate);
+    *handle = calloc(1, sizeof **handle);
+    virtual_object("cuDNN handle", 1);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+    free(handle);
+    virtual_object("cuDNN handle", -1);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+    REQUIRE(virtual_is_stream(stream));
+    handle->stream = stream;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* --- descriptors
+ * ------------------------------------------------------------------------------------------------- */
+
+static size_t type_bytes(cudnnBackendAttributeType_t type) {
+    switch (type) {
+    case CUDNN_TYPE_INT64:
+    case CUDNN_TYPE_VOID_PTR:
+    case CUDNN_TYPE_BACKEND_DESCRIPTOR:
+    case CUDNN_TYPE_HANDLE:
+    case CUDNN_TYPE_DOUBLE:
+        return 8;
+    case CUDNN_TYPE_BOOLEAN:
+    case CUDNN_TYPE_CHAR:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+static const Attribute *attribute(const Descriptor *d, cudnnBackendAttributeName_t name) {
+    for (int i = 0; i < d->n_attributes; i++)
+        if (d->attributes[i].name == name)
+            return &d->attributes[i];
+    return NULL;
+}
+
+static int64_t integer(const Descriptor *d, cudnnBackendAttributeName_t name, int64_t index) {
+    return ((const int64_t *)attribute(d, name)->values)[index];
+}
+
+static int enumeration(const Descriptor *d, cudnnBackendAttributeName_t name) {
+    return *(const int *)attribute(d, name)->values;
+}
+
+static Descriptor *linked(const Descriptor *d, cudnnBackendAttributeName_t name) {
+    const Attribute *found = attribute(d, name);
+    return found ? *(Descriptor **)found->values : NULL;
+}
+
+cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
+                                           cudnnBackendDescriptor_t *descriptor) {
+    FAIL_IF_ASKED(cudnnBackendCreateDescriptor);
+    Descriptor *made = calloc(1, sizeof *made);
+    made->magic = MAGIC;
+    made->type = type;
+    made->engine = -1;
+    virtual_object("descriptor", 1);
+    *descriptor = made;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor) {
+    Descriptor *d = descriptor;
+    REQUIRE(d && d->magic == MAGIC);
+    for (int i = 0; i < d->n_attributes; i++)
+        free(d->attributes[i].values);
+    d->magic = 0;
+    free(d);
+    virtual_object("descriptor", -1);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* The types that the real library insists on. */
+static cudnnBackendAttributeType_t type_of(cudnnBackendAttributeName_t name,
+                                           cudnnBackendAttributeType_t given) {
+    switch (name) {
+    case CUDNN_ATTR_TENSOR_DIMENSIONS:
+    case CUDNN_ATTR_TENSOR_STRIDES:
+    case CUDNN_ATTR_TENSOR_UNIQUE_ID:
+    case CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT:
+    case CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS:
+    case CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS:
+    case CUDNN_ATTR_CONVOLUTION_POST_PADDINGS:
+    case CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES:
+    case CUDNN_ATTR_CONVOLUTION_DILATIONS:
+    case CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS:
+        return CUDNN_TYPE_INT64;
+    case CUDNN_ATTR_TENSOR_DATA_TYPE:
+    case CUDNN_ATTR_CONVOLUTION_COMP_TYPE:
+    case CUDNN_ATTR_POINTWISE_MATH_PREC:
+        return CUDNN_TYPE_DATA_TYPE;
+    case CUDNN_ATTR_TENSOR_IS_VIRTUAL:
+        return CUDNN_TYPE_BOOLEAN;
+    case CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS:
+    case CUDNN_ATTR_VARIANT_PACK_WORKSPACE:
+        return CUDNN_TYPE_VOID_PTR;
+    default:
+        return given;
+    }
+}
+
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count, const void *values) {
+    Descriptor *d = descriptor;
+    FAIL_IF_ASKED(cudnnBackendSetAttribute);
+    REQUIRE(d && d->magic == MAGIC);
+    REQUIRE(!d->is_final);
+    REQUIRE(count > 0 && values && d->n_attributes < MOST_ATTRIBUTES && !attribute(d, name));
+    REQUIRE(type_of(name, type) == type);
+    for (int64_t i = 0; type == CUDNN_TYPE_BACKEND_DESCRIPTOR && i < count; i++) {
+        const Descriptor *other = ((Descriptor *const *)values)[i];
+        REQUIRE(other && other->magic == MAGIC && other->is_final);
+    }
+    const size_t size_bytes = (size_t)count * type_bytes(type);
+    Attribute *added = &d->attributes[d->n_attributes++];
+    *added = (Attribute){name, type, count, malloc(size_bytes)};
+    memcpy(added->values, values, size_bytes);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* --- geometry
+ * ---------------------------------------------------------------------------------------------------- */
+
+typedef struct View {
+    int rank;
+    int64_t dims[MOST_RANK], strides[MOST_RANK];
+} View;
+
+static View view_of(const Descriptor *tensor) {
+    View view = {.rank = (int)attribute(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS)->count};
+    for (int i = 0; i < view.rank; i++) {
+        view.dims[i] = integer(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, i);
+        view.strides[i] = integer(tensor, CUDNN_ATTR_TENSOR_STRIDES, i);
+    }
+    return view;
+}
+
+static size_t extent_bytes(const View *view) {
+    int64_t last = 0;
+    for (int i = 0; i < view->rank; i++)
+        last += (view->dims[i] - 1) * view->strides[i];
+    return (size_t)(last + 1) * sizeof(float);
+}
+
+typedef struct Window {
+    int spatial;
+    int64_t begin[MOST_SPATIAL], end[MOST_SPATIAL], strides[MOST_SPATIAL], dilations[MOST_SPATIAL];
+} Window;
+
+static Window window_of(const Descriptor *d) {
+    Window window = {.spatial = (int)integer(d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, 0)};
+    for (int i = 0; i < window.spatial; i++) {
+        window.begin[i] = integer(d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, i);
+        window.end[i] = integer(d, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, i);
+        window.strides[i] = integer(d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, i);
+        window.dilations[i] = integer(d, CUDNN_ATTR_CONVOLUTION_DILATIONS, i);
+    }
+    return window;
+}
+
+/* A convolution's tensors as of a forward one: backward `x` is what is computed. */
+typedef struct Convolution {
+    bool is_forward;
+    Descriptor *x, *w, *y, *window;
+} Convolution;
+
+static Convolution convolution_of(const Descriptor *o) {
+    if (o->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
+        return (Convolution){true, linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X),
+                             linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W),
+                             linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y),
+                             linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC)};
+    return (Convolution){false, linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX),
+                         linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W),
+                         linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY),
+                         linked(o, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC)};
+}
+
+/* --- finalizing
+ * -------------------------------------------------------------------------------------------------- */
+
+static cudnnStatus_t check_tensor(const Descriptor *d) {
+    const Attribute *dims = attribute(d, CUDNN_ATTR_TENSOR_DIMENSIONS),
+                    *strides = attribute(d, CUDNN_ATTR_TENSOR_STRIDES);
+    REQUIRE(dims && strides && dims->count == strides->count && dims->count >= 3 && dims->count <= MOST_RANK);
+    REQUIRE(attribute(d, CUDNN_ATTR_TENSOR_UNIQUE_ID) && attribute(d, CUDNN_ATTR_TENSOR_DATA_TYPE) &&
+            attribute(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT));
+    for (int64_t i = 0; i < dims->count; i++)
+        REQUIRE(integer(d, CUDNN_ATTR_TENSOR_DIMENSIONS, i) > 0);
+    const int64_t alignment = integer(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, 0);
+    REQUIRE(alignment > 0 && (alignment & (alignment - 1)) == 0);
+    REQUIRE(enumeration(d, CUDNN_ATTR_TENSOR_DATA_TYPE) == CUDNN_DATA_FLOAT);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t check_window(const Descriptor *d) {
+    static const cudnnBackendAttributeName_t lists[] = {
+        CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS,
+        CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_ATTR_CONVOLUTION_DILATIONS};
+    REQUIRE(attribute(d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) &&
+            attribute(d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE) && attribute(d, CUDNN_ATTR_CONVOLUTION_CONV_MODE));
+    REQUIRE(enumeration(d, CUDNN_ATTR_CONVOLUTION_CONV_MODE) == CUDNN_CROSS_CORRELATION);
+    for (int i = 0; i < 4; i++) {
+        const Attribute *list = attribute(d, lists[i]);
+        REQUIRE(list && list->count == integer(d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, 0));
+        for (int64_t k = 0; k < list->count; k++)
+            REQUIRE(((const int64_t *)list->values)[k] >= (i < 2 ? 0 : 1));
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t check_convolution(const Descriptor *d) {
+    const Convolution c = convolution_of(d);
+    REQUIRE(c.x && c.w && c.y && c.window);
+    const View x = view_of(c.x), w = view_of(c.w), y = view_of(c.y);
+    const Window window = window_of(c.window);
+    REQUIRE(x.rank == w.rank && x.rank == y.rank && x.rank == window.spatial + 2);
+    REQUIRE(x.dims[0] == y.dims[0] && y.dims[1] == w.dims[0]);
+    REQUIRE(x.dims[1] % w.dims[1] == 0 && w.dims[0] % (x.dims[1] / w.dims[1]) == 0);
+    for (int i = 0; i < window.spatial; i++) {
+        const int64_t room =
+            x.dims[2 + i] + window.begin[i] + window.end[i] - window.dilations[i] * (w.dims[2 + i] - 1) - 1;
+        REQUIRE(room >= 0 && y.dims[2 + i] == room / window.strides[i] + 1);
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t check_pointwise(const Descriptor *d) {
+    const Descriptor *function = linked(d, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR),
+                     *other = linked(d, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+    REQUIRE(function && linked(d, CUDNN_ATTR_OPERATION_POINTWISE_XDESC) &&
+            linked(d, CUDNN_ATTR_OPERATION_POINTWISE_YDESC));
+    const View x = view_of(linked(d, CUDNN_ATTR_OPERATION_POINTWISE_XDESC)),
+               y = view_of(linked(d, CUDNN_ATTR_OPERATION_POINTWISE_YDESC));
+    const bool is_add = enumeration(function, CUDNN_ATTR_POINTWISE_MODE) == CUDNN_POINTWISE_ADD;
+    REQUIRE(is_add == (other != NULL));
+    for (int i = 0; i < y.rank; i++) {
+        REQUIRE(x.dims[i] == y.dims[i]);
+        if (other)
+            REQUIRE(view_of(other).dims[i] == y.dims[i] || view_of(other).dims[i] == 1);
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static bool is_tensor(const Attribute *a) {
+    return a->type == CUDNN_TYPE_BACKEND_DESCRIPTOR &&
+           (*(Descriptor **)a->values)->type == CUDNN_BACKEND_TENSOR_DESCRIPTOR;
+}
+
+static cudnnStatus_t check_graph(const Descriptor *d) {
+    const Attribute *operations = attribute(d, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    Descriptor *seen[MOST_OPERATIONS * 3];
+    int n = 0;
+    REQUIRE(operations && operations->count <= MOST_OPERATIONS);
+    for (int64_t o = 0; o < operations->count; o++) {
+        const Descriptor *operation = ((Descriptor **)operations->values)[o];
+        for (int i = 0; i < operation->n_attributes; i++) {
+            if (!is_tensor(&operation->attributes[i]))
+                continue;
+            Descriptor *tensor = *(Descriptor **)operation->attributes[i].values;
+            for (int k = 0; k < n; k++)
+                REQUIRE(seen[k] == tensor || integer(seen[k], CUDNN_ATTR_TENSOR_UNIQUE_ID, 0) !=
+                                                 integer(tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID, 0));
+            seen[n++] = tensor;
+        }
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t check_plan(const Descriptor *d) {
+    const Descriptor *configuration = linked(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    REQUIRE(configuration && linked(d, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP));
+    return engines[configuration->engine].builds
+               ? CUDNN_STATUS_SUCCESS
+               : refuse(CUDNN_STATUS_NOT_SUPPORTED, "this engine never builds");
+}
+
+static cudnnStatus_t check(const Descriptor *d) {
+    switch (d->type) {
+    case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
+        return check_tensor(d);
+    case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
+        return check_window(d);
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
+        return check_convolution(d);
+    case CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR:
+        return check_pointwise(d);
+    case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
+        return check_graph(d);
+    case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
+        return check_plan(d);
+    case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
+        REQUIRE(attribute(d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH) &&
+                attribute(d, CUDNN_ATTR_ENGINEHEUR_MODE) && attribute(d, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP));
+        return CUDNN_STATUS_SUCCESS;
+    default:
+        return CUDNN_STATUS_SUCCESS;
+    }
+}
+
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
+    Descriptor *d = descriptor;
+    FAIL_IF_ASKED(cudnnBackendFinalize);
+    REQUIRE(d && d->magic == MAGIC && !d->is_final);
+    const cudnnStatus_t status = check(d);
+    d->is_final = status == CUDNN_STATUS_SUCCESS;
+    return status;
+}
+
+/* --- offers
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The real library has no engine for a residual behind the bias, nor for a residual or ReLU behind a
+ * gradient. */
+static bool has_engines(const Descriptor *graph) {
+    const Attribute *operations = attribute(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    const char *setting = getenv("VCUDNN_ENGINES");
+    bool bias = false;
+    if (setting &&
+        (strcmp(setting, "none") == 0 || (strcmp(setting, "unfused") == 0 && operations->count > 1)))
+        return false;
+    for (int64_t i = 1; i < operations->count; i++) {
+        const Descriptor *operation = ((Descriptor **)operations->values)[i];
+        const Descriptor *other = linked(operation, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+        const bool is_bias = other && integer(other, CUDNN_ATTR_TENSOR_DIMENSIONS, 0) == 1 &&
+                             integer(other, CUDNN_ATTR_TENSOR_DIMENSIONS, 2) == 1 &&
+                             integer(other, CUDNN_ATTR_TENSOR_IS_VIRTUAL, 0) == 0;
+        if (other && bias && !is_bias)
+            return false;
+        bias |= is_bias;
+    }
+    return ((Descriptor **)operations->values)[0]->type ==
+               CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR ||
+           operations->count == 1;
+}
+
+static cudnnStatus_t get_offers(const Descriptor *heuristic, int64_t wanted, int64_t *count,
+                                Descriptor **offers) {
+    Descriptor *graph = linked(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
+    const bool is_fallback = enumeration(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE) == CUDNN_HEUR_MODE_FALLBACK;
+    const int first = is_fallback ? ENGINES - 1 : 0, end = is_fallback ? ENGINES : ENGINES - 1;
+    *count = has_engines(graph) ? end - first : 0;
+    for (int i = 0; i < *count && i < wanted; i++) {
+        REQUIRE(offers[i] && offers[i]->type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+        offers[i]->engine = first + i;
+        offers[i]->graph = graph;
+        offers[i]->is_final = true;
+    }
+    return CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t get_notes(const Descriptor *engine, int64_t *count, cudnnBackendNumericalNote_t *notes) {
+    *count = 0;
+    if (engines[engine->engine].nondeterministic)
+        notes[(*count)++] = CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
+    if (engines[engine->engine].tensor_core)
+        notes[(*count)++] = CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor,
+                                       cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+                                       int64_t wanted, int64_t *count, void *values) {
+    const Descriptor *d = descriptor;
+    FAIL_IF_ASKED(cudnnBackendGetAttribute);
+    REQUIRE(d && d->magic == MAGIC && d->is_final && type_of(name, type) == type);
+    switch (name) {
+    case CUDNN_ATTR_ENGINEHEUR_RESULTS:
+        return get_offers(d, wanted, count, values);
+    case CUDNN_ATTR_ENGINECFG_ENGINE: {
+        Descriptor *engine = *(Descriptor **)values;
+        REQUIRE(engine && engine->type == CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+        engine->engine = d->engine;
+        engine->is_final = true;
+        *count = 1;
+        return CUDNN_STATUS_SUCCESS;
+    }
+    case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
+        REQUIRE(wanted >= 2);
+        return get_notes(d, count, values);
+    case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
+        *(int64_t *)values = d->engine;
+        *count = 1;
+        return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
+        *(int64_t *)values =
+            engines[linked(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->engine].workspace_bytes;
+        *count = 1;
+        return CUDNN_STATUS_SUCCESS;
+    default:
+        return refuse(CUDNN_STATUS_NOT_SUPPORTED, "an attribute that the virtual cuDNN does not know");
+    }
+}
+
+/* --- running
+ * ----------------------------------------------------------------------------------------------------- */
+
+typedef struct Run {
+    Descriptor *plan;
+    int count;
+    int64_t uids[MOST_DATA];
+    float *data[MOST_DATA];
+    float *owned[MOST_OPERATIONS]; /* virtual tensors */
+    int n_owned;
+    char *workspace;
+} Run;
+
+static float *data_of(Run *run, const Descriptor *tensor) {
+    const int64_t uid = integer(tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID, 0);
+    for (int i = 0; i < run->count; i++)
+        if (run->uids[i] == uid)
+            return run->data[i];
+    const View view = view_of(tensor);
+    run->uids[run->count] = uid;
+    run->owned[run->n_owned++] = run->data[run->count] = malloc(extent_bytes(&view));
+    return run->data[run->count++];
+}
+
+/* Calls for each position of a view. */
+static bool next_position(const View *view, int64_t at[MOST_RANK]) {
+    for (int i = view->rank - 1; i >= 0; i--) {
+        if (++at[i] < view->dims[i])
+            return true;
+        at[i] = 0;
+    }
+    return false;
+}
+
+static int64_t offset_of(const View *view, const int64_t at[MOST_RANK]) {
+    int64_t offset = 0;
+    for (int i = 0; i < view->rank; i++)
+        offset += (view->dims[i] == 1 ? 0 : at[i]) * view->strides[i];
+    return offset;
+}
+
+/* To the 10 bits of TF32. */
+static float rounded(float x, bool tensor_core) {
+    union {
+        float value;
+        uint32_t bits;
+    } u = {x};
+    if (tensor_core)
+        u.bits &= 0xffffe000u;
+    return u.value;
+}
+
+/* Adds the products of output position `at` of y, or backward spreads them over x: sums in float64 either
+ * way. */
+static void run_convolution(Run *run, const Descriptor *operation, bool tensor_core) {
+    const Convolution c = convolution_of(operation);
+    const View x = view_of(c.x), w = view_of(c.w), y = view_of(c.y);
+    const Window window = window_of(c.window);
+    float *x_data = data_of(run, c.x), *w_data = data_of(run, c.w), *y_data = data_of(run, c.y);
+    const View *out = c.is_forward ? &y : &x;
+    float *out_data = c.is_forward ? y_data : x_data;
+    double *sums = calloc(extent_bytes(out) / sizeof(float), sizeof *sums);
+    const int64_t per_group = w.dims[0] / (x.dims[1] / w.dims[1]);
+    int64_t at_y[MOST_RANK] = {0};
+    do {
+        /* Taps of the channel's filter: at_w[0] is that of at_y; positions [0, C/group, K...]. */
+        View taps = w;
+        int64_t at_w[MOST_RANK] = {0}, at_x[MOST_RANK] = {at_y[0]};
+        taps.dims[0] = 1;
+        do {
+            bool inside = true;
+            at_x[1] = at_y[1] / per_group * w.dims[1] + at_w[1];
+            for (int i = 0; i < window.spatial; i++) {
+                at_x[2 + i] =
+                    at_y[2 + i] * window.strides[i] - window.begin[i] + at_w[2 + i] * window.dilations[i];
+                inside = inside && at_x[2 + i] >= 0 && at_x[2 + i] < x.dims[2 + i];
+            }
+            if (!inside)
+                continue;
+            const float weight = w_data[at_y[1] * w.strides[0] + offset_of(&taps, at_w)];
+            const float factor = c.is_forward ? x_data[offset_of(&x, at_x)] : y_data[offset_of(&y, at_y)];
+            sums[c.is_forward ? offset_of(&y, at_y) : offset_of(&x, at_x)] +=
+                (double)rounded(weight, tensor_core) * (double)rounded(factor, tensor_core);
+        } while (next_position(&taps, at_w));
+    } while (next_position(&y, at_y));
+    int64_t at[MOST_RANK] = {0};
+    do
+        out_data[offset_of(out, at)] = (float)sums[offset_of(out, at)];
+    while (next_position(out, at));
+    free(sums);
+}
+
+static void run_pointwise(Run *run, const Descriptor *operation) {
+    const Descriptor *x = linked(operation, CUDNN_ATTR_OPERATION_POINTWISE_XDESC),
+                     *y = linked(operation, CUDNN_ATTR_OPERATION_POINTWISE_YDESC),
+                     *other = linked(operation, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+    const View from = view_of(x), to = view_of(y), added = view_of(other ? other : x);
+    const float *x_data = data_of(run, x), *other_data = other ? data_of(run, other) : NULL;
+    float *y_data = data_of(run, y);
+    int64_t at[MOST_RANK] = {0};
+    do {
+        const float value = x_data[offset_of(&from, at)];
+        y_data[offset_of(&to, at)] = other       ? value + other_data[offset_of(&added, at)]
+                                     : value < 0 ? 0
+                                                 : value;
+    } while (next_position(&to, at));
+}
+
+static void run_plan(void *context) {
+    Run *run = context;
+    if (run->plan->magic != MAGIC) {
+        virtual_error("a plan was destroyed before it ran");
+        return;
+    }
+    const Descriptor *configuration = linked(run->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    const Attribute *operations = attribute(configuration->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    memset(run->workspace, 0xff, (size_t)engines[configuration->engine].workspace_bytes);
+    for (int64_t i = 0; i < operations->count; i++) {
+        const Descriptor *operation = ((Descriptor **)operations->values)[i];
+        if (operation->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)
+            run_pointwise(run, operation);
+        else
+            run_convolution(run, operation, engines[configuration->engine].tensor_core);
+    }
+    while (run->n_owned)
+        free(run->owned[--run->n_owned]);
+}
+
+static cudnnStatus_t check_data(const Run *run, const Descriptor *tensor) {
+    const View view = view_of(tensor);
+    if (*(const bool *)attribute(tensor, CUDNN_ATTR_TENSOR_IS_VIRTUAL)->values)
+        return CUDNN_STATUS_SUCCESS;
+    for (int i = 0; i < run->count; i++) {
+        if (run->uids[i] != integer(tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID, 0))
+            continue;
+        REQUIRE(virtual_check(run->data[i], extent_bytes(&view), "cudnnBackendExecute"));
+        REQUIRE((uintptr_t)run->data[i] % (uintptr_t)integer(tensor, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, 0) ==
+                0);
+        return CUDNN_STATUS_SUCCESS;
+    }
+    return refuse(CUDNN_STATUS_BAD_PARAM, "a tensor is missing in the variant pack");
+}
+
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
+                                  cudnnBackendDescriptor_t pack) {
+    const Descriptor *p = plan, *data = pack;
+    FAIL_IF_ASKED(cudnnBackendExecute);
+    REQUIRE(handle && handle->stream && p && p->magic == MAGIC && p->is_final && data &&
+            data->magic == MAGIC && data->is_final);
+    const Attribute *uids = attribute(data, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS),
+                    *pointers = attribute(data, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS),
+                    *workspace = attribute(data, CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
+    REQUIRE(uids && pointers && workspace && uids->count == pointers->count && uids->count < MOST_DATA / 2);
+    const Descriptor *configuration = linked(p, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    const int64_t workspace_bytes = engines[configuration->engine].workspace_bytes;
+    Run run = {.plan = plan, .count = (int)uids->count, .workspace = *(char **)workspace->values};
+    memcpy(run.uids, uids->values, (size_t)uids->count * sizeof *run.uids);
+    memcpy(run.data, pointers->values, (size_t)uids->count * sizeof *run.data);
+    REQUIRE(!workspace_bytes ||
+            virtual_check(run.workspace, (size_t)workspace_bytes, "the workspace of a plan"));
+    const Attribute *operations = attribute(configuration->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    for (int64_t i = 0; i < operations->count; i++) {
+        const Descriptor *operation = ((Descriptor **)operations->values)[i];
+        for (int k = 0; k < operation->n_attributes; k++)
+            if (is_tensor(&operation->attributes[k])) {
+                const cudnnStatus_t status =
+                    check_data(&run, *(Descriptor **)operation->attributes[k].values);
+                if (status)
+                    return status;
+            }
+    }
+    Run *queued = malloc(sizeof *queued);
+    *queued = run;
+    virtual_enqueue(handle->stream, run_plan, queued);
+    return CUDNN_STATUS_SUCCESS;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs kernels' host builds.  Where threads meet each thread of a block is a fibre, so that barriers work;
+ * fibres run in an order that is shuffled anew for each block, so that a missing barrier gives wrong numbers.
+ * A barrier that only some threads reach ends the program with status 98. */
+#include "virtual_kernel.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "virtual_device.h"
+
+enum { MOST_THREADS = 1024, STACK_BYTES = 64 * 1024 };
+
+VirtualIndex threadIdx, blockIdx, blockDim, gridDim;
+
+static VirtualKernelRow *rows;
+
+void virtual_kernel_add(VirtualKernelRow *row) {
+    row->next = rows;
+    rows = row;
+}
+
+const VirtualKernelRow *virtual_kernel_find(const char *name, size_t *args_bytes) {
+    const VirtualKernelRow *row = rows;
+    while (row && strcmp(row->name, name) != 0)
+        row = row->next;
+    *args_bytes = row ? row->args_bytes : 0;
+    return row;
+}
+
+typedef enum FibreState { FIBRE_NEW, FIBRE_WAITS, FIBRE_ENDED } FibreState;
+
+static struct {
+    ucontext_t caller, fibres[MOST_THREADS];
+    FibreState states[MOST_THREADS];
+    unsigned order[MOST_THREADS], current;
+    char *stacks;
+    const VirtualKernelRow *row;
+    const void *args;
+} block;
+
+static void fibre_main(void) {
+    block.row->run(block.args);
+    block.states[block.current] = FIBRE_ENDED;
+}
+
+void virtual_barrier(void) {
+    if (!block.row->is_team) {
+        fprintf(stderr, "virtual device: %s: a barrier in a KERNEL, which must be a TEAM_KERNEL\n",
+                block.row->name);
+        _exit(98);
+    }
+    const unsigned me = block.current;
+    block.states[me] = FIBRE_WAITS;
+    swapcontext(&block.fibres[me], &block.caller);
+}
+
+static void resume(unsigned thread) {
+    ucontext_t *fibre = &block.fibres[thread];
+    threadIdx = (VirtualIndex){thread, 0, 0};
+    block.current = thread;
+    if (block.states[thread] == FIBRE_NEW) {
+        getcontext(fibre);
+        fibre->uc_stack.ss_sp = block.stacks + (size_t)thread * STACK_BYTES;
+        fibre->uc_stack.ss_size = STACK_BYTES;
+        fibre->uc_link = &block.caller;
+        makecontext(fibre, fibre_main, 0);
+    }
+    swapcontext(&block.caller, fibre);
+}
+
+static void shuffle(unsigned threads) {
+    static uint32_t seed = 1;
+    for (unsigned i = 0; i < threads; i++)
+        block.order[i] = i;
+    for (unsigned i = threads; i > 1; i--) {
+        seed = seed * 1664525u + 1013904223u;
+        const unsigned j = (seed >> 8) % i, kept = block.order[i - 1];
+        block.order[i - 1] = block.order[j];
+        block.order[j] = kept;
+    }
+}
+
+/* From barrier to barrier, until all threads have ended. */
+static void run_block(unsigned threads) {
+    memset(block.states, 0, sizeof block.states);
+    shuffle(threads);
+    for (unsigned waiting = threads; waiting;) {
+        unsigned ended = 0;
+        for (unsigned i = 0; i < threads; i++) {
+            resume(block.order[i]);
+            ended += block.states[block.order[i]] == FIBRE_ENDED;
+        }
+        waiting = threads - ended;
+        if (waiting && ended) {
+            fprintf(stderr, "virtual device: %s: %u threads wait at a barrier, %u have ended\n",
+                    block.row->name, waiting, ended);
+            _exit(98);
+        }
+    }
+}
+
+void virtual_kernel_run(const VirtualKernelRow *row, const void *args, dim3 grid, dim3 threads) {
+    if (!block.stacks)
+        block.stacks = malloc((size_t)MOST_THREADS * STACK_BYTES);
+    block.row = row;
+    block.args = args;
+    gridDim = (VirtualIndex){grid.x, 1, 1};
+    blockDim = (VirtualIndex){threads.x, 1, 1};
+    for (unsigned x = 0; x < grid.x; x++) {
+        blockIdx = (VirtualIndex){x, 0, 0};
+        if (row->is_team) {
+            run_block(threads.x);
+            continue;
+        }
+        for (threadIdx.x = 0; threadIdx.x < threads.x; threadIdx.x++)
+            row->run(args);
+    }
+}
