@@ -11,6 +11,7 @@
 #include "graph/evaluate.h"
 #include "graph/graph.h"
 #include "ops/op.h"
+#include "support/device_case.h"
 
 Attr attr_int(const char *name, int64_t value) {
     return (Attr){.name = name, .kind = ATTR_INT, .i = value};
@@ -88,7 +89,9 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     TRY(node_infer(node, input_types, known, &graph->symbols, test->output_types, err));
     if (test->infer_only)
         return STRIDER_OK;
-    return node_evaluate(node, inputs, test->output_types, test->outputs, allocator_default(), err);
+    TRY(node_evaluate(node, inputs, test->output_types, test->outputs, allocator_default(), err));
+    device_case_run(test, graph, node);
+    return STRIDER_OK;
 }
 
 Status op_test_run(OpTest *test) {

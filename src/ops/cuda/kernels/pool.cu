@@ -33,7 +33,8 @@ KERNEL(k_pool, PoolArgs) {
                 sum += value;
                 max = larger(value, max);
             }
-    args.data.out[i] = args.is_max ? max : sum / (float)counted;
+    /* The average of a window that counts nothing is 0. */
+    args.data.out[i] = args.is_max ? max : counted ? sum / (float)counted : 0;
 }
 
 TEAM_KERNEL(k_plane, PlaneArgs) {
