@@ -405,28 +405,29 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
 /* --- offers
  * ------------------------------------------------------------------------------------------------------ */
 
-/* The real library has no engine for a residual behind the bias, nor for a residual or ReLU behind a
- * gradient. */
+static bool is_bias(const Descriptor *tensor) {
+    return integer(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, 0) == 1 &&
+           integer(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, 2) == 1;
+}
+
+/* The real library has engines for a residual only before a bias, and for nothing behind a gradient. */
 static bool has_engines(const Descriptor *graph) {
     const Attribute *operations = attribute(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    const Descriptor *const *list = operations->values;
     const char *setting = getenv("VCUDNN_ENGINES");
-    bool bias = false;
+    bool bias = false, residual = false;
     if (setting &&
         (strcmp(setting, "none") == 0 || (strcmp(setting, "unfused") == 0 && operations->count > 1)))
         return false;
     for (int64_t i = 1; i < operations->count; i++) {
-        const Descriptor *operation = ((Descriptor **)operations->values)[i];
-        const Descriptor *other = linked(operation, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
-        const bool is_bias = other && integer(other, CUDNN_ATTR_TENSOR_DIMENSIONS, 0) == 1 &&
-                             integer(other, CUDNN_ATTR_TENSOR_DIMENSIONS, 2) == 1 &&
-                             integer(other, CUDNN_ATTR_TENSOR_IS_VIRTUAL, 0) == 0;
-        if (other && bias && !is_bias)
+        const Descriptor *other = linked(list[i], CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+        if (other && !is_bias(other) && bias)
             return false;
-        bias |= is_bias;
+        residual |= other && !is_bias(other);
+        bias |= other && is_bias(other);
     }
-    return ((Descriptor **)operations->values)[0]->type ==
-               CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR ||
-           operations->count == 1;
+    return (bias || !residual) && (list[0]->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR ||
+                                   operations->count == 1);
 }
 
 static cudnnStatus_t get_offers(const Descriptor *heuristic, int64_t wanted, int64_t *count,

@@ -101,10 +101,11 @@ static void plan_products(const Epilogue *epilogue, CudaConv *conv) {
                               .allow_tf32 = device->options.allow_tf32,
                               .allow_nondeterministic = device->options.allow_nondeterministic,
                               .max_workspace_bytes = device->options.max_workspace_bytes};
-    const bool fuses_residual = epilogue->has_residual && !epilogue->residual_last;
-    if (!conv->conv.transposed && (fuses_residual || conv->bias_port >= 0)) {
-        conv->conv.has_residual = fuses_residual;
-        conv->conv.has_bias = conv->bias_port >= 0;
+    /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
+     */
+    if (!conv->conv.transposed && conv->bias_port >= 0) {
+        conv->conv.has_residual = epilogue->has_residual && !epilogue->residual_last;
+        conv->conv.has_bias = true;
         conv->conv.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
         dnn_plan_make(&conv->conv, &target, &conv->plan);
         if (conv->plan.plan)
