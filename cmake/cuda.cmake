@@ -12,9 +12,11 @@ else()
     set(cuda_wanted REQUIRED)
 endif()
 
-# What there is code for: every generation that CUDA 13 knows, and PTX for later ones.
+# Every generation that CUDA 13 knows, and PTX for later ones; CMake's own tests of the compiler need but one.
+set(STRIDER_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120 CACHE STRING
+    "What the CUDA module has code for, as CMAKE_CUDA_ARCHITECTURES")
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
+    set(CMAKE_CUDA_ARCHITECTURES 75-real)
 endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
 find_package(CUDAToolkit 13.0 ${cuda_wanted})

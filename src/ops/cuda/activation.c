@@ -18,7 +18,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     struct FinishArgs args = {.count = (int)count, .plane = 1, .columns = 1};
     node_activation(query->node, &args.activation);
     const Launch launch = launch_each((const void *)k_finish, count);
-    return cuda_prepare_launch(ctx, &launch, 1, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
 #define ROW(ROW_NAME, OP)                                                                                    \

@@ -37,8 +37,9 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
         for (int i = 0; i < 2; i++)
             args.strides[i][d] = from >= 0 ? (int)broadcast.strides[i][from] : 0;
     }
-    const Launch launch = launch_each((const void *)k_binary, count);
-    return cuda_prepare_launch(ctx, &launch, 2, &args, sizeof args, prepared);
+    Launch launch = launch_each((const void *)k_binary, count);
+    launch.n_inputs = 2;
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
 #define ROW(ROW_NAME, OP)                                                                                    \

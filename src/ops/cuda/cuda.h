@@ -43,30 +43,43 @@ typedef struct Launch {
     const void *kernel; /* as kernels.h declares it */
     int64_t blocks;
     int threads;
+    /* What its KernelData are set to in cuda_prepare_launches(): inputs of the node from `first_input` on,
+     * and the output. */
+    int first_input, n_inputs, output;
 } Launch;
 
 /* A thread for each of `count` elements. */
 static inline Launch launch_each(const void *kernel, int64_t count) {
-    return (Launch){kernel, (count + LONE_THREADS - 1) / LONE_THREADS, LONE_THREADS};
+    return (Launch){.kernel = kernel,
+                    .blocks = (count + LONE_THREADS - 1) / LONE_THREADS,
+                    .threads = LONE_THREADS,
+                    .n_inputs = 1};
 }
 
 /* A team of threads for each of `count` pieces. */
 static inline Launch launch_teams(const void *kernel, int64_t count) {
-    return (Launch){kernel, count, TEAM_THREADS};
+    return (Launch){.kernel = kernel, .blocks = count, .threads = TEAM_THREADS, .n_inputs = 1};
 }
 
 Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, Error *err) MUST_CHECK;
 
-/* Prepares a node as one launch: `args`, of `args_bytes`, are copied, and the node's first `n_inputs` inputs
- * and its first output are set in their KernelData for each run. */
-Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch, int n_inputs, const void *args,
-                           size_t args_bytes, Prepared *prepared) MUST_CHECK;
+/* Prepares a node as launches, one after the other, that are all of one kernel's kind: `args` are as many
+ * structs of `args_bytes`, which are copied; their KernelData are set for each run. */
+Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_launches, const void *args,
+                             size_t args_bytes, Prepared *prepared) MUST_CHECK;
+static inline MUST_CHECK Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch,
+                                                    const void *args, size_t args_bytes, Prepared *prepared) {
+    return cuda_prepare_launches(ctx, launch, 1, args, args_bytes, prepared);
+}
 
 /* --- queries
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Whether all operands that are there are f32, with at least one and less than 2^31 elements. */
 bool cuda_all_f32(const KernelQuery *query);
+/* The same of the first input and the outputs; the other inputs must be absent or constants, of any type,
+ * which prepare() reads: they are marked as packed. */
+bool cuda_f32_with_constants(KernelQuery *query);
 /* For rows that do not compete with others. */
 double cuda_cost(const KernelQuery *query);
 /* Whether the input is there. */

@@ -7,6 +7,7 @@
 
 extern void k_finish(const struct FinishArgs args);
 extern void k_binary(const struct BinaryArgs args);
+extern void k_move(const struct MoveArgs args);
 extern void k_pool(const struct PoolArgs args);
 extern void k_plane(const struct PlaneArgs args);
 extern void k_softmax(const struct SoftmaxArgs args);

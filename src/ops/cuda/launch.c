@@ -16,29 +16,39 @@ Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, E
 
 typedef struct LaunchArgs {
     CudaDevice *device;
-    Launch launch;
-    int n_inputs;
-    KernelData *args; /* the first member of the kernel's struct */
+    int n_launches;
+    const Launch *launches;
+    char *args; /* of all, each a struct that begins with a KernelData */
+    size_t args_bytes;
 } LaunchArgs;
 
-static Status submit_launch(const KernelCall *call, Error *err) {
+static Status submit_launches(const KernelCall *call, Error *err) {
     const LaunchArgs *prepared = call->args;
-    for (int i = 0; i < prepared->n_inputs; i++)
-        prepared->args->in[i] = call->inputs[i];
-    prepared->args->out = call->outputs[0];
-    return cuda_launch(prepared->device, &prepared->launch, prepared->args, err);
+    for (int i = 0; i < prepared->n_launches; i++) {
+        const Launch *launch = &prepared->launches[i];
+        KernelData *data = (KernelData *)(void *)(prepared->args + (size_t)i * prepared->args_bytes);
+        for (int k = 0; k < launch->n_inputs; k++)
+            data->in[k] = call->inputs[launch->first_input + k];
+        data->out = call->outputs[launch->output];
+        TRY(cuda_launch(prepared->device, launch, data, err));
+    }
+    return STRIDER_OK;
 }
 
-Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch, int n_inputs, const void *args,
-                           size_t args_bytes, Prepared *prepared) {
+Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_launches, const void *args,
+                             size_t args_bytes, Prepared *prepared) {
     LaunchArgs *made = NULL;
+    Launch *kept = NULL;
     TRY(cuda_take(ctx, sizeof *made, &made));
-    TRY(cuda_take(ctx, args_bytes, &made->args));
-    memcpy(made->args, args, args_bytes);
+    TRY(cuda_take(ctx, (size_t)n_launches * sizeof *kept, &kept));
+    TRY(cuda_take(ctx, (size_t)n_launches * args_bytes, &made->args));
+    memcpy(kept, launches, (size_t)n_launches * sizeof *kept);
+    memcpy(made->args, args, (size_t)n_launches * args_bytes);
     made->device = (CudaDevice *)ctx->device;
-    made->launch = *launch;
-    made->n_inputs = n_inputs;
-    *prepared = (Prepared){.submit = submit_launch, .tasks = launch->blocks, .args = made};
+    made->n_launches = n_launches;
+    made->launches = kept;
+    made->args_bytes = args_bytes;
+    *prepared = (Prepared){.submit = submit_launches, .tasks = n_launches, .args = made};
     return STRIDER_OK;
 }
 
@@ -57,6 +67,18 @@ bool cuda_all_f32(const KernelQuery *query) {
         if (!is_f32(&query->outputs[i]))
             return false;
     return true;
+}
+
+bool cuda_f32_with_constants(KernelQuery *query) {
+    for (int i = 1; i < query->n_inputs; i++) {
+        if (query->inputs[i].type.dtype && !query->inputs[i].constant)
+            return false;
+        query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
+    }
+    for (int i = 0; i < query->n_outputs; i++)
+        if (!is_f32(&query->outputs[i]))
+            return false;
+    return is_f32(&query->inputs[0]);
 }
 
 double cuda_cost(const KernelQuery *query) {

@@ -21,7 +21,7 @@ static Status pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
     for (int i = 0; i < MAX_SPATIAL; i++)
         args.axes[i] = cuda_axis(&dims[i]);
     const Launch launch = launch_each((const void *)k_pool, count);
-    return cuda_prepare_launch(ctx, &launch, 1, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
 static Status plane_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -29,7 +29,7 @@ static Status plane_prepare(const KernelQuery *query, PrepareContext *ctx, Prepa
     const struct PlaneArgs args = {.count = (int)shape_size(x, 2, x->rank),
                                    .is_max = strcmp(query->node->op->name, "GlobalMaxPool") == 0};
     const Launch launch = launch_teams((const void *)k_plane, shape_size(x, 0, 2));
-    return cuda_prepare_launch(ctx, &launch, 1, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
 #define ROW(ROW_NAME, OP, ACCEPTS, PREPARE)                                                                  \

@@ -16,7 +16,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
                                      .inner = (int)g.inner,
                                      .is_log = strcmp(query->node->op->name, "LogSoftmax") == 0};
     const Launch launch = launch_teams((const void *)k_softmax, g.outer * g.inner);
-    return cuda_prepare_launch(ctx, &launch, 1, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
 const Kernel cuda_softmax = {

@@ -50,6 +50,13 @@ struct BinaryArgs {
     int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
 };
 
+/* in: x.  `count` elements of a box with these dimensions, from strides to strides, all in elements. */
+struct MoveArgs {
+    KernelData data;
+    int count, in_offset, out_offset;
+    int dims[KERNEL_DIMS], in_strides[KERNEL_DIMS], out_strides[KERNEL_DIMS];
+};
+
 /* in: x.  `count` outputs; a thread each. */
 struct PoolArgs {
     KernelData data;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/cuda/kernels/device_code.h"
+
+KERNEL(k_move, MoveArgs) {
+    const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    int rest = i, in = args.in_offset, out = args.out_offset;
+    if (i >= args.count)
+        return;
+    UNROLL
+    for (int d = KERNEL_DIMS - 1; d >= 0; d--) {
+        const int at = rest % args.dims[d];
+        rest /= args.dims[d];
+        in += at * args.in_strides[d];
+        out += at * args.out_strides[d];
+    }
+    args.data.out[out] = args.data.in[0][in];
+}
