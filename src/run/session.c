@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "graph/op.h"
-#include "run/devices.h"
 #include "run/dynamic.h"
 
 strider_session_options strider_session_options_default(void) {
@@ -14,32 +13,6 @@ strider_session_options strider_session_options_default(void) {
                                      .max_layer_error = 3e-5,
                                      .max_workspace_bytes = (uint64_t)1 << 30,
                                      .max_arena_bytes = (uint64_t)64 << 30};
-}
-
-static Status open_devices(strider_session *session, Error *err) {
-    const strider_session_options *options = &session->options;
-    const strider_model *model = session->model;
-    const DeviceOptions wanted = {.allow_tf32 = options->allow_tf32,
-                                  .allow_nondeterministic = options->allow_nondeterministic,
-                                  .max_workspace_bytes = options->max_workspace_bytes,
-                                  .allocator = session->allocator};
-    Device *device;
-    session->devices[HOST] = (PlanDevice){(Device *)&model->host, (PackCache *)&model->packs};
-    session->n_devices = 1;
-    TRY(devices_open(options->device, &wanted, &model->log, &device, err));
-    session->options.device = NULL; /* the caller's string may go */
-    if (!device)
-        return STRIDER_OK;
-    session->devices[session->n_devices++] = (PlanDevice){device, &session->device_packs};
-    return pack_cache_init(&session->device_packs, device, err);
-}
-
-static void close_devices(strider_session *session) {
-    if (session->n_devices < 2)
-        return;
-    Device *device = session->devices[1].device;
-    pack_cache_free(&session->device_packs);
-    device->close(device);
 }
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
@@ -64,7 +37,7 @@ strider_status strider_session_create(const strider_model *model, const strider_
     made->inputs = memory_take_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
     Status status =
         made->plans && made->inputs
-            ? open_devices(made, error)
+            ? session_open_devices(made, error)
             : fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
     if (status) {
         strider_session_free(made);
@@ -94,7 +67,7 @@ void strider_session_free(strider_session *session) {
     memory_give(allocator, session->inputs);
     session_release_arenas(session, session->arenas);
     memory_give(allocator, session->scratch);
-    close_devices(session);
+    session_close_devices(session);
     memory_give(allocator, session);
 }
 
@@ -207,31 +180,6 @@ static Status make_first_plan(strider_session *session, Plan **plan, Error *err)
     Status status = plan_make(&request, plan, err);
     memory_give(session->allocator, given);
     return status;
-}
-
-Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
-                              size_t have[MOST_DEVICES], Error *err) {
-    for (int i = 0; i < session->n_devices; i++) {
-        Device *device = session->devices[i].device;
-        void *larger;
-        if (arenas[i] && have[i] >= plan->arena_bytes[i])
-            continue;
-        /* Others' memory is scarce: the old arena goes first. */
-        if (!device->is_host) {
-            device->release(device, arenas[i]);
-            arenas[i] = NULL;
-        }
-        TRY(device->reserve(device, plan->arena_bytes[i], &larger, err));
-        device->release(device, arenas[i]);
-        arenas[i] = larger;
-        have[i] = plan->arena_bytes[i];
-    }
-    return STRIDER_OK;
-}
-
-void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]) {
-    for (int i = 0; i < session->n_devices; i++)
-        session->devices[i].device->release(session->devices[i].device, arenas[i]);
 }
 
 Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {

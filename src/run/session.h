@@ -43,6 +43,10 @@ struct strider_session {
     bool profiling;
 };
 
+/* run/session_devices.c: as session->options ask. */
+Status session_open_devices(strider_session *session, Error *err) MUST_CHECK;
+void session_close_devices(strider_session *session);
+
 /* For run/dynamic.c. */
 PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node);
 /* Arenas on all devices for a plan, at least as large as it needs; `have` are the sizes of those there. */
