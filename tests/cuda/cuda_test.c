@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program with --device cuda, on the virtual device: what it says and how it ends.  Arguments: the
  * program, the repository.  The environment makes the loader find the virtual device. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,6 +42,21 @@ static void a_small_network_runs_there_completely(void **state) {
     while ((at = strstr(at, "load  ")))
         copies++, at++;
     assert_int_equal(copies, 4); /* two steps: as a name and as a kernel */
+}
+
+/* Else a wrong description would not show: kernels of our own would take the place of a plan that was
+ * refused. */
+static void every_convolution_of_the_models_has_a_plan_of_cudnn(void **state) {
+    (void)state;
+    glob_t models;
+    assert_int_equal(glob(in_source("models/conv2d/*/*/model.onnx"), 0, NULL, &models), 0);
+    for (size_t i = 0; i < models.gl_pathc; i++) {
+        const Result *result =
+            expect(0, strider("info", models.gl_pathv[i], "--device", "cuda", "--memory", NULL));
+        if (!strstr(result->out, "cudnn engine") || strstr(result->out, "cuda_conv_direct"))
+            fail_msg("%s:\n%s", models.gl_pathv[i], result->out);
+    }
+    globfree(&models);
 }
 
 /* A failure of any call is an error of one line and exit status 5, with nothing leaked: that would be 86. */
@@ -134,6 +150,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_device_is_listed_with_its_libraries),
         cmocka_unit_test(a_small_network_runs_there_completely),
+        cmocka_unit_test(every_convolution_of_the_models_has_a_plan_of_cudnn),
         cmocka_unit_test(each_call_may_fail),
         cmocka_unit_test(planning_survives_every_refusal_of_cudnn),
         cmocka_unit_test(memory_that_runs_out_is_told_in_numbers),

@@ -85,9 +85,13 @@ static void shuffle(unsigned threads) {
     }
 }
 
+/* The section that BLOCK_SHARED puts variables into, as the linker names its ends. */
+extern char __start_block_shared[], __stop_block_shared[];
+
 /* From barrier to barrier, until all threads have ended. */
 static void run_block(unsigned threads) {
     memset(block.states, 0, sizeof block.states);
+    memset(__start_block_shared, 0xff, (size_t)(__stop_block_shared - __start_block_shared));
     shuffle(threads);
     for (unsigned waiting = threads; waiting;) {
         unsigned ended = 0;

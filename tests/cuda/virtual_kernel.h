@@ -25,8 +25,8 @@ typedef struct VirtualKernelRow {
 void virtual_kernel_add(VirtualKernelRow *row);
 
 #define __syncthreads virtual_barrier
-/* Blocks run one after another, so that one copy serves them all. */
-#define BLOCK_SHARED static
+/* Blocks run one after another, so that one copy serves them all; it is full of NaN when a block begins. */
+#define BLOCK_SHARED static __attribute__((section("block_shared")))
 #define KERNEL(NAME, ARGS) VIRTUAL_KERNEL(NAME, ARGS, false)
 #define TEAM_KERNEL(NAME, ARGS) VIRTUAL_KERNEL(NAME, ARGS, true)
 #define VIRTUAL_KERNEL(NAME, ARGS, IS_TEAM)                                                                  \
