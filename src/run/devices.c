@@ -39,8 +39,10 @@ static bool parse_name(const char *name, char kind[KIND_TEXT], int *ordinal) {
 /* STRIDER_CUDA_MODULE for "cuda": a path that is used instead of looking for the module. */
 static const char *module_from_environment(const char *kind) {
     char variable[KIND_TEXT + 32], upper[KIND_TEXT];
-    for (size_t i = 0; i < KIND_TEXT; i++)
-        upper[i] = (char)toupper((unsigned char)kind[i]);
+    size_t length = 0;
+    for (; kind[length] && length < KIND_TEXT - 1; length++)
+        upper[length] = (char)toupper((unsigned char)kind[length]);
+    upper[length] = '\0';
     snprintf(variable, sizeof variable, "STRIDER_%s_MODULE", upper);
     return secure_getenv(variable);
 }
