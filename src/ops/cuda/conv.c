@@ -68,8 +68,17 @@ static Status pack_weights(const KernelQuery *query, bool transposed, PrepareCon
 /* --- preparing
  * ------------------------------------------------------------------------------------------------- */
 
-static bool conv_accepts(KernelQuery *query) {
+static ConvGeometry geometry_of(const KernelQuery *query, bool transposed) {
+    const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
+    return transposed ? conv_transpose_geometry(query->node->attrs, x, w)
+                      : conv_geometry(query->node->attrs, x, w);
+}
+
+static bool accepts(KernelQuery *query, bool transposed) {
     if (!cuda_all_f32(query))
+        return false;
+    const ConvGeometry g = geometry_of(query, transposed);
+    if (!cuda_windows_fit(g.dims, g.spatial))
         return false;
     if (!cuda_has_input(query, CONV_SCALE))
         return true;
@@ -78,6 +87,14 @@ static bool conv_accepts(KernelQuery *query) {
         return false;
     query->inputs[CONV_W].packed = query->inputs[CONV_SCALE].packed = true;
     return true;
+}
+
+static bool conv_accepts(KernelQuery *query) {
+    return accepts(query, false);
+}
+
+static bool conv_transpose_accepts(KernelQuery *query) {
+    return accepts(query, true);
 }
 
 static void describe(const KernelQuery *query, const ConvGeometry *g, bool transposed, DnnConv *conv) {
@@ -195,8 +212,7 @@ static Status conv_submit(const KernelCall *call, Error *err) {
 
 static Status prepare(const KernelQuery *query, bool transposed, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
-    const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
-    const ConvGeometry g = transposed ? conv_transpose_geometry(attrs, x, w) : conv_geometry(attrs, x, w);
+    const ConvGeometry g = geometry_of(query, transposed);
     const int64_t count = cuda_elements(&query->outputs[0]);
     CudaConv *conv = NULL;
     TRY(cuda_take(ctx, sizeof *conv, &conv));
@@ -231,6 +247,6 @@ const Kernel cuda_conv = {
     .name = "cuda_conv", .op = "Conv", .accepts = conv_accepts, .cost = cuda_cost, .prepare = conv_prepare};
 const Kernel cuda_conv_transpose = {.name = "cuda_conv_transpose",
                                     .op = "ConvTranspose",
-                                    .accepts = conv_accepts,
+                                    .accepts = conv_transpose_accepts,
                                     .cost = cuda_cost,
                                     .prepare = conv_transpose_prepare};

@@ -85,6 +85,8 @@ double cuda_cost(const KernelQuery *query);
 /* Whether the input is there. */
 bool cuda_has_input(const KernelQuery *query, int port);
 int64_t cuda_elements(const Operand *operand);
+/* Whether the kernels' arithmetic on these windows stays within 32 bits. */
+bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */
 KernelAxis cuda_axis(const WindowDim *dim);
 /* Zeroed memory in the plan. */

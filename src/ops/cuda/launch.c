@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/cuda/cuda.h"
 
 Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, Error *err) {
@@ -92,6 +93,17 @@ bool cuda_has_input(const KernelQuery *query, int port) {
 
 int64_t cuda_elements(const Operand *operand) {
     return shape_elements(&operand->type.shape);
+}
+
+bool cuda_windows_fit(const WindowDim *dims, int n) {
+    for (int i = 0; i < n; i++) {
+        const WindowDim *dim = &dims[i];
+        const int64_t pads = i64_max(dim->pad_begin, -dim->pad_begin) + i64_max(dim->pad_end, -dim->pad_end);
+        if (dim->in + pads > INT_MAX / 2 || dim->kernel * dim->dilation > INT_MAX / 2 ||
+            dim->out * dim->stride > INT_MAX / 2)
+            return false;
+    }
+    return true;
 }
 
 KernelAxis cuda_axis(const WindowDim *dim) {

@@ -10,6 +10,14 @@ static bool pool_accepts(KernelQuery *query) {
     return cuda_all_f32(query) && (query->n_outputs == 1 || !query->node->outputs[1]);
 }
 
+static bool window_accepts(KernelQuery *query) {
+    WindowDim dims[MAX_SPATIAL];
+    if (!pool_accepts(query))
+        return false;
+    pool_geometry(query->node->attrs, &query->inputs[0].type.shape, dims);
+    return cuda_windows_fit(dims, MAX_SPATIAL);
+}
+
 static Status pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const PoolAttrs *attrs = query->node->attrs;
     const int64_t count = cuda_elements(&query->outputs[0]);
@@ -36,7 +44,7 @@ static Status plane_prepare(const KernelQuery *query, PrepareContext *ctx, Prepa
     const Kernel ROW_NAME = {                                                                                \
         .name = #ROW_NAME, .op = OP, .accepts = ACCEPTS, .cost = cuda_cost, .prepare = PREPARE};
 
-ROW(cuda_max_pool, "MaxPool", pool_accepts, pool_prepare)
-ROW(cuda_average_pool, "AveragePool", pool_accepts, pool_prepare)
+ROW(cuda_max_pool, "MaxPool", window_accepts, pool_prepare)
+ROW(cuda_average_pool, "AveragePool", window_accepts, pool_prepare)
 ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, plane_prepare)
 ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, plane_prepare)
