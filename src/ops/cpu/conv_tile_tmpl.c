@@ -8,8 +8,39 @@
  * little to do before it is needed, less than memory takes where vectors are narrow. */
 enum { BLOCKS_AHEAD = 2, LINE = 16 };
 
-/* `blocks`, `pixels` and `pixel_stride` are constants wherever this is inlined, so that all loops over them
+/* `blocks`, `pixels` and `pixel_stride` are constants wherever these are inlined, so that all loops over them
  * unroll and `acc` is registers. */
+
+/* The products of one lane of input.  With 16 registers the larger tiles have room for the fewer of weights
+ * and pixels, and one of the others. */
+INLINE void tile_lane(const int blocks, const int pixels, const int pixel_stride, const float *in,
+                      const float *weights, vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    vf held[TILE_MAX_BLOCKS];
+    if (VW < 16 && pixels < blocks) {
+#pragma GCC unroll 4
+        for (int p = 0; p < pixels; p++)
+            held[p] = v_set(in[p * pixel_stride]);
+#pragma GCC unroll 4
+        for (int o = 0; o < blocks; o++) {
+            const vf w = v_load_once(weights + o * VW);
+#pragma GCC unroll 4
+            for (int p = 0; p < pixels; p++)
+                acc[o][p] += w * held[p];
+        }
+        return;
+    }
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++)
+        held[o] = pixels < 4 ? v_load_once(weights + o * VW) : v_load(weights + o * VW);
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++) {
+        const float value = in[p * pixel_stride];
+#pragma GCC unroll 4
+        for (int o = 0; o < blocks; o++)
+            acc[o][p] += held[o] * value;
+    }
+}
+
 INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, const int pixel_stride) {
     vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS];
 #pragma GCC unroll 4
@@ -31,19 +62,8 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         const int64_t tap_floats = (int64_t)lanes * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
             const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;
-            for (int l = 0; l < lanes; l++, at += blocks * VW) {
-                vf w[TILE_MAX_BLOCKS];
-#pragma GCC unroll 4
-                for (int o = 0; o < blocks; o++)
-                    w[o] = v_load(at + o * VW);
-#pragma GCC unroll 14
-                for (int p = 0; p < pixels; p++) {
-                    const float value = in[p * pixel_stride + l];
-#pragma GCC unroll 4
-                    for (int o = 0; o < blocks; o++)
-                        acc[o][p] += w[o] * value;
-                }
-            }
+            for (int l = 0; l < lanes; l++, at += blocks * VW)
+                tile_lane(blocks, pixels, pixel_stride, in + l, at, acc);
         }
         weights += tile->all_taps * tap_floats;
     }

@@ -82,14 +82,14 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     *image = winograd_image(query, WINOGRAD_F4);
     image->epilogue = &attrs->epilogue;
     args->few = winograd_few_for(query->isa);
-    args->groups = ceil_div(image->n_tiles, args->few->most_tiles);
+    args->groups = ceil_div(image->n_tiles, FEW_MOST_TILES);
     args->parts = i64_min(ceil_div(LEAST_TASKS, image->out_blocks), args->groups);
     args->task_groups = ceil_div(args->groups, args->parts);
     args->parts = ceil_div(args->groups, args->task_groups);
     const int64_t block_bytes = image->width * 9 * image->width * (int64_t)sizeof(float);
     args->piece_blocks = i64_max(PIECE_BYTES / block_bytes, 1);
     args->input_stride = winograd_stride(image, image->in_blocks * image->n_tiles);
-    args->sums_stride = winograd_stride(image, args->task_groups * args->few->most_tiles);
+    args->sums_stride = winograd_stride(image, args->task_groups * FEW_MOST_TILES);
     /* Blocks of one channel: each channel's taps lie one behind the other. */
     TRY(conv_pack_weights(query, &g, 1, 1, image->transform->tap_scales, ctx, &args->pack));
     TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
@@ -107,8 +107,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
 /* Nanoseconds on the machine of conv_direct's model of costs. */
 static double few_cost(const KernelQuery *query) {
     const WinogradImage image = winograd_image(query, WINOGRAD_F4);
-    const WinogradFew *few = winograd_few_for(query->isa);
-    const double groups = (double)ceil_div(image.n_tiles, few->most_tiles),
+    const double groups = (double)ceil_div(image.n_tiles, FEW_MOST_TILES),
                  out_blocks = (double)image.out_blocks;
     const double tiles = (double)image.n_tiles / groups, f = image.frequencies;
     /* For each channel a row's transform costs as much as nine products with 32 registers; narrower vectors

@@ -30,7 +30,6 @@ typedef struct FewProducts {
 typedef void (*FewProductsFunction)(const FewProducts *products);
 
 typedef struct WinogradFew {
-    int most_tiles;
     /* By row of frequencies and image tiles. */
     FewProductsFunction of[FEW_FREQUENCIES][FEW_MOST_TILES + 1];
 } WinogradFew;

@@ -2,19 +2,12 @@
 /* A row of frequencies needs the taps' columns at one point only: three vectors, from which the row's six
  * follow by two multiplications and four additions.  With 32 registers these feed six frequencies of four
  * image tiles at once, so that 24 products pay for them; with 16 registers the row is done in two halves of
- * three frequencies and three tiles. */
+ * three frequencies. */
 #include "ops/cpu/conv_winograd_few.h"
 
 #include "ops/cpu/simd.h"
 
-#if STRIDER_WIDTH == 16
-#define MOST_TILES 4
-#define HALVES 1
-#else
-#define MOST_TILES 3
-#define HALVES 2
-#endif
-#define N_SUMS (FEW_FREQUENCIES / HALVES)
+enum { HALVES = STRIDER_WIDTH == 16 ? 1 : 2, N_SUMS = FEW_FREQUENCIES / HALVES, LINE = 16 };
 
 /* The taps' columns at the row's point: the row of G (conv_winograd_tmpl.c) times the taps. */
 INLINE void columns_at(const int row, const float *taps, vf columns[3]) {
@@ -33,7 +26,7 @@ INLINE void columns_at(const int row, const float *taps, vf columns[3]) {
     }
 }
 
-INLINE void multiply_tiles(const int tiles, vf sums[MOST_TILES], vf weights, const float *in) {
+INLINE void multiply_tiles(const int tiles, vf sums[FEW_MOST_TILES], vf weights, const float *in) {
 #pragma GCC unroll 4
     for (int t = 0; t < tiles; t++)
         sums[t] += weights * in[t * VW];
@@ -42,7 +35,7 @@ INLINE void multiply_tiles(const int tiles, vf sums[MOST_TILES], vf weights, con
 /* Frequencies [first, first + N_SUMS) of a row; `row`, `tiles` and `first` are constants wherever this is
  * inlined. */
 INLINE void few_products(const FewProducts *products, const int row, const int tiles, const int first) {
-    vf sums[N_SUMS][MOST_TILES];
+    vf sums[N_SUMS][FEW_MOST_TILES];
     float *out = products->sums + first * products->sums_frequency_stride;
     const int64_t out_stride = products->sums_frequency_stride, stride = products->in_frequency_stride;
 #pragma GCC unroll 6
@@ -60,7 +53,8 @@ INLINE void few_products(const FewProducts *products, const int row, const int t
         for (int l = 0; l < lanes; l++, in++, weights += 9 * VW, ahead += soon) {
             vf columns[3];
             __builtin_prefetch(ahead, 0, 2);
-            __builtin_prefetch(ahead + soon - 1, 0, 2);
+            if (soon > LINE)
+                __builtin_prefetch(ahead + soon - 1, 0, 2);
             columns_at(row, weights, columns);
             if (first == 0) {
                 multiply_tiles(tiles, sums[0], columns[0], in);
@@ -91,11 +85,7 @@ INLINE void few_products(const FewProducts *products, const int row, const int t
     }
 
 /* clang-format off */
-#if MOST_TILES == 4
 #define FOR_TILES(DO, ROW) DO(ROW, 1) DO(ROW, 2) DO(ROW, 3) DO(ROW, 4)
-#else
-#define FOR_TILES(DO, ROW) DO(ROW, 1) DO(ROW, 2) DO(ROW, 3)
-#endif
 #define FOR_ALL(DO) \
     FOR_TILES(DO, 0) FOR_TILES(DO, 1) FOR_TILES(DO, 2) FOR_TILES(DO, 3) FOR_TILES(DO, 4) FOR_TILES(DO, 5)
 /* clang-format on */
@@ -104,4 +94,4 @@ FOR_ALL(FEW)
 
 #define ENTRY(ROW, TILES) .of[ROW][TILES] = few_##ROW##_##TILES,
 
-const WinogradFew ISA(winograd_few) = {.most_tiles = MOST_TILES, FOR_ALL(ENTRY)};
+const WinogradFew ISA(winograd_few) = {FOR_ALL(ENTRY)};
