@@ -28,8 +28,7 @@
 #include "ops/kernel.h"
 
 enum {
-    STRIP_BYTES = 192 * 1024,   /* input of a strip: leaves most of a 1 MiB L2 cache for weights */
-    WEIGHTS_BYTES = 256 * 1024, /* weights of a task that stay in L2 while its pixels pass */
+    STRIP_BYTES = 192 * 1024, /* input of a strip: leaves most of a 1 MiB L2 cache for weights */
     LEAST_TASKS = 16,
     PIECE_PIXELS = 4 * TILE_MAX_PIXELS,
     MOST_ROW_TAPS = 64, /* of a long row that is not copied: each tap makes pieces at both of its ends */
@@ -137,8 +136,10 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
     return STRIDER_OK;
 }
 
-/* How rows are made of a plane of the output, and of the input's rows in scratch memory. */
-static void cut_rows(DirectArgs *args, bool one_row) {
+/* How rows are made of a plane of the output, and of the input's rows in scratch memory.  Pieces of one row
+ * are full tiles. */
+static void cut_rows(DirectArgs *args, bool one_row, int count) {
+    const int64_t most = args->tiles->most_pixels[count];
     const WindowDim *x = &args->x;
     const int64_t reach = (x->kernel - 1) * x->dilation / x->stride;
     args->rows = args->y.out;
@@ -148,8 +149,8 @@ static void cut_rows(DirectArgs *args, bool one_row) {
         args->rows = args->cut.n_pieces;
     } else if (one_row) {
         args->total_pixels = x->out;
-        args->row_pixels =
-            i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, 4 * reach) : PIECE_PIXELS);
+        args->row_pixels = i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, 4 * reach)
+                                                        : PIECE_PIXELS / most * most);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
     }
     args->phase_pixels = args->row_pixels + reach;
@@ -178,11 +179,6 @@ static void cut_strips(DirectArgs *args) {
     int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->strips * planes), args->pack.n_blocks);
     args->tile_blocks_a_task = ceil_div(args->pack.n_blocks, i64_max(parts, 1));
     args->oc_parts = ceil_div(args->pack.n_blocks, args->tile_blocks_a_task);
-    int64_t weights = 0;
-    for (int64_t i = 0; i < args->tile_blocks_a_task; i++)
-        weights += (int64_t)tile_weights(&args->pack.blocks[i], args->width, args->lanes, args->n_taps) *
-                   (int64_t)sizeof(float);
-    args->weights_outer = weights > WEIGHTS_BYTES;
 }
 
 /* What is copied: rows of the strip, in each depth that its windows see, of all blocks that a task reads. */
@@ -236,7 +232,7 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     args->out_plane_pixels = args->y.out * args->x.out;
     if (skips_padding)
         TRY(row_cut_make(&args->y, &args->x, args->tiles, count, args->unit, ctx, &args->cut));
-    cut_rows(args, is_one_row(&g));
+    cut_rows(args, is_one_row(&g), count);
     TRY(kind.grouped ? conv_pack_grouped(query, &g, ctx, &args->pack)
                      : conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;

@@ -33,7 +33,6 @@ typedef struct DirectArgs {
     int64_t row_step;                    /* scratch rows from one output row's window to the next one's */
     int64_t phase_pixels, row_floats;    /* of a scratch row: pixels of one remainder, and floats of all */
     int64_t scratch_rows, scratch_plane; /* of one depth; the plane in floats */
-    bool weights_outer;                  /* blocks in the outer loop, pixels in the inner one */
     bool has_residual;
 } DirectArgs;
 

@@ -23,14 +23,12 @@ static void copy_row(const DirectArgs *args, const float *row, int64_t first, fl
             int64_t run = i64_min(args->phase_pixels - pixel, width - at);
             memcpy(to + pixel * unit, row + at * unit, (size_t)(run * unit) * sizeof *to);
             pixel += run;
-        } else if (unit == 1) {
+        } else {
             const int64_t there = at < width ? ceil_div(width - at, stride) : 0;
             const int64_t count = i64_min(args->phase_pixels - pixel, there);
-            args->tiles->gather(row + at, stride, count, to + pixel);
+            (unit == 1 ? args->tiles->gather : args->tiles->gather_vectors)(row + at * unit, stride, count,
+                                                                            to + pixel * unit);
             pixel += count;
-        } else {
-            for (; pixel < args->phase_pixels && at < width; pixel++, at += stride)
-                memcpy(to + pixel * unit, row + at * unit, (size_t)unit * sizeof *to);
         }
         memset(to + pixel * unit, 0, (size_t)((args->phase_pixels - pixel) * unit) * sizeof *to);
     }
@@ -118,41 +116,35 @@ static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const Str
     run(tile);
 }
 
-static void set_blocks(const DirectArgs *args, const TileBlocks *blocks, ConvTile *tile) {
-    tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
-}
-
 typedef struct TaskPlace {
     int64_t image, z, first_row, rows, first_blocks, end_blocks;
     int64_t in_z;      /* where the first of the windows' depths lies; may be outside */
     WindowTaps depths; /* those inside */
 } TaskPlace;
 
-/* All tiles of one run of blocks in one row. */
-static void run_blocks_in_row(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
-                              ConvTile *tile, const TaskPlace *place, int64_t r, float *out,
-                              const float *residual) {
-    int64_t row = place->first_row + r;
-    int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;
-    int64_t n = tiles_of_row(args, blocks->count, row);
-    set_blocks(args, blocks, tile);
-    for (int64_t i = 0; i < n; i++) {
-        const TilePixels pixels = tile_of_row(args, &place->depths, row, i, n);
-        run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
-    }
+/* The tiles of a run of output blocks ask for the next run's weights, which lie behind its own: at full pace
+ * the first of the next ones would read them faster than memory gives them. */
+static void set_ahead(const DirectArgs *args, const TileBlocks *blocks, int64_t tiles, ConvTile *tile) {
+    enum { MOST_BYTES = 128 * 1024 }; /* both runs and the strip are to stay in L2 */
+    const TileBlocks *last = &args->pack.blocks[args->pack.n_blocks - 1],
+                     *next = blocks < last ? blocks + 1 : blocks;
+    const int64_t floats = (int64_t)(next->weights_at - blocks->weights_at);
+    const bool fits = floats * (int64_t)sizeof(float) <= MOST_BYTES;
+    tile->ahead = args->pack.weights + next->weights_at;
+    tile->ahead_step = fits ? ceil_div(floats, tiles * tile->n_in_blocks * args->n_taps) : 0;
 }
 
-/* The same with pixels outside: a group of pixels of the input stays in L1 while all blocks pass over it. */
-static void run_row_by_pixels(const DirectArgs *args, const StripInput *input, ConvTile *tile,
-                              const TaskPlace *place, int64_t r, float *out, const float *residual) {
-    int64_t row = place->first_row + r;
-    int64_t n = tiles_of_row(args, args->pack.blocks[place->first_blocks].count, row);
-    for (int64_t i = 0; i < n; i++) {
-        const TilePixels pixels = tile_of_row(args, &place->depths, row, i, n);
-        for (int64_t b = place->first_blocks; b < place->end_blocks; b++) {
-            const TileBlocks *blocks = &args->pack.blocks[b];
-            int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;
-            set_blocks(args, blocks, tile);
+/* All tiles of one run of output blocks: its weights stay in the cache while the pixels pass. */
+static void run_blocks(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
+                       ConvTile *tile, const TaskPlace *place, float *out, const float *residual) {
+    tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
+    set_ahead(args, blocks, place->rows * tiles_of_row(args, blocks->count, place->first_row), tile);
+    const int64_t ahead = tile->n_in_blocks * args->n_taps * tile->ahead_step;
+    for (int64_t r = 0; r < place->rows; r++) {
+        const int64_t row = place->first_row + r, n = tiles_of_row(args, blocks->count, row);
+        const int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;
+        for (int64_t i = 0; i < n; i++, tile->ahead += ahead) {
+            const TilePixels pixels = tile_of_row(args, &place->depths, row, i, n);
             run_tile(args, blocks, input, tile, &pixels, r, out + at, residual ? residual + at : NULL);
         }
     }
@@ -219,12 +211,6 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
                      .out_block_stride = out_block,
                      .out_pixel_stride = args->width,
                      .epilogue = args->epilogue};
-    if (args->weights_outer) {
-        for (int64_t b = place.first_blocks; b < place.end_blocks; b++)
-            for (int64_t r = 0; r < place.rows; r++)
-                run_blocks_in_row(args, &args->pack.blocks[b], &input, &tile, &place, r, out, residual);
-    } else {
-        for (int64_t r = 0; r < place.rows; r++)
-            run_row_by_pixels(args, &input, &tile, &place, r, out, residual);
-    }
+    for (int64_t run = place.first_blocks; run < place.end_blocks; run++)
+        run_blocks(args, &args->pack.blocks[run], &input, &tile, &place, out, residual);
 }

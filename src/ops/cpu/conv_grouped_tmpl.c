@@ -68,8 +68,8 @@ INLINE void grouped_run(const ConvTile *tile, const int group, const int pixels)
 /* clang-format on */
 
 #define TILES(GROUP)                                                                                         \
-    TILES_##GROUP(TILE) static const ConvTiles tiles_##GROUP = {.most_pixels = {0, MOST_##GROUP},            \
-                                                                TILES_##GROUP(ENTRY)};
+    TILES_##GROUP(TILE) static const ConvTiles tiles_##GROUP = {                                             \
+        .most_pixels = {0, MOST_##GROUP}, .gather_vectors = tile_gather_vectors, TILES_##GROUP(ENTRY)};
 
 TILES(2)
 #if STRIDER_WIDTH >= 8

@@ -35,7 +35,7 @@ int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_b
         double cycles = tile_cycles(count, pixels);
         int64_t rest = out_blocks % count;
         double cost =
-            (double)(out_blocks / count) * n * cycles + (rest ? n * (cycles * (double)rest / count + 4) : 0);
+            (double)(out_blocks / count) * n * cycles + (rest ? n * tile_cycles((int)rest, pixels) : 0);
         if (cost < best_cost) {
             best_cost = cost;
             best = count;

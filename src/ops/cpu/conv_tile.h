@@ -40,6 +40,10 @@ typedef struct ConvTile {
     const float *residual;    /* at the same places as `out`; NULL: none */
     const Epilogue *epilogue; /* not looked at without a bias, as little as out_lanes */
     int out_lanes;            /* of the tile's last output block; lanes behind are stored as zero */
+    /* Weights that are needed soon: with each tap of an input block the tile asks the memory for so many
+     * floats more. */
+    const float *ahead;
+    int64_t ahead_step;
 } ConvTile;
 
 typedef void (*ConvTileFunction)(const ConvTile *tile);
@@ -58,8 +62,9 @@ typedef struct ConvTiles {
     ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
     ConvTileFunction every_other[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
     ConvTileFunction plain[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
-    /* to[i] = from[i * stride]; they do not overlap. */
+    /* to[i] = from[i * stride]; they do not overlap.  Of floats, and of vectors. */
     void (*gather)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
+    void (*gather_vectors)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
 } ConvTiles;
 
 const ConvTiles *conv_tiles(Isa isa);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a register tile, for templates: bias, residual, activation and the store. */
+/* What all register tiles share, for templates: their end, with bias, residual, activation and the store, and
+ * the copying of input. */
 #ifndef OPS_CPU_CONV_TILE_SIMD_H
 #define OPS_CPU_CONV_TILE_SIMD_H
 
@@ -86,6 +87,13 @@ INLINE void tile_finish(const ConvTile *tile, const int blocks, const int pixels
         unactivated.residual = NULL;
     tile_store(&unactivated, blocks, pixels, acc);
     tile_activate(tile, blocks, pixels);
+}
+
+/* ConvTiles.gather_vectors. */
+static void tile_gather_vectors(const float *restrict from, int64_t stride, int64_t count,
+                                float *restrict to) {
+    for (int64_t i = 0; i < count; i++)
+        v_store(to + i * VW, v_load(from + i * stride * VW));
 }
 
 #endif

@@ -49,6 +49,7 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         for (int p = 0; p < pixels; p++)
             acc[o][p] = v_zero(); /* a large bias would cost every product digits */
     const float *weights = tile->weights;
+    int64_t asked = 0; /* of tile->ahead */
     for (int64_t i = 0; i < tile->n_in_blocks; i++) {
         const float *block = tile->in + i * tile->in_block_stride;
         /* A plain channel is one lane, which saves a loop. */
@@ -62,6 +63,11 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
         const int64_t tap_floats = (int64_t)lanes * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
             const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;
+            if (pixel_stride != 1) {
+                for (int64_t soon = 0; soon < tile->ahead_step; soon += LINE)
+                    __builtin_prefetch(tile->ahead + asked + soon, 0, 2);
+                asked += tile->ahead_step;
+            }
             for (int l = 0; l < lanes; l++, at += blocks * VW)
                 tile_lane(blocks, pixels, pixel_stride, in + l, at, acc);
         }
@@ -126,4 +132,5 @@ static void gather(const float *restrict from, int64_t stride, int64_t count, fl
 
 const ConvTiles ISA(conv_tiles) = {
     .most_pixels = MOST_PIXELS,
-    FOR_TILES(BLOCKED_ENTRY) FOR_TILES(EVERY_OTHER_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather};
+    FOR_TILES(BLOCKED_ENTRY) FOR_TILES(EVERY_OTHER_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather,
+    .gather_vectors = tile_gather_vectors};
