@@ -107,6 +107,10 @@ typedef struct Products {
     int64_t first_block, n_blocks; /* input blocks */
     int64_t n_tiles;
     bool add; /* to what earlier input blocks gave */
+    /* Weights of the next run of blocks, NULL: none; for each of this run's products of an input block, so
+     * many floats are asked for. */
+    const float *ahead;
+    int64_t ahead_step;
 } Products;
 
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
@@ -119,7 +123,8 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
                      .n_taps = 1,
                      .all_taps = 1,
                      .out_block_stride = args->cut.task_tiles * args->image.width,
-                     .out_pixel_stride = args->image.width};
+                     .out_pixel_stride = args->image.width,
+                     .ahead_step = products->ahead_step};
     const int64_t groups = count_groups(args, products->n_tiles), width = args->image.width;
     const int n_columns = args->image.n, distinct = args->image.transform->distinct;
     for (int column = 0; column < n_columns; column++) {
@@ -133,6 +138,10 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
             tile.in_block_stride = n * width;
             tile.out = products->sums + f * args->sums_stride + begin * width;
             tile.residual = products->add ? tile.out : NULL;
+            if (products->ahead)
+                tile.ahead =
+                    products->ahead +
+                    ((f * groups + i) * args->image.in_blocks + products->first_block) * products->ahead_step;
             args->tiles->blocked[blocks->count][n](&tile);
         }
     }
@@ -190,6 +199,9 @@ static void run_blocks(const KernelCall *call, int64_t task) {
     const TileBlocks *blocks = &args->pack.blocks[task];
     const int distinct = args->image.transform->distinct;
     float *weights = call->scratch, *sums = weights + distinct * args->weights_stride;
+    const size_t packed = tile_weights(blocks, args->image.width, args->image.width, 9);
+    const int64_t products_in_all =
+        args->image.frequencies * count_groups(args, args->image.n_tiles) * args->image.in_blocks;
     for (int row = 0; row < distinct; row++)
         for (int64_t block = 0; block < args->image.in_blocks; block += args->cut.piece_blocks) {
             Products products = {.row = row,
@@ -199,7 +211,9 @@ static void run_blocks(const KernelCall *call, int64_t task) {
                                  .first_block = block,
                                  .n_blocks = i64_min(args->cut.piece_blocks, args->image.in_blocks - block),
                                  .n_tiles = args->image.n_tiles,
-                                 .add = block > 0};
+                                 .add = block > 0,
+                                 .ahead = args->pack.weights + blocks->weights_at + packed,
+                                 .ahead_step = ceil_div((int64_t)packed, products_in_all)};
             transform_weights(args, blocks, row, block, products.n_blocks, weights);
             const int rows_end = row == distinct - 1 ? args->image.n : row + 1;
             for (; products.row < rows_end; products.row++)
@@ -257,12 +271,14 @@ static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     double weights = channels * out_blocks * 5.8 * d * d;
     double input = tiles_all * (double)image.in_blocks * 5 * f;
     double output = tiles_all * out_blocks * 5 * f;
-    double wide = image.width == 16 ? 1 : 0.6; /* narrower vectors are not bound by stores */
+    /* Narrower vectors are not bound by stores, but transformed weights pass through L2. */
+    const bool narrow = image.width < 16;
     const double stride = image.transform->stride;
     const double pixels = tiles_all * image.m * image.m * image.width *
                           ((double)image.in_blocks * stride * stride + out_blocks);
     return 3000 + WINOGRAD_PIXEL_NS * pixels +
-           (products + (weights + input + output) * wide) * image.width / 56.0;
+           (products + weights * (narrow ? 1.2 : 1) + (input + output) * (narrow ? 0.6 : 1)) * image.width /
+               56.0;
 }
 
 static void set_strides(WinogradArgs *args) {
