@@ -51,7 +51,7 @@ INLINE vf v_activate(Activation activation, vf x) {
     case ACTIVATION_MISH:
         return x * v_tanh(v_softplus(x));
     case ACTIVATION_GELU:
-        return x * v_set(0.5f) * (v_set(1.0f) + v_erf(x * v_set(0.70710678f)));
+        return v_gelu(x);
     case ACTIVATION_NONE:
     case ACTIVATION_COUNT:
         break;

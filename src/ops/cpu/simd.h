@@ -229,37 +229,64 @@ INLINE vf v_softplus(vf x) {
     return v_max(v_zero(), x) + tail;
 }
 
-/* erf x to within 2e-7 absolute: Abramowitz and Stegun 7.1.26 refined is not enough for small x, so the
- * Taylor series to x^17 serves |x| < 1, and beyond that 1 - t P(t) e^(-x^2) (Numerical Recipes' erfc form,
- * relative error 1.2e-7). */
+/* Lane i of the result is table[index[i] % 8]. */
+INLINE vf v_lookup(const float table[8], vi index) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    const __m512 entries = _mm512_castps256_ps512(_mm256_loadu_ps(table));
+    return (vf)_mm512_permutexvar_ps((__m512i)(index & v_set_int(7)), entries);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    return (vf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+#else
+    vf result;
+    for (int i = 0; i < VW; i++)
+        result[i] = table[index[i] & 7];
+    return result;
+#endif
+}
+
+/* erf(t / ERF_SCALE) for t >= 0 to within 2 ULP: a polynomial of its own around each whole number up to 7,
+ * behind which erf is 1. Each row holds the factors of one power of the distance to that number, fitted so
+ * that the largest error is smallest; the first column's has odd powers only, so that small results keep all
+ * their digits. */
+#define ERF_SCALE 1.9132653f
+INLINE vf v_erf_scaled(vf t) {
+    static const float factors[8][8] = {
+        {0.0f, 0.540191531f, 0.86067909f, 0.973410189f, 0.996890008f, 0.999780834f, 0.999990821f,
+         0.999999762f},
+        {0.589766204f, 0.448785812f, 0.197750151f, 0.0504560247f, 0.00745465793f, 0.000637765392f,
+         3.15945581e-05f, 9.06315847e-07f},
+        {0.0f, -0.122599296f, -0.10804306f, -0.0413508266f, -0.00814583525f, -0.000871123746f,
+         -5.17884728e-05f, -1.73351179e-06f},
+        {-0.0537041463f, -0.018538719f, 0.0213464275f, 0.0179979745f, 0.00525528146f, 0.000735167763f,
+         5.3711592e-05f, 2.1272142e-06f},
+        {0.0f, 0.0136920465f, 0.0040092608f, -0.00360901491f, -0.0021301487f, -0.000422787998f,
+         -3.9255483e-05f, -1.86812576e-06f},
+        {0.00440020114f, 2.36503438e-05f, -0.00262462022f, -0.000292314769f, 0.000500184193f, 0.000170792322f,
+         2.13566145e-05f, 1.25703411e-06f},
+        {0.0f, -0.000973549031f, 0.000171401131f, 0.000338831887f, -2.29865218e-05f, -4.67756399e-05f,
+         -9.11237021e-06f, -7.1570048e-07f},
+        {-0.00027898897f, 7.21085453e-05f, 0.000139272379f, -5.84119516e-05f, -2.45092888e-05f,
+         6.91888135e-06f, 2.78209563e-06f, 2.98616413e-07f},
+    };
+    t = v_min(v_set(7.4999995f), t);                          /* so that 8 is never the nearest */
+    const vf magic = v_set(12582912.0f), shifted = t + magic; /* 1.5 * 2^23: the fraction is rounded away */
+    const vf distance = t - (shifted - magic);
+    vf sum = v_lookup(factors[7], (vi)shifted);
+    for (int power = 6; power >= 0; power--)
+        sum = sum * distance + v_lookup(factors[power], (vi)shifted);
+    return sum;
+}
+
+/* erf x to within 2 ULP; NaN stays. */
 INLINE vf v_erf(vf x) {
-    vf a = v_abs(x), square = x * x;
-    vf s = v_set(1.2055332e-6f);
-    s = s * square - v_set(1.4925650e-5f);
-    s = s * square + v_set(1.2055333e-4f);
-    s = s * square - v_set(8.5483270e-4f);
-    s = s * square + v_set(5.2239776e-3f);
-    s = s * square - v_set(2.6866171e-2f);
-    s = s * square + v_set(1.1283792e-1f);
-    s = s * square - v_set(3.7612639e-1f);
-    s = s * square + v_set(1.1283792f);
-    vf small = s * x;
-    vf t = v_set(1.0f) / (v_set(1.0f) + a * v_set(0.5f));
-    vf p = v_set(0.17087277f);
-    p = p * t - v_set(0.82215223f);
-    p = p * t + v_set(1.48851587f);
-    p = p * t - v_set(1.13520398f);
-    p = p * t + v_set(0.27886807f);
-    p = p * t - v_set(0.18628806f);
-    p = p * t + v_set(0.09678418f);
-    p = p * t + v_set(0.37409196f);
-    p = p * t + v_set(1.00002368f);
-    p = p * t - v_set(1.26551223f);
-    vf large = v_set(1.0f) - t * v_exp(p - square);
-    large = v_select(a > v_set(6.0f), v_set(1.0f), large);
-    vf signed_large = (vf)((vi)large | ((vi)x & v_set_int((int32_t)0x80000000u)));
-    vf result = v_select(a < v_set(0.9f), small, signed_large);
-    return v_select(v_is_nan(x), x, result);
+    const vi sign = v_set_int((int32_t)0x80000000u);
+    return (vf)((vi)v_erf_scaled(v_abs(x) * v_set(ERF_SCALE)) | ((vi)x & sign));
+}
+
+/* x/2 (1 + erf(x / sqrt 2)) to within 8e-7 absolute for |x| <= 6. */
+INLINE vf v_gelu(vf x) {
+    const vf half = x * v_set(0.5f);
+    return half + v_abs(half) * v_erf_scaled(v_abs(x) * v_set(ERF_SCALE * 0.70710678f));
 }
 
 #endif
