@@ -145,6 +145,39 @@ static void transpose(void **state) {
                                    .must_accept = true});
 }
 
+/* Between blocked and channels-last images, and between images whose channels stay. */
+static void transpose_of_images(void **state) {
+    (void)state;
+    static const int64_t perms[][5] = {{0, 2, 3, 1},    {0, 3, 1, 2},    {0, 1, 3, 2},   {2, 1, 0, 3},
+                                       {0, 2, 3, 4, 1}, {0, 4, 1, 2, 3}, {3, 4, 1, 0, 2}};
+    for (size_t p = 0; p < sizeof perms / sizeof *perms; p++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            for (int last = 0; last < 2; last++) {
+                const size_t rank = p < 4 ? 4 : 5;
+                Shape x = rank == 4 ? DIMS(2, 3, 5, 7) : DIMS(2, 3, 5, 3, 4);
+                x.dims[last ? rank - 1 : 1] = test_channels[c];
+                kernel_test_check((KernelTest){
+                    .op = "Transpose",
+                    .opset = 13,
+                    .attrs = {{.name = "perm", .kind = ATTR_INTS, .ints = perms[p], .count = rank}},
+                    .inputs = {x},
+                    .n_inputs = 1,
+                    .with_nan = 1,
+                    .must_accept = true});
+            }
+}
+
+/* Dimensions of one element that move, and that is all: no step. */
+static void transpose_that_moves_nothing(void **state) {
+    (void)state;
+    kernel_test_check((KernelTest){.op = "Transpose",
+                                   .opset = 13,
+                                   .attrs = {attr_ints("perm", 1, 0, 3, 2)},
+                                   .inputs = {DIMS(1, 197, 12, 1)},
+                                   .n_inputs = 1,
+                                   .must_accept = true});
+}
+
 static void depth_and_space(void **state) {
     (void)state;
     for (int64_t block = 1; block <= 3; block++)
@@ -255,11 +288,18 @@ static void upsample(void **state) {
 
 int move_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(concat),    cmocka_unit_test(concat_of_integers_and_of_large_parts),
-        cmocka_unit_test(split),     cmocka_unit_test(slice),
-        cmocka_unit_test(transpose), cmocka_unit_test(pad),
-        cmocka_unit_test(resize),    cmocka_unit_test(resize_by_sizes_that_are_not_constant),
-        cmocka_unit_test(upsample),  cmocka_unit_test(depth_and_space),
+        cmocka_unit_test(concat),
+        cmocka_unit_test(concat_of_integers_and_of_large_parts),
+        cmocka_unit_test(split),
+        cmocka_unit_test(slice),
+        cmocka_unit_test(transpose),
+        cmocka_unit_test(transpose_of_images),
+        cmocka_unit_test(transpose_that_moves_nothing),
+        cmocka_unit_test(pad),
+        cmocka_unit_test(resize),
+        cmocka_unit_test(resize_by_sizes_that_are_not_constant),
+        cmocka_unit_test(upsample),
+        cmocka_unit_test(depth_and_space),
     };
     return cmocka_run_group_tests_name("kernels that move elements", tests, NULL, NULL);
 }

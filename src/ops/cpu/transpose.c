@@ -1,34 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transpose of plain tensors of any type. */
+/* Transpose of plain tensors of any type, and of blocked ones as they lie.  Where the innermost dimension
+ * becomes the channels, as on the way back from channels-last images, the output is blocked: both ways then
+ * move whole vectors, and no reorder follows.  Where only dimensions of one element move, nothing does. */
 #include "ops/transpose.h"
 
 #include "ops/cpu/strided_copy.h"
 
+/* [N, D..., C] to [N, C, D...]. */
+static bool is_to_channels_first(const int *perm, int rank) {
+    if (rank < 4 || perm[0] != 0 || perm[1] != rank - 1)
+        return false;
+    for (int d = 2; d < rank; d++)
+        if (perm[d] != d - 1)
+            return false;
+    return true;
+}
+
 static bool transpose_accepts(KernelQuery *query) {
-    query->inputs[0].layout = query->outputs[0].layout = LAYOUT_PLAIN;
-    return query->inputs[0].type.dtype != STRIDER_DTYPE_NONE;
+    Operand *x = &query->inputs[0], *y = &query->outputs[0];
+    int perm[MAX_RANK];
+    transpose_perm(query->node->attrs, x->type.shape.rank, perm);
+    if (x->layout == query->width && shape_size(&x->type.shape, 2, x->type.shape.rank) == 1)
+        x->layout = LAYOUT_PLAIN; /* a vector for each image, which lies alike in both layouts */
+    if (x->layout == query->width)
+        y->layout = perm[1] == 1 ? query->width : LAYOUT_PLAIN;
+    else if (layout_can_block(&y->type) && is_to_channels_first(perm, y->type.shape.rank) &&
+             y->type.shape.dims[1] % query->width == 0)
+        y->layout = query->width;
+    return x->type.dtype != STRIDER_DTYPE_NONE;
 }
 
 static double transpose_cost(const KernelQuery *query) {
     size_t size_bytes = 0;
+    bool by_vectors = query->inputs[0].layout != query->outputs[0].layout;
     if (!type_size(&query->inputs[0].type, &size_bytes))
         return 1000;
-    return cpu_memory_cost(8 * (double)size_bytes);
+    return cpu_memory_cost((by_vectors ? 2 : 8) * (double)size_bytes);
+}
+
+/* The input's place in a box whose dimensions are the output's physical ones: a blocked input's channels,
+ * where they are not the output's, take two of them. */
+typedef struct Walk {
+    CopyBox box;
+    int64_t lanes; /* of the channels' second dimension; 0: there is none */
+    int lane_dim;  /* where it stands */
+} Walk;
+
+static void add_dim(CopyBox *box, int64_t size, int64_t in_stride, int64_t out_stride) {
+    box->dims[box->rank] = size;
+    box->in_strides[box->rank] = in_stride;
+    box->out_strides[box->rank++] = out_stride;
+}
+
+static Walk transpose_walk(const KernelQuery *query) {
+    const Operand *x = &query->inputs[0], *y = &query->outputs[0];
+    const int rank = x->type.shape.rank;
+    int64_t in_dims[COPY_MOST_DIMS], out_dims[COPY_MOST_DIMS], in[COPY_MOST_DIMS], out[COPY_MOST_DIMS];
+    int perm[MAX_RANK];
+    transpose_perm(query->node->attrs, rank, perm);
+    physical_strides(in_dims, physical_dims(&x->type.shape, x->layout, in_dims), in);
+    physical_strides(out_dims, physical_dims(&y->type.shape, y->layout, out_dims), out);
+    const bool from_blocks = x->layout != LAYOUT_PLAIN, to_blocks = y->layout != LAYOUT_PLAIN;
+    Walk walk = {0};
+    for (int d = 0; d < rank; d++) {
+        int from = perm[d];
+        if (from_blocks && !to_blocks && from == 1) {
+            add_dim(&walk.box, in_dims[1], in[1], out[d] * x->layout);
+            walk.lane_dim = walk.box.rank;
+            walk.lanes = x->layout;
+            add_dim(&walk.box, x->layout, 1, out[d]);
+        } else {
+            bool cuts = to_blocks && !from_blocks && d == 1;
+            add_dim(&walk.box, out_dims[d], cuts ? in[from] * y->layout : in[from], out[d]);
+        }
+    }
+    if (to_blocks)
+        add_dim(&walk.box, y->layout, from_blocks ? 1 : in[perm[1]], 1);
+    return walk;
 }
 
 static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
-    CopyBox box = {.rank = x->rank};
-    int64_t strides[MAX_RANK];
-    int perm[MAX_RANK];
-    transpose_perm(query->node->attrs, x->rank, perm);
-    shape_strides(x, strides);
-    shape_strides(y, box.out_strides);
-    for (int d = 0; d < x->rank; d++) {
-        box.dims[d] = y->dims[d];
-        box.in_strides[d] = strides[perm[d]];
+    const Walk walk = transpose_walk(query);
+    CopyBox boxes[2] = {walk.box, walk.box};
+    int n_boxes = 1;
+    const int64_t lanes = walk.lanes ? query->inputs[0].type.shape.dims[1] % walk.lanes : 0;
+    if (lanes) { /* the last block has fewer */
+        const int64_t full = --boxes[0].dims[walk.lane_dim - 1];
+        boxes[1].dims[walk.lane_dim - 1] = 1;
+        boxes[1].dims[walk.lane_dim] = lanes;
+        boxes[1].in_offset = full * boxes[1].in_strides[walk.lane_dim - 1];
+        boxes[1].out_offset = full * boxes[1].out_strides[walk.lane_dim - 1];
+        n_boxes = 2;
     }
-    return copy_prepare(&box, 1, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(boxes, n_boxes, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+}
+
+/* Whether all elements stay where they are. */
+static bool transpose_part(const KernelQuery *query, int port, size_t *offset_bytes) {
+    (void)port;
+    *offset_bytes = 0;
+    if (query->inputs[0].layout != LAYOUT_PLAIN || query->outputs[0].layout != LAYOUT_PLAIN)
+        return false;
+    const Walk walk = transpose_walk(query);
+    return copy_is_one_run(walk.box.dims, walk.box.in_strides, walk.box.rank);
 }
 
 const Kernel kernel_transpose = {
@@ -37,4 +111,5 @@ const Kernel kernel_transpose = {
     .accepts = transpose_accepts,
     .cost = transpose_cost,
     .prepare = transpose_prepare,
+    .output_part = transpose_part,
 };
