@@ -9,14 +9,25 @@
 #include "base/size.h"
 
 static Status concat_parse(ParseContext *ctx, void *attrs_) {
-    AxisAttrs *attrs = attrs_;
+    ConcatAttrs *attrs = attrs_;
     if (ctx->node->opset >= 4)
         TRY(parse_require(ctx, "axis"));
     return parse_int(ctx, "axis", 1, &attrs->axis);
 }
 
+/* With an order: as many as it lists, each of which must be there. */
+static Status infer_ordered(InferContext *ctx, const ConcatAttrs *attrs, int64_t *total) {
+    for (int64_t i = 0; i < attrs->n_order && *total >= 0; i++)
+        if (attrs->order[i] >= *total)
+            return infer_fail(ctx, STRIDER_BAD_MODEL,
+                              "element %" PRId64 " along the axis is used, but there are %" PRId64,
+                              attrs->order[i], *total);
+    *total = attrs->n_order;
+    return STRIDER_OK;
+}
+
 static Status concat_infer(InferContext *ctx) {
-    const AxisAttrs *attrs = infer_attrs(ctx);
+    const ConcatAttrs *attrs = infer_attrs(ctx);
     Type *y = &ctx->outputs[0];
     int axis = -1;
     int64_t total = 0;
@@ -53,16 +64,40 @@ static Status concat_infer(InferContext *ctx) {
             total = ctx->n_inputs == 1 ? x->dims[axis] : DIM_UNKNOWN;
         }
     }
+    if (attrs->order)
+        TRY(infer_ordered(ctx, attrs, &total));
     if (axis >= 0)
         y->shape.dims[axis] = total;
     return STRIDER_OK;
 }
 
+static void copy_ordered(const EvalContext *ctx, int axis) {
+    const ConcatAttrs *attrs = eval_attrs(ctx);
+    const Tensor *y = ctx->outputs[0];
+    const Shape *out = &y->type.shape;
+    const int64_t outer = shape_size(out, 0, axis);
+    const size_t part = (size_t)shape_size(out, axis + 1, out->rank) * dtype_size(y->type.dtype);
+    char *to = y->data;
+    for (int64_t o = 0; part && o < outer; o++)
+        for (int64_t i = 0; i < attrs->n_order; i++, to += part) {
+            int64_t from = attrs->order[i];
+            int port = 0;
+            while (from >= ctx->inputs[port]->type.shape.dims[axis])
+                from -= ctx->inputs[port++]->type.shape.dims[axis];
+            const int64_t dim = ctx->inputs[port]->type.shape.dims[axis];
+            memcpy(to, (const char *)ctx->inputs[port]->data + (size_t)(o * dim + from) * part, part);
+        }
+}
+
 static Status concat_reference(EvalContext *ctx) {
-    const AxisAttrs *attrs = eval_attrs(ctx);
+    const ConcatAttrs *attrs = eval_attrs(ctx);
     Tensor *y = ctx->outputs[0];
     const Shape *out = &y->type.shape;
     int axis = axis_resolve(attrs->axis, out->rank);
+    if (attrs->order) {
+        copy_ordered(ctx, axis);
+        return STRIDER_OK;
+    }
     int64_t outer = shape_size(out, 0, axis);
     size_t size = dtype_size(y->type.dtype), row = (size_t)shape_size(out, axis, out->rank) * size, at = 0;
     for (int i = 0; i < ctx->n_inputs; i++) {
@@ -80,7 +115,7 @@ const Op op_concat = {
     .since = 1,
     .inputs = {1, -1},
     .outputs = {1, 1},
-    .attrs_size = sizeof(AxisAttrs),
+    .attrs_size = sizeof(ConcatAttrs),
     .parse = concat_parse,
     .infer = concat_infer,
     .reference = concat_reference,

@@ -15,11 +15,6 @@ static bool near(double a, double b) {
     return fabs(a - b) <= 1e-4 * fabs(b);
 }
 
-/* The node that makes a value, where it is of that operator and only one node reads the value. */
-static Node *made_by(const Value *value, const char *op) {
-    return value && value->uses == 1 && is_op(value->producer, op) ? value->producer : NULL;
-}
-
 /* The operand that is not a constant of one element, whose number it gives. */
 static Value *with_constant(const Node *node, double *number) {
     if (scalar_constant(node->inputs[1], number))

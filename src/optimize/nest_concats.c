@@ -14,9 +14,13 @@ typedef struct Joined {
     int count;
 } Joined;
 
+static const ConcatAttrs *concat_attrs(const Node *node) {
+    return node->attrs;
+}
+
 static bool begins_with(const Node *node, const Joined *earlier) {
     if (!earlier || earlier->count < 2 || earlier->count >= node->n_inputs ||
-        ((const AxisAttrs *)earlier->node->attrs)->axis != ((const AxisAttrs *)node->attrs)->axis)
+        concat_attrs(earlier->node)->axis != concat_attrs(node)->axis)
         return false;
     return memcmp(node->inputs, earlier->inputs, (size_t)earlier->count * sizeof(Value *)) == 0;
 }
@@ -45,7 +49,7 @@ Status pass_nest_concats(Graph *graph, Error *err) {
         last || !graph->n_values ? STRIDER_OK : fail_memory(err, graph->n_values * sizeof *last, "a pass");
     for (size_t i = 0; !status && i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
-        if (!is_op(node, "Concat") || node->n_inputs < 2 || !node->outputs[0])
+        if (!is_op(node, "Concat") || node->n_inputs < 2 || !node->outputs[0] || concat_attrs(node)->order)
             continue;
         Joined *joined = region_take(&scratch, sizeof *joined);
         if (!joined) {

@@ -23,6 +23,9 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */
 Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
+/* Reshape, Transpose and Reshape that shuffle channels: one Concat with an order, of what was joined before,
+ * and one for each part that is taken behind. */
+Status pass_join_shuffles(Graph *graph, Error *err) MUST_CHECK;
 /* Concat(a, b, c) behind Concat(a, b) takes that one's result. */
 Status pass_nest_concats(Graph *graph, Error *err) MUST_CHECK;
 

@@ -19,6 +19,10 @@ bool is_graph_output(const Graph *graph, const Value *value) {
     return false;
 }
 
+Node *made_by(const Value *value, const char *op) {
+    return value && value->uses == 1 && is_op(value->producer, op) ? value->producer : NULL;
+}
+
 Status readers_find(const Graph *graph, Region *scratch, Readers *readers, Error *err) {
     readers->only = region_take_array(scratch, graph->n_values, sizeof *readers->only);
     if (!readers->only)

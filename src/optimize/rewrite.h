@@ -9,6 +9,10 @@
 bool is_op(const Node *node, const char *name); /* of the ai.onnx domain */
 bool is_graph_output(const Graph *graph, const Value *value);
 
+/* The node that makes a value, where it is of that operator and only one node reads the value; else NULL.
+ * Needs counts of uses. */
+Node *made_by(const Value *value, const char *op);
+
 /* The only node that reads `value`; NULL where there are several readers, or it is a graph output.  Needs
  * counts of uses. */
 typedef struct Readers {

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "ops/concat.h"
+
 static void concat(void **state) {
     (void)state;
     for (int a = 0; a < N_TEST_CHANNELS; a++)
@@ -32,6 +34,64 @@ static void concat(void **state) {
             test.inputs[1].dims[axis] = axis == 1 ? test.inputs[1].dims[1] : 4;
             kernel_test_check(test);
         }
+}
+
+/* What optimize/join_shuffles.c makes: `shuffled_channels` of two inputs in turn, from `first_shuffled` on.
+ */
+static int64_t shuffled_channels, first_shuffled, shuffled_order[256];
+
+static void set_shuffle(Node *node) {
+    const int64_t half = shuffled_channels / 2;
+    for (int64_t i = first_shuffled; i < shuffled_channels; i++)
+        shuffled_order[i - first_shuffled] = i % 2 * half + i / 2;
+    ConcatAttrs *attrs = node->attrs;
+    attrs->order = shuffled_order;
+    attrs->n_order = shuffled_channels - first_shuffled;
+}
+
+static void set_reversed(Node *node) {
+    for (int64_t i = 0; i < shuffled_channels; i++)
+        shuffled_order[i] = i * 5 % shuffled_channels;
+    ConcatAttrs *attrs = node->attrs;
+    attrs->order = shuffled_order;
+    attrs->n_order = shuffled_channels;
+}
+
+static void concat_with_an_order(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int form = 0; form < 4; form++) {
+            KernelTest test = {.op = "Concat",
+                               .opset = 13,
+                               .attrs = {attr_int("axis", 1)},
+                               .n_inputs = form == 2 ? 1 : 2,
+                               .with_nan = 1,
+                               .adjust = form < 3 ? set_shuffle : set_reversed,
+                               .must_accept = true};
+            shuffled_channels = 2 * test_channels[c];
+            first_shuffled = form == 1 ? test_channels[c] : 0;
+            for (int i = 0; i < test.n_inputs; i++)
+                test.inputs[i] = DIMS(2, shuffled_channels / test.n_inputs, 5, 7);
+            kernel_test_check(test);
+        }
+    shuffled_channels = 6;
+    first_shuffled = 0;
+    kernel_test_check(
+        (KernelTest){.op = "Concat",
+                     .opset = 13,
+                     .attrs = {attr_int("axis", 1)},
+                     .given = {tensor_i64(DIMS(1, 3), 1, 2, 3), tensor_i64(DIMS(1, 3), 4, 5, 6)},
+                     .n_inputs = 2,
+                     .adjust = set_shuffle,
+                     .must_accept = true});
+    shuffled_channels = 40; /* images of several tasks */
+    kernel_test_check((KernelTest){.op = "Concat",
+                                   .opset = 13,
+                                   .attrs = {attr_int("axis", 1)},
+                                   .inputs = {DIMS(1, 20, 41, 43), DIMS(1, 20, 41, 43)},
+                                   .n_inputs = 2,
+                                   .adjust = set_shuffle,
+                                   .must_accept = true});
 }
 
 static void concat_of_integers_and_of_large_parts(void **state) {
@@ -289,6 +349,7 @@ static void upsample(void **state) {
 int move_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concat),
+        cmocka_unit_test(concat_with_an_order),
         cmocka_unit_test(concat_of_integers_and_of_large_parts),
         cmocka_unit_test(split),
         cmocka_unit_test(slice),
@@ -311,6 +372,15 @@ void move_kernel_times(void) {
                                   .inputs = {DIMS(1, 128, 56, 56), DIMS(1, 32, 56, 56)},
                                   .n_inputs = 2},
                      "densenet 128+32x56x56");
+    shuffled_channels = 116;
+    first_shuffled = 0;
+    kernel_test_time((KernelTest){.op = "Concat",
+                                  .opset = 13,
+                                  .attrs = {attr_int("axis", 1)},
+                                  .inputs = {DIMS(1, 58, 28, 28), DIMS(1, 58, 28, 28)},
+                                  .n_inputs = 2,
+                                  .adjust = set_shuffle},
+                     "shuffled 58+58x28x28");
     kernel_test_time((KernelTest){.op = "Transpose",
                                   .opset = 13,
                                   .attrs = {attr_ints("perm", 0, 2, 3, 1)},

@@ -13,6 +13,7 @@
 
 #include "graph/evaluate.h"
 #include "graph/op.h"
+#include "ops/concat.h"
 #include "ops/conv.h"
 #include "ops/op.h"
 #include "support/op_test.h"
@@ -306,6 +307,92 @@ static void concats_that_begin_alike_are_nested(void **state) {
     graph_free(&graph);
 }
 
+static Value *add_shape(Graph *graph, const char *name, int n, const int64_t *dims) {
+    Value *value = NULL;
+    Tensor tensor;
+    const Shape shape = DIMS(n);
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(tensor_alloc(&tensor, graph->region.allocator, STRIDER_I64, &shape, &error));
+    memcpy(tensor.data, dims, (size_t)n * sizeof *dims);
+    OK(graph_set_constant(graph, value, tensor, &error));
+    return value;
+}
+
+#define INTS(NAME, ...)                                                                                      \
+    add_shape(&graph, NAME, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                       \
+              (int64_t[]){__VA_ARGS__})
+
+/* Of [2, 12, 3, 4], with or without a Concat before it and a Split or Slices behind it; one with parts that
+ * others read, and one whose other dimensions change too, stay. */
+static void channel_shuffles_become_concats_with_an_order(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *a = add_input(&graph, "a", DIMS(2, 6, 3, 4)), *b = add_input(&graph, "b", DIMS(2, 6, 3, 4));
+        const Attrs axis = {{attr_int("axis", 1)}}, perm = {{attr_ints("perm", 0, 2, 1, 3, 4)}};
+        Value *joined = add(&graph, "Concat", "joined", axis, 2, (Value *[]){a, b});
+        Value *apart = form == 5 ? INTS("apart", -1, 3, 4, 4, 3) : INTS("apart", 2, 3, 4, 3, 4);
+        Value *turned =
+            add(&graph, "Transpose", "turned", perm, 1, (Value *[]){ADD("Reshape", "split", joined, apart)});
+        Value *y = ADD("Reshape", "y", turned, INTS("back", 0, -1, 3, 4));
+        if (form == 1) /* both parts */
+            y = ADD("Sub", "z", ADD("Slice", "s1", y, INTS("b1", 0), INTS("e1", 5), INTS("x1", 1)),
+                    ADD("Slice", "s2", y, INTS("b2", 7), INTS("e2", 1000), INTS("x2", -3)));
+        else if (form == 2) /* a part and all */
+            y = add(&graph, "Concat", "z", axis, 2,
+                    (Value *[]){ADD("Slice", "s1", y, INTS("b1", 2), INTS("e1", 9), INTS("x1", 1)), y});
+        else if (form == 3) /* no part of the channels alone */
+            y = ADD("Slice", "z", y, INTS("b1", 0, 1), INTS("e1", 5, 2), INTS("x1", 1, 2));
+        else if (form == 4)
+            y = ADD("Mul", "z", y, ADD("ReduceSum", "other reader", joined));
+        finish(&graph, y);
+        OK(pass_fold_constants(&graph, &error)); /* the shapes that Reshapes give */
+        graph_count_uses(&graph);
+        static const size_t nodes[] = {1, 3, 3, 2, 4, 4};
+        check_pass(&graph, pass_join_shuffles, nodes[form]);
+        graph_free(&graph);
+    }
+}
+
+/* Both outputs are parts of one shuffle of one input, with an open batch. */
+static void a_split_behind_a_shuffle_becomes_two_concats(void **state) {
+    (void)state;
+    Graph graph;
+    Node *split = NULL;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(DIM_UNKNOWN, 8, 5)), *turned, *y;
+    turned = add(&graph, "Transpose", "turned", (Attrs){{attr_ints("perm", 0, 2, 1, 3)}}, 1,
+                 (Value *[]){ADD("Reshape", "split", x, INTS("apart", -1, 2, 4, 5))});
+    y = ADD("Reshape", "back", turned, INTS("together", -1, 8, 5));
+    OK(graph_add_node(&graph, op_find("", "Split", 11), "parts", 1, 2, &split, &error));
+    const Attr attrs[] = {attr_int("axis", -2), attr_ints("split", 3, 5)};
+    ParseContext parse = {split, &(AttrList){(Attr *)attrs, 2}, &graph.region, &error};
+    split->opset = 11;
+    OK(split->op->parse(&parse, split->attrs));
+    split->inputs[0] = y;
+    for (int i = 0; i < 2; i++) {
+        Value *part = NULL;
+        OK(graph_add_value(&graph, i ? "rest" : "first", &part, &error));
+        node_set_output(split, i, part);
+    }
+    finish(&graph, add(&graph, "Concat", "z", (Attrs){{attr_int("axis", 1)}}, 2,
+                       (Value *[]){split->outputs[1], split->outputs[0]}));
+    OK(pass_join_shuffles(&graph, &error));
+    assert_int_equal(graph.n_nodes, 3);
+    static const int64_t order[] = {0, 4, 1, 5, 2, 6, 3, 7};
+    for (int i = 0; i < 2; i++) {
+        const Node *part = split->outputs[i]->producer;
+        const ConcatAttrs *concat = part->attrs;
+        assert_string_equal(part->op->name, "Concat");
+        assert_int_equal(concat->n_order, i ? 5 : 3);
+        assert_memory_equal(concat->order, order + (i ? 3 : 0), (size_t)concat->n_order * sizeof *order);
+        assert_ptr_equal(part->inputs[0], x);
+    }
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
 static void of_two_summed_convolutions_the_later_takes_the_other(void **state) {
     (void)state;
     Graph graph;
@@ -362,6 +449,8 @@ int main(void) {
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
         cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),
+        cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
+        cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
     };

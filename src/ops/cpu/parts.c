@@ -25,7 +25,7 @@ static bool mostly_blocked(const KernelQuery *query) {
 }
 
 static int axis_of(const KernelQuery *query) {
-    const AxisAttrs *attrs = query->node->attrs;
+    const ConcatAttrs *attrs = query->node->attrs;
     return axis_resolve(attrs->axis, query->inputs[0].type.shape.rank);
 }
 
@@ -50,7 +50,8 @@ static bool concat_fits_blocked(const KernelQuery *query, int axis) {
 
 static bool concat_accepts(KernelQuery *query) {
     const Shape *out = &query->outputs[0].type.shape;
-    if (out->rank < 1)
+    const ConcatAttrs *attrs = query->node->attrs;
+    if (out->rank < 1 || attrs->order)
         return false;
     Layout layout = concat_fits_blocked(query, axis_of(query)) ? query->width : LAYOUT_PLAIN;
     for (int i = 0; i < query->n_inputs; i++) {

@@ -26,6 +26,7 @@ list(APPEND sources
     ops/cpu/reduce.c
     ops/cpu/reorder.c
     ops/cpu/resize.c
+    ops/cpu/shuffle.c
     ops/cpu/strided_copy.c
     ops/cpu/transpose.c
 )
@@ -43,4 +44,5 @@ list(APPEND templates
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/resize_tmpl.c
+    ops/cpu/shuffle_tmpl.c
 )
