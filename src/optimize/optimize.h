@@ -21,6 +21,8 @@ Status pass_remove_dead(Graph *graph, Error *err) MUST_CHECK;
 Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 /* x * Sigmoid(x), x * HardSigmoid(x), x * Tanh(Softplus(x)), x/2 (1 + Erf(x/sqrt 2)): one node each. */
 Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;
+/* What exporters wrote for LayerNormalization before it was an operator. */
+Status pass_join_layer_norms(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */
 Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
 /* Reshape, Transpose and Reshape that shuffle channels: one Concat with an order, of what was joined before,

@@ -3,6 +3,7 @@ list(APPEND sources
     optimize/fuse_batch_norm.c
     optimize/fuse_epilogues.c
     optimize/join_activations.c
+    optimize/join_layer_norms.c
     optimize/join_shuffles.c
     optimize/nest_concats.c
     optimize/optimize.c

@@ -67,8 +67,7 @@ typedef struct Step {
     void *workspace;
     Tensor *input_tensors, *output_tensors; /* for a reference: views of the same */
     uint64_t macs;
-    uint64_t time_ns;              /* of the last run with profiling */
-    int64_t next_begin, next_task; /* of the current run; shared by the threads */
+    uint64_t time_ns; /* of the last run with profiling */
 } Step;
 
 /* A value that is there before the plan's first step. */

@@ -5,9 +5,19 @@
 #include "base/team.h"
 #include "graph/op.h"
 
+enum { MOST_SHARES = 64, CACHE_LINE = 64 };
+
+/* Tasks of one phase that one member begins with: neighbouring ones, and the same ones in each step of that
+ * many, so that it finds in its own cache what it wrote there a step before.  Who is done with them helps the
+ * others. */
+typedef struct Share {
+    _Alignas(CACHE_LINE) int64_t taken;
+} Share;
+
 typedef struct Running {
     const Execution *execution;
-    Status status; /* written by member 0 before a barrier, read by all after it */
+    Share shares[2][MOST_SHARES]; /* of this phase, and of the next one, all zero */
+    Status status;                /* written by member 0 before a barrier, read by all after it */
     Error *err;
 } Running;
 
@@ -79,18 +89,33 @@ static Status run_alone(const Execution *execution, const Step *step, Error *err
     return step->waits || execution->profile ? device->synchronize(device, err) : STRIDER_OK;
 }
 
-static void run_tasks(const Execution *execution, Step *step, Team *team, int member) {
+/* Runs a phase's tasks with the rest of the team, which meets at a barrier before the next phase. */
+static void run_phase(Running *running, const Team *team, int member, int phase,
+                      void (*run)(const KernelCall *call, int64_t task), const KernelCall *call,
+                      int64_t tasks) {
+    Share *shares = running->shares[phase % 2], *next = running->shares[(phase + 1) % 2];
+    const int n_shares = team->size < MOST_SHARES ? team->size : MOST_SHARES;
+    for (int i = 0; i < n_shares; i++) {
+        const int share = (member + i) % n_shares;
+        const int64_t first = tasks * share / n_shares, end = tasks * (share + 1) / n_shares;
+        int64_t task;
+        while ((task = first + __atomic_fetch_add(&shares[share].taken, 1, __ATOMIC_RELAXED)) < end)
+            run(call, task);
+    }
+    for (int i = 0; member == 0 && i < n_shares; i++)
+        __atomic_store_n(&next[i].taken, 0, __ATOMIC_RELAXED);
+}
+
+static void run_tasks(Running *running, const Step *step, Team *team, int member, int *phase) {
+    const Execution *execution = running->execution;
     const Prepared *prepared = &step->prepared;
     KernelCall call = call_of(step);
     call.scratch = execution->scratch + (size_t)member * execution->scratch_stride;
-    int64_t task;
     if (prepared->begin) {
-        while ((task = __atomic_fetch_add(&step->next_begin, 1, __ATOMIC_RELAXED)) < prepared->begin_tasks)
-            prepared->begin(&call, task);
+        run_phase(running, team, member, (*phase)++, prepared->begin, &call, prepared->begin_tasks);
         team_barrier(team);
     }
-    while ((task = __atomic_fetch_add(&step->next_task, 1, __ATOMIC_RELAXED)) < prepared->tasks)
-        prepared->run(&call, task);
+    run_phase(running, team, member, (*phase)++, prepared->run, &call, prepared->tasks);
 }
 
 static void run_steps(void *context, Team *team, int member) {
@@ -98,10 +123,11 @@ static void run_steps(void *context, Team *team, int member) {
     const Execution *execution = running->execution;
     Plan *plan = execution->plan;
     uint64_t before = execution->profile && member == 0 ? clock_ns() : 0;
+    int phase = 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
         if (step->kind == STEP_TASKS)
-            run_tasks(execution, step, team, member);
+            run_tasks(running, step, team, member, &phase);
         else if (member == 0)
             running->status = run_alone(execution, step, running->err);
         team_barrier(team);
@@ -135,7 +161,6 @@ static void bind_steps(const Execution *execution) {
             step->workspace_slot == NO_SLOT
                 ? NULL
                 : plan_address(plan, step->workspace_slot, execution->arenas, execution->inputs);
-        step->next_begin = step->next_task = 0;
     }
 }
 

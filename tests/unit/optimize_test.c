@@ -59,13 +59,14 @@ typedef struct Attrs {
 } Attrs;
 
 /* A node whose output is called `name`. */
-static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, int n, Value **inputs) {
+static Value *add_of(Graph *graph, int opset, const char *op, const char *name, Attrs attrs, int n,
+                     Value **inputs) {
     Node *node = NULL;
     Value *out = NULL;
-    const Op *row = op_find("", op, 21);
+    const Op *row = op_find("", op, opset);
     assert_non_null(row);
     OK(graph_add_node(graph, row, name, n, 1, &node, &error));
-    node->opset = 21;
+    node->opset = opset;
     size_t count = 0;
     while (count < 4 && attrs.items[count].name)
         count++;
@@ -77,6 +78,15 @@ static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, i
     OK(graph_add_value(graph, name, &out, &error));
     node_set_output(node, 0, out);
     return out;
+}
+
+static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, int n, Value **inputs) {
+    return add_of(graph, 21, op, name, attrs, n, inputs);
+}
+
+/* At an opset where axes are attributes. */
+static Value *add_old(Graph *graph, const char *op, const char *name, Attrs attrs, Value *x) {
+    return add_of(graph, 12, op, name, attrs, 1, &x);
 }
 
 #define ADD(OP, NAME, ...)                                                                                   \
@@ -393,6 +403,33 @@ static void a_split_behind_a_shuffle_becomes_two_concats(void **state) {
     graph_free(&graph);
 }
 
+/* Of two dimensions or one, with and without b, the square in two ways, operands in either order; means of
+ * other axes, or a centred value that others read too, stay. */
+static void layer_normalization_of_several_nodes_is_joined(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        const Attrs last = {{attr_ints("axes", -1)}}, two = {{attr_ints("axes", 2, 1)}},
+                    other = {{attr_ints("axes", 1)}};
+        const Attrs *axes = form == 1 ? &two : &last;
+        Value *x = add_input(&graph, "x", DIMS(2, 5, 8)), *eps = add_scalar(&graph, "eps", 1e-5f);
+        Value *scale = add_constant(&graph, "scale", form == 1 ? DIMS(5, 8) : DIMS(8), 3, 0.5f);
+        Value *b = add_constant(&graph, "b", DIMS(8), 4, 0);
+        Value *c = ADD("Sub", "c", x, add_old(&graph, "ReduceMean", "m", form == 4 ? other : *axes, x));
+        Value *square = form == 2 ? ADD("Mul", "q", c, c) : ADD("Pow", "q", c, add_scalar(&graph, "2", 2));
+        Value *variance = add_old(&graph, "ReduceMean", "v", form == 4 ? other : *axes, square);
+        Value *sum = form % 2 ? ADD("Add", "s", variance, eps) : ADD("Add", "s", eps, variance);
+        Value *scaled = ADD("Mul", "n", scale, ADD("Div", "d", c, ADD("Sqrt", "r", sum)));
+        Value *y = form == 3 ? scaled : ADD("Add", "y", scaled, b);
+        if (form == 5)
+            y = ADD("Max", "z", y, c);
+        finish(&graph, y);
+        check_pass(&graph, pass_join_layer_norms, form == 4 ? 9 : form == 5 ? 10 : 1);
+        graph_free(&graph);
+    }
+}
+
 static void of_two_summed_convolutions_the_later_takes_the_other(void **state) {
     (void)state;
     Graph graph;
@@ -451,6 +488,7 @@ int main(void) {
         cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
         cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
+        cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
     };
