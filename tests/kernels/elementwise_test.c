@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel_test.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,12 +16,13 @@ static void functions_are_as_exact_as_stated(void **state) {
         const char *op;
         float low, high;
         double units, absolute; /* in the last place; absolute */
-    } cases[] = {{"Exp", -87, -1, 2, 0},       {"Exp", -1, 1, 2, 0},         {"Exp", 1, 88.5f, 2, 0},
-                 {"Exp", -1e-3f, 1e-3f, 2, 0}, {"Sigmoid", -87, -9, 3, 0},   {"Sigmoid", -9, 9, 3, 0},
-                 {"Sigmoid", 9, 200, 3, 0},    {"Swish", -87, -9, 4, 0},     {"Swish", -9, 9, 4, 0},
-                 {"Swish", 9, 1e6f, 4, 0},     {"Tanh", -0.5f, 0.5f, 4, 0},  {"Tanh", -9, 9, 4, 0},
-                 {"Tanh", 9, 1e6f, 4, 0},      {"Erf", -1e-3f, 1e-3f, 2, 0}, {"Erf", -1, 1, 2, 0},
-                 {"Erf", -5, 5, 2, 0},         {"Gelu", -6, 6, 0, 8e-7}};
+    } cases[] = {{"Exp", -87, -1, 2, 0},       {"Exp", -1, 1, 2, 0},          {"Exp", 1, 88.5f, 2, 0},
+                 {"Exp", -1e-3f, 1e-3f, 2, 0}, {"Sigmoid", -87, -9, 3, 0},    {"Sigmoid", -9, 9, 3, 0},
+                 {"Sigmoid", 9, 200, 3, 0},    {"Swish", -87, -9, 4, 0},      {"Swish", -9, 9, 4, 0},
+                 {"Swish", 9, 1e6f, 4, 0},     {"Tanh", -0.5f, 0.5f, 4, 0},   {"Tanh", -9, 9, 4, 0},
+                 {"Tanh", 9, 1e6f, 4, 0},      {"Erf", -1e-3f, 1e-3f, 2, 0},  {"Erf", -1, 1, 2, 0},
+                 {"Erf", -5, 5, 2, 0},         {"Gelu", -6, 6, 0, 8e-7},      {"Log", 0.5f, 2, 2, 0},
+                 {"Log", 0, 1e-3f, 2, 0},      {"Log", 1e-40f, 1e-37f, 2, 0}, {"Log", 0, 3e38f, 2, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         kernel_test_check((KernelTest){.op = cases[i].op,
                                        .opset = 24,
@@ -34,7 +36,52 @@ static void functions_are_as_exact_as_stated(void **state) {
                                        .must_accept = true});
 }
 
-static const char *const binaries[] = {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu", "Sum"};
+/* Pow by constants that have a function of their own, of any type, and by logarithms. */
+static void powers(void **state) {
+    (void)state;
+    static const float exponents[] = {2, 3, 0.5f, -0.5f, -1, 1.7f};
+    for (size_t i = 0; i < sizeof exponents / sizeof *exponents; i++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            kernel_test_check((KernelTest){.op = "Pow",
+                                           .opset = 13,
+                                           .inputs = {DIMS(2, test_channels[c], 3, 5)},
+                                           .given = {[1] = tensor_f32(DIMS(), exponents[i])},
+                                           .n_inputs = 2,
+                                           .constants = 2,
+                                           .with_nan = 1,
+                                           .rtol = 1e-6,
+                                           .must_accept = true,
+                                           .seed = (uint64_t)c});
+    kernel_test_check((KernelTest){.op = "Pow",
+                                   .opset = 13,
+                                   .inputs = {DIMS(2, 17, 3, 5)},
+                                   .given = {[1] = tensor_i64(DIMS(1), 2)},
+                                   .n_inputs = 2,
+                                   .constants = 2,
+                                   .must_accept = true});
+    kernel_test_check((KernelTest){.op = "Pow", /* |y ln x| < 19 */
+                                   .opset = 13,
+                                   .inputs = {DIMS(1 << 14)},
+                                   .given = {[0] = tensor_f32(DIMS(4, 1), 0.1f, 0.9f, 1.1f, 9)},
+                                   .n_inputs = 2,
+                                   .low = -8,
+                                   .high = 8,
+                                   .rtol = 20 * 3e-7,
+                                   .atol = 1e-40,
+                                   .must_accept = true});
+    kernel_test_check((KernelTest){.op = "Pow",
+                                   .opset = 13,
+                                   .given = {tensor_f32(DIMS(15, 1), 0, -0.0f, 1, -1, 2, -2, 0.5f, -0.5f,
+                                                        INFINITY, -INFINITY, NAN, 1e-41f, -1e30f, 1e30f, -3),
+                                             tensor_f32(DIMS(16), 0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f,
+                                                        INFINITY, -INFINITY, NAN, 5e6f, 3e7f, 1e-3f)},
+                                   .n_inputs = 2,
+                                   .rtol = 3e-5,
+                                   .atol = 1.2e-38, /* no denormal results */
+                                   .must_accept = true});
+}
+
+static const char *const binaries[] = {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu", "Sum", "Pow"};
 
 enum { N_BINARIES = sizeof binaries / sizeof *binaries };
 
@@ -151,7 +198,7 @@ static const struct {
     {"Tanh", 13, -4, 4},          {"Elu", 13, -4, 4},       {"Softplus", 13, -9, 9},
     {"Mish", 18, -9, 9},          {"Gelu", 20, -5, 5},      {"Neg", 13, -3, 3},
     {"Abs", 13, -3, 3},           {"Sqrt", 13, 0, 9},       {"Exp", 13, -20, 3},
-    {"Reciprocal", 13, 0.25f, 2}, {"Erf", 13, -4, 4},
+    {"Reciprocal", 13, 0.25f, 2}, {"Erf", 13, -4, 4},       {"Log", 13, 0.01f, 9},
 };
 
 static void unary_operators(void **state) {
@@ -210,6 +257,7 @@ static void clip_with_attributes_and_with_constant_bounds(void **state) {
 int elementwise_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_as_exact_as_stated),
+        cmocka_unit_test(powers),
         cmocka_unit_test(equal_shapes),
         cmocka_unit_test(one_value_for_each_channel),
         cmocka_unit_test(one_value_for_each_pixel),
@@ -231,7 +279,7 @@ void elementwise_kernel_times(void) {
     KernelTest scale = {
         .op = "Mul", .opset = 13, .inputs = {DIMS(1, 96, 112, 112), DIMS(1, 96, 1, 1)}, .n_inputs = 2};
     kernel_test_time(scale, "96x112x112 by channel");
-    static const char *const ops[] = {"Relu", "Sigmoid", "HardSwish", "Tanh", "Gelu", "Mish"};
+    static const char *const ops[] = {"Relu", "Sigmoid", "HardSwish", "Tanh", "Gelu", "Mish", "Log"};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         kernel_test_time(
             (KernelTest){.op = ops[i], .opset = 20, .inputs = {DIMS(1, 96, 56, 56)}, .n_inputs = 1},

@@ -280,8 +280,44 @@ BINARY_KERNEL(kernel_max, "max", "Max", BINARY_MAX)
 BINARY_KERNEL(kernel_min, "min", "Min", BINARY_MIN)
 BINARY_KERNEL(kernel_prelu, "prelu", "PRelu", BINARY_PRELU)
 
+/* A logarithm and an exponential for each element. */
+static double pow_cost(const KernelQuery *query) {
+    return elementwise_cost(query) + (double)shape_elements(&query->outputs[0].type.shape);
+}
+
+static Status pow_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return binary_prepare(query, BINARY_POW, ctx, prepared);
+}
+
+const Kernel kernel_pow = {.name = "pow",
+                           .op = "Pow",
+                           .accepts = binary_accepts,
+                           .cost = pow_cost,
+                           .prepare = pow_prepare,
+                           .overwrites = 3};
+
 /* --- one operand
  * ------------------------------------------------------------------------------------------------ */
+
+/* Of Pow by one constant, of any type, that asks for no logarithm; else NULL. */
+static RowFunction power_function(const KernelQuery *query, const ElementwiseTable *table) {
+    static const struct {
+        double exponent;
+        UnaryKind kind;
+    } powers[] = {{2, UNARY_SQUARE},
+                  {3, UNARY_CUBE},
+                  {0.5, UNARY_ROOT},
+                  {-0.5, UNARY_RECIPROCAL_ROOT},
+                  {-1, UNARY_RECIPROCAL}};
+    const Tensor *exponent = cpu_input_constant(query, 1);
+    if (!exponent || tensor_elements(exponent) != 1 ||
+        exponent->type.shape.rank > query->inputs[0].type.shape.rank)
+        return NULL;
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++)
+        if (tensor_get_f64(exponent, 0) == powers[i].exponent)
+            return table->unary[powers[i].kind];
+    return NULL;
+}
 
 static RowFunction unary_function(const KernelQuery *query, Activation *activation) {
     static const struct {
@@ -292,12 +328,15 @@ static RowFunction unary_function(const KernelQuery *query, Activation *activati
                   {"Sqrt", UNARY_SQRT},
                   {"Exp", UNARY_EXP},
                   {"Reciprocal", UNARY_RECIPROCAL},
-                  {"Erf", UNARY_ERF}};
+                  {"Erf", UNARY_ERF},
+                  {"Log", UNARY_LOG}};
     const ElementwiseTable *table = elementwise_for(query->isa);
     *activation = (Activation){0};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(query->node->op->name, others[i].op) == 0)
             return table->unary[others[i].kind];
+    if (strcmp(query->node->op->name, "Pow") == 0)
+        return power_function(query, table);
     return node_activation(query->node, activation) ? table->activation[activation->kind] : NULL;
 }
 
@@ -352,3 +391,5 @@ UNARY_KERNEL(kernel_sqrt, "sqrt", "Sqrt")
 UNARY_KERNEL(kernel_exp, "exp", "Exp")
 UNARY_KERNEL(kernel_reciprocal, "reciprocal", "Reciprocal")
 UNARY_KERNEL(kernel_erf, "erf", "Erf")
+UNARY_KERNEL(kernel_log, "log", "Log")
+UNARY_KERNEL(kernel_power, "power", "Pow")

@@ -14,6 +14,7 @@ typedef enum BinaryKind {
     BINARY_MAX,
     BINARY_MIN,
     BINARY_PRELU, /* a < 0 ? a b : a */
+    BINARY_POW,
     BINARY_COUNT
 } BinaryKind;
 
@@ -26,6 +27,11 @@ typedef enum UnaryKind {
     UNARY_EXP,
     UNARY_RECIPROCAL,
     UNARY_ERF,
+    UNARY_LOG,
+    UNARY_SQUARE, /* Pow by a constant: 2 and so on; by others BINARY_POW */
+    UNARY_CUBE,
+    UNARY_ROOT,
+    UNARY_RECIPROCAL_ROOT,
     UNARY_COUNT
 } UnaryKind;
 

@@ -3,6 +3,7 @@
  * has its own loop. */
 #include "ops/cpu/activation_simd.h"
 #include "ops/cpu/elementwise.h"
+#include "ops/cpu/power_simd.h"
 
 INLINE vf load_first(const float *from, int64_t count) {
     vf value = v_zero();
@@ -85,6 +86,7 @@ BINARY(quotient, a / b)
 BINARY(maximum, v_select((a > b) | v_is_nan(a), a, b))
 BINARY(minimum, v_select((a < b) | v_is_nan(a), a, b))
 BINARY(prelu, v_select(a < v_zero(), a *b, a))
+BINARY(power, v_pow(a, b))
 
 typedef vf (*UnaryFunction)(Activation activation, vf x);
 
@@ -116,6 +118,11 @@ UNARY(square_root, v_sqrt(x))
 UNARY(exponential, v_exp(x))
 UNARY(reciprocal, v_set(1.0f) / x)
 UNARY(error_function, v_erf(x))
+UNARY(logarithm, v_log(x))
+UNARY(square, x *x)
+UNARY(cube, x *x *x)
+UNARY(root, v_root(x))
+UNARY(reciprocal_root, v_set(1.0f) / v_root(x))
 
 #define ACTIVATION(NAME, KIND)                                                                               \
     UNARY(NAME, v_activate(((Activation){KIND, activation.alpha, activation.beta}), x))
@@ -135,9 +142,10 @@ ACTIVATION(mish, ACTIVATION_MISH)
 ACTIVATION(gelu, ACTIVATION_GELU)
 
 const ElementwiseTable ISA(elementwise) = {
-    .binary = {sum_row, difference_row, product_row, quotient_row, maximum_row, minimum_row, prelu_row},
+    .binary = {sum_row, difference_row, product_row, quotient_row, maximum_row, minimum_row, prelu_row,
+               power_row},
     .unary = {NULL, negate_row, absolute_row, square_root_row, exponential_row, reciprocal_row,
-              error_function_row},
+              error_function_row, logarithm_row, square_row, cube_row, root_row, reciprocal_root_row},
     .activation = {identity_row, relu_row, clip_row, leaky_relu_row, hard_sigmoid_row, hard_swish_row,
                    sigmoid_row, silu_row, tangent_row, elu_row, softplus_row, mish_row, gelu_row},
 };
