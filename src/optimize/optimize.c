@@ -3,11 +3,17 @@
 
 /* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. */
 static const Pass passes[] = {
-    {"fold_constants", pass_fold_constants},       {"remove_dead", pass_remove_dead},
-    {"remove_identities", pass_remove_identities}, {"join_activations", pass_join_activations},
-    {"join_layer_norms", pass_join_layer_norms},   {"fuse_batch_norm", pass_fuse_batch_norm},
-    {"fuse_epilogues", pass_fuse_epilogues},       {"join_shuffles", pass_join_shuffles},
-    {"nest_concats", pass_nest_concats},           {"remove_dead", pass_remove_dead},
+    {"fold_constants", pass_fold_constants},
+    {"remove_dead", pass_remove_dead},
+    {"remove_identities", pass_remove_identities},
+    {"join_activations", pass_join_activations},
+    {"join_layer_norms", pass_join_layer_norms},
+    {"push_transposes", pass_push_transposes},
+    {"fuse_batch_norm", pass_fuse_batch_norm},
+    {"fuse_epilogues", pass_fuse_epilogues},
+    {"join_shuffles", pass_join_shuffles},
+    {"nest_concats", pass_nest_concats},
+    {"remove_dead", pass_remove_dead},
 };
 
 const Pass *optimize_passes(size_t *count) {

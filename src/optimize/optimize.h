@@ -23,6 +23,8 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;
 /* What exporters wrote for LayerNormalization before it was an operator. */
 Status pass_join_layer_norms(Graph *graph, Error *err) MUST_CHECK;
+/* Transposes behind elementwise nodes, joined, and dropped where they cancel. */
+Status pass_push_transposes(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */
 Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
 /* Reshape, Transpose and Reshape that shuffle channels: one Concat with an order, of what was joined before,

@@ -16,6 +16,7 @@
 #include "ops/concat.h"
 #include "ops/conv.h"
 #include "ops/op.h"
+#include "optimize/rewrite.h"
 #include "support/op_test.h"
 
 static Error error;
@@ -430,6 +431,82 @@ static void layer_normalization_of_several_nodes_is_joined(void **state) {
     }
 }
 
+static size_t count_nodes(const Graph *graph, const char *op) {
+    size_t count = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        count += strcmp(graph->nodes[i]->op->name, op) == 0;
+    return count;
+}
+
+static Value *add_transpose(Graph *graph, const char *name, Value *x, bool to_channels_first) {
+    const Attrs first = {{attr_ints("perm", 0, 3, 1, 2)}}, last = {{attr_ints("perm", 0, 2, 3, 1)}};
+    return add(graph, "Transpose", name, to_channels_first ? first : last, 1, &x);
+}
+
+/* A residual block as an export of a channels-last network writes it. */
+static void transposes_around_convolutions_cancel(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_transpose(&graph, "t1", add_input(&graph, "x", DIMS(2, 5, 6, 4)), true);
+    Value *a = add_transpose(&graph, "t2", add_conv(&graph, "c1", x, 4, 4, "Conv"), false);
+    a = ADD("Add", "biased", add_constant(&graph, "bias", DIMS(4), 7, 0), a);
+    a = ADD("Clip", "clipped", a, add_scalar(&graph, "low", 0), add_scalar(&graph, "high", 6));
+    Value *b = add_transpose(&graph, "t3", a, true);
+    b = add_transpose(&graph, "t4", add_conv(&graph, "c2", b, 4, 4, "Conv"), false);
+    b = ADD("PRelu", "p", b, add_constant(&graph, "slope", DIMS(4), 8, 0));
+    finish(&graph, ADD("Mul", "y", b, b));
+    check_pass(&graph, pass_push_transposes, 8);
+    assert_int_equal(count_nodes(&graph, "Transpose"), 2);
+    assert_true(is_op(graph.nodes[1], "Conv") && is_op(graph.nodes[7], "Transpose"));
+    graph_free(&graph);
+}
+
+/* Both operands of a Concat; operands that others read, that permute otherwise or are constants that would
+ * have to move stay as they are. */
+static void transposes_move_only_where_there_are_no_more_after(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *a = add_transpose(&graph, "a2", add_input(&graph, "a", DIMS(2, 5, 5, 5)), true);
+        Value *b = add_transpose(&graph, "b2", add_input(&graph, "b", DIMS(2, 5, 5, 5)), form != 2);
+        Value *y = NULL;
+        if (form < 3)
+            y = add(&graph, "Concat", "join", (Attrs){{attr_int("axis", -3)}}, 2, (Value *[]){a, b});
+        else if (form == 3)
+            y = ADD("Mul", "m", ADD("Add", "s", a, b), add_constant(&graph, "k", DIMS(5, 1, 5), 3, 0));
+        else if (form == 4)
+            y = ADD("Sub", "m", ADD("Neg", "n", a), b);
+        else
+            y = add_transpose(&graph, "t", a, true);
+        if (form == 1 || form == 5)
+            y = ADD("Add", "other", y,
+                    add(&graph, "Tile", "tile", (Attrs){0}, 2,
+                        (Value *[]){a, INTS("r", 1, form == 1 ? 2 : 1, 1, 1)}));
+        finish(&graph, y);
+        static const size_t nodes[] = {2, 5, 3, 3, 3, 4}, transposes[] = {1, 2, 2, 1, 1, 2};
+        OK(pass_remove_dead(&graph, &error));
+        check_pass(&graph, pass_push_transposes, nodes[form]);
+        assert_int_equal(count_nodes(&graph, "Transpose"), transposes[form]);
+        graph_free(&graph);
+    }
+}
+
+static void transposes_in_a_row_are_joined(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) { /* one; none; one that moves nothing, to the output */
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_transpose(&graph, "t1", add_input(&graph, "x", DIMS(2, 5, 6, 4)), true);
+        Value *y = add_transpose(&graph, "t2", x, form == 0);
+        finish(&graph, form == 1 ? ADD("Softmax", "y", y) : y);
+        check_pass(&graph, pass_push_transposes, 1);
+        assert_int_equal(count_nodes(&graph, "Transpose"), form != 1);
+        graph_free(&graph);
+    }
+}
+
 static void of_two_summed_convolutions_the_later_takes_the_other(void **state) {
     (void)state;
     Graph graph;
@@ -489,6 +566,9 @@ int main(void) {
         cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
         cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
         cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
+        cmocka_unit_test(transposes_around_convolutions_cancel),
+        cmocka_unit_test(transposes_move_only_where_there_are_no_more_after),
+        cmocka_unit_test(transposes_in_a_row_are_joined),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
     };
