@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BatchNormalization, and Mul or Add by a constant for each channel, behind Conv or ConvTranspose: y = s (w x
+/* BatchNormalization, and Mul, Div, Add or Sub by a constant for each channel, behind Conv or ConvTranspose:
+ * y = s (w x
  * + b) + t becomes weights scaled by s and a bias s b + t.  The scale is an input of the node of its own, as
- * the weights stay in the mapped file; kernels multiply when they pack them. */
+ * the weights stay in the mapped file; kernels multiply when they pack them.  Several of them behind other
+ * nodes become one BatchNormalization, and so one pass over memory. */
 #include <math.h>
 #include <string.h>
 
 #include "ops/batch_norm.h"
 #include "ops/binary.h"
 #include "ops/conv.h"
+#include "ops/op.h"
 #include "optimize/rewrite.h"
 
 typedef struct Affine {
@@ -52,17 +55,25 @@ static bool is_by_channel(const Tensor *constant, int rank, int64_t channels) {
     return elements == channels && channel >= 0 && shape->dims[channel] == channels;
 }
 
+static bool is_affine_binary(const Node *node) {
+    return is_op(node, "Mul") || is_op(node, "Add") || is_op(node, "Div") || is_op(node, "Sub");
+}
+
 static bool from_binary(const Node *node, const Value *y, Affine *affine) {
     const BinaryAttrs *attrs = node->attrs;
     const Value *other = node->inputs[0] == y ? node->inputs[1] : node->inputs[0];
+    const bool divides = is_op(node, "Div"), subtracts = is_op(node, "Sub");
     if (attrs->legacy_broadcast || !other->constant || y->type.shape.rank < 3 ||
+        ((divides || subtracts) && node->inputs[0] != y) ||
         !is_by_channel(other->constant, y->type.shape.rank, affine->channels))
         return false;
     bool single = tensor_elements(other->constant) == 1;
     for (int64_t c = 0; c < affine->channels; c++) {
         double value = tensor_get_f64(other->constant, single ? 0 : c);
-        affine->scale[c] = is_op(node, "Mul") ? value : 1;
-        affine->shift[c] = is_op(node, "Mul") ? 0 : value;
+        if (divides && value == 0)
+            return false;
+        affine->scale[c] = is_op(node, "Mul") ? value : divides ? 1 / value : 1;
+        affine->shift[c] = is_op(node, "Add") ? value : subtracts ? -value : 0;
     }
     return true;
 }
@@ -70,7 +81,7 @@ static bool from_binary(const Node *node, const Value *y, Affine *affine) {
 static bool make_affine(const Node *node, const Value *y, Affine *affine) {
     if (is_op(node, "BatchNormalization"))
         return node->inputs[0] == y && from_batch_norm(node, affine);
-    return (is_op(node, "Mul") || is_op(node, "Add")) && from_binary(node, y, affine);
+    return is_affine_binary(node) && from_binary(node, y, affine);
 }
 
 static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) {
@@ -103,22 +114,100 @@ static bool is_candidate(const Node *node) {
            (!bias || bias->constant) && node->inputs[CONV_W]->constant;
 }
 
+static Status take_affine(Region *scratch, const Value *y, Affine *affine, Error *err) {
+    affine->channels = y->type.shape.dims[1];
+    affine->scale = region_take_array(scratch, (size_t)affine->channels, sizeof(double));
+    affine->shift = region_take_array(scratch, (size_t)affine->channels, sizeof(double));
+    return affine->scale && affine->shift ? STRIDER_OK
+                                          : fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a pass");
+}
+
+/* The node that alone reads `y` and scales or shifts its channels; NULL where there is none. */
+static Node *next_affine(const Readers *readers, const Value *y, Affine *affine) {
+    Node *next = only_reader(readers, y);
+    return next && !next->removed && make_affine(next, y, affine) &&
+                   shape_equal(&y->type.shape, &next->outputs[0]->type.shape)
+               ? next
+               : NULL;
+}
+
 static Status fuse_chain(Graph *graph, const Readers *readers, Region *scratch, Node *conv, Error *err) {
     for (;;) {
-        Value *y = conv->outputs[0];
-        Node *next = only_reader(readers, y);
-        Affine affine = {.channels = y->type.shape.dims[1]};
-        affine.scale = region_take_array(scratch, (size_t)affine.channels, sizeof(double));
-        affine.shift = region_take_array(scratch, (size_t)affine.channels, sizeof(double));
-        if (!affine.scale || !affine.shift)
-            return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a pass");
-        if (!next || next->removed || !make_affine(next, y, &affine) ||
-            !shape_equal(&y->type.shape, &next->outputs[0]->type.shape))
+        Affine affine;
+        TRY(take_affine(scratch, conv->outputs[0], &affine, err));
+        Node *next = next_affine(readers, conv->outputs[0], &affine);
+        if (!next)
             return STRIDER_OK;
         TRY(apply(graph, conv, &affine, err));
         TRY(note_fused(graph, conv, next->op->name, err));
         absorb(graph, conv, next);
     }
+}
+
+/* --- behind other nodes
+ * ------------------------------------------------------------------------------------------------ */
+
+/* What the first of several such nodes scales and shifts; NULL where it is none. */
+static Value *affine_input(const Node *node) {
+    Value *x = NULL;
+    if (is_op(node, "BatchNormalization"))
+        x = node->inputs[0];
+    else if (is_affine_binary(node))
+        x = node->inputs[0]->constant ? node->inputs[1] : node->inputs[0];
+    return x && !x->constant && dtype_is_float(x->type.dtype) && x->type.shape.rank >= 3 &&
+                   x->type.shape.dims[1] > 0 && shape_equal(&x->type.shape, &node->outputs[0]->type.shape)
+               ? x
+               : NULL;
+}
+
+/* In the place of the last one. */
+static Status add_batch_norm(Graph *graph, Node *last, Value *x, Affine *affine, Region *scratch,
+                             Error *err) {
+    Node *made = NULL;
+    Affine statistics; /* that change nothing: variance 1 and mean 0 */
+    const size_t place = (size_t)last->index;
+    TRY(graph_add_node(graph, op_find("", "BatchNormalization", 15), last->name, BATCH_NORM_VAR + 1, 1, &made,
+                       err));
+    made->opset = 15;
+    made->torch_scope = last->torch_scope;
+    made->source_index = last->source_index;
+    TRY(take_affine(scratch, x, &statistics, err));
+    for (int64_t c = 0; c < affine->channels; c++)
+        statistics.scale[c] = 1;
+    const double *const contents[] = {affine->scale, affine->shift, statistics.shift, statistics.scale};
+    set_input(made, BATCH_NORM_X, x);
+    for (int i = 0; i < 4; i++) {
+        Value *vector = NULL;
+        TRY(add_vector(graph, "joined", x->type.dtype, contents[i], affine->channels, &vector, err));
+        set_input(made, BATCH_NORM_SCALE + i, vector);
+    }
+    graph_remove_node(graph, last);
+    node_set_output(made, 0, last->outputs[0]);
+    graph->nodes[place] = made;
+    made->index = (int)place;
+    graph->nodes[graph->n_nodes - 1] = last;
+    return STRIDER_OK;
+}
+
+static Status join_affine(Graph *graph, const Readers *readers, Region *scratch, Node *first, Error *err) {
+    Value *x = first->removed ? NULL : affine_input(first);
+    Affine sum, step;
+    if (!x)
+        return STRIDER_OK;
+    TRY(take_affine(scratch, x, &sum, err));
+    TRY(take_affine(scratch, x, &step, err));
+    if (!make_affine(first, x, &sum))
+        return STRIDER_OK;
+    Node *last = first, *next;
+    while ((next = next_affine(readers, last->outputs[0], &step))) {
+        for (int64_t c = 0; c < sum.channels; c++) {
+            sum.scale[c] *= step.scale[c];
+            sum.shift[c] = sum.shift[c] * step.scale[c] + step.shift[c];
+        }
+        graph_remove_node(graph, last);
+        last = next;
+    }
+    return last == first ? STRIDER_OK : add_batch_norm(graph, last, x, &sum, scratch, err);
 }
 
 Status pass_fuse_batch_norm(Graph *graph, Error *err) {
@@ -130,6 +219,8 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) {
     for (size_t i = 0; !status && i < n; i++)
         if (is_candidate(graph->nodes[i]))
             status = fuse_chain(graph, &readers, &scratch, graph->nodes[i], err);
+    for (size_t i = 0; !status && i < n; i++)
+        status = join_affine(graph, &readers, &scratch, graph->nodes[i], err);
     region_free(&scratch);
     graph_compact(graph);
     return status;

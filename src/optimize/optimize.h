@@ -17,7 +17,8 @@ Status pass_fold_constants(Graph *graph, Error *err) MUST_CHECK;
 Status pass_remove_identities(Graph *graph, Error *err) MUST_CHECK;
 /* Takes out nodes whose outputs nobody reads. */
 Status pass_remove_dead(Graph *graph, Error *err) MUST_CHECK;
-/* BatchNormalization, or Mul and Add by a channel's constants, into the Conv before it. */
+/* BatchNormalization, or Mul and Add by a channel's constants, into the Conv before it; several of them
+ * behind other nodes into one BatchNormalization. */
 Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 /* x * Sigmoid(x), x * HardSigmoid(x), x * Tanh(Softplus(x)), x/2 (1 + Erf(x/sqrt 2)): one node each. */
 Status pass_join_activations(Graph *graph, Error *err) MUST_CHECK;

@@ -243,6 +243,33 @@ static void batch_normalization_becomes_scale_and_bias(void **state) {
     }
 }
 
+/* (x - mean) / deviation * 3 and the like, by numbers for each channel or for all; one alone, one by other
+ * dimensions, and one that divides by x stay. */
+static void scales_and_shifts_in_a_row_become_one_batch_normalization(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 3, 5, 6)), *y = ADD("Relu", "r", x),
+              *three = add_scalar(&graph, "3", 3);
+        Value *mean = add_constant(&graph, "mean", form == 3 ? DIMS(5, 1) : DIMS(3, 1, 1), 3, 0);
+        Value *deviation = add_constant(&graph, "deviation", DIMS(1, 3, 1, 1), 4, 0.5f);
+        y = form == 4   ? ADD("Div", "a", three, y)
+            : form == 5 ? ADD("Sub", "a", three, y)
+                        : ADD("Sub", "a", y, mean);
+        if (form == 1)
+            y = ADD("Sigmoid", "s", y);
+        if (form != 2)
+            y = ADD("Div", "b", y, deviation);
+        y = form == 1 || form == 2 ? y : ADD("Mul", "c", three, y);
+        y = form == 2 ? add_batch_norm(&graph, "n", y, 3) : ADD("Neg", "n", y);
+        finish(&graph, y);
+        static const size_t nodes[] = {3, 5, 2, 4, 4, 4};
+        check_pass(&graph, pass_fuse_batch_norm, nodes[form]);
+        graph_free(&graph);
+    }
+}
+
 static void a_result_that_others_read_is_not_fused(void **state) {
     (void)state;
     Graph graph;
@@ -558,6 +585,7 @@ int main(void) {
         cmocka_unit_test(an_identity_from_input_to_output_stays),
         cmocka_unit_test(dead_nodes_go),
         cmocka_unit_test(batch_normalization_becomes_scale_and_bias),
+        cmocka_unit_test(scales_and_shifts_in_a_row_become_one_batch_normalization),
         cmocka_unit_test(a_result_that_others_read_is_not_fused),
         cmocka_unit_test(residuals_and_activations_become_epilogues),
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
