@@ -147,15 +147,20 @@ static Status fuse_chain(Graph *graph, const Readers *readers, Region *scratch, 
 /* --- behind other nodes
  * ------------------------------------------------------------------------------------------------ */
 
+enum { MOST_CHANNELS = 1 << 20 };
+
 /* What the first of several such nodes scales and shifts; NULL where it is none. */
 static Value *affine_input(const Node *node) {
     Value *x = NULL;
     if (is_op(node, "BatchNormalization"))
         x = node->inputs[0];
-    else if (is_affine_binary(node))
+    else if (is_affine_binary(node) && (node->inputs[0]->constant || node->inputs[1]->constant))
         x = node->inputs[0]->constant ? node->inputs[1] : node->inputs[0];
-    return x && !x->constant && dtype_is_float(x->type.dtype) && x->type.shape.rank >= 3 &&
-                   x->type.shape.dims[1] > 0 && shape_equal(&x->type.shape, &node->outputs[0]->type.shape)
+    if (!x || x->constant || !dtype_is_float(x->type.dtype) || x->type.shape.rank < 3)
+        return NULL;
+    const int64_t channels = x->type.shape.dims[1];
+    return channels > 0 && channels <= MOST_CHANNELS &&
+                   shape_equal(&x->type.shape, &node->outputs[0]->type.shape)
                ? x
                : NULL;
 }
