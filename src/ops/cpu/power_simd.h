@@ -10,10 +10,10 @@
 /* ln x to within 2 ULP (1e-7 absolute near 1): -infinity for 0, NaN below. */
 INLINE vf v_log(vf x) {
     const vi tiny = x < v_set(1.17549435e-38f); /* denormal numbers are brought into the normal ones first */
-    const vi bits = (vi)v_select(tiny, x * v_set(8388608.0f), x);
+    const vi bits = (vi)v_abs(v_select(tiny, x * v_set(8388608.0f), x));
     /* x = 2^n m with m between the roots of 1/2 and 2 */
-    const vi n = (bits - v_set_int(0x3f3504f3)) >> 23;
-    const vf m = (vf)(bits - (n << 23));
+    const vi root = v_set_int(0x3f3504f3), beyond = bits - root, n = beyond >> 23;
+    const vf m = (vf)(root + (beyond & v_set_int(0x7fffff)));
     const vf exponent = __builtin_convertvector(n - (tiny & v_set_int(23)), vf);
     /* ln m = 2 atanh z = 2 (z + z^3 / 3 + ...) with z = (m - 1) / (m + 1), |z| < 0.172, of which 2 z is taken
      * as (m - 1) less z (m - 1), as m - 1 is exact */
