@@ -131,7 +131,7 @@ static void set_ahead(const DirectArgs *args, const TileBlocks *blocks, int64_t 
     const int64_t floats = (int64_t)(next->weights_at - blocks->weights_at);
     const bool fits = floats * (int64_t)sizeof(float) <= MOST_BYTES;
     tile->ahead = args->pack.weights + next->weights_at;
-    tile->ahead_step = fits ? ceil_div(floats, tiles * tile->n_in_blocks * args->n_taps) : 0;
+    tile->ahead_step = fits ? ceil_div(floats, tiles * tile->n_in_blocks * TILE_LINE) * TILE_LINE : 0;
 }
 
 /* All tiles of one run of output blocks: its weights stay in the cache while the pixels pass. */
@@ -139,7 +139,7 @@ static void run_blocks(const DirectArgs *args, const TileBlocks *blocks, const S
                        ConvTile *tile, const TaskPlace *place, float *out, const float *residual) {
     tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
     set_ahead(args, blocks, place->rows * tiles_of_row(args, blocks->count, place->first_row), tile);
-    const int64_t ahead = tile->n_in_blocks * args->n_taps * tile->ahead_step;
+    const int64_t ahead = tile->n_in_blocks * tile->ahead_step;
     for (int64_t r = 0; r < place->rows; r++) {
         const int64_t row = place->first_row + r, n = tiles_of_row(args, blocks->count, row);
         const int64_t at = blocks->first * tile->out_block_stride + row_begin(args, row) * args->width;

@@ -13,6 +13,7 @@ enum {
     TILE_MAX_BLOCKS = 4,
     TILE_MAX_PIXELS = 14,
     TILE_MOST_WIDTH = 16, /* floats in the widest vector */
+    TILE_LINE = 16,       /* floats in a cache line */
 };
 
 /* Where the input of a tap lies, in floats, and which of the kernel's taps it is. */
@@ -40,8 +41,8 @@ typedef struct ConvTile {
     const float *residual;    /* at the same places as `out`; NULL: none */
     const Epilogue *epilogue; /* not looked at without a bias, as little as out_lanes */
     int out_lanes;            /* of the tile's last output block; lanes behind are stored as zero */
-    /* Weights that are needed soon: with each tap of an input block the tile asks the memory for so many
-     * floats more. */
+    /* Weights that are needed soon: with each input block the tile asks the memory for so many floats more,
+     * whole cache lines. */
     const float *ahead;
     int64_t ahead_step;
 } ConvTile;

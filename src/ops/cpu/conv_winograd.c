@@ -213,7 +213,8 @@ static void run_blocks(const KernelCall *call, int64_t task) {
                                  .n_tiles = args->image.n_tiles,
                                  .add = block > 0,
                                  .ahead = args->pack.weights + blocks->weights_at + packed,
-                                 .ahead_step = ceil_div((int64_t)packed, products_in_all)};
+                                 .ahead_step =
+                                     ceil_div((int64_t)packed, products_in_all * TILE_LINE) * TILE_LINE};
             transform_weights(args, blocks, row, block, products.n_blocks, weights);
             const int rows_end = row == distinct - 1 ? args->image.n : row + 1;
             for (; products.row < rows_end; products.row++)
