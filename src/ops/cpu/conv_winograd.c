@@ -26,7 +26,7 @@
 enum {
     MANY_TILES = 8 * TILE_MAX_PIXELS,
     WEIGHTS_BYTES = 12 << 20, /* transformed weights that many tasks may read from a shared cache */
-    PIECE_BYTES = 320 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
+    PIECE_BYTES = 560 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     LEAST_TASKS = 16,
     LEAST_RUNS = 8, /* of output blocks, that are tasks enough where weights are not transformed first */
