@@ -44,11 +44,14 @@ static void a_small_network_runs_there_completely(void **state) {
     (void)state;
     const Result *result = expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", NULL));
     const char *at = result->out;
-    int copies = 0;
+    int count = 0;
     assert_null(strstr(result->out, "  cpu"));
     while ((at = strstr(at, "load  ")))
-        copies++, at++;
-    assert_int_equal(copies, 4); /* two steps: as a name and as a kernel */
+        count++, at++;
+    assert_int_equal(count, 4); /* two copies: as a name and as a kernel */
+    for (at = result->out, count = 0; (at = strstr(at, " + bias + relu")); at++)
+        count++;
+    assert_int_equal(count, 3); /* convolutions, each one plan with all that follows */
 }
 
 /* Else a wrong description would not show: kernels of our own would take the place of a plan that was

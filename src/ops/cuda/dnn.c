@@ -153,6 +153,18 @@ static Descriptor graph(Builder *builder, const DnnConv *conv) {
     return finish(builder, made);
 }
 
+/* What the plan computes beside the products, behind the engine's name. */
+static void name_fused(const DnnConv *conv, DnnPlan *plan) {
+    const struct {
+        bool has;
+        const char *name;
+    } parts[] = {
+        {conv->has_residual, " + residual"}, {conv->has_bias, " + bias"}, {conv->has_relu, " + relu"}};
+    for (int i = 0; i < 3; i++)
+        if (parts[i].has)
+            strncat(plan->text, parts[i].name, sizeof plan->text - strlen(plan->text) - 1);
+}
+
 /* --- the choice
  * -------------------------------------------------------------------------------------------------- */
 
@@ -255,8 +267,10 @@ void dnn_plan_make(const DnnConv *conv, const DnnTarget *target, DnnPlan *plan) 
     Descriptor operations = graph(&builder, conv);
     for (int i = 0; i < 2 && !builder.status && !plan->plan; i++)
         choose(target, operations, modes[i], plan);
-    if (plan->plan)
+    if (plan->plan) {
+        name_fused(conv, plan);
         return;
+    }
     char reason[DNN_TEXT - 40] = "";
     cudnnGetLastErrorString(reason, sizeof reason);
     dnn_plan_free(plan);

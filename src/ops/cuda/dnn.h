@@ -34,7 +34,7 @@ typedef struct DnnPlan {
     int n_kept;
     int64_t workspace_bytes;
     int offered;         /* engines that cuDNN named */
-    char text[DNN_TEXT]; /* "cudnn engine 38", or why there is none */
+    char text[DNN_TEXT]; /* "cudnn engine 38 + bias + relu", or why there is none */
 } DnnPlan;
 
 /* What a plan reads and writes, on the device. */
