@@ -153,7 +153,16 @@ static void enter_device(void) {
                 protect(a, PROT_READ | PROT_WRITE);
 }
 
-static void check_canary(const Allocation *a) {
+/* With AddressSanitizer also reads of what lies around an allocation on its pages are seen. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define UNCHECKED __attribute__((no_sanitize_address))
+#else
+#define ASAN_POISON_MEMORY_REGION(MEMORY, SIZE) ((void)(MEMORY), (void)(SIZE))
+#define UNCHECKED
+#endif
+
+static UNCHECKED void check_canary(const Allocation *a) {
     for (const char *at = a->memory + a->size_bytes; at < a->pages + a->pages_bytes; at++)
         if ((unsigned char)*at != CANARY) {
             virtual_error("a write %td bytes behind an allocation of %zu bytes",
@@ -216,6 +225,8 @@ cudaError_t cudaMalloc(void **memory, size_t size_bytes) {
         protect(a, PROT_READ | PROT_WRITE);
         memset(a->pages, 0xff, pages_bytes);
         memset(a->memory + size_bytes, CANARY, aligned - size_bytes);
+        ASAN_POISON_MEMORY_REGION(a->pages, (size_t)(a->memory - a->pages));
+        ASAN_POISON_MEMORY_REGION(a->memory + size_bytes, aligned - size_bytes);
         protect(a, PROT_NONE);
         state.used_bytes += pages_bytes + PAGE;
         state.live_bytes += size_bytes;

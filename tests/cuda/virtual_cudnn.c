@@ -604,7 +604,8 @@ static void run_plan(void *context) {
     }
     const Descriptor *configuration = linked(run->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
     const Attribute *operations = attribute(configuration->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    memset(run->workspace, 0xff, (size_t)engines[configuration->engine].workspace_bytes);
+    if (run->workspace)
+        memset(run->workspace, 0xff, (size_t)engines[configuration->engine].workspace_bytes);
     for (int64_t i = 0; i < operations->count; i++) {
         const Descriptor *operation = ((Descriptor **)operations->values)[i];
         if (operation->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)

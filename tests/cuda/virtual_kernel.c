@@ -34,8 +34,43 @@ const VirtualKernelRow *virtual_kernel_find(const char *name, size_t *args_bytes
 
 typedef enum FibreState { FIBRE_NEW, FIBRE_WAITS, FIBRE_ENDED } FibreState;
 
+/* --- AddressSanitizer, which must know what stack is used
+ * ------------------------------------------------------------------------------------------------ */
+
+typedef struct Stack {
+    const void *bottom;
+    size_t size;
+    void *fake; /* of the sanitizer, while another stack is used */
+} Stack;
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+
+/* Before a change of stacks; the one that is left ends where `from` is NULL. */
+static void leave_stack(Stack *from, const Stack *to) {
+    __sanitizer_start_switch_fiber(from ? &from->fake : NULL, to->bottom, to->size);
+}
+
+/* After it; `from` is filled unless NULL. */
+static void enter_stack(Stack *to, Stack *from) {
+    __sanitizer_finish_switch_fiber(to->fake, from ? &from->bottom : NULL, from ? &from->size : NULL);
+}
+#else
+static void leave_stack(Stack *from, const Stack *to) {
+    (void)from, (void)to;
+}
+
+static void enter_stack(Stack *to, Stack *from) {
+    (void)to, (void)from;
+}
+#endif
+
+/* --- blocks
+ * ------------------------------------------------------------------------------------------------------- */
+
 static struct {
     ucontext_t caller, fibres[MOST_THREADS];
+    Stack caller_stack, fibre_stacks[MOST_THREADS];
     FibreState states[MOST_THREADS];
     unsigned order[MOST_THREADS], current;
     char *stacks;
@@ -44,8 +79,10 @@ static struct {
 } block;
 
 static void fibre_main(void) {
+    enter_stack(&block.fibre_stacks[block.current], &block.caller_stack);
     block.row->run(block.args);
     block.states[block.current] = FIBRE_ENDED;
+    leave_stack(NULL, &block.caller_stack);
 }
 
 void virtual_barrier(void) {
@@ -56,7 +93,9 @@ void virtual_barrier(void) {
     }
     const unsigned me = block.current;
     block.states[me] = FIBRE_WAITS;
+    leave_stack(&block.fibre_stacks[me], &block.caller_stack);
     swapcontext(&block.fibres[me], &block.caller);
+    enter_stack(&block.fibre_stacks[me], &block.caller_stack);
 }
 
 static void resume(unsigned thread) {
@@ -69,8 +108,11 @@ static void resume(unsigned thread) {
         fibre->uc_stack.ss_size = STACK_BYTES;
         fibre->uc_link = &block.caller;
         makecontext(fibre, fibre_main, 0);
+        block.fibre_stacks[thread] = (Stack){fibre->uc_stack.ss_sp, STACK_BYTES, NULL};
     }
+    leave_stack(&block.caller_stack, &block.fibre_stacks[thread]);
     swapcontext(&block.caller, fibre);
+    enter_stack(&block.caller_stack, NULL);
 }
 
 static void shuffle(unsigned threads) {
