@@ -36,7 +36,9 @@ typedef struct strider_session_options {
     bool
         allow_nondeterministic; /* its results may differ in their last bits from run to run; default false */
     uint64_t max_workspace_bytes; /* of one step on such a device; default 1 GiB */
-    uint64_t reserved[4];         /* zero */
+    bool keep_values;     /* memory is used once in a run, so that strider_session_read_step() has all of it;
+                             for finding where results differ, not for speed; default false */
+    uint64_t reserved[4]; /* zero */
 } strider_session_options;
 
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */
@@ -108,6 +110,13 @@ STRIDER_API strider_status strider_session_run(strider_session *session, const s
 STRIDER_API strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info);
 STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,
                                                     strider_step_info *info);
+
+/* Copies what step `index` of the last run computed: the first output, as strider_step_info describes it, in
+ * its layout, so that `data` takes output_bytes.  Only for sessions with keep_values, and for models whose
+ * shapes do not depend on data.
+ * INVALID_ARGUMENT (there is nothing to read) or DEVICE_FAILED. */
+STRIDER_API strider_status strider_session_read_step(strider_session *session, size_t index, void *data,
+                                                     strider_error *error);
 
 /* Turns on or off the measuring of each step's time (strider_step_info.time_ns). */
 STRIDER_API void strider_session_set_profiling(strider_session *session, bool on);

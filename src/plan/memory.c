@@ -35,7 +35,7 @@ static void keep_results(Plan *plan) {
         touch(plan, plan->plain_slots[graph->outputs[i]->index], end);
 }
 
-static void find_lifetimes(Plan *plan) {
+static void find_lifetimes(Plan *plan, bool keep_all) {
     for (size_t s = 0; s < plan->n_steps; s++) {
         for (int i = 0; i < plan->steps[s].n_inputs; i++)
             touch(plan, plan->steps[s].input_slots[i], (int)s);
@@ -44,6 +44,9 @@ static void find_lifetimes(Plan *plan) {
         touch(plan, plan->steps[s].workspace_slot, (int)s);
     }
     keep_results(plan);
+    for (size_t i = 0; keep_all && i < plan->n_slots; i++)
+        if (plan->slots[i].first_step >= 0)
+            plan->slots[i].last_step = (int)plan->n_steps;
 }
 
 /* Whether the step's first output may take the memory of its input `port`. */
@@ -148,7 +151,7 @@ static Status place_device(PlanBuilder *builder, Placing *placing) {
 
 Status plan_place(PlanBuilder *builder) {
     Plan *plan = builder->plan;
-    find_lifetimes(plan);
+    find_lifetimes(plan, builder->request->keep_values);
     reuse_inputs(plan);
     Placing placing = {.plan = plan};
     placing.by_size = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));

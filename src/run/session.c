@@ -160,6 +160,7 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                            .threads = session->options.threads,
                            .max_layer_error = session->options.max_layer_error,
                            .max_arena_bytes = session->options.max_arena_bytes,
+                           .keep_values = session->options.keep_values,
                            .tuning = session->options.tuning,
                            .allocator = session->allocator,
                            .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
@@ -359,6 +360,28 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
             info->arena_offset = root->arena_offset + offset;
         break;
     }
+    return STRIDER_OK;
+}
+
+strider_status strider_session_read_step(strider_session *session, size_t index, void *data,
+                                         strider_error *error) {
+    const Plan *plan = session->current;
+    if (!plan || index >= plan->n_steps || !session->options.keep_values)
+        return fail(error, STRIDER_INVALID_ARGUMENT, "there is no step %zu whose output was kept", index);
+    const Step *step = &plan->steps[index];
+    int port = 0;
+    while (port < step->n_outputs && step->output_slots[port] == NO_SLOT)
+        port++;
+    if (port == step->n_outputs)
+        return fail(error, STRIDER_INVALID_ARGUMENT, "step %zu (%s) has no output", index, step->kernel);
+    const Slot *slot = &plan->slots[step->output_slots[port]];
+    const void *from = plan_address(plan, step->output_slots[port], session->arenas, session->inputs);
+    Device *device = plan->devices[slot->place.device];
+    if (!device->is_host) {
+        TRY(device->download(device, data, from, slot->size_bytes, error));
+        return device->synchronize(device, error);
+    }
+    memcpy(data, from, slot->size_bytes);
     return STRIDER_OK;
 }
 

@@ -119,6 +119,41 @@ static void copies_are_steps(void **state) {
     close_all(&twin);
 }
 
+/* With keep_values what each step computed is there after the run, on whichever device. */
+static void the_output_of_each_step_can_be_read(void **state) {
+    (void)state;
+    Fixture twin;
+    strider_session_options options = strider_session_options_default();
+    strider_session *kept;
+    strider_tensor input = {STRIDER_F32, 4, {1, 1, 8, 8}, pixels}, output = {0};
+    strider_step_info step;
+    float scores[CLASSES], last[CLASSES];
+    size_t n_read = 0;
+    must(open_on(&twin, "twin"));
+    must(run(&twin, 1, scores));
+    assert_int_equal(strider_session_read_step(twin.session, 0, last, &error), STRIDER_INVALID_ARGUMENT);
+    options.device = "twin";
+    options.keep_values = true;
+    must(strider_session_create(twin.model, &options, &kept, &error));
+    must(strider_session_run(kept, &input, 1, &output, 1, &error));
+    for (size_t i = 0; strider_session_get_step(kept, i, &step) == STRIDER_OK; i++) {
+        float *data = malloc(step.output_bytes);
+        must(strider_session_read_step(kept, i, data, &error));
+        for (size_t k = 0; k < step.output_bytes / sizeof *data; k++)
+            assert_false(data[k] != data[k]); /* memory that nothing was written to is NaN */
+        if (strcmp(step.op_type, "Gemm") == 0) {
+            assert_int_equal(step.output_bytes, sizeof last);
+            memcpy(last, data, sizeof last);
+            n_read++;
+        }
+        free(data);
+    }
+    assert_int_equal(n_read, 1);
+    expect_same(last, scores, 1);
+    strider_session_free(kept);
+    close_all(&twin);
+}
+
 /* Each call of the device fails once: the error is reported, and the session works after. */
 static void a_session_survives_failures_of_its_device(void **state) {
     (void)state;
@@ -214,6 +249,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(agrees_with_the_cpu_for_every_shape),
         cmocka_unit_test(weights_are_uploaded_once_for_all_plans),
         cmocka_unit_test(copies_are_steps),
+        cmocka_unit_test(the_output_of_each_step_can_be_read),
         cmocka_unit_test(a_session_survives_failures_of_its_device),
         cmocka_unit_test(a_full_device_is_out_of_memory),
         cmocka_unit_test(modules_that_cannot_be_used_are_named),
