@@ -14,6 +14,10 @@ static const char usage[] =
     "  info MODEL                inputs, outputs, operators, parameters, multiply-accumulates, memory\n"
     "  bench MODEL [INPUT...]    latency: fastest, mean, median, 90 % and 99 %; load, planning, memory\n"
     "  profile MODEL [INPUT...]  where the time goes, per step\n"
+    "  selftest [MODEL...]       whether --device D (default cuda) computes what the CPU does: built-in "
+    "models, "
+    "and those\n"
+    "                            given, layer by layer; -o FILE keeps the report\n"
     "\n"
     "INPUT is [NAME=]VALUE, in the model's order without a name.  VALUE is a .npy, .npz or ONNX .pb file, or "
     "zeros, ones,\n"
@@ -57,11 +61,8 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(const Options *options);
-    } commands[] = {{"run", command_run},
-                    {"check", command_check},
-                    {"info", command_info},
-                    {"bench", command_bench},
-                    {"profile", command_profile}};
+    } commands[] = {{"run", command_run},     {"check", command_check},     {"info", command_info},
+                    {"bench", command_bench}, {"profile", command_profile}, {"selftest", command_selftest}};
     const char *command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "--version") == 0) {
         printf("strider %s\n", strider_version());

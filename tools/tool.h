@@ -54,6 +54,7 @@ int command_check(const Options *options);
 int command_info(const Options *options);
 int command_bench(const Options *options);
 int command_profile(const Options *options);
+int command_selftest(const Options *options);
 
 /* Fills *options from the words behind the command; returns an exit status, EXIT_OK where all is well. */
 int options_parse(int argc, char **argv, Options *options);

@@ -509,7 +509,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
     strcpy(properties->name, "virtual device");
     properties->major = capability / 10;
     properties->minor = capability % 10;
-    properties->totalGlobalMem = ARENA_BYTES;
+    properties->totalGlobalMem = (size_t)virtual_setting("VCUDA_MEMORY", (long)ARENA_BYTES);
     return cudaSuccess;
 }
 
