@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""mutants.py [BUILD [WORD]]: plants mistakes in src/ops/cuda, one at a time, and asks whether the tests notice.
+
+Each mistake has a level of the tests that must fail for it; "build" is the compiler.  The sources are put back; the
+last line says how many were caught, and so does the exit status.  WORD: only mistakes with it in their description.
+Takes some minutes."""
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OPS = "src/ops/cuda/"
+TARGETS = ["strider", "strider_cuda", "virtual_cudart", "virtual_cudnn", "virtual_cublasLt", "checked_cudart", "cuda_test",
+           "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test"]
+PLANS, PROGRAM, MODELS, CHECKED = "cuda_plans", "cuda_test", "cuda_models", "cuda_{}_test_checked"
+
+# What it is, file, text, what the text is replaced by, the test that must fail.
+MUTANTS = [
+    ("cuDNN: pads of the wrong side", "dnn.c", "CUDNN_TYPE_INT64, spatial, conv->pad_end", "CUDNN_TYPE_INT64, spatial, conv->pad_begin", PLANS),
+    ("cuDNN: no dilations", "dnn.c", "    set(builder, made, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, spatial, conv->dilations);\n", "", PLANS),
+    ("cuDNN: an attribute of the wrong type", "dnn.c", "CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64", "CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_FLOAT", PLANS),
+    ("cuDNN: the bias along the width", "dnn.c", "{1, conv->y[1], 1, 1, 1}", "{1, 1, 1, conv->y[1], 1}", PLANS),
+    ("cuDNN: images and weights of one number", "dnn.c", "UID_X = 1, UID_W,", "UID_X = 1, UID_W = 1,", PLANS),
+    ("cuDNN: residual and bias of one number", "dnn.c", "UID_RESIDUAL, UID_BIAS, UID_Y", "UID_RESIDUAL, UID_BIAS = UID_RESIDUAL, UID_Y", "cuda_conv_test"),
+    ("cuDNN: the residual behind the bias", "dnn.c", "{conv->has_residual, conv->has_bias, conv->has_relu};\n        if (!has[i])", "{conv->has_bias, conv->has_residual, conv->has_relu};\n        if (!has[i])", PLANS),
+    ("cuDNN: ReLU is Tanh", "dnn.c", "CUDNN_POINTWISE_RELU_FWD", "CUDNN_POINTWISE_TANH_FWD", PROGRAM),
+    ("cuDNN: TF32 where it was not asked for", "dnn.c", "if (!target->allow_tf32)", "if (0)", PROGRAM),
+    ("cuDNN: no workspace", "conv.c", "conv->plan.plan ? (size_t)conv->plan.workspace_bytes : 0", "0", MODELS),
+    ("a residual that is forgotten", "conv.c", "conv->finishes_residual ? residual : NULL", "NULL", "cuda_selftest_unfused"),
+    ("a sum that is a difference", "kernels/binary.cu", "return a + b;", "return a - b;", "cuda_selftest"),
+    ("memory that is not freed", "device.c", "cudaFree(memory);", "(void)memory;", MODELS),
+    ("a stream that is not waited for", "device.c", "cudaStreamSynchronize(cuda->stream)", "cudaSuccess", MODELS),
+    ("an error that is not looked at", "launch.c", 'return error ? cuda_fail(device, error, "launch", err) : STRIDER_OK;', "(void)error;\n    return STRIDER_OK;", PROGRAM),
+    ("the last block is missing", "cuda.h", "(count + LONE_THREADS - 1) / LONE_THREADS", "(count + LONE_THREADS - 1) / LONE_THREADS - (count > LONE_THREADS)", "cuda_reference_test"),
+    ("a barrier is missing", "kernels/pool.cu", "parts[me] = args.is_max ? max : sum;\n    __syncthreads();", "parts[me] = args.is_max ? max : sum;", "cuda_pool_test"),
+    ("only some threads meet at a barrier", "kernels/softmax.cu", "    max = parts[0];\n    __syncthreads();", "    max = parts[0];\n    if (me < args.count)\n        __syncthreads();", "cuda_softmax_test"),
+    ("no end of the elements", "kernels/binary.cu", "    if (i >= args.count)\n        return;\n", "", CHECKED.format("binary")),
+    ("one element behind the input", "kernels/move.cu", "args.data.in[0][in]", "args.data.in[0][in + 1] * 0 + args.data.in[0][in]", CHECKED.format("reference")),
+    ("an index of shared memory beyond its end", "kernels/softmax.cu", "parts[me + half] > parts[me])", "parts[me + half + TEAM_THREADS / 2] > parts[me])", CHECKED.format("softmax")),
+    ("sums of integers that overflow", "kernels/move.cu", "    int rest = i, in", "    int rest = i + 0x7fffff00 * (args.count > 1) - 0x7fffff00 * (args.count > 1), in", CHECKED.format("reference")),
+    ("arguments indexed by a variable", "kernels/move.cu", "        in += at * args.in_strides[d];", "        in += at * args.in_strides[(d + rest * 0 + (int)threadIdx.x) % KERNEL_DIMS];", "cuda_registers"),
+    ("a call that no test knows", "launch.c", "    TRY(cuda_use(device, err));\n", "    TRY(cuda_use(device, err));\n    if (launch->blocks < 0)\n        cudaDeviceReset();\n", "cuda_imports"),
+    ("a function that cuDNN will drop", "dnn.c", "void dnn_plan_free(DnnPlan *plan) {\n", "void dnn_plan_free(DnnPlan *plan) {\n    (void)cudnnConvolutionForward;\n", "build"),
+]
+
+
+def run(*command):
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout
+
+
+def make(build):
+    return run("cmake", "--build", build, "--target", *TARGETS)
+
+
+def fails(build, test):
+    code, output = run("ctest", "--test-dir", build, "-R", f"^{test}$", "--no-tests=error", "--timeout", "300")
+    if "No tests were found" in output or "Skipped" in output:
+        sys.exit(f"{test} did not run:\n{output}")
+    if "Timeout" in output:
+        sys.exit(f"{test} took too long, which says nothing")
+    return code != 0
+
+
+def try_mutant(build, mutant):
+    what, name, text, replacement, test = mutant
+    path = ROOT / OPS / name
+    source = path.read_text()
+    if source.count(text) < 1:
+        return "IS NOT THERE ANY MORE"
+    try:
+        path.write_text(source.replace(text, replacement, 1))
+        code, output = make(build)
+        if code:
+            return "caught" if test == "build" else "DOES NOT COMPILE: " + "".join(re.findall("error.*", output)[:1])
+        return "caught" if test != "build" and fails(build, test) else "NOT CAUGHT"
+    finally:
+        path.write_text(source)
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build")
+    mutants = [mutant for mutant in MUTANTS if len(sys.argv) < 3 or sys.argv[2] in mutant[0]]
+    code, output = make(build)
+    if code:
+        sys.exit(output)
+    for test in sorted({mutant[4] for mutant in mutants} - {"build"}):
+        if fails(build, test):
+            sys.exit(f"{test} fails without any mistake")
+    caught = 0
+    print(f"{'mistake':44} {'file':20} {'level':28} result")
+    for mutant in mutants:
+        begin = time.monotonic()
+        result = try_mutant(build, mutant)
+        caught += result == "caught"
+        print(f"{mutant[0]:44} {mutant[1]:20} {mutant[4]:28} {result} ({time.monotonic() - begin:.0f} s)", flush=True)
+    make(build)
+    print(f"{caught} of {len(mutants)} caught")
+    return caught != len(mutants)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
