@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ArgMax and ArgMin.  ONNX 1, 11 (negative axis), 12 (select_last_index), 13.  The first of equals, unless
  * select_last_index; NaN is larger and smaller than everything, as in torch. */
+#include "ops/arg_reduce.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "ops/op.h"
-
-typedef struct ArgReduceAttrs {
-    int64_t axis;
-    bool keepdims, select_last_index;
-} ArgReduceAttrs;
 
 static Status arg_reduce_parse(ParseContext *ctx, void *attrs_) {
     ArgReduceAttrs *attrs = attrs_;

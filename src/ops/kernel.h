@@ -65,7 +65,8 @@ typedef struct PrepareContext {
  * of memory are filled by fill(context, memory) when no pack with the same tensor and `key` (which names the
  * arrangement completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending
  * order where it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says
- * so.  The memory stays valid as long as the model. `source` identifies the pack. */
+ * so.  The memory stays valid as long as the model. `source` identifies the pack; NULL where what is packed
+ * comes from no tensor, so that the key says it all. */
 Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
                      void (*fill)(void *context, void *memory), void *context,
                      const void **packed) MUST_CHECK;

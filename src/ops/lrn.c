@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "base/size.h"
+#include "ops/shared_math.h"
 
 static Status lrn_parse(ParseContext *ctx, void *attrs_) {
     LrnAttrs *attrs = attrs_;
@@ -29,9 +29,8 @@ static Status lrn_infer(InferContext *ctx) {
 }
 
 void lrn_window(const LrnAttrs *attrs, int64_t c, int64_t channels, int64_t *first, int64_t *end) {
-    int64_t before = (attrs->size - 1) / 2, behind = attrs->size - 1 - before;
-    *first = i64_max(c - before, 0);
-    *end = behind < channels - c ? c + behind + 1 : channels;
+    *first = lrn_first(attrs->size, c);
+    *end = lrn_end(attrs->size, c, channels);
 }
 
 static Status lrn_reference(EvalContext *ctx) {

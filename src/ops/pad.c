@@ -93,26 +93,6 @@ static Status pad_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-int64_t pad_source(PadMode mode, int64_t at, int64_t dim) {
-    if (at >= 0 && at < dim)
-        return at;
-    switch (mode) {
-    case PAD_EDGE:
-        return at < 0 ? 0 : dim - 1;
-    case PAD_WRAP:
-        return (at % dim + dim) % dim;
-    case PAD_REFLECT: {
-        if (dim == 1)
-            return 0;
-        int64_t period = 2 * (dim - 1), inside = (at % period + period) % period;
-        return inside < dim ? inside : period - inside;
-    }
-    case PAD_CONSTANT:
-        break;
-    }
-    return -1;
-}
-
 static Status pad_reference(EvalContext *ctx) {
     const PadAttrs *attrs = eval_attrs(ctx);
     const Tensor *x = ctx->inputs[0], *value = eval_input(ctx, 2);

@@ -3,8 +3,7 @@
 #define OPS_PAD_H
 
 #include "ops/op.h"
-
-typedef enum PadMode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } PadMode;
+#include "ops/pad_source.h"
 
 typedef struct PadAttrs {
     PadMode mode;
@@ -17,8 +16,5 @@ typedef struct PadAttrs {
  * infer() or reference(): pads and axes at 1 and 3.  Returns NULL, or what is wrong. */
 const char *pad_resolve(const PadAttrs *attrs, int rank, int n_inputs, const Tensor *const *inputs,
                         int64_t begin[MAX_RANK], int64_t end[MAX_RANK]);
-/* The input index that output index `at` (counted from the input's first element, so it may be outside)
- * shows; -1 where it is the constant.  `dim` > 0. */
-int64_t pad_source(PadMode mode, int64_t at, int64_t dim);
 
 #endif

@@ -7,24 +7,14 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum ReduceKind {
-    R_SUM,
-    R_MEAN,
-    R_MAX,
-    R_MIN,
-    R_PROD,
-    R_L1,
-    R_L2,
-    R_LOG_SUM,
-    R_LOG_SUM_EXP,
-    R_SUM_SQUARE
-} ReduceKind;
+#define REAL double
+#include "ops/reduce_formula.h"
 
 static const char *const kind_names[] = {"ReduceSum",       "ReduceMean",     "ReduceMax", "ReduceMin",
                                          "ReduceProd",      "ReduceL1",       "ReduceL2",  "ReduceLogSum",
                                          "ReduceLogSumExp", "ReduceSumSquare"};
 
-static ReduceKind kind_of(const Node *node) {
+ReduceKind reduce_kind(const Node *node) {
     for (int i = 0; i < (int)(sizeof kind_names / sizeof *kind_names); i++)
         if (strcmp(kind_names[i], node->op->name) == 0)
             return (ReduceKind)i;
@@ -71,7 +61,7 @@ static Shape reduced_shape(const Shape *x, unsigned mask, bool keepdims) {
 
 static Status reduce_infer(InferContext *ctx) {
     const ReduceAttrs *attrs = infer_attrs(ctx);
-    ReduceKind kind = kind_of(ctx->node);
+    ReduceKind kind = reduce_kind(ctx->node);
     TRY(infer_require_dtype(ctx, 0, kind == R_MAX || kind == R_MIN ? DTYPES_ALL : DTYPES_NUMERIC));
     TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
     const Shape *x = &ctx->inputs[0].shape;
@@ -118,41 +108,6 @@ static int64_t next_target(const Shape *x, const int64_t strides[MAX_RANK], int6
     return at;
 }
 
-static double start_of(ReduceKind kind) {
-    return kind == R_PROD ? 1 : kind == R_MAX ? -INFINITY : kind == R_MIN ? INFINITY : 0;
-}
-
-static double step(ReduceKind kind, double sum, double x) {
-    switch (kind) {
-    case R_MAX:
-        return isnan(sum) || sum > x ? sum : x;
-    case R_MIN:
-        return isnan(sum) || sum < x ? sum : x;
-    case R_PROD:
-        return sum * x;
-    case R_L1:
-        return sum + fabs(x);
-    case R_L2:
-    case R_SUM_SQUARE:
-        return sum + x * x;
-    default:
-        return sum + x;
-    }
-}
-
-static double finish(ReduceKind kind, double sum, double count) {
-    switch (kind) {
-    case R_MEAN:
-        return sum / count;
-    case R_L2:
-        return sqrt(sum);
-    case R_LOG_SUM:
-        return log(sum);
-    default:
-        return sum;
-    }
-}
-
 static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
     const Tensor *x = ctx->inputs[0];
     Tensor *y = ctx->outputs[0];
@@ -162,29 +117,26 @@ static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
     double *sums, *peaks = NULL;
     output_strides(shape, mask, strides);
     TRY(eval_take_doubles(ctx, out, &sums));
-    if (kind == R_LOG_SUM_EXP) { /* exp of what is left below the largest cannot overflow */
+    if (kind == R_LOG_SUM_EXP) {
         Status status = eval_take_doubles(ctx, out, &peaks);
         if (status) {
             memory_give(ctx->allocator, sums);
             return status;
         }
         for (int64_t i = 0; i < out; i++)
-            peaks[i] = -INFINITY;
+            peaks[i] = reduce_start(R_MAX);
         for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at))
-            peaks[at] = step(R_MAX, peaks[at], tensor_get_f64(x, i));
+            peaks[at] = reduce_join(R_MAX, peaks[at], tensor_get_f64(x, i));
     }
     for (int64_t i = 0; i < out; i++)
-        sums[i] = start_of(kind);
+        sums[i] = reduce_start(kind);
     for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at)) {
-        double value = tensor_get_f64(x, i);
-        if (peaks)
-            value = isinf(peaks[at]) ? value == peaks[at] : exp(value - peaks[at]);
-        sums[at] = step(kind, sums[at], value);
+        double term = reduce_term(kind, tensor_get_f64(x, i), peaks ? peaks[at] : 0);
+        sums[at] = reduce_join(kind, sums[at], term);
     }
     double count = out ? (double)in / (double)out : 0;
     for (int64_t i = 0; i < out; i++)
-        tensor_set_f64(y, i,
-                       peaks ? log(sums[i]) + (sums[i] > 0 ? peaks[i] : 0) : finish(kind, sums[i], count));
+        tensor_set_f64(y, i, reduce_result(kind, sums[i], peaks ? peaks[i] : 0, count));
     memory_give(ctx->allocator, sums);
     memory_give(ctx->allocator, peaks);
     return STRIDER_OK;
@@ -242,7 +194,7 @@ static Status reduce_integers(EvalContext *ctx, ReduceKind kind, unsigned mask) 
 
 static Status reduce_reference(EvalContext *ctx) {
     const ReduceAttrs *attrs = eval_attrs(ctx);
-    ReduceKind kind = kind_of(ctx->node);
+    ReduceKind kind = reduce_kind(ctx->node);
     unsigned mask;
     const Type *x = &ctx->inputs[0]->type;
     int rank = x->shape.rank;

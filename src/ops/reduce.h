@@ -3,6 +3,7 @@
 #define OPS_REDUCE_H
 
 #include "ops/op.h"
+#include "ops/reduce_kind.h"
 
 typedef struct ReduceAttrs {
     bool axes_given; /* as an attribute */
@@ -10,6 +11,8 @@ typedef struct ReduceAttrs {
     int64_t axes[MAX_RANK];
     bool keepdims, noop_with_empty_axes;
 } ReduceAttrs;
+
+ReduceKind reduce_kind(const Node *node);
 
 /* Which axes of a tensor of known rank are reduced: a bit set.  `axes` is the second input's contents where
  * there is one, else NULL.  False where an axis is out of range or given twice. */

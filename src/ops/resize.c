@@ -190,6 +190,20 @@ const char *resize_resolve(const Node *node, const Shape *x, int n_inputs, const
     return wrong;
 }
 
+bool resize_resolve_planned(const Node *node, const Shape *x, const Shape *y, int n_inputs,
+                            const Tensor *const *inputs, ResizeDim dims[MAX_RANK]) {
+    const ResizeAttrs *attrs = node->attrs;
+    const int sizes = ports_of(node).sizes;
+    bool known = false;
+    if (resize_resolve(node, x, n_inputs, inputs, dims, &known))
+        return false;
+    for (int d = 0; d < x->rank && !known; d++)
+        dims[d] = (ResizeDim){x->dims[d], y->dims[d], (double)y->dims[d] / (double)x->dims[d], 0, 1};
+    bool by_size = sizes >= 0 && sizes < n_inputs && node->inputs[sizes];
+    return known ||
+           (by_size && attrs->keep_aspect_ratio == 0 && attrs->coordinates != COORDINATE_TF_CROP_AND_RESIZE);
+}
+
 static Status resize_infer(InferContext *ctx) {
     const Shape *x = &ctx->inputs[0].shape;
     Shape *y = &ctx->outputs[0].shape;

@@ -49,6 +49,11 @@ typedef struct ResizeDim {
 const char *resize_resolve(const Node *node, const Shape *x, int n_inputs, const Tensor *const *inputs,
                            ResizeDim dims[MAX_RANK], bool *known);
 
+/* The same for a plan, which knows the types; `inputs` are the constants.  Sizes that are computed at
+ * planning time are not constants of the model, but follow from the shapes.  False where nothing is known. */
+bool resize_resolve_planned(const Node *node, const Shape *x, const Shape *y, int n_inputs,
+                            const Tensor *const *inputs, ResizeDim dims[MAX_RANK]);
+
 /* The input elements that make output element `at` of a dimension: `count` of them at most RESIZE_MAX_TAPS
  * or, for antialiasing, resize_most_taps(); indices are inside the input.  False where it is
  * extrapolation_value. */

@@ -45,4 +45,15 @@ SHARED INDEX window_counted(INDEX begin, INDEX size, INDEX kernel, INDEX dilatio
     return window_end_tap(begin, size, kernel, dilation) - window_first_tap(begin, dilation);
 }
 
+/* The channels [first, end) in LRN's window of `size` around channel `c`. */
+SHARED INDEX lrn_first(INDEX size, INDEX c) {
+    const INDEX before = (size - 1) / 2;
+    return c > before ? c - before : 0;
+}
+
+SHARED INDEX lrn_end(INDEX size, INDEX c, INDEX channels) {
+    const INDEX behind = size - 1 - (size - 1) / 2;
+    return behind < channels - c ? c + behind + 1 : channels;
+}
+
 #endif

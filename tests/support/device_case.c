@@ -141,6 +141,10 @@ static void run_case(const OpTest *test, Graph *graph, const Node *node) {
     memory_give(allocator_default(), c.scratch);
 }
 
+int device_case_count(void) {
+    return used.cases;
+}
+
 void device_case_run(const OpTest *test, Graph *graph, Node *node) {
     const char *name = getenv("STRIDER_TEST_DEVICE");
     Error err;

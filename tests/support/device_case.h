@@ -9,5 +9,7 @@
 /* `node` is the only one of `graph`; test->outputs hold what its reference computed.  Fails the test where
  * the device computes something else. */
 void device_case_run(const OpTest *test, Graph *graph, Node *node);
+/* How many runs there were on the device. */
+int device_case_count(void);
 
 #endif

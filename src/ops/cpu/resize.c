@@ -8,22 +8,14 @@
 
 enum { RESIZE_INPUTS = 4, TASK_FLOATS = 16 * 1024, MOST_TAPS = 64 };
 
-/* Sizes that are computed at planning time are not constants of the model, but follow from the shapes. */
 static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
     const Tensor *inputs[RESIZE_INPUTS] = {0};
-    const ResizeAttrs *attrs = query->node->attrs;
-    const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
-    bool known = false;
     if (query->n_inputs > RESIZE_INPUTS)
         return false;
     for (int i = 1; i < query->n_inputs; i++)
         inputs[i] = cpu_input_constant(query, i);
-    if (resize_resolve(query->node, x, query->n_inputs, inputs, dims, &known))
-        return false;
-    bool by_size = query->n_inputs == RESIZE_INPUTS && query->inputs[RESIZE_INPUTS - 1].type.dtype;
-    for (int d = 0; d < x->rank && !known; d++)
-        dims[d] = (ResizeDim){x->dims[d], y->dims[d], (double)y->dims[d] / (double)x->dims[d], 0, 1};
-    return known || (by_size && attrs->keep_aspect_ratio == 0);
+    return resize_resolve_planned(query->node, &query->inputs[0].type.shape, &query->outputs[0].type.shape,
+                                  query->n_inputs, inputs, dims);
 }
 
 static bool resize_accepts(KernelQuery *query) {

@@ -31,12 +31,9 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].op, query->node->op->name) == 0)
             args.kind = kinds[i].kind;
-    for (int d = 0; d < KERNEL_DIMS; d++) {
-        const int from = d - (KERNEL_DIMS - broadcast.rank);
-        args.dims[d] = from >= 0 ? (int)broadcast.dims[from] : 1;
-        for (int i = 0; i < 2; i++)
-            args.strides[i][d] = from >= 0 ? (int)broadcast.strides[i][from] : 0;
-    }
+    cuda_dims(broadcast.rank, broadcast.dims, 1, args.dims);
+    for (int i = 0; i < 2; i++)
+        cuda_dims(broadcast.rank, broadcast.strides[i], 0, args.strides[i]);
     Launch launch = launch_each((const void *)k_binary, count);
     launch.n_inputs = 2;
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);

@@ -75,16 +75,24 @@ static inline MUST_CHECK Status cuda_prepare_launch(PrepareContext *ctx, const L
 /* --- queries
  * ----------------------------------------------------------------------------------------------------- */
 
-/* Whether all operands that are there are f32, with at least one and less than 2^31 elements. */
+/* Whether it is not there, or f32 with at least one and less than 2^31 elements. */
+bool cuda_is_f32(const Operand *operand);
+/* Whether all operands are. */
 bool cuda_all_f32(const KernelQuery *query);
 /* The same of the first input and the outputs; the other inputs must be absent or constants, of any type,
  * which prepare() reads: they are marked as packed. */
 bool cuda_f32_with_constants(KernelQuery *query);
+/* Whether nobody asked for outputs behind the first. */
+bool cuda_has_one_output(const KernelQuery *query);
 /* For rows that do not compete with others. */
 double cuda_cost(const KernelQuery *query);
 /* Whether the input is there. */
 bool cuda_has_input(const KernelQuery *query, int port);
 int64_t cuda_elements(const Operand *operand);
+/* The `rank` dimensions (or strides) of a box as kernels take them: the last of KERNEL_DIMS, `absent` in
+ * front.
+ */
+void cuda_dims(int rank, const int64_t *from, int absent, int to[KERNEL_DIMS]);
 /* Whether the kernels' arithmetic on these windows stays within 32 bits. */
 bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */

@@ -9,8 +9,16 @@ extern void k_finish(const struct FinishArgs args);
 extern void k_binary(const struct BinaryArgs args);
 extern void k_move(const struct MoveArgs args);
 extern void k_pool(const struct PoolArgs args);
-extern void k_plane(const struct PlaneArgs args);
+extern void k_reduce(const struct ReduceArgs args);
+extern void k_reduce_team(const struct ReduceArgs args);
 extern void k_softmax(const struct SoftmaxArgs args);
+extern void k_pad(const struct PadArgs args);
+extern void k_resize(const struct ResizeArgs args);
+extern void k_batch_norm(const struct BatchNormArgs args);
+extern void k_normalize(const struct NormalizeArgs args);
+extern void k_lrn(const struct LrnArgs args);
+extern void k_arg_reduce(const struct ArgReduceArgs args);
+extern void k_arg_reduce_team(const struct ArgReduceArgs args);
 extern void k_conv(const struct ConvArgs args);
 extern void k_conv_transpose(const struct ConvArgs args);
 

@@ -53,7 +53,7 @@ Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_
     return STRIDER_OK;
 }
 
-static bool is_f32(const Operand *operand) {
+bool cuda_is_f32(const Operand *operand) {
     if (!operand->type.dtype)
         return true;
     const int64_t elements = cuda_elements(operand);
@@ -62,10 +62,10 @@ static bool is_f32(const Operand *operand) {
 
 bool cuda_all_f32(const KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++)
-        if (!is_f32(&query->inputs[i]))
+        if (!cuda_is_f32(&query->inputs[i]))
             return false;
     for (int i = 0; i < query->n_outputs; i++)
-        if (!is_f32(&query->outputs[i]))
+        if (!cuda_is_f32(&query->outputs[i]))
             return false;
     return true;
 }
@@ -77,9 +77,16 @@ bool cuda_f32_with_constants(KernelQuery *query) {
         query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
     }
     for (int i = 0; i < query->n_outputs; i++)
-        if (!is_f32(&query->outputs[i]))
+        if (!cuda_is_f32(&query->outputs[i]))
             return false;
-    return is_f32(&query->inputs[0]);
+    return cuda_is_f32(&query->inputs[0]);
+}
+
+bool cuda_has_one_output(const KernelQuery *query) {
+    for (int i = 1; i < query->n_outputs; i++)
+        if (query->node->outputs[i])
+            return false;
+    return true;
 }
 
 double cuda_cost(const KernelQuery *query) {
@@ -93,6 +100,11 @@ bool cuda_has_input(const KernelQuery *query, int port) {
 
 int64_t cuda_elements(const Operand *operand) {
     return shape_elements(&operand->type.shape);
+}
+
+void cuda_dims(int rank, const int64_t *from, int absent, int to[KERNEL_DIMS]) {
+    for (int d = 0; d < KERNEL_DIMS; d++)
+        to[d] = d < KERNEL_DIMS - rank ? absent : (int)from[d - (KERNEL_DIMS - rank)];
 }
 
 bool cuda_windows_fit(const WindowDim *dims, int n) {

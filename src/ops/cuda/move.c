@@ -58,13 +58,11 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
         int64_t count = 1;
         box_of(query, i, &box);
         join_dims(&box);
-        for (int d = 0; d < KERNEL_DIMS; d++) {
-            const int from = d - (KERNEL_DIMS - box.rank);
-            args[i].dims[d] = from >= 0 ? (int)box.dims[from] : 1;
-            args[i].in_strides[d] = from >= 0 ? (int)box.in_strides[from] : 0;
-            args[i].out_strides[d] = from >= 0 ? (int)box.out_strides[from] : 0;
-            count *= args[i].dims[d];
-        }
+        cuda_dims(box.rank, box.dims, 1, args[i].dims);
+        cuda_dims(box.rank, box.in_strides, 0, args[i].in_strides);
+        cuda_dims(box.rank, box.out_strides, 0, args[i].out_strides);
+        for (int d = 0; d < box.rank; d++)
+            count *= box.dims[d];
         args[i].count = (int)count;
         args[i].in_offset = (int)box.in_offset;
         args[i].out_offset = (int)box.out_offset;

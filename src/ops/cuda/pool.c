@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MaxPool, AveragePool, and the poolings of whole planes. */
+/* MaxPool and AveragePool. */
 #include <string.h>
 
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 #include "ops/pool.h"
 
-static bool pool_accepts(KernelQuery *query) {
-    return cuda_all_f32(query) && (query->n_outputs == 1 || !query->node->outputs[1]);
-}
-
-static bool window_accepts(KernelQuery *query) {
+static bool accepts(KernelQuery *query) {
     WindowDim dims[MAX_SPATIAL];
-    if (!pool_accepts(query))
+    if (!cuda_all_f32(query) || !cuda_has_one_output(query))
         return false;
     pool_geometry(query->node->attrs, &query->inputs[0].type.shape, dims);
     return cuda_windows_fit(dims, MAX_SPATIAL);
 }
 
-static Status pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const PoolAttrs *attrs = query->node->attrs;
     const int64_t count = cuda_elements(&query->outputs[0]);
     WindowDim dims[MAX_SPATIAL];
@@ -32,19 +28,9 @@ static Status pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-static Status plane_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    const Shape *x = &query->inputs[0].type.shape;
-    const struct PlaneArgs args = {.count = (int)shape_size(x, 2, x->rank),
-                                   .is_max = strcmp(query->node->op->name, "GlobalMaxPool") == 0};
-    const Launch launch = launch_teams((const void *)k_plane, shape_size(x, 0, 2));
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
-}
-
-#define ROW(ROW_NAME, OP, ACCEPTS, PREPARE)                                                                  \
+#define ROW(ROW_NAME, OP)                                                                                    \
     const Kernel ROW_NAME = {                                                                                \
-        .name = #ROW_NAME, .op = OP, .accepts = ACCEPTS, .cost = cuda_cost, .prepare = PREPARE};
+        .name = #ROW_NAME, .op = OP, .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
 
-ROW(cuda_max_pool, "MaxPool", window_accepts, pool_prepare)
-ROW(cuda_average_pool, "AveragePool", window_accepts, pool_prepare)
-ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, plane_prepare)
-ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, plane_prepare)
+ROW(cuda_max_pool, "MaxPool")
+ROW(cuda_average_pool, "AveragePool")

@@ -7,8 +7,10 @@
 #include <stdbool.h>
 
 #include "ops/activation.h"
+#include "ops/pad_source.h"
+#include "ops/reduce_kind.h"
 
-enum { KERNEL_INPUTS = 3, KERNEL_DIMS = 5, KERNEL_SPATIAL = 3 };
+enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, KERNEL_SPATIAL = 3 };
 /* Threads of a block where they work together, a power of two; and where each works alone. */
 enum { TEAM_THREADS = 128, LONE_THREADS = 256 };
 
@@ -65,11 +67,13 @@ struct PoolArgs {
     KernelAxis axes[KERNEL_SPATIAL];
 };
 
-/* in: x.  A block for each plane of `count` elements. */
-struct PlaneArgs {
+/* in: x.  Each output is made of `count` elements: output o begins where the dimensions that are kept lead,
+ * and its elements lie along those that are reduced.  Strides in elements. */
+struct ReduceArgs {
     KernelData data;
-    int count;
-    bool is_max;
+    int outputs, count;
+    ReduceKind kind;
+    int kept_dims[KERNEL_DIMS], kept_strides[KERNEL_DIMS], dims[KERNEL_DIMS], strides[KERNEL_DIMS];
 };
 
 /* in: x.  A block for each group of `count` elements that lie `inner` apart. */
@@ -77,6 +81,64 @@ struct SoftmaxArgs {
     KernelData data;
     int count, inner;
     bool is_log;
+};
+
+/* in: x.  A thread for each output: the element that pad_source() says of each dimension, or `value`. */
+struct PadArgs {
+    KernelData data;
+    int count;
+    PadMode mode;
+    float value;
+    int in_dims[KERNEL_DIMS], in_strides[KERNEL_DIMS], out_dims[KERNEL_DIMS], begins[KERNEL_DIMS];
+};
+
+/* in: x, of planes with `axes` as dimensions and elements of `inner` floats.  Output position p of an axis is
+ * made of `taps` input positions, at p * taps in the tables; index -1: it is extrapolated. */
+typedef struct ResizeAxis {
+    int in, out, taps;
+    const int *indices;
+    const float *weights;
+} ResizeAxis;
+struct ResizeArgs {
+    KernelData data;
+    int count, inner;
+    float extrapolation_value;
+    ResizeAxis axes[KERNEL_SPATIAL];
+};
+
+/* in: x, scale, b, mean, var.  out = activation((x - mean) / sqrt(var + epsilon) * scale + b), where element
+ * i has the parameters of column i / plane % columns. */
+struct BatchNormArgs {
+    KernelData data;
+    int count, plane, columns;
+    float epsilon;
+    Activation activation;
+};
+
+/* in: x, scale, b (or NULL).  A block for each group of `count` neighbouring elements:
+ * out = (x - mean) / sqrt(variance + epsilon) * scale + b, with a mean of 0 unless `is_centred`.  The
+ * parameters have these strides along x's dimensions, 0 where they are broadcast. */
+struct NormalizeArgs {
+    KernelData data;
+    int count;
+    bool is_centred;
+    float epsilon;
+    int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
+};
+
+/* in: x.  out = x / (bias + alpha * sum of x^2 over the window of `size` channels)^beta. */
+struct LrnArgs {
+    KernelData data;
+    int count, plane, channels, size;
+    float alpha, beta, bias;
+};
+
+/* in: x; out: int64.  Each group has `count` elements that lie `inner` apart.  The largest one's index, or
+ * the smallest one's; of equals the first or the last. */
+struct ArgReduceArgs {
+    KernelData data;
+    int groups, count, inner;
+    bool is_min, takes_last;
 };
 
 /* in: x, w.  Channels are those of one group.  For a transposed convolution `axes` are those of the

@@ -23,6 +23,34 @@
 #endif
 
 #include "ops/cuda/kernels/args.h"
+#include "ops/reduce_formula.h"
 #include "ops/shared_math.h"
+
+/* Where element i of a box lies.  Dimensions of one element cost nothing. */
+SHARED int walk(const int *dims, const int *strides, int i) {
+    int at = 0;
+    UNROLL
+    for (int d = KERNEL_DIMS - 1; d >= 0; d--) {
+        if (dims[d] == 1)
+            continue;
+        at += i % dims[d] * strides[d];
+        i /= dims[d];
+    }
+    return at;
+}
+
+/* What all threads' values are joined to, always in one order; for each of them.  To be called by all. */
+SHARED float team_join(ReduceKind kind, float *parts, float value) {
+    const int me = (int)threadIdx.x;
+    __syncthreads(); /* the parts of the call before have been read */
+    parts[me] = value;
+    __syncthreads();
+    for (int half = TEAM_THREADS / 2; half; half /= 2) {
+        if (me < half)
+            parts[me] = reduce_join(kind, parts[me], parts[me + half]);
+        __syncthreads();
+    }
+    return parts[0];
+}
 
 #endif

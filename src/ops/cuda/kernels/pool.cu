@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-/* The larger one, NaN where either is, as PyTorch has it. */
-SHARED float larger(float a, float b) {
-    return a != a || a > b ? a : b;
-}
-
 KERNEL(k_pool, PoolArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
     int rest = i, begin[KERNEL_SPATIAL], first[KERNEL_SPATIAL], end[KERNEL_SPATIAL], counted = 1;
@@ -31,28 +26,8 @@ KERNEL(k_pool, PoolArgs) {
                     plane[((begin[0] + u * z.dilation) * y.in + begin[1] + v * y.dilation) * x.in + begin[2] +
                           w * x.dilation];
                 sum += value;
-                max = larger(value, max);
+                max = reduce_join(R_MAX, value, max);
             }
     /* The average of a window that counts nothing is 0. */
     args.data.out[i] = args.is_max ? max : counted ? sum / (float)counted : 0;
-}
-
-TEAM_KERNEL(k_plane, PlaneArgs) {
-    BLOCK_SHARED float parts[TEAM_THREADS];
-    const int me = (int)threadIdx.x;
-    const float *plane = args.data.in[0] + (long long)blockIdx.x * args.count;
-    float sum = 0, max = -INFINITY;
-    for (int i = me; i < args.count; i += TEAM_THREADS) {
-        sum += plane[i];
-        max = larger(plane[i], max);
-    }
-    parts[me] = args.is_max ? max : sum;
-    __syncthreads();
-    for (int half = TEAM_THREADS / 2; half; half /= 2) {
-        if (me < half)
-            parts[me] = args.is_max ? larger(parts[me], parts[me + half]) : parts[me] + parts[me + half];
-        __syncthreads();
-    }
-    if (me == 0)
-        args.data.out[blockIdx.x] = args.is_max ? parts[0] : parts[0] / (float)args.count;
 }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Normalisations. */
+#include "ops/batch_norm.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "ops/broadcast.h"
+#include "ops/cuda/cuda.h"
+#include "ops/cuda/kernels.h"
+#include "ops/instance_norm.h"
+#include "ops/layer_norm.h"
+#include "ops/lrn.h"
+
+static const Shape *x_shape(const KernelQuery *query) {
+    return &query->inputs[0].type.shape;
+}
+
+/* --- BatchNormalization
+ * ------------------------------------------------------------------------------------------ */
+
+static bool batch_norm_accepts(KernelQuery *query) {
+    const BatchNormAttrs *attrs = query->node->attrs;
+    return cuda_all_f32(query) && cuda_has_one_output(query) && !attrs->training;
+}
+
+static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const BatchNormAttrs *attrs = query->node->attrs;
+    const Shape *x = x_shape(query);
+    const int last = attrs->per_activation ? x->rank : 2;
+    const int64_t count = cuda_elements(&query->inputs[0]);
+    const struct BatchNormArgs args = {.count = (int)count,
+                                       .plane = x->rank > 1 ? (int)shape_size(x, last, x->rank) : 1,
+                                       .columns = x->rank > 1 ? (int)shape_size(x, 1, last) : 1,
+                                       .epsilon = attrs->epsilon,
+                                       .activation = attrs->activation};
+    Launch launch = launch_each((const void *)k_batch_norm, count);
+    launch.n_inputs = BATCH_NORM_VAR + 1;
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+/* --- groups with a mean and a variance of their own
+ * ---------------------------------------------------------------- */
+
+/* How the parameters lie along x. */
+static Status prepare_groups(const KernelQuery *query, int64_t groups, const Broadcast *parameters,
+                             struct NormalizeArgs *args, PrepareContext *ctx, Prepared *prepared) {
+    cuda_dims(parameters->rank, parameters->dims, 1, args->dims);
+    for (int i = 0; i < 2; i++)
+        cuda_dims(parameters->rank, parameters->strides[i], 0, args->strides[i]);
+    args->count = (int)(cuda_elements(&query->inputs[0]) / groups);
+    Launch launch = launch_teams((const void *)k_normalize, groups);
+    launch.n_inputs = query->n_inputs;
+    return cuda_prepare_launch(ctx, &launch, args, sizeof *args, prepared);
+}
+
+static bool instance_norm_accepts(KernelQuery *query) {
+    return cuda_all_f32(query);
+}
+
+static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const InstanceNormAttrs *attrs = query->node->attrs;
+    const Shape *x = x_shape(query);
+    const int64_t groups = attrs->groups ? attrs->groups : x->dims[1];
+    const int64_t dims[] = {x->dims[0], groups, x->dims[1] / groups, shape_size(x, 2, x->rank)};
+    const int64_t own[] = {groups, attrs->group_scale ? 1 : dims[2], 1};
+    const Shape whole = shape_make(4, dims), parameter = shape_make(3, own);
+    const Broadcast parameters = broadcast_make(&whole, 2, (const Shape *const[]){&parameter, &parameter});
+    struct NormalizeArgs args = {.is_centred = true, .epsilon = attrs->epsilon};
+    return prepare_groups(query, x->dims[0] * groups, &parameters, &args, ctx, prepared);
+}
+
+static Broadcast layer_parameters(const KernelQuery *query) {
+    const Shape *scale = &query->inputs[LAYER_NORM_SCALE].type.shape;
+    const Shape *b = cuda_has_input(query, LAYER_NORM_B) ? &query->inputs[LAYER_NORM_B].type.shape : scale;
+    return broadcast_make(x_shape(query), 2, (const Shape *const[]){scale, b});
+}
+
+static bool layer_norm_accepts(KernelQuery *query) {
+    return cuda_all_f32(query) && cuda_has_one_output(query) && layer_parameters(query).rank <= KERNEL_DIMS;
+}
+
+static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const LayerNormAttrs *attrs = query->node->attrs;
+    const Broadcast parameters = layer_parameters(query);
+    struct NormalizeArgs args = {.is_centred = strcmp(query->node->op->name, "LayerNormalization") == 0,
+                                 .epsilon = attrs->epsilon};
+    int64_t groups, count;
+    layer_norm_geometry(attrs, x_shape(query), &groups, &count);
+    return prepare_groups(query, groups, &parameters, &args, ctx, prepared);
+}
+
+/* --- LRN
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool lrn_accepts(KernelQuery *query) {
+    const LrnAttrs *attrs = query->node->attrs;
+    return cuda_all_f32(query) && attrs->size <= INT_MAX / 2;
+}
+
+static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const LrnAttrs *attrs = query->node->attrs;
+    const Shape *x = x_shape(query);
+    const int64_t count = cuda_elements(&query->inputs[0]);
+    const struct LrnArgs args = {.count = (int)count,
+                                 .plane = (int)shape_size(x, 2, x->rank),
+                                 .channels = (int)x->dims[1],
+                                 .size = (int)attrs->size,
+                                 .alpha = attrs->alpha / (float)attrs->size,
+                                 .beta = attrs->beta,
+                                 .bias = attrs->bias};
+    const Launch launch = launch_each((const void *)k_lrn, count);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+#define ROW(ROW_NAME, OP, STEM, OVERWRITES)                                                                  \
+    const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
+                             .op = OP,                                                                       \
+                             .accepts = STEM##_accepts,                                                      \
+                             .cost = cuda_cost,                                                              \
+                             .prepare = STEM##_prepare,                                                      \
+                             .overwrites = OVERWRITES};
+
+ROW(cuda_batch_norm, "BatchNormalization", batch_norm, 1)
+ROW(cuda_instance_norm, "InstanceNormalization", instance_norm, 1)
+ROW(cuda_group_norm, "GroupNormalization", instance_norm, 1)
+ROW(cuda_layer_norm, "LayerNormalization", layer_norm, 1)
+ROW(cuda_rms_norm, "RMSNormalization", layer_norm, 1)
+ROW(cuda_lrn, "LRN", lrn, 0)

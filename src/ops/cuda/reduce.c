@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reductions over any axes, and the poolings of whole planes, which are two of them; ArgMax and ArgMin. */
+#include "ops/reduce.h"
+
+#include <string.h>
+
+#include "ops/arg_reduce.h"
+#include "ops/concat.h"
+#include "ops/cuda/cuda.h"
+#include "ops/cuda/kernels.h"
+
+/* What a single thread reduces well; and outputs that keep a GPU busy with a thread each, where neighbouring
+ * threads read neighbouring elements.  Estimates, not measured. */
+enum { FEW_ELEMENTS = 16, MANY_OUTPUTS = 4096 };
+
+/* Whether a thread reduces each output alone. */
+static bool is_alone(int64_t count, bool outputs_are_neighbours, int64_t outputs) {
+    return count <= FEW_ELEMENTS || (outputs_are_neighbours && outputs >= MANY_OUTPUTS);
+}
+
+/* The dimensions of one side, neighbours joined. */
+typedef struct Side {
+    int rank;
+    int64_t count, dims[MAX_RANK], strides[MAX_RANK];
+} Side;
+_Static_assert(MAX_RANK <= 2 * KERNEL_DIMS, "no more dimensions than can be joined to KERNEL_DIMS");
+
+static void split_axes(const Shape *x, unsigned mask, Side *kept, Side *reduced) {
+    int64_t strides[MAX_RANK];
+    Side *before = NULL;
+    *kept = *reduced = (Side){.count = 1};
+    shape_strides(x, strides);
+    for (int d = 0; d < x->rank; d++) {
+        Side *side = mask >> d & 1 ? reduced : kept;
+        if (x->dims[d] == 1)
+            continue;
+        if (side != before)
+            side->dims[side->rank++] = 1;
+        side->dims[side->rank - 1] *= x->dims[d];
+        side->strides[side->rank - 1] = strides[d];
+        side->count *= x->dims[d];
+        before = side;
+    }
+}
+
+static Status reduce(const KernelQuery *query, ReduceKind kind, unsigned mask, PrepareContext *ctx,
+                     Prepared *prepared) {
+    Side kept, reduced;
+    split_axes(&query->inputs[0].type.shape, mask, &kept, &reduced);
+    struct ReduceArgs args = {.outputs = (int)kept.count, .count = (int)reduced.count, .kind = kind};
+    cuda_dims(kept.rank, kept.dims, 1, args.kept_dims);
+    cuda_dims(kept.rank, kept.strides, 0, args.kept_strides);
+    cuda_dims(reduced.rank, reduced.dims, 1, args.dims);
+    cuda_dims(reduced.rank, reduced.strides, 0, args.strides);
+    const bool neighbours = kept.rank && kept.strides[kept.rank - 1] == 1;
+    const Launch launch = is_alone(reduced.count, neighbours, kept.count)
+                              ? launch_each((const void *)k_reduce, kept.count)
+                              : launch_teams((const void *)k_reduce_team, kept.count);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+/* --- ReduceMean and its like
+ * --------------------------------------------------------------------------------------- */
+
+static bool axes_of(const KernelQuery *query, unsigned *mask) {
+    const Tensor *axes = cuda_has_input(query, 1) ? query->inputs[1].constant : NULL;
+    return reduce_axes(query->node->attrs, axes, query->inputs[0].type.shape.rank, mask);
+}
+
+static bool reduce_accepts(KernelQuery *query) {
+    unsigned mask;
+    return cuda_f32_with_constants(query) && axes_of(query, &mask);
+}
+
+static Status reduce_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    unsigned mask;
+    axes_of(query, &mask);
+    return reduce(query, reduce_kind(query->node), mask, ctx, prepared);
+}
+
+/* --- GlobalAveragePool, GlobalMaxPool
+ * ------------------------------------------------------------------------------ */
+
+static bool pool_accepts(KernelQuery *query) {
+    return cuda_all_f32(query);
+}
+
+static Status pool_planes(const KernelQuery *query, ReduceKind kind, PrepareContext *ctx,
+                          Prepared *prepared) {
+    const int rank = query->inputs[0].type.shape.rank;
+    return reduce(query, kind, (1u << rank) - 1 - 3, ctx, prepared);
+}
+
+static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return pool_planes(query, R_MEAN, ctx, prepared);
+}
+
+static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return pool_planes(query, R_MAX, ctx, prepared);
+}
+
+/* --- ArgMax, ArgMin
+ * ------------------------------------------------------------------------------------------------ */
+
+static bool arg_accepts(KernelQuery *query) {
+    return query->inputs[0].type.dtype == STRIDER_F32 && cuda_is_f32(&query->inputs[0]);
+}
+
+static Status arg_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const ArgReduceAttrs *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[0].type.shape;
+    const int axis = axis_resolve(attrs->axis, x->rank);
+    const int64_t inner = shape_size(x, axis + 1, x->rank), groups = shape_size(x, 0, axis) * inner;
+    const struct ArgReduceArgs args = {.groups = (int)groups,
+                                       .count = (int)x->dims[axis],
+                                       .inner = (int)inner,
+                                       .is_min = strcmp(query->node->op->name, "ArgMin") == 0,
+                                       .takes_last = attrs->select_last_index};
+    const Launch launch = is_alone(args.count, inner > 1, groups)
+                              ? launch_each((const void *)k_arg_reduce, groups)
+                              : launch_teams((const void *)k_arg_reduce_team, groups);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+#define ROW(ROW_NAME, OP, ACCEPTS, PREPARE)                                                                  \
+    const Kernel ROW_NAME = {                                                                                \
+        .name = #ROW_NAME, .op = OP, .accepts = ACCEPTS, .cost = cuda_cost, .prepare = PREPARE};
+
+ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, average_pool_prepare)
+ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, max_pool_prepare)
+ROW(cuda_reduce_sum, "ReduceSum", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_mean, "ReduceMean", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_max, "ReduceMax", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_min, "ReduceMin", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_prod, "ReduceProd", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_l1, "ReduceL1", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_l2, "ReduceL2", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_log_sum, "ReduceLogSum", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_log_sum_exp, "ReduceLogSumExp", reduce_accepts, reduce_prepare)
+ROW(cuda_reduce_sum_square, "ReduceSumSquare", reduce_accepts, reduce_prepare)
+ROW(cuda_arg_max, "ArgMax", arg_accepts, arg_prepare)
+ROW(cuda_arg_min, "ArgMin", arg_accepts, arg_prepare)

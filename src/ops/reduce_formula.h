@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reductions' formulas in a type REAL, which the includer defines, as for activation_formula.h: the terms
+ * of the elements are joined, from reduce_start() on, and what they make is finished by reduce_result(). */
+#ifndef OPS_REDUCE_FORMULA_H
+#define OPS_REDUCE_FORMULA_H
+
+#include "ops/reduce_kind.h"
+#include "ops/shared_math.h"
+
+SHARED REAL reduce_start(ReduceKind kind) {
+    return kind == R_PROD ? 1 : kind == R_MAX ? -(REAL)INFINITY : kind == R_MIN ? (REAL)INFINITY : 0;
+}
+
+/* `peak`, for the logarithm of a sum of exponentials: the largest element.  exp of what is left below it
+ * cannot overflow. */
+SHARED REAL reduce_term(ReduceKind kind, REAL x, REAL peak) {
+    switch (kind) {
+    case R_L1:
+        return fabs(x);
+    case R_L2:
+    case R_SUM_SQUARE:
+        return x * x;
+    case R_LOG_SUM_EXP:
+        return peak == (REAL)INFINITY || peak == -(REAL)INFINITY ? (REAL)(x == peak) : exp(x - peak);
+    default:
+        return x;
+    }
+}
+
+/* The largest and the smallest are NaN where an element is. */
+SHARED REAL reduce_join(ReduceKind kind, REAL a, REAL b) {
+    switch (kind) {
+    case R_MAX:
+        return a != a || a > b ? a : b;
+    case R_MIN:
+        return a != a || a < b ? a : b;
+    case R_PROD:
+        return a * b;
+    default:
+        return a + b;
+    }
+}
+
+SHARED REAL reduce_result(ReduceKind kind, REAL sum, REAL peak, REAL count) {
+    switch (kind) {
+    case R_MEAN:
+        return sum / count;
+    case R_L2:
+        return sqrt(sum);
+    case R_LOG_SUM:
+        return log(sum);
+    case R_LOG_SUM_EXP:
+        return log(sum) + (sum > 0 ? peak : 0);
+    default:
+        return sum;
+    }
+}
+
+#endif
