@@ -32,7 +32,7 @@ static void join_dims(Box *box) {
     box->rank = rank;
 }
 
-/* Each makes the box of one port; false where it is not known before a run. */
+/* Each makes the box of one port; false where there is none, or it is not known before a run. */
 typedef bool BoxFunction(const KernelQuery *query, int port, Box *box);
 
 static bool is_movable(const KernelQuery *query, BoxFunction *box_of, int n_boxes) {
@@ -91,8 +91,10 @@ static const Shape *output_shape(const KernelQuery *query, int port) {
  * ------------------------------------------------------------------------------------------------------ */
 
 static bool concat_box(const KernelQuery *query, int port, Box *box) {
-    const AxisAttrs *attrs = query->node->attrs;
+    const ConcatAttrs *attrs = query->node->attrs;
     const int axis = axis_resolve(attrs->axis, output_shape(query, 0)->rank);
+    if (attrs->order)
+        return false;
     set_box(box, input_shape(query, port));
     box->input = port;
     shape_strides(input_shape(query, port), box->in_strides);
