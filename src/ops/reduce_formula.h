@@ -4,6 +4,8 @@
 #ifndef OPS_REDUCE_FORMULA_H
 #define OPS_REDUCE_FORMULA_H
 
+#include <stdbool.h>
+
 #include "ops/reduce_kind.h"
 #include "ops/shared_math.h"
 
@@ -11,13 +13,20 @@ SHARED REAL reduce_start(ReduceKind kind) {
     return kind == R_PROD ? 1 : kind == R_MAX ? -(REAL)INFINITY : kind == R_MIN ? (REAL)INFINITY : 0;
 }
 
+/* Whether a length is counted in peaks: not needed where REAL has a wider range than the elements. */
+SHARED bool reduce_is_scaled(REAL peak) {
+    return peak > 0 && peak < (REAL)INFINITY;
+}
+
 /* `peak`, for the logarithm of a sum of exponentials: the largest element.  exp of what is left below it
- * cannot overflow. */
+ * cannot overflow.  For a length: the largest magnitude, or 0. */
 SHARED REAL reduce_term(ReduceKind kind, REAL x, REAL peak) {
     switch (kind) {
     case R_L1:
         return fabs(x);
     case R_L2:
+        x = reduce_is_scaled(peak) ? x / peak : x;
+        return x * x;
     case R_SUM_SQUARE:
         return x * x;
     case R_LOG_SUM_EXP:
@@ -46,7 +55,7 @@ SHARED REAL reduce_result(ReduceKind kind, REAL sum, REAL peak, REAL count) {
     case R_MEAN:
         return sum / count;
     case R_L2:
-        return sqrt(sum);
+        return sqrt(sum) * (reduce_is_scaled(peak) ? peak : 1);
     case R_LOG_SUM:
         return log(sum);
     case R_LOG_SUM_EXP:

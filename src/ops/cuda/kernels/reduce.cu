@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-/* Every `step`-th element of those that begin at `base`, from `first` on. */
-SHARED float reduce_part(const struct ReduceArgs *args, ReduceKind kind, float peak, int base, int first,
-                         int step) {
+/* The terms of kind `term`, joined as those of `kind` are: every `step`-th element of those that begin at
+ * `base`, from `first` on. */
+SHARED float reduce_part(const struct ReduceArgs *args, ReduceKind kind, ReduceKind term, float peak,
+                         int base, int first, int step) {
     const float *x = args->data.in[0] + base;
     float sum = reduce_start(kind);
     for (int i = first; i < args->count; i += step)
-        sum = reduce_join(kind, sum, reduce_term(kind, x[walk(args->dims, args->strides, i)], peak));
+        sum = reduce_join(kind, sum, reduce_term(term, x[walk(args->dims, args->strides, i)], peak));
     return sum;
+}
+
+SHARED bool has_peak(ReduceKind kind) {
+    return kind == R_LOG_SUM_EXP || kind == R_L2;
+}
+
+/* The largest element, or magnitude for a length. */
+SHARED float peak_part(const struct ReduceArgs *args, int base, int first, int step) {
+    return reduce_part(args, R_MAX, args->kind == R_L2 ? R_L1 : R_MAX, 0, base, first, step);
 }
 
 /* A thread for each output. */
@@ -17,8 +27,8 @@ KERNEL(k_reduce, ReduceArgs) {
     if (i >= args.outputs)
         return;
     const int base = walk(args.kept_dims, args.kept_strides, i);
-    const float peak = args.kind == R_LOG_SUM_EXP ? reduce_part(&args, R_MAX, 0, base, 0, 1) : 0;
-    const float sum = reduce_part(&args, args.kind, peak, base, 0, 1);
+    const float peak = has_peak(args.kind) ? peak_part(&args, base, 0, 1) : 0;
+    const float sum = reduce_part(&args, args.kind, args.kind, peak, base, 0, 1);
     args.data.out[i] = reduce_result(args.kind, sum, peak, (float)args.count);
 }
 
@@ -28,12 +38,12 @@ TEAM_KERNEL(k_reduce_team, ReduceArgs) {
     const int me = (int)threadIdx.x, output = (int)blockIdx.x;
     const int base = walk(args.kept_dims, args.kept_strides, output);
     float peak = 0;
-    if (args.kind == R_LOG_SUM_EXP)
-        peak = team_join(R_MAX, parts, reduce_part(&args, R_MAX, 0, base, me, TEAM_THREADS));
-    const float sum =
-        team_join(args.kind, parts, reduce_part(&args, args.kind, peak, base, me, TEAM_THREADS));
+    if (has_peak(args.kind))
+        peak = team_join(R_MAX, parts, peak_part(&args, base, me, TEAM_THREADS));
+    const float sum = reduce_part(&args, args.kind, args.kind, peak, base, me, TEAM_THREADS);
+    const float whole = team_join(args.kind, parts, sum);
     if (me == 0)
-        args.data.out[output] = reduce_result(args.kind, sum, peak, (float)args.count);
+        args.data.out[output] = reduce_result(args.kind, whole, peak, (float)args.count);
 }
 
 /* Whether element `a` is taken rather than `b`: NaN before everything. */
