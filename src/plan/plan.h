@@ -94,7 +94,7 @@ typedef struct PlanRequest {
     int threads;            /* that pack weights */
     double max_layer_error; /* kernels whose peak_error is larger are not taken */
     uint64_t max_arena_bytes;
-    bool keep_values; /* no memory is used twice */
+    bool keep_values;            /* no memory is used twice */
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */
     const Allocator *allocator;
     strider_tuning *tuning; /* NULL: kernels are chosen by their estimated costs */

@@ -17,7 +17,9 @@ typedef struct Share {
 typedef struct Running {
     const Execution *execution;
     Share shares[2][MOST_SHARES]; /* of this phase, and of the next one, all zero */
-    Status status;                /* written by member 0 before a barrier, read by all after it */
+    /* Of this step and the next: written by member 0 before a step's barrier, read by all after it, when
+     * member 0 may be at the next one already. */
+    Status status[2];
     Error *err;
 } Running;
 
@@ -129,9 +131,9 @@ static void run_steps(void *context, Team *team, int member) {
         if (step->kind == STEP_TASKS)
             run_tasks(running, step, team, member, &phase);
         else if (member == 0)
-            running->status = run_alone(execution, step, running->err);
+            running->status[i % 2] = run_alone(execution, step, running->err);
         team_barrier(team);
-        if (running->status)
+        if (running->status[i % 2])
             return;
         if (execution->profile && member == 0) {
             uint64_t after = clock_ns();
@@ -168,11 +170,12 @@ Status execute(const Execution *execution, Error *err) {
     Running running = {.execution = execution, .err = err};
     bind_steps(execution);
     team_run(execution->plan->is_small ? 1 : execution->threads, run_steps, &running);
+    Status failed = running.status[0] ? running.status[0] : running.status[1];
     /* Also after a failure: what was begun may still read and write memory.  The first error is the one. */
     for (int i = HOST + 1; i < execution->plan->n_devices; i++) {
         Device *device = execution->plan->devices[i];
-        Status status = device->synchronize(device, running.status ? NULL : err);
-        running.status = running.status ? running.status : status;
+        Status status = device->synchronize(device, failed ? NULL : err);
+        failed = failed ? failed : status;
     }
-    return running.status;
+    return failed;
 }
