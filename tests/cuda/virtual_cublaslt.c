@@ -25,6 +25,7 @@ typedef struct Matrix {
 typedef struct Preference {
     int magic;
     uint64_t workspace_bytes;
+    uint32_t alignments[4]; /* of A, B, C and D, in bytes */
 } Preference;
 
 #define REQUIRE(CONDITION)                                                                                   \
@@ -123,7 +124,10 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
-    *preference = take(sizeof(Preference));
+    Preference *made = take(sizeof *made);
+    for (int i = 0; i < 4; i++)
+        made->alignments[i] = 256;
+    *preference = (cublasLtMatmulPreference_t)made;
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -134,7 +138,10 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t name,
                                                     const void *value, size_t size) {
-    if (name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES && size == sizeof(uint64_t))
+    const int matrix = (int)name - (int)CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+    if (matrix >= 0 && matrix < 4 && size == sizeof(uint32_t))
+        memcpy(&((Preference *)preference)->alignments[matrix], value, size);
+    else if (name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES && size == sizeof(uint64_t))
         memcpy(&((Preference *)preference)->workspace_bytes, value, size);
     else
         REQUIRE(name == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK && size == sizeof(uint32_t));
@@ -166,6 +173,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     REQUIRE(fits((Operation *)operation, (Matrix *)a, (Matrix *)b, (Matrix *)d));
     memset(found, 0, sizeof *found);
     found->algo.data[0] = MAGIC;
+    for (int i = 0; i < 4; i++)
+        found->algo.data[1 + i] = ((Preference *)preference)->alignments[i];
     found->workspaceSize = limit < WORKSPACE_BYTES ? 0 : WORKSPACE_BYTES;
     *count = 1;
     return CUBLAS_STATUS_SUCCESS;
@@ -219,6 +228,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     REQUIRE(virtual_check(a, extent_bytes(as), "cublasLtMatmul") &&
             virtual_check(b, extent_bytes(bs), "cublasLtMatmul") &&
             virtual_check(d, extent_bytes(ds), "cublasLtMatmul"));
+    REQUIRE((uintptr_t)a % algorithm->data[1] == 0 && (uintptr_t)b % algorithm->data[2] == 0 &&
+            (uintptr_t)c % algorithm->data[3] == 0 && (uintptr_t)d % algorithm->data[4] == 0);
     REQUIRE(!workspace_bytes || virtual_check(workspace, workspace_bytes, "the workspace of a product"));
     Product *product = malloc(sizeof *product);
     *product = (Product){*(Operation *)operation, *as, *bs, *ds, a, b, d, *(const float *)alpha, workspace,

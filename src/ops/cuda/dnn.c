@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { UID_X = 1, UID_W, UID_RESIDUAL, UID_BIAS, UID_Y, UID_VIRTUAL };
-enum { ALIGNMENT = 16, MOST_OFFERS = 64, MOST_NOTES = 32, MOST_OPERATIONS = 4 };
+enum { MOST_OFFERS = 64, MOST_NOTES = 32, MOST_OPERATIONS = 4 };
 
 /* --- descriptors
  * ------------------------------------------------------------------------------------------------- */
@@ -53,7 +53,7 @@ static Descriptor finish(Builder *builder, Descriptor descriptor) {
 static Descriptor tensor(Builder *builder, int64_t uid, int rank, const int64_t *dims) {
     const cudnnDataType_t type = CUDNN_DATA_FLOAT;
     const bool is_virtual = uid >= UID_VIRTUAL;
-    const int64_t alignment = ALIGNMENT;
+    const int64_t alignment = TENSOR_ALIGNMENT;
     int64_t strides[DNN_MAX_RANK], stride = 1;
     for (int i = rank - 1; i >= 0; i--) {
         strides[i] = stride;

@@ -10,6 +10,9 @@
 
 enum { DNN_MAX_RANK = 2 + MAX_SPATIAL, DNN_TEXT = 96 };
 
+/* In bytes, of all that cuDNN and cuBLASLt are given: parts of other tensors lie so, too. */
+enum { TENSOR_ALIGNMENT = 16 };
+
 /* y = relu(x * w + residual + bias), each of the last three optional, in the order that cuDNN has engines
  * for. Transposed: the gradient of the convolution that maps y to x. */
 typedef struct DnnConv {

@@ -4,6 +4,7 @@
 #include "ops/gemm.h"
 
 #include "ops/cuda/cuda.h"
+#include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
 #include "ops/matmul.h"
 
@@ -72,6 +73,18 @@ static cublasStatus_t make_operation(const CudaDevice *device, const Products *p
     return status;
 }
 
+/* Unless it is told, cuBLASLt takes all matrices to lie as memory of the driver's does. */
+static cublasStatus_t set_alignments(cublasLtMatmulPreference_t preference) {
+    static const cublasLtMatmulPreferenceAttributes_t names[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    const uint32_t alignment = TENSOR_ALIGNMENT;
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    for (int i = 0; i < 4 && !status; i++)
+        status = cublasLtMatmulPreferenceSetAttribute(preference, names[i], &alignment, sizeof alignment);
+    return status;
+}
+
 static cublasStatus_t choose_algorithm(CudaGemm *gemm) {
     const DeviceOptions *options = &gemm->device->options;
     const uint64_t workspace = options->max_workspace_bytes;
@@ -91,6 +104,8 @@ static cublasStatus_t choose_algorithm(CudaGemm *gemm) {
     if (!status)
         status = cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
                                                       &reductions, sizeof reductions);
+    if (!status)
+        status = set_alignments(preference);
     if (!status)
         status = cublasLtMatmulAlgoGetHeuristic(gemm->device->blas, gemm->operation, gemm->left, gemm->right,
                                                 gemm->result, gemm->result, preference, 1, &found, &count);
