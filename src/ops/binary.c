@@ -7,67 +7,44 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum BinaryKind {
-    ADD,
-    SUB,
-    MUL,
-    DIV,
-    POW,
-    MOD,
-    MIN,
-    MAX,
-    SUM,
-    MEAN,
-    PRELU,
-    BIT_SHIFT,
-    BITWISE_AND,
-    BITWISE_OR,
-    BITWISE_XOR,
-    AND,
-    OR,
-    XOR,
-    EQUAL,
-    GREATER,
-    GREATER_OR_EQUAL,
-    LESS,
-    LESS_OR_EQUAL
-} BinaryKind;
+#define REAL double
+#include "ops/pair_formula.h"
 
 static const struct {
     const char *name;
     unsigned dtypes;
     bool gives_bool;
 } kinds[] = {
-    [ADD] = {"Add", DTYPES_NUMERIC, false},
-    [SUB] = {"Sub", DTYPES_NUMERIC, false},
-    [MUL] = {"Mul", DTYPES_NUMERIC, false},
-    [DIV] = {"Div", DTYPES_NUMERIC, false},
-    [POW] = {"Pow", DTYPES_NUMERIC, false},
-    [MOD] = {"Mod", DTYPES_NUMERIC, false},
-    [MIN] = {"Min", DTYPES_NUMERIC, false},
-    [MAX] = {"Max", DTYPES_NUMERIC, false},
-    [SUM] = {"Sum", DTYPES_FLOAT, false},
-    [MEAN] = {"Mean", DTYPES_FLOAT, false},
-    [PRELU] = {"PRelu", DTYPES_NUMERIC, false},
-    [BIT_SHIFT] = {"BitShift", DTYPES_INTEGER, false},
-    [BITWISE_AND] = {"BitwiseAnd", DTYPES_INTEGER, false},
-    [BITWISE_OR] = {"BitwiseOr", DTYPES_INTEGER, false},
-    [BITWISE_XOR] = {"BitwiseXor", DTYPES_INTEGER, false},
-    [AND] = {"And", DTYPE_BIT(STRIDER_BOOL), true},
-    [OR] = {"Or", DTYPE_BIT(STRIDER_BOOL), true},
-    [XOR] = {"Xor", DTYPE_BIT(STRIDER_BOOL), true},
-    [EQUAL] = {"Equal", DTYPES_ALL, true},
-    [GREATER] = {"Greater", DTYPES_NUMERIC, true},
-    [GREATER_OR_EQUAL] = {"GreaterOrEqual", DTYPES_NUMERIC, true},
-    [LESS] = {"Less", DTYPES_NUMERIC, true},
-    [LESS_OR_EQUAL] = {"LessOrEqual", DTYPES_NUMERIC, true},
+    [PAIR_ADD] = {"Add", DTYPES_NUMERIC, false},
+    [PAIR_SUB] = {"Sub", DTYPES_NUMERIC, false},
+    [PAIR_MUL] = {"Mul", DTYPES_NUMERIC, false},
+    [PAIR_DIV] = {"Div", DTYPES_NUMERIC, false},
+    [PAIR_POW] = {"Pow", DTYPES_NUMERIC, false},
+    [PAIR_MOD] = {"Mod", DTYPES_NUMERIC, false},
+    [PAIR_MIN] = {"Min", DTYPES_NUMERIC, false},
+    [PAIR_MAX] = {"Max", DTYPES_NUMERIC, false},
+    [PAIR_SUM] = {"Sum", DTYPES_FLOAT, false},
+    [PAIR_MEAN] = {"Mean", DTYPES_FLOAT, false},
+    [PAIR_PRELU] = {"PRelu", DTYPES_NUMERIC, false},
+    [PAIR_BIT_SHIFT] = {"BitShift", DTYPES_INTEGER, false},
+    [PAIR_BITWISE_AND] = {"BitwiseAnd", DTYPES_INTEGER, false},
+    [PAIR_BITWISE_OR] = {"BitwiseOr", DTYPES_INTEGER, false},
+    [PAIR_BITWISE_XOR] = {"BitwiseXor", DTYPES_INTEGER, false},
+    [PAIR_AND] = {"And", DTYPE_BIT(STRIDER_BOOL), true},
+    [PAIR_OR] = {"Or", DTYPE_BIT(STRIDER_BOOL), true},
+    [PAIR_XOR] = {"Xor", DTYPE_BIT(STRIDER_BOOL), true},
+    [PAIR_EQUAL] = {"Equal", DTYPES_ALL, true},
+    [PAIR_GREATER] = {"Greater", DTYPES_NUMERIC, true},
+    [PAIR_GREATER_OR_EQUAL] = {"GreaterOrEqual", DTYPES_NUMERIC, true},
+    [PAIR_LESS] = {"Less", DTYPES_NUMERIC, true},
+    [PAIR_LESS_OR_EQUAL] = {"LessOrEqual", DTYPES_NUMERIC, true},
 };
 
-static BinaryKind kind_of(const Node *node) {
+PairKind node_pair_kind(const Node *node) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, node->op->name) == 0)
-            return (BinaryKind)i;
-    return ADD;
+            return (PairKind)i;
+    return PAIR_ADD;
 }
 
 static Status binary_parse(ParseContext *ctx, void *attrs_) {
@@ -78,14 +55,14 @@ static Status binary_parse(ParseContext *ctx, void *attrs_) {
         TRY(parse_bool(ctx, "broadcast", false, &attrs->legacy_broadcast));
         TRY(parse_int(ctx, "axis", -1, &attrs->axis));
     }
-    if (kind_of(ctx->node) == PRELU && ctx->node->opset < 7) {
+    if (node_pair_kind(ctx->node) == PAIR_PRELU && ctx->node->opset < 7) {
         /* A slope of more than one element belonged to the channels. */
         attrs->legacy_broadcast = true;
         attrs->axis = 1;
     }
-    if (kind_of(ctx->node) == MOD)
+    if (node_pair_kind(ctx->node) == PAIR_MOD)
         TRY(parse_bool(ctx, "fmod", false, &attrs->fmod));
-    if (kind_of(ctx->node) == BIT_SHIFT) {
+    if (node_pair_kind(ctx->node) == PAIR_BIT_SHIFT) {
         TRY(parse_require(ctx, "direction"));
         TRY(parse_enum(ctx, "direction", directions, 0, &direction));
     }
@@ -101,7 +78,7 @@ Shape binary_second_shape(const Node *node, const Shape *first, const Shape *sec
     if (!attrs->legacy_broadcast || attrs->axis < 0 || first->rank < 0 || second->rank < 0 ||
         attrs->axis > first->rank - second->rank)
         return *second;
-    if (kind_of(node) == PRELU && (second->rank != 1 || second->dims[0] == 1))
+    if (node_pair_kind(node) == PAIR_PRELU && (second->rank != 1 || second->dims[0] == 1))
         return *second;
     Shape moved = *second;
     while (moved.rank < first->rank - attrs->axis)
@@ -110,19 +87,19 @@ Shape binary_second_shape(const Node *node, const Shape *first, const Shape *sec
 }
 
 static Status binary_infer(InferContext *ctx) {
-    BinaryKind kind = kind_of(ctx->node);
+    PairKind kind = node_pair_kind(ctx->node);
     for (int i = 0; i < ctx->n_inputs; i++) {
         TRY(infer_require_dtype(ctx, i, kinds[kind].dtypes));
-        if (i && kind != POW)
+        if (i && kind != PAIR_POW)
             TRY(infer_require_same_dtype(ctx, 0, i));
     }
     DType dtype = ctx->inputs[0].dtype;
-    if (!dtype && kind != POW && ctx->n_inputs > 1)
+    if (!dtype && kind != PAIR_POW && ctx->n_inputs > 1)
         dtype = ctx->inputs[1].dtype;
     ctx->outputs[0].dtype = kinds[kind].gives_bool ? STRIDER_BOOL : dtype;
     Shape joined = ctx->inputs[0].shape;
     const BinaryAttrs *attrs = infer_attrs(ctx);
-    if (attrs->legacy_broadcast && kind != PRELU && ctx->n_inputs == 2 && joined.rank >= 0 &&
+    if (attrs->legacy_broadcast && kind != PAIR_PRELU && ctx->n_inputs == 2 && joined.rank >= 0 &&
         ctx->inputs[1].shape.rank >= 0 && attrs->axis > joined.rank - ctx->inputs[1].shape.rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "an input of rank %d does not stand at axis %lld of rank %d",
@@ -131,7 +108,7 @@ static Status binary_infer(InferContext *ctx) {
         Shape second = binary_second_shape(ctx->node, &ctx->inputs[0].shape, &ctx->inputs[i].shape);
         TRY(infer_broadcast(ctx, &joined, &second, &joined));
     }
-    if (kind == PRELU && joined.rank >= 0 && ctx->inputs[0].shape.rank >= 0)
+    if (kind == PAIR_PRELU && joined.rank >= 0 && ctx->inputs[0].shape.rank >= 0)
         for (int i = 0; i < joined.rank; i++)
             if (joined.rank != ctx->inputs[0].shape.rank ||
                 (joined.dims[i] >= 0 && ctx->inputs[0].shape.dims[i] >= 0 &&
@@ -144,45 +121,6 @@ static Status binary_infer(InferContext *ctx) {
 
 /* --- arithmetic
  * ------------------------------------------------------------------------------------------------ */
-
-static double apply_float(BinaryKind kind, const BinaryAttrs *attrs, double a, double b) {
-    switch (kind) {
-    case ADD:
-    case SUM:
-    case MEAN:
-        return a + b;
-    case SUB:
-        return a - b;
-    case MUL:
-        return a * b;
-    case DIV:
-        return a / b;
-    case POW:
-        return pow(a, b);
-    case MOD: {
-        double rest = fmod(a, b);
-        return !attrs->fmod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-    }
-    case MIN:
-        return isnan(a) || a < b ? a : b;
-    case MAX:
-        return isnan(a) || a > b ? a : b;
-    case PRELU:
-        return a < 0 ? a * b : a;
-    case EQUAL:
-        return a == b;
-    case GREATER:
-        return a > b;
-    case GREATER_OR_EQUAL:
-        return a >= b;
-    case LESS:
-        return a < b;
-    case LESS_OR_EQUAL:
-        return a <= b;
-    default:
-        return 0;
-    }
-}
 
 /* a to the power of b by squaring, wrapping around. */
 static uint64_t power(uint64_t a, int64_t b, bool a_is_signed) {
@@ -224,48 +162,48 @@ static uint64_t shift(uint64_t a, uint64_t by, int bits, bool is_signed, bool ri
 }
 
 /* On 64 bits, signed or not; the caller cuts the result to its type, which is what wrapping around is. */
-static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
+static uint64_t apply_integer(PairKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
                               uint64_t b) {
     int64_t sa = (int64_t)a, sb = (int64_t)b;
     bool less = is_signed ? sa < sb : a < b;
     switch (kind) {
-    case ADD:
-    case SUM:
+    case PAIR_ADD:
+    case PAIR_SUM:
         return a + b;
-    case SUB:
+    case PAIR_SUB:
         return a - b;
-    case MUL:
+    case PAIR_MUL:
         return a * b;
-    case DIV:
+    case PAIR_DIV:
         return is_signed ? (uint64_t)divide(sa, sb) : b ? a / b : 0;
-    case MOD:
+    case PAIR_MOD:
         return is_signed ? (uint64_t)modulo(sa, sb, attrs->fmod) : b ? a % b : 0;
-    case MIN:
+    case PAIR_MIN:
         return less ? a : b;
-    case MAX:
+    case PAIR_MAX:
         return less ? b : a;
-    case PRELU:
+    case PAIR_PRELU:
         return is_signed && sa < 0 ? a * b : a;
-    case BIT_SHIFT:
+    case PAIR_BIT_SHIFT:
         return shift(a, b, bits, is_signed, attrs->shift_right);
-    case BITWISE_AND:
-    case AND:
+    case PAIR_BITWISE_AND:
+    case PAIR_AND:
         return a & b;
-    case BITWISE_OR:
-    case OR:
+    case PAIR_BITWISE_OR:
+    case PAIR_OR:
         return a | b;
-    case BITWISE_XOR:
-    case XOR:
+    case PAIR_BITWISE_XOR:
+    case PAIR_XOR:
         return a ^ b;
-    case EQUAL:
+    case PAIR_EQUAL:
         return a == b;
-    case GREATER:
+    case PAIR_GREATER:
         return !less && a != b;
-    case GREATER_OR_EQUAL:
+    case PAIR_GREATER_OR_EQUAL:
         return !less;
-    case LESS:
+    case PAIR_LESS:
         return less;
-    case LESS_OR_EQUAL:
+    case PAIR_LESS_OR_EQUAL:
         return less || a == b;
     default:
         return 0;
@@ -273,21 +211,22 @@ static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is
 }
 
 /* y = a op b, where y may be a. */
-static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
+static void combine(EvalContext *ctx, PairKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
     const BinaryAttrs *attrs = eval_attrs(ctx);
     Shape second = binary_second_shape(ctx->node, &a->type.shape, &b->type.shape);
     Broadcast broadcast = broadcast_make(&y->type.shape, 2, (const Shape *[]){&a->type.shape, &second});
     int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0}, count = tensor_elements(y);
     DType dtype = a->type.dtype;
     bool integer = !dtype_is_float(dtype), is_signed = dtype_is_signed(dtype);
-    bool float_exponent = kind == POW && dtype_is_float(b->type.dtype);
+    bool float_exponent = kind == PAIR_POW && dtype_is_float(b->type.dtype);
     for (int64_t i = 0; i < count; i++, broadcast_next(&broadcast, counters, offsets)) {
         if (!integer) {
-            tensor_set_f64(
-                y, i, apply_float(kind, attrs, tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
+            tensor_set_f64(y, i,
+                           pair_formula(kind, attrs->fmod, tensor_get_f64(a, offsets[0]),
+                                        tensor_get_f64(b, offsets[1])));
         } else if (float_exponent) {
             tensor_set_f64(y, i, pow(tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
-        } else if (kind == POW) {
+        } else if (kind == PAIR_POW) {
             tensor_set_bits(y, i,
                             power(tensor_get_bits(a, offsets[0]), tensor_get_i64(b, offsets[1]), is_signed));
         } else {
@@ -299,7 +238,7 @@ static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Te
 }
 
 static Status binary_reference(EvalContext *ctx) {
-    combine(ctx, kind_of(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
+    combine(ctx, node_pair_kind(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
     return STRIDER_OK;
 }
 
@@ -326,12 +265,12 @@ static Status variadic_sum(EvalContext *ctx, double divisor) {
 }
 
 static Status variadic_reference(EvalContext *ctx) {
-    BinaryKind kind = kind_of(ctx->node);
-    if (kind == SUM || kind == MEAN)
-        return variadic_sum(ctx, kind == MEAN ? ctx->n_inputs : 1);
+    PairKind kind = node_pair_kind(ctx->node);
+    if (kind == PAIR_SUM || kind == PAIR_MEAN)
+        return variadic_sum(ctx, kind == PAIR_MEAN ? ctx->n_inputs : 1);
     Tensor *y = ctx->outputs[0];
     /* The first input alone, broadcast: the larger of it and itself. */
-    combine(ctx, MAX, ctx->inputs[0], ctx->inputs[0], y);
+    combine(ctx, PAIR_MAX, ctx->inputs[0], ctx->inputs[0], y);
     for (int k = 1; k < ctx->n_inputs; k++)
         combine(ctx, kind, y, ctx->inputs[k], y);
     return STRIDER_OK;

@@ -4,6 +4,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/op.h"
+#include "ops/pair_kind.h"
 
 typedef struct BinaryAttrs {
     bool legacy_broadcast; /* before opset 7: the second input stands at `axis` of the first */
@@ -11,6 +12,9 @@ typedef struct BinaryAttrs {
     bool fmod;             /* Mod: the sign of the dividend */
     bool shift_right;      /* BitShift */
 } BinaryAttrs;
+
+/* Of one of the operators that are listed there. */
+PairKind node_pair_kind(const Node *node);
 
 /* The second input's shape with the ones behind it that the broadcasting before opset 7 means; else as it is.
  */

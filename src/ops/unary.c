@@ -6,65 +6,13 @@
 #include <math.h>
 #include <string.h>
 
+#define REAL double
+#include "ops/function_formula.h"
+
 typedef struct UnaryAttrs {
     float alpha, beta; /* as each operator names its numbers: gamma, lambd and bias too */
     bool tanh_form;    /* Gelu: approximate = "tanh" */
 } UnaryAttrs;
-
-typedef double (*Function)(const UnaryAttrs *attrs, double x);
-
-/* --- functions
- * ------------------------------------------------------------------------------------------------- */
-
-#define FUNCTION(name, expression)                                                                           \
-    static double f_##name(const UnaryAttrs *a, double x) {                                                  \
-        (void)a;                                                                                             \
-        return expression;                                                                                   \
-    }
-#define ACTIVATION(name, KIND)                                                                               \
-    static double f_##name(const UnaryAttrs *a, double x) {                                                  \
-        return activation_apply((Activation){ACTIVATION_##KIND, a->alpha, a->beta}, x);                      \
-    }
-
-ACTIVATION(relu, RELU)
-ACTIVATION(leaky_relu, LEAKY_RELU)
-ACTIVATION(hard_sigmoid, HARD_SIGMOID)
-ACTIVATION(hard_swish, HARD_SWISH)
-ACTIVATION(sigmoid, SIGMOID)
-ACTIVATION(swish, SILU)
-ACTIVATION(tanh, TANH)
-ACTIVATION(elu, ELU)
-ACTIVATION(softplus, SOFTPLUS)
-ACTIVATION(mish, MISH)
-FUNCTION(abs, fabs(x))
-FUNCTION(neg, -x)
-FUNCTION(ceil, ceil(x))
-FUNCTION(floor, floor(x))
-FUNCTION(round, nearbyint(x)) /* to even, in the default rounding mode */
-FUNCTION(exp, exp(x))
-FUNCTION(log, log(x))
-FUNCTION(sqrt, sqrt(x))
-FUNCTION(reciprocal, 1 / x)
-FUNCTION(erf, erf(x))
-FUNCTION(sign, x > 0 ? 1 : x < 0 ? -1 : x)
-FUNCTION(sin, sin(x))
-FUNCTION(cos, cos(x))
-FUNCTION(tan, tan(x))
-FUNCTION(asin, asin(x))
-FUNCTION(acos, acos(x))
-FUNCTION(atan, atan(x))
-FUNCTION(sinh, sinh(x))
-FUNCTION(cosh, cosh(x))
-FUNCTION(asinh, asinh(x))
-FUNCTION(acosh, acosh(x))
-FUNCTION(atanh, atanh(x))
-FUNCTION(softsign, x / (1 + fabs(x)))
-FUNCTION(selu, (double)a->beta *(x > 0 ? x : (double)a->alpha * expm1(x)))
-FUNCTION(celu, x > 0 ? x : (double)a->alpha * expm1(x / (double)a->alpha))
-FUNCTION(thresholded_relu, x > (double)a->alpha ? x : 0)
-FUNCTION(shrink, x<-(double)a->alpha ? x + (double)a->beta : x>(double) a->alpha ? x - (double)a->beta : 0)
-FUNCTION(gelu, a->tanh_form ? x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)))
-                            : activation_apply((Activation){.kind = ACTIVATION_GELU}, x))
 
 /* --- the operator
  * ---------------------------------------------------------------------------------------------- */
@@ -72,7 +20,8 @@ FUNCTION(gelu, a->tanh_form ? x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 *
 /* What differs from operator to operator. */
 typedef struct Unary {
     const char *name;
-    Function function;
+    ActivationKind activation; /* NONE: `kind` */
+    FunctionKind kind;
     unsigned dtypes;
     const char *alpha, *beta; /* the attributes' names; NULL where there is none */
     float alpha_default, beta_default;
@@ -84,44 +33,45 @@ enum {
 };
 
 static const Unary unaries[] = {
-    {"Relu", f_relu, DTYPES_NUMERIC, 0, 0, 0, 0},
-    {"LeakyRelu", f_leaky_relu, DTYPES_FLOAT, "alpha", 0, 0.01f, 0},
-    {"HardSigmoid", f_hard_sigmoid, DTYPES_FLOAT, "alpha", "beta", 0.2f, 0.5f},
-    {"HardSwish", f_hard_swish, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Sigmoid", f_sigmoid, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Swish", f_swish, DTYPES_FLOAT, "alpha", 0, 1, 0},
-    {"Tanh", f_tanh, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Elu", f_elu, DTYPES_FLOAT, "alpha", 0, 1, 0},
-    {"Selu", f_selu, DTYPES_FLOAT, "alpha", "gamma", 1.67326319217681884765625f, 1.05070102214813232421875f},
-    {"Celu", f_celu, DTYPES_FLOAT, "alpha", 0, 1, 0},
-    {"Softplus", f_softplus, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Softsign", f_softsign, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Mish", f_mish, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Gelu", f_gelu, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"ThresholdedRelu", f_thresholded_relu, DTYPES_FLOAT, "alpha", 0, 1, 0},
-    {"Shrink", f_shrink, DTYPES_NUMERIC, "lambd", "bias", 0.5f, 0},
-    {"Abs", f_abs, DTYPES_NUMERIC, 0, 0, 0, 0},
-    {"Neg", f_neg, DTYPES_SIGNED, 0, 0, 0, 0},
-    {"Ceil", f_ceil, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Floor", f_floor, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Round", f_round, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Sign", f_sign, DTYPES_NUMERIC, 0, 0, 0, 0},
-    {"Exp", f_exp, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Log", f_log, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Sqrt", f_sqrt, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Reciprocal", f_reciprocal, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Erf", f_erf, DTYPES_NUMERIC, 0, 0, 0, 0},
-    {"Sin", f_sin, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Cos", f_cos, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Tan", f_tan, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Asin", f_asin, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Acos", f_acos, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Atan", f_atan, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Sinh", f_sinh, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Cosh", f_cosh, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Asinh", f_asinh, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Acosh", f_acosh, DTYPES_FLOAT, 0, 0, 0, 0},
-    {"Atanh", f_atanh, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Relu", ACTIVATION_RELU, 0, DTYPES_NUMERIC, 0, 0, 0, 0},
+    {"LeakyRelu", ACTIVATION_LEAKY_RELU, 0, DTYPES_FLOAT, "alpha", 0, 0.01f, 0},
+    {"HardSigmoid", ACTIVATION_HARD_SIGMOID, 0, DTYPES_FLOAT, "alpha", "beta", 0.2f, 0.5f},
+    {"HardSwish", ACTIVATION_HARD_SWISH, 0, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Sigmoid", ACTIVATION_SIGMOID, 0, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Swish", ACTIVATION_SILU, 0, DTYPES_FLOAT, "alpha", 0, 1, 0},
+    {"Tanh", ACTIVATION_TANH, 0, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Elu", ACTIVATION_ELU, 0, DTYPES_FLOAT, "alpha", 0, 1, 0},
+    {"Selu", 0, FUNCTION_SELU, DTYPES_FLOAT, "alpha", "gamma", 1.67326319217681884765625f,
+     1.05070102214813232421875f},
+    {"Celu", 0, FUNCTION_CELU, DTYPES_FLOAT, "alpha", 0, 1, 0},
+    {"Softplus", ACTIVATION_SOFTPLUS, 0, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Softsign", 0, FUNCTION_SOFTSIGN, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Mish", ACTIVATION_MISH, 0, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Gelu", ACTIVATION_GELU, FUNCTION_GELU_TANH, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"ThresholdedRelu", 0, FUNCTION_THRESHOLDED_RELU, DTYPES_FLOAT, "alpha", 0, 1, 0},
+    {"Shrink", 0, FUNCTION_SHRINK, DTYPES_NUMERIC, "lambd", "bias", 0.5f, 0},
+    {"Abs", 0, FUNCTION_ABS, DTYPES_NUMERIC, 0, 0, 0, 0},
+    {"Neg", 0, FUNCTION_NEG, DTYPES_SIGNED, 0, 0, 0, 0},
+    {"Ceil", 0, FUNCTION_CEIL, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Floor", 0, FUNCTION_FLOOR, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Round", 0, FUNCTION_ROUND, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Sign", 0, FUNCTION_SIGN, DTYPES_NUMERIC, 0, 0, 0, 0},
+    {"Exp", 0, FUNCTION_EXP, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Log", 0, FUNCTION_LOG, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Sqrt", 0, FUNCTION_SQRT, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Reciprocal", 0, FUNCTION_RECIPROCAL, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Erf", 0, FUNCTION_ERF, DTYPES_NUMERIC, 0, 0, 0, 0},
+    {"Sin", 0, FUNCTION_SIN, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Cos", 0, FUNCTION_COS, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Tan", 0, FUNCTION_TAN, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Asin", 0, FUNCTION_ASIN, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Acos", 0, FUNCTION_ACOS, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Atan", 0, FUNCTION_ATAN, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Sinh", 0, FUNCTION_SINH, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Cosh", 0, FUNCTION_COSH, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Asinh", 0, FUNCTION_ASINH, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Acosh", 0, FUNCTION_ACOSH, DTYPES_FLOAT, 0, 0, 0, 0},
+    {"Atanh", 0, FUNCTION_ATANH, DTYPES_FLOAT, 0, 0, 0, 0},
 };
 
 static const Unary *find_unary(const char *name) {
@@ -158,17 +108,25 @@ static Status unary_infer(InferContext *ctx) {
 
 /* Operators on integers whose results a double cannot hold; the others go through their function.  True where
  * *y is set. */
-static bool apply_exactly(Function function, DType dtype, uint64_t x, uint64_t *y) {
+static bool apply_exactly(const Unary *unary, DType dtype, uint64_t x, uint64_t *y) {
     bool negative = dtype_is_signed(dtype) && (int64_t)x < 0;
-    if (function == f_abs)
-        *y = negative ? 0 - x : x;
-    else if (function == f_neg)
-        *y = 0 - x;
-    else if (function == f_relu)
+    if (unary->activation == ACTIVATION_RELU)
         *y = negative ? 0 : x;
+    else if (unary->activation)
+        return false;
+    else if (unary->kind == FUNCTION_ABS)
+        *y = negative ? 0 - x : x;
+    else if (unary->kind == FUNCTION_NEG)
+        *y = 0 - x;
     else
         return false;
     return true;
+}
+
+static double apply(const Unary *unary, const UnaryAttrs *attrs, double x) {
+    if (unary->activation && !attrs->tanh_form)
+        return activation_apply((Activation){unary->activation, attrs->alpha, attrs->beta}, x);
+    return function_formula((Function){unary->kind, attrs->alpha, attrs->beta}, x);
 }
 
 static Status unary_reference(EvalContext *ctx) {
@@ -180,10 +138,10 @@ static Status unary_reference(EvalContext *ctx) {
     bool integers = dtype_is_integer(x->type.dtype);
     for (int64_t i = 0; i < count; i++) {
         uint64_t bits;
-        if (integers && apply_exactly(unary->function, x->type.dtype, tensor_get_bits(x, i), &bits))
+        if (integers && apply_exactly(unary, x->type.dtype, tensor_get_bits(x, i), &bits))
             tensor_set_bits(y, i, bits); /* -(-128) is -128 in int8 */
         else
-            tensor_set_f64(y, i, unary->function(attrs, tensor_get_f64(x, i)));
+            tensor_set_f64(y, i, apply(unary, attrs, tensor_get_f64(x, i)));
     }
     return STRIDER_OK;
 }
@@ -274,6 +232,15 @@ bool node_activation(const Node *node, Activation *activation) {
         low > high)
         return false;
     *activation = (Activation){ACTIVATION_CLIP, (float)low, (float)high};
+    return true;
+}
+
+bool node_function(const Node *node, Function *function) {
+    const Unary *unary = find_unary(node->op->name);
+    const UnaryAttrs *attrs = node->attrs;
+    if (node->op->domain || !unary || (unary->activation && !attrs->tanh_form))
+        return false;
+    *function = (Function){unary->kind, attrs->alpha, attrs->beta};
     return true;
 }
 

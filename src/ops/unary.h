@@ -3,11 +3,15 @@
 #define OPS_UNARY_H
 
 #include "ops/activation.h"
+#include "ops/function_kind.h"
 #include "ops/op.h"
 
 /* Whether a node is one of the activations: Relu, Clip with constant bounds, Sigmoid and so on, with no other
  * inputs. */
 bool node_activation(const Node *node, Activation *activation);
+
+/* The same of the other functions of one element: Exp, Abs and so on, Gelu's tanh form too. */
+bool node_function(const Node *node, Function *function);
 
 /* Adds a node for an activation that is an operator of its own (not Clip): inputs and output are the caller's
  * to connect. */

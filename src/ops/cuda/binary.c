@@ -1,56 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two tensors to one, with broadcasting. */
+/* Two tensors to one, or any number one after the other, with broadcasting; and Where. */
+#include "ops/binary.h"
+
 #include <string.h>
 
-#include "ops/binary.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 
-static const struct {
-    const char *op;
-    BinaryKind kind;
-} kinds[] = {{"Add", BINARY_ADD}, {"Sub", BINARY_SUB}, {"Mul", BINARY_MUL},    {"Div", BINARY_DIV},
-             {"Max", BINARY_MAX}, {"Min", BINARY_MIN}, {"PRelu", BINARY_PRELU}};
+static void set_dims(const Broadcast *broadcast, int dims[KERNEL_DIMS], int strides[][KERNEL_DIMS]) {
+    cuda_dims(broadcast->rank, broadcast->dims, 1, dims);
+    for (int i = 0; i < broadcast->n_inputs; i++)
+        cuda_dims(broadcast->rank, broadcast->strides[i], 0, strides[i]);
+}
 
-static Broadcast broadcast_of(const KernelQuery *query) {
-    const Shape *first = &query->inputs[0].type.shape;
-    Shape second = query->inputs[1].type.shape;
-    if (query->node->attrs) /* Max, Min and PRelu have no old rule */
-        second = binary_second_shape(query->node, first, &second);
-    return broadcast_make(&query->outputs[0].type.shape, 2, (const Shape *const[]){first, &second});
+/* Of input `port` with what stands before it: the input before, or from the third on the output. */
+static Broadcast broadcast_of(const KernelQuery *query, int port) {
+    const Shape *out = &query->outputs[0].type.shape;
+    const Shape *first = port == 1 ? &query->inputs[0].type.shape : out;
+    const Shape second = binary_second_shape(query->node, first, &query->inputs[port].type.shape);
+    return broadcast_make(out, 2, (const Shape *const[]){first, &second});
 }
 
 static bool accepts(KernelQuery *query) {
-    return query->n_inputs == 2 && cuda_all_f32(query) && broadcast_of(query).rank <= KERNEL_DIMS;
+    if (!cuda_all_of(query, CUDA_FLOATS_AND_BOOLS))
+        return false;
+    for (int i = 1; i < query->n_inputs; i++)
+        if (broadcast_of(query, i).rank > KERNEL_DIMS)
+            return false;
+    return true;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status copy_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const int64_t count = cuda_elements(&query->outputs[0]);
-    const Broadcast broadcast = broadcast_of(query);
-    struct BinaryArgs args = {.count = (int)count};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].op, query->node->op->name) == 0)
-            args.kind = kinds[i].kind;
-    cuda_dims(broadcast.rank, broadcast.dims, 1, args.dims);
-    for (int i = 0; i < 2; i++)
-        cuda_dims(broadcast.rank, broadcast.strides[i], 0, args.strides[i]);
-    Launch launch = launch_each((const void *)k_binary, count);
-    launch.n_inputs = 2;
+    const struct FinishArgs args = {.count = (int)count, .plane = 1, .columns = 1};
+    const Launch launch = launch_each((const void *)k_finish, count);
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP)                                                                                    \
+/* A launch for each input but the first. */
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const BinaryAttrs *attrs = query->node->attrs;
+    const int64_t count = cuda_elements(&query->outputs[0]);
+    const int n = query->n_inputs - 1;
+    struct BinaryArgs *args = NULL;
+    Launch *launches = NULL;
+    if (n == 0)
+        return copy_prepare(query, ctx, prepared);
+    TRY(cuda_take(ctx, (size_t)n * sizeof *args, &args));
+    TRY(cuda_take(ctx, (size_t)n * sizeof *launches, &launches));
+    for (int i = 0; i < n; i++) {
+        const Broadcast broadcast = broadcast_of(query, i + 1);
+        args[i] = (struct BinaryArgs){.count = (int)count,
+                                      .kind = node_pair_kind(query->node),
+                                      .is_fmod = attrs->fmod,
+                                      .takes_bools = query->inputs[0].type.dtype == STRIDER_BOOL,
+                                      .gives_bools = query->outputs[0].type.dtype == STRIDER_BOOL,
+                                      .scale = 1};
+        set_dims(&broadcast, args[i].dims, args[i].strides);
+        launches[i] = launch_each((const void *)k_binary, count);
+        launches[i].accumulates = i > 0;
+        launches[i].first_input = i > 0 ? i + 1 : 0;
+        launches[i].n_inputs = i > 0 ? 1 : 2;
+    }
+    if (args[0].kind == PAIR_MEAN)
+        args[n - 1].scale = 1 / (float)query->n_inputs;
+    return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, prepared);
+}
+
+/* --- Where
+ * ------------------------------------------------------------------------------------------------------- */
+
+static Broadcast where_broadcast(const KernelQuery *query) {
+    return broadcast_make(&query->outputs[0].type.shape, 3,
+                          (const Shape *const[]){&query->inputs[0].type.shape, &query->inputs[1].type.shape,
+                                                 &query->inputs[2].type.shape});
+}
+
+static bool where_accepts(KernelQuery *query) {
+    return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && query->outputs[0].type.dtype == STRIDER_F32 &&
+           where_broadcast(query).rank <= KERNEL_DIMS;
+}
+
+static Status where_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const int64_t count = cuda_elements(&query->outputs[0]);
+    const Broadcast broadcast = where_broadcast(query);
+    struct WhereArgs args = {.count = (int)count};
+    set_dims(&broadcast, args.dims, args.strides);
+    Launch launch = launch_each((const void *)k_where, count);
+    launch.n_inputs = 3;
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+#define ROW(ROW_NAME, OP, STEM, OVERWRITES)                                                                  \
     const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
                              .op = OP,                                                                       \
-                             .accepts = accepts,                                                             \
+                             .accepts = STEM##accepts,                                                       \
                              .cost = cuda_cost,                                                              \
-                             .prepare = prepare,                                                             \
-                             .overwrites = 3};
+                             .prepare = STEM##prepare,                                                       \
+                             .overwrites = OVERWRITES};
+#define BINARY(ROW_NAME, OP) ROW(ROW_NAME, OP, , 3)
+/* A value that comes twice must not change in between. */
+#define VARIADIC(ROW_NAME, OP) ROW(ROW_NAME, OP, , 0)
 
-ROW(cuda_add, "Add")
-ROW(cuda_sub, "Sub")
-ROW(cuda_mul, "Mul")
-ROW(cuda_div, "Div")
-ROW(cuda_max, "Max")
-ROW(cuda_min, "Min")
-ROW(cuda_prelu, "PRelu")
+BINARY(cuda_add, "Add")
+BINARY(cuda_sub, "Sub")
+BINARY(cuda_mul, "Mul")
+BINARY(cuda_div, "Div")
+BINARY(cuda_pow, "Pow")
+BINARY(cuda_mod, "Mod")
+BINARY(cuda_prelu, "PRelu")
+VARIADIC(cuda_max, "Max")
+VARIADIC(cuda_min, "Min")
+VARIADIC(cuda_sum, "Sum")
+VARIADIC(cuda_mean, "Mean")
+BINARY(cuda_and, "And")
+BINARY(cuda_or, "Or")
+BINARY(cuda_xor, "Xor")
+BINARY(cuda_equal, "Equal")
+BINARY(cuda_greater, "Greater")
+BINARY(cuda_greater_or_equal, "GreaterOrEqual")
+BINARY(cuda_less, "Less")
+BINARY(cuda_less_or_equal, "LessOrEqual")
+ROW(cuda_where, "Where", where_, 6)

@@ -13,6 +13,7 @@
 
 #include "ops/cuda/kernels/args.h"
 #include "ops/device.h"
+#include "ops/op.h"
 #include "ops/window.h"
 
 /* The oldest that is used: plans by a device's properties (CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP). */
@@ -46,6 +47,10 @@ typedef struct Launch {
     /* What its KernelData are set to in cuda_prepare_launches(): inputs of the node from `first_input` on,
      * and the output. */
     int first_input, n_inputs, output;
+    bool accumulates; /* the output is its first input, before these */
+    /* Is left out in a run where the input lies at `part_offset` bytes of the output already. */
+    bool is_part;
+    size_t part_offset;
 } Launch;
 
 /* A thread for each of `count` elements. */
@@ -75,13 +80,26 @@ static inline MUST_CHECK Status cuda_prepare_launch(PrepareContext *ctx, const L
 /* --- queries
  * ----------------------------------------------------------------------------------------------------- */
 
-/* Whether it is not there, or f32 with at least one and less than 2^31 elements. */
-bool cuda_is_f32(const Operand *operand);
-/* Whether all operands are. */
-bool cuda_all_f32(const KernelQuery *query);
-/* The same of the first input and the outputs; the other inputs must be absent or constants, of any type,
- * which prepare() reads: they are marked as packed. */
-bool cuda_f32_with_constants(KernelQuery *query);
+/* Whether an operand that is there has one of these types (DTYPE_BIT()), and at least one and less than 2^31
+ * elements. */
+bool cuda_is(const Operand *operand, unsigned dtypes);
+static inline bool cuda_is_f32(const Operand *operand) {
+    return cuda_is(operand, DTYPE_BIT(STRIDER_F32));
+}
+/* The same of all operands. */
+bool cuda_all_of(const KernelQuery *query, unsigned dtypes);
+static inline bool cuda_all_f32(const KernelQuery *query) {
+    return cuda_all_of(query, DTYPE_BIT(STRIDER_F32));
+}
+#define CUDA_FLOATS_AND_BOOLS (DTYPE_BIT(STRIDER_F32) | DTYPE_BIT(STRIDER_BOOL))
+/* The same of the first input and the outputs. */
+bool cuda_first_of(const KernelQuery *query, unsigned dtypes);
+/* Marks all inputs but the first as packed, so that they are not brought to the device.  False where one is
+ * there and no constant, so that prepare() could not read it. */
+bool cuda_take_constants(KernelQuery *query);
+static inline bool cuda_f32_with_constants(KernelQuery *query) {
+    return cuda_take_constants(query) && cuda_first_of(query, DTYPE_BIT(STRIDER_F32));
+}
 /* Whether nobody asked for outputs behind the first. */
 bool cuda_has_one_output(const KernelQuery *query);
 /* For rows that do not compete with others. */

@@ -6,7 +6,10 @@
 #include "ops/cuda/kernels/args.h"
 
 extern void k_finish(const struct FinishArgs args);
+extern void k_unary(const struct UnaryArgs args);
 extern void k_binary(const struct BinaryArgs args);
+extern void k_where(const struct WhereArgs args);
+extern void k_cast(const struct CastArgs args);
 extern void k_move(const struct MoveArgs args);
 extern void k_pool(const struct PoolArgs args);
 extern void k_reduce(const struct ReduceArgs args);

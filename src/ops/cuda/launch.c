@@ -28,10 +28,12 @@ static Status submit_launches(const KernelCall *call, Error *err) {
     for (int i = 0; i < prepared->n_launches; i++) {
         const Launch *launch = &prepared->launches[i];
         KernelData *data = (KernelData *)(void *)(prepared->args + (size_t)i * prepared->args_bytes);
-        for (int k = 0; k < launch->n_inputs; k++)
-            data->in[k] = call->inputs[launch->first_input + k];
         data->out = call->outputs[launch->output];
-        TRY(cuda_launch(prepared->device, launch, data, err));
+        data->in[0] = data->out;
+        for (int k = 0; k < launch->n_inputs; k++)
+            data->in[launch->accumulates + k] = call->inputs[launch->first_input + k];
+        if (!launch->is_part || (const char *)data->in[0] != (const char *)data->out + launch->part_offset)
+            TRY(cuda_launch(prepared->device, launch, data, err));
     }
     return STRIDER_OK;
 }
@@ -53,33 +55,37 @@ Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_
     return STRIDER_OK;
 }
 
-bool cuda_is_f32(const Operand *operand) {
+bool cuda_is(const Operand *operand, unsigned dtypes) {
     if (!operand->type.dtype)
         return true;
     const int64_t elements = cuda_elements(operand);
-    return operand->type.dtype == STRIDER_F32 && elements > 0 && elements <= INT_MAX - LONE_THREADS;
+    return DTYPE_BIT(operand->type.dtype) & dtypes && elements > 0 && elements <= INT_MAX - LONE_THREADS;
 }
 
-bool cuda_all_f32(const KernelQuery *query) {
+bool cuda_all_of(const KernelQuery *query, unsigned dtypes) {
     for (int i = 0; i < query->n_inputs; i++)
-        if (!cuda_is_f32(&query->inputs[i]))
+        if (!cuda_is(&query->inputs[i], dtypes))
             return false;
     for (int i = 0; i < query->n_outputs; i++)
-        if (!cuda_is_f32(&query->outputs[i]))
+        if (!cuda_is(&query->outputs[i], dtypes))
             return false;
     return true;
 }
 
-bool cuda_f32_with_constants(KernelQuery *query) {
+bool cuda_first_of(const KernelQuery *query, unsigned dtypes) {
+    for (int i = 0; i < query->n_outputs; i++)
+        if (!cuda_is(&query->outputs[i], dtypes))
+            return false;
+    return cuda_is(&query->inputs[0], dtypes);
+}
+
+bool cuda_take_constants(KernelQuery *query) {
     for (int i = 1; i < query->n_inputs; i++) {
         if (query->inputs[i].type.dtype && !query->inputs[i].constant)
             return false;
         query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
     }
-    for (int i = 0; i < query->n_outputs; i++)
-        if (!cuda_is_f32(&query->outputs[i]))
-            return false;
-    return cuda_is_f32(&query->inputs[0]);
+    return true;
 }
 
 bool cuda_has_one_output(const KernelQuery *query) {

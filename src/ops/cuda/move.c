@@ -2,17 +2,22 @@
 /* Operators that only move elements: boxes of elements copied from strides to strides, a launch each. */
 #include <string.h>
 
+#include "ops/broadcast.h"
 #include "ops/concat.h"
 #include "ops/cuda/cuda.h"
+#include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
+#include "ops/depth_space.h"
 #include "ops/slice.h"
 #include "ops/transpose.h"
+
+enum { BOX_DIMS = 2 * MAX_RANK }; /* Tile's */
 
 /* Strides and offsets in elements. */
 typedef struct Box {
     int input, output; /* ports */
     int rank;
-    int64_t dims[MAX_RANK], in_strides[MAX_RANK], out_strides[MAX_RANK], in_offset, out_offset;
+    int64_t dims[BOX_DIMS], in_strides[BOX_DIMS], out_strides[BOX_DIMS], in_offset, out_offset;
 } Box;
 
 /* Joins neighbouring dimensions that both sides run through as one, and leaves out those of one element. */
@@ -41,10 +46,38 @@ static bool is_movable(const KernelQuery *query, BoxFunction *box_of, int n_boxe
         if (!box_of(query, i, &box))
             return false;
         join_dims(&box);
-        if (box.rank > KERNEL_DIMS)
+        if (box.rank > MOVE_DIMS)
             return false;
     }
     return true;
+}
+
+/* Whether the box is one run of bytes of what it is a part of, where that is dense in the box; and where. */
+static bool is_one_run(const KernelQuery *query, const Box *box, const int64_t *strides, int64_t offset,
+                       size_t *offset_bytes) {
+    *offset_bytes = (size_t)offset * dtype_size(query->outputs[box->output].type.dtype);
+    return (box->rank == 0 || (box->rank == 1 && strides[0] == 1)) && *offset_bytes % TENSOR_ALIGNMENT == 0;
+}
+
+/* Of the output, with the dimensions joined. */
+static bool is_part(const KernelQuery *query, const Box *box, size_t *offset_bytes) {
+    return is_one_run(query, box, box->out_strides, box->out_offset, offset_bytes);
+}
+
+static bool input_part(const KernelQuery *query, BoxFunction *box_of, int port, size_t *offset_bytes) {
+    Box box = {0};
+    if (!box_of(query, port, &box))
+        return false;
+    join_dims(&box);
+    return is_part(query, &box, offset_bytes);
+}
+
+static bool output_part(const KernelQuery *query, BoxFunction *box_of, int port, size_t *offset_bytes) {
+    Box box = {0};
+    if (!box_of(query, port, &box))
+        return false;
+    join_dims(&box);
+    return is_one_run(query, &box, box.in_strides, box.in_offset, offset_bytes);
 }
 
 static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes, PrepareContext *ctx,
@@ -58,17 +91,21 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
         int64_t count = 1;
         box_of(query, i, &box);
         join_dims(&box);
-        cuda_dims(box.rank, box.dims, 1, args[i].dims);
-        cuda_dims(box.rank, box.in_strides, 0, args[i].in_strides);
-        cuda_dims(box.rank, box.out_strides, 0, args[i].out_strides);
-        for (int d = 0; d < box.rank; d++)
-            count *= box.dims[d];
+        for (int d = 0; d < MOVE_DIMS; d++) {
+            const int from = d - (MOVE_DIMS - box.rank);
+            args[i].dims[d] = from >= 0 ? (int)box.dims[from] : 1;
+            args[i].in_strides[d] = from >= 0 ? (int)box.in_strides[from] : 0;
+            args[i].out_strides[d] = from >= 0 ? (int)box.out_strides[from] : 0;
+            count *= args[i].dims[d];
+        }
         args[i].count = (int)count;
+        args[i].are_bools = query->outputs[box.output].type.dtype == STRIDER_BOOL;
         args[i].in_offset = (int)box.in_offset;
         args[i].out_offset = (int)box.out_offset;
         launches[i] = launch_each((const void *)k_move, count);
         launches[i].first_input = box.input;
         launches[i].output = box.output;
+        launches[i].is_part = n_boxes > 1 && is_part(query, &box, &launches[i].part_offset);
     }
     return cuda_prepare_launches(ctx, launches, n_boxes, args, sizeof *args, prepared);
 }
@@ -76,7 +113,7 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
 /* The caller sets the strides. */
 static void set_box(Box *box, const Shape *shape) {
     box->rank = shape->rank;
-    memcpy(box->dims, shape->dims, sizeof box->dims);
+    memcpy(box->dims, shape->dims, sizeof shape->dims);
 }
 
 static const Shape *input_shape(const KernelQuery *query, int port) {
@@ -105,7 +142,11 @@ static bool concat_box(const KernelQuery *query, int port, Box *box) {
 }
 
 static bool concat_accepts(KernelQuery *query) {
-    return cuda_all_f32(query) && is_movable(query, concat_box, query->n_inputs);
+    return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, concat_box, query->n_inputs);
+}
+
+static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes) {
+    return input_part(query, concat_box, port, offset_bytes);
 }
 
 static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -130,7 +171,12 @@ static bool split_box(const KernelQuery *query, int port, Box *box) {
 }
 
 static bool split_accepts(KernelQuery *query) {
-    return cuda_f32_with_constants(query) && is_movable(query, split_box, query->n_outputs);
+    return cuda_take_constants(query) && cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) &&
+           is_movable(query, split_box, query->n_outputs);
+}
+
+static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes) {
+    return output_part(query, split_box, port, offset_bytes);
 }
 
 static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -161,8 +207,12 @@ static bool slice_box(const KernelQuery *query, int port, Box *box) {
 }
 
 static bool slice_accepts(KernelQuery *query) {
-    return cuda_f32_with_constants(query) && query->n_inputs <= SLICE_INPUTS &&
-           is_movable(query, slice_box, 1);
+    return cuda_take_constants(query) && cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) &&
+           query->n_inputs <= SLICE_INPUTS && is_movable(query, slice_box, 1);
+}
+
+static bool slice_part(const KernelQuery *query, int port, size_t *offset_bytes) {
+    return output_part(query, slice_box, port, offset_bytes);
 }
 
 static Status slice_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -186,21 +236,114 @@ static bool transpose_box(const KernelQuery *query, int port, Box *box) {
 }
 
 static bool transpose_accepts(KernelQuery *query) {
-    return cuda_all_f32(query) && is_movable(query, transpose_box, 1);
+    return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, transpose_box, 1);
 }
 
 static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     return prepare(query, transpose_box, 1, ctx, prepared);
 }
 
-#define ROW(ROW_NAME, OP, STEM)                                                                              \
+/* --- Expand and Tile
+ * --------------------------------------------------------------------------------------------- */
+
+/* What the other inputs say shows in the output's shape. */
+static void leave_other_inputs(KernelQuery *query) {
+    for (int i = 1; i < query->n_inputs; i++)
+        query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
+}
+
+static bool expand_box(const KernelQuery *query, int port, Box *box) {
+    const Broadcast broadcast =
+        broadcast_make(output_shape(query, 0), 1, (const Shape *const[]){input_shape(query, 0)});
+    int64_t stride = 1;
+    (void)port;
+    box->rank = broadcast.rank;
+    for (int d = box->rank - 1; d >= 0; d--) {
+        box->dims[d] = broadcast.dims[d];
+        box->in_strides[d] = broadcast.strides[0][d];
+        box->out_strides[d] = stride;
+        stride *= box->dims[d];
+    }
+    return true;
+}
+
+static bool expand_accepts(KernelQuery *query) {
+    leave_other_inputs(query);
+    return cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, expand_box, 1);
+}
+
+static Status expand_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, expand_box, 1, ctx, prepared);
+}
+
+/* Two dimensions for each of the input's: the repetitions, and what is repeated. */
+static bool tile_box(const KernelQuery *query, int port, Box *box) {
+    const Shape *x = input_shape(query, 0), *y = output_shape(query, 0);
+    int64_t in[MAX_RANK], out[MAX_RANK];
+    (void)port;
+    if (x->rank != y->rank)
+        return false;
+    shape_strides(x, in);
+    shape_strides(y, out);
+    box->rank = 2 * x->rank;
+    for (int d = 0; d < x->rank; d++) {
+        box->dims[2 * d] = y->dims[d] / x->dims[d];
+        box->dims[2 * d + 1] = x->dims[d];
+        box->in_strides[2 * d] = 0;
+        box->in_strides[2 * d + 1] = in[d];
+        box->out_strides[2 * d] = x->dims[d] * out[d];
+        box->out_strides[2 * d + 1] = out[d];
+    }
+    return true;
+}
+
+static bool tile_accepts(KernelQuery *query) {
+    leave_other_inputs(query);
+    return cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, tile_box, 1);
+}
+
+static Status tile_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, tile_box, 1, ctx, prepared);
+}
+
+/* --- DepthToSpace and SpaceToDepth
+ * ------------------------------------------------------------------------------- */
+
+static bool depth_space_box(const KernelQuery *query, int port, Box *box) {
+    const DepthSpaceGeometry g = depth_space_geometry(query->node->attrs, input_shape(query, 0));
+    int64_t stride = 1;
+    (void)port;
+    box->rank = DEPTH_SPACE_DIMS;
+    for (int d = DEPTH_SPACE_DIMS - 1; d >= 0; d--) {
+        box->dims[d] = g.dims[d];
+        box->in_strides[d] = g.in_strides[d];
+        box->out_strides[d] = stride;
+        stride *= g.dims[d];
+    }
+    return true;
+}
+
+static bool depth_space_accepts(KernelQuery *query) {
+    return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, depth_space_box, 1);
+}
+
+static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    return prepare(query, depth_space_box, 1, ctx, prepared);
+}
+
+#define ROW(ROW_NAME, OP, STEM, ...)                                                                         \
     const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
                              .op = OP,                                                                       \
                              .accepts = STEM##_accepts,                                                      \
                              .cost = cuda_cost,                                                              \
-                             .prepare = STEM##_prepare};
+                             .prepare = STEM##_prepare,                                                      \
+                             __VA_ARGS__};
 
-ROW(cuda_concat, "Concat", concat)
-ROW(cuda_split, "Split", split)
-ROW(cuda_slice, "Slice", slice)
-ROW(cuda_transpose, "Transpose", transpose)
+ROW(cuda_concat, "Concat", concat, .input_part = concat_part)
+ROW(cuda_split, "Split", split, .output_part = split_part)
+ROW(cuda_slice, "Slice", slice, .output_part = slice_part)
+ROW(cuda_transpose, "Transpose", transpose, )
+ROW(cuda_expand, "Expand", expand, )
+ROW(cuda_tile, "Tile", tile, )
+ROW(cuda_depth_to_space, "DepthToSpace", depth_space, )
+ROW(cuda_space_to_depth, "SpaceToDepth", depth_space, )

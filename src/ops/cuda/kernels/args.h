@@ -7,10 +7,12 @@
 #include <stdbool.h>
 
 #include "ops/activation.h"
+#include "ops/function_kind.h"
 #include "ops/pad_source.h"
+#include "ops/pair_kind.h"
 #include "ops/reduce_kind.h"
 
-enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, KERNEL_SPATIAL = 3 };
+enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, MOVE_DIMS = 6, KERNEL_SPATIAL = 3 };
 /* Threads of a block where they work together, a power of two; and where each works alone. */
 enum { TEAM_THREADS = 128, LONE_THREADS = 256 };
 
@@ -36,27 +38,46 @@ struct FinishArgs {
     Activation activation;
 };
 
-/* in: a, b.  The last KERNEL_DIMS dimensions of the output; strides in elements, 0 where broadcast. */
-typedef enum BinaryKind {
-    BINARY_ADD,
-    BINARY_SUB,
-    BINARY_MUL,
-    BINARY_DIV,
-    BINARY_MAX,
-    BINARY_MIN,
-    BINARY_PRELU
-} BinaryKind;
+/* in: x.  Elements are floats, or bools of one byte. */
+struct UnaryArgs {
+    KernelData data;
+    int count;
+    bool takes_bools, gives_bools;
+    Function function;
+};
+
+/* in: a, b.  out = scale * (a op b).  The last KERNEL_DIMS dimensions of the output; strides in elements, 0
+ * where broadcast. */
 struct BinaryArgs {
     KernelData data;
-    int count, kind;
+    int count;
+    PairKind kind;
+    bool is_fmod, takes_bools, gives_bools;
+    float scale;
     int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
+};
+
+/* in: condition (bools), x, y; likewise. */
+struct WhereArgs {
+    KernelData data;
+    int count;
+    int dims[KERNEL_DIMS], strides[3][KERNEL_DIMS];
+};
+
+/* in: x.  Elements of one type become those of another. */
+typedef enum CastType { CAST_F32, CAST_I32, CAST_I64, CAST_U8, CAST_BOOL } CastType;
+struct CastArgs {
+    KernelData data;
+    int count;
+    CastType from, to;
 };
 
 /* in: x.  `count` elements of a box with these dimensions, from strides to strides, all in elements. */
 struct MoveArgs {
     KernelData data;
     int count, in_offset, out_offset;
-    int dims[KERNEL_DIMS], in_strides[KERNEL_DIMS], out_strides[KERNEL_DIMS];
+    bool are_bools; /* of one byte; else floats */
+    int dims[MOVE_DIMS], in_strides[MOVE_DIMS], out_strides[MOVE_DIMS];
 };
 
 /* in: x.  `count` outputs; a thread each. */

@@ -7,11 +7,14 @@ KERNEL(k_move, MoveArgs) {
     if (i >= args.count)
         return;
     UNROLL
-    for (int d = KERNEL_DIMS - 1; d >= 0; d--) {
+    for (int d = MOVE_DIMS - 1; d >= 0; d--) {
         const int at = rest % args.dims[d];
         rest /= args.dims[d];
         in += at * args.in_strides[d];
         out += at * args.out_strides[d];
     }
-    args.data.out[out] = args.data.in[0][in];
+    if (args.are_bools)
+        ((unsigned char *)args.data.out)[out] = ((const unsigned char *)args.data.in[0])[in];
+    else
+        args.data.out[out] = args.data.in[0][in];
 }
