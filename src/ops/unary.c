@@ -220,13 +220,14 @@ static const struct {
 
 enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
 
+/* By name: modules of devices have rows of their own. */
 bool node_activation(const Node *node, Activation *activation) {
+    const Unary *unary = node->op->domain ? NULL : find_unary(node->op->name);
     const UnaryAttrs *attrs = node->attrs;
-    for (size_t i = 0; i < N_ACTIVATIONS; i++)
-        if (node->op == activations[i].op && !(activations[i].kind == ACTIVATION_GELU && attrs->tanh_form)) {
-            *activation = (Activation){activations[i].kind, attrs->alpha, attrs->beta};
-            return true;
-        }
+    if (unary && unary->activation && !attrs->tanh_form) {
+        *activation = (Activation){unary->activation, attrs->alpha, attrs->beta};
+        return true;
+    }
     double low, high;
     if (strcmp(node->op->name, "Clip") != 0 || node->op->domain || !clip_bounds(node, &low, &high) ||
         low > high)
@@ -236,9 +237,9 @@ bool node_activation(const Node *node, Activation *activation) {
 }
 
 bool node_function(const Node *node, Function *function) {
-    const Unary *unary = find_unary(node->op->name);
+    const Unary *unary = node->op->domain ? NULL : find_unary(node->op->name);
     const UnaryAttrs *attrs = node->attrs;
-    if (node->op->domain || !unary || (unary->activation && !attrs->tanh_form))
+    if (!unary || (unary->activation && !attrs->tanh_form))
         return false;
     *function = (Function){unary->kind, attrs->alpha, attrs->beta};
     return true;
