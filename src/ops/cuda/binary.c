@@ -8,9 +8,9 @@
 #include "ops/cuda/kernels.h"
 
 static void set_dims(const Broadcast *broadcast, int dims[KERNEL_DIMS], int strides[][KERNEL_DIMS]) {
-    cuda_dims(broadcast->rank, broadcast->dims, 1, dims);
+    cuda_dims(broadcast->rank, broadcast->dims, 1, KERNEL_DIMS, dims);
     for (int i = 0; i < broadcast->n_inputs; i++)
-        cuda_dims(broadcast->rank, broadcast->strides[i], 0, strides[i]);
+        cuda_dims(broadcast->rank, broadcast->strides[i], 0, KERNEL_DIMS, strides[i]);
 }
 
 /* Of input `port` with what stands before it: the input before, or from the third on the output. */

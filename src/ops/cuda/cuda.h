@@ -107,10 +107,9 @@ double cuda_cost(const KernelQuery *query);
 /* Whether the input is there. */
 bool cuda_has_input(const KernelQuery *query, int port);
 int64_t cuda_elements(const Operand *operand);
-/* The `rank` dimensions (or strides) of a box as kernels take them: the last of KERNEL_DIMS, `absent` in
- * front.
- */
-void cuda_dims(int rank, const int64_t *from, int absent, int to[KERNEL_DIMS]);
+/* The `rank` dimensions (or strides) of a box as kernels take them: the last of `count`, `absent` in
+ * front. */
+void cuda_dims(int rank, const int64_t *from, int absent, int count, int *to);
 /* Whether the kernels' arithmetic on these windows stays within 32 bits. */
 bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */

@@ -108,9 +108,9 @@ int64_t cuda_elements(const Operand *operand) {
     return shape_elements(&operand->type.shape);
 }
 
-void cuda_dims(int rank, const int64_t *from, int absent, int to[KERNEL_DIMS]) {
-    for (int d = 0; d < KERNEL_DIMS; d++)
-        to[d] = d < KERNEL_DIMS - rank ? absent : (int)from[d - (KERNEL_DIMS - rank)];
+void cuda_dims(int rank, const int64_t *from, int absent, int count, int *to) {
+    for (int d = 0; d < count; d++)
+        to[d] = d < count - rank ? absent : (int)from[d - (count - rank)];
 }
 
 bool cuda_windows_fit(const WindowDim *dims, int n) {

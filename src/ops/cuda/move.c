@@ -91,13 +91,11 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
         int64_t count = 1;
         box_of(query, i, &box);
         join_dims(&box);
-        for (int d = 0; d < MOVE_DIMS; d++) {
-            const int from = d - (MOVE_DIMS - box.rank);
-            args[i].dims[d] = from >= 0 ? (int)box.dims[from] : 1;
-            args[i].in_strides[d] = from >= 0 ? (int)box.in_strides[from] : 0;
-            args[i].out_strides[d] = from >= 0 ? (int)box.out_strides[from] : 0;
-            count *= args[i].dims[d];
-        }
+        cuda_dims(box.rank, box.dims, 1, MOVE_DIMS, args[i].dims);
+        cuda_dims(box.rank, box.in_strides, 0, MOVE_DIMS, args[i].in_strides);
+        cuda_dims(box.rank, box.out_strides, 0, MOVE_DIMS, args[i].out_strides);
+        for (int d = 0; d < box.rank; d++)
+            count *= box.dims[d];
         args[i].count = (int)count;
         args[i].are_bools = query->outputs[box.output].type.dtype == STRIDER_BOOL;
         args[i].in_offset = (int)box.in_offset;

@@ -45,9 +45,9 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
 /* How the parameters lie along x. */
 static Status prepare_groups(const KernelQuery *query, int64_t groups, const Broadcast *parameters,
                              struct NormalizeArgs *args, PrepareContext *ctx, Prepared *prepared) {
-    cuda_dims(parameters->rank, parameters->dims, 1, args->dims);
+    cuda_dims(parameters->rank, parameters->dims, 1, KERNEL_DIMS, args->dims);
     for (int i = 0; i < 2; i++)
-        cuda_dims(parameters->rank, parameters->strides[i], 0, args->strides[i]);
+        cuda_dims(parameters->rank, parameters->strides[i], 0, KERNEL_DIMS, args->strides[i]);
     args->count = (int)(cuda_elements(&query->inputs[0]) / groups);
     Launch launch = launch_teams((const void *)k_normalize, groups);
     launch.n_inputs = query->n_inputs;

@@ -60,10 +60,10 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
                            .mode = attrs->mode,
                            .value = value && tensor_elements(value) ? (float)tensor_get_f64(value, 0)
                                                                     : attrs->value};
-    cuda_dims(box.rank, box.in, 1, args.in_dims);
-    cuda_dims(box.rank, box.out, 1, args.out_dims);
-    cuda_dims(box.rank, box.strides, 0, args.in_strides);
-    cuda_dims(box.rank, box.begin, 0, args.begins);
+    cuda_dims(box.rank, box.in, 1, KERNEL_DIMS, args.in_dims);
+    cuda_dims(box.rank, box.out, 1, KERNEL_DIMS, args.out_dims);
+    cuda_dims(box.rank, box.strides, 0, KERNEL_DIMS, args.in_strides);
+    cuda_dims(box.rank, box.begin, 0, KERNEL_DIMS, args.begins);
     const Launch launch = launch_each((const void *)k_pad, count);
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }

@@ -48,10 +48,10 @@ static Status reduce(const KernelQuery *query, ReduceKind kind, unsigned mask, P
     Side kept, reduced;
     split_axes(&query->inputs[0].type.shape, mask, &kept, &reduced);
     struct ReduceArgs args = {.outputs = (int)kept.count, .count = (int)reduced.count, .kind = kind};
-    cuda_dims(kept.rank, kept.dims, 1, args.kept_dims);
-    cuda_dims(kept.rank, kept.strides, 0, args.kept_strides);
-    cuda_dims(reduced.rank, reduced.dims, 1, args.dims);
-    cuda_dims(reduced.rank, reduced.strides, 0, args.strides);
+    cuda_dims(kept.rank, kept.dims, 1, KERNEL_DIMS, args.kept_dims);
+    cuda_dims(kept.rank, kept.strides, 0, KERNEL_DIMS, args.kept_strides);
+    cuda_dims(reduced.rank, reduced.dims, 1, KERNEL_DIMS, args.dims);
+    cuda_dims(reduced.rank, reduced.strides, 0, KERNEL_DIMS, args.strides);
     const bool neighbours = kept.rank && kept.strides[kept.rank - 1] == 1;
     const Launch launch = is_alone(reduced.count, neighbours, kept.count)
                               ? launch_each((const void *)k_reduce, kept.count)
