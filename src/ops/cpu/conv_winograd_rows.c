@@ -37,8 +37,8 @@ typedef struct Phase {
 
 typedef struct Phases {
     Phase of[ROWS_MOST_PHASES];
+    RowsOutput output[ROWS_MOST_PHASES];
     int count, frequencies;
-    float output[ROWS_OUT * ROWS_MOST_FREQUENCIES]; /* A', rows of `frequencies` */
 } Phases;
 
 typedef struct RowsArgs {
@@ -59,12 +59,12 @@ typedef struct RowsArgs {
 /* --- the matrices
  * ---------------------------------------------------------------------------------------------- */
 
-/* The finite points of interpolation for a phase of `taps` taps; infinity is one more.  Found by trying: the
- * error stays that of direct sums. */
+/* The finite points of interpolation for a phase of `taps` taps, in the order of RowsOutput; infinity is one
+ * more.  Found by trying: the error stays that of direct sums. */
 static int points_of(int taps, double points[ROWS_MOST_N]) {
     static const double known[ROWS_MOST_TAPS + 1][ROWS_MOST_N] = {
         [2] = {0.5, -0.5, 1.2, -1.2},
-        [3] = {0, 0.8, -0.8, 1.3, -1.3},
+        [3] = {0.8, -0.8, 1.3, -1.3, 0},
         [4] = {0.4, -0.4, 0.9, -0.9, 1.5, -1.5},
     };
     const int count = ROWS_OUT + taps - 2;
@@ -79,17 +79,12 @@ static void multiply_linear(double *polynomial, int degree, double root) {
     polynomial[0] *= -root;
 }
 
-/* The column of A' and the row of G that belong to a point, or to infinity where it is none. */
-static void set_point(Phases *phases, Phase *phase, int f, const double *point, double divisor) {
+/* The row of G that belongs to a point, or to infinity where it is none. */
+static void set_weights_row(Phase *phase, int f, const double *point, double divisor) {
     double power = 1;
-    for (int k = 0; k < ROWS_OUT || k < phase->taps; k++) {
-        const bool last_out = k == ROWS_OUT - 1, last_tap = k == phase->taps - 1;
-        if (k < ROWS_OUT)
-            phases->output[k * ROWS_MOST_FREQUENCIES + phase->first + f] = (float)(point      ? power
-                                                                                   : last_out ? 1
-                                                                                              : 0);
-        if (k < phase->taps)
-            phase->weights[f * phase->taps + k] = point ? power / divisor : last_tap ? 1 : 0;
+    for (int k = 0; k < phase->taps; k++) {
+        const bool last = k == phase->taps - 1;
+        phase->weights[f * phase->taps + k] = point ? power / divisor : last ? 1 : 0;
         power *= point ? *point : 1;
     }
 }
@@ -99,17 +94,26 @@ static void set_input_row(Phase *phase, int f, const double *coefficients) {
         phase->input[f * phase->n + e] = (float)coefficients[e];
 }
 
-static void make_phase(Phases *phases, Phase *phase) {
+static void set_output(RowsOutput *output, const double *points, int n_points) {
+    *output = (RowsOutput){.pairs = n_points / 2, .zero = n_points % 2 == 1};
+    for (int i = 0; i < output->pairs; i++) {
+        double power = 1;
+        for (int k = 0; k < ROWS_OUT; k++, power *= points[2 * i])
+            output->powers[i][k] = (float)power;
+    }
+}
+
+static void make_phase(Phase *phase, RowsOutput *output) {
     if (phase->taps == 1) { /* its four pixels, as they are */
         for (int f = 0; f < ROWS_OUT; f++) {
             phase->input[f * ROWS_OUT + f] = 1;
             phase->weights[f] = 1;
-            phases->output[f * ROWS_MOST_FREQUENCIES + phase->first + f] = 1;
         }
         return;
     }
     double points[ROWS_MOST_N];
     const int n_points = points_of(phase->taps, points);
+    set_output(output, points, n_points);
     for (int f = 0; f <= n_points; f++) {
         double rest[ROWS_MOST_N + 1] = {1}, divisor = 1; /* the product of x - p over all other points */
         for (int i = 0, degree = 0; i < n_points; i++)
@@ -118,7 +122,7 @@ static void make_phase(Phases *phases, Phase *phase) {
                 divisor *= f < n_points ? points[f] - points[i] : 1;
             }
         set_input_row(phase, f, rest);
-        set_point(phases, phase, f, f < n_points ? &points[f] : NULL, divisor);
+        set_weights_row(phase, f, f < n_points ? &points[f] : NULL, divisor);
     }
 }
 
@@ -128,17 +132,14 @@ static bool make_phases(const WindowDim *x, Phases *phases) {
     if (x->stride > ROWS_MOST_PHASES || ceil_div(x->kernel, x->stride) > ROWS_MOST_TAPS)
         return false;
     for (int64_t tap = 0; tap < i64_min(x->stride, x->kernel); tap++) {
-        Phase *phase = &phases->of[phases->count++];
+        Phase *phase = &phases->of[phases->count];
         phase->first_tap = tap;
         phase->taps = (int)ceil_div(x->kernel - tap, x->stride);
         phase->n = ROWS_OUT + phase->taps - 1;
         phase->first = phases->frequencies;
         phases->frequencies += phase->n;
-        make_phase(phases, phase);
+        make_phase(phase, &phases->output[phases->count++]);
     }
-    for (int k = 1; k < ROWS_OUT; k++)
-        memmove(phases->output + k * phases->frequencies, phases->output + k * ROWS_MOST_FREQUENCIES,
-                (size_t)phases->frequencies * sizeof(float));
     return true;
 }
 
@@ -225,18 +226,15 @@ static void run_tiles(const RowsArgs *args, int64_t run, const float *in, int64_
     }
     for (int o = 0; o < blocks; o++) {
         const int64_t block = run * args->count + o;
-        WinogradStore store = {.bias = args->bias + block * width,
-                               .epilogue = args->epilogue,
-                               .row_stride = width,
-                               .lanes = (int)i64_min(width, args->out_channels - block * width)};
-        for (int64_t t = 0; t < n; t++) {
-            const int64_t pixel = (begin + t) * ROWS_OUT, at = block * block_floats + pixel * width;
-            store.out = out + at;
-            store.residual = residual ? residual + at : NULL;
-            store.rows = (int)i64_min(ROWS_OUT, args->x.out - pixel);
-            args->rows->output(args->phases.output, frequencies, sums + (o * n + t) * width, sums_stride,
-                               &store);
-        }
+        const int64_t pixel = begin * ROWS_OUT, at = block * block_floats + pixel * width;
+        const WinogradStore store = {.out = out + at,
+                                     .residual = residual ? residual + at : NULL,
+                                     .bias = args->bias + block * width,
+                                     .epilogue = args->epilogue,
+                                     .row_stride = width,
+                                     .lanes = (int)i64_min(width, args->out_channels - block * width)};
+        args->rows->output(args->phases.output, args->phases.count, sums + o * n * width, sums_stride,
+                           i64_min(n * ROWS_OUT, args->x.out - pixel), &store);
     }
 }
 
