@@ -17,7 +17,6 @@
 enum {
     PIXELS = 4, /* m of F(m x m) */
     LEAST_TASKS = 16,
-    PIECE_BYTES = 128 * 1024, /* of weights: these stay in L2 while the rows of frequencies pass over them */
 };
 
 typedef struct FewArgs {
@@ -25,7 +24,6 @@ typedef struct FewArgs {
     const WinogradFew *few;
     ConvPack pack;
     int64_t groups, task_groups, parts; /* groups of tiles: in all, of a task; tasks of an output block */
-    int64_t piece_blocks;               /* input blocks whose weights are passed together */
     int64_t input_stride, sums_stride;  /* of a frequency */
 } FewArgs;
 
@@ -52,8 +50,8 @@ static void run_groups(const KernelCall *call, int64_t task) {
     FewProducts products = {.in_frequency_stride = args->input_stride,
                             .in_block_stride = image->n_tiles * image->width,
                             .sums_frequency_stride = args->sums_stride};
-    for (int64_t piece = 0; piece < image->in_blocks; piece += args->piece_blocks) {
-        products.n_in_blocks = i64_min(args->piece_blocks, image->in_blocks - piece);
+    for (int64_t piece = 0; piece < image->in_blocks; piece += FEW_PIECE_BLOCKS) {
+        products.n_in_blocks = i64_min(FEW_PIECE_BLOCKS, image->in_blocks - piece);
         products.last_lanes = (int)winograd_lanes(image, piece + products.n_in_blocks - 1);
         products.weights = weights + piece * image->width * 9 * image->width;
         products.add = piece > 0;
@@ -86,8 +84,6 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     args->parts = i64_min(ceil_div(LEAST_TASKS, image->out_blocks), args->groups);
     args->task_groups = ceil_div(args->groups, args->parts);
     args->parts = ceil_div(args->groups, args->task_groups);
-    const int64_t block_bytes = image->width * 9 * image->width * (int64_t)sizeof(float);
-    args->piece_blocks = i64_max(PIECE_BYTES / block_bytes, 1);
     args->input_stride = winograd_stride(image, image->in_blocks * image->n_tiles);
     args->sums_stride = winograd_stride(image, args->task_groups * FEW_MOST_TILES);
     /* Blocks of one channel: each channel's taps lie one behind the other. */
