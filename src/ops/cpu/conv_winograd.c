@@ -275,11 +275,11 @@ static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     /* Narrower vectors are not bound by stores, but transformed weights pass through L2. */
     const bool narrow = image.width < 16;
     const double stride = image.transform->stride;
+    const double weights_factor = narrow ? 1.2 : stride == 2 ? 2 : 1;
     const double pixels = tiles_all * image.m * image.m * image.width *
                           ((double)image.in_blocks * stride * stride + out_blocks);
     return 3000 + WINOGRAD_PIXEL_NS * pixels +
-           (products + weights * (narrow ? 1.2 : 1) + (input + output) * (narrow ? 0.6 : 1)) * image.width /
-               56.0;
+           (products + weights * weights_factor + (input + output) * (narrow ? 0.6 : 1)) * image.width / 56.0;
 }
 
 static void set_strides(WinogradArgs *args) {
