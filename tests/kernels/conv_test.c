@@ -318,19 +318,42 @@ static void taps_on_padding(void **state) {
         }
 }
 
-static void every_other_pixel(void **state) {
+/* Of 1x1 kernels with strides, the pixels that they see are copied: into several pieces of a long row; once
+ * for all tasks where output channels are many. */
+static void sampled_pixels(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
-        for (int64_t stride_y = 1; stride_y <= 3; stride_y++) {
+        for (int64_t stride = 1; stride <= 4; stride++) {
             Conv conv = {.batch = 2,
                          .in = test_channels[c],
-                         .out = 33,
+                         .out = c % 2 ? 33 : 300,
                          .group = 1,
                          .height = 9 + c,
-                         .width = 11 * stride_y + c,
+                         .width = 11 * stride + c,
                          .kernel = {1, 1},
-                         .strides = {stride_y, 2},
+                         .strides = {stride, 1 + c % 3},
                          .dilations = {1, 1}};
+            KernelTest test = test_of(&conv);
+            test.seed = (uint64_t)c;
+            kernel_test_check(test);
+        }
+}
+
+/* Rows that few strips hold, for many output channels: their copies are shared. */
+static void shared_copies(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int64_t stride = 1; stride <= 2; stride++) {
+            Conv conv = {.batch = 1 + stride % 2,
+                         .in = 2 * test_channels[c],
+                         .out = 320,
+                         .group = 1 + c % 2,
+                         .height = 5 + c,
+                         .width = 7,
+                         .kernel = {3, 2},
+                         .strides = {stride, 3 - stride},
+                         .dilations = {1, 1},
+                         .pads = {1, 1, 0, 2}};
             KernelTest test = test_of(&conv);
             test.seed = (uint64_t)c;
             kernel_test_check(test);
@@ -402,7 +425,8 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(winograd_with_dilations),
         cmocka_unit_test(taps_on_padding),
 
-        cmocka_unit_test(every_other_pixel),
+        cmocka_unit_test(sampled_pixels),
+        cmocka_unit_test(shared_copies),
     };
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);
 }

@@ -3,10 +3,11 @@
  *
  * The work is cut into strips of output rows times runs of output blocks; a task computes one such piece by
  * register tiles (conv_tile.h), each summing over all input channels and taps before it writes.  Where a
- * convolution is padded or has a stride, the task first copies the input rows that it needs into its scratch
- * memory, with zeros for the padding and columns sorted by their remainder modulo the stride, so that a
- * tile's pixels always lie one after the other. A 1x1 convolution with stride 2 reads every other pixel where
- * it lies.
+ * convolution is padded or has a stride, the input rows of a strip are copied first, with zeros for the
+ * padding and columns sorted by their remainder modulo the stride, so that a tile's pixels always lie one
+ * after the other: by the task into its scratch memory, or, where several tasks share a strip, once for all
+ * of them into the step's workspace.  Of a 1x1 convolution with a stride the pixels that it sees are copied,
+ * as one long row.
  *
  * In three dimensions a strip lies in one depth of the output.  Its windows' taps in further depths are more
  * taps, a plane apart, and those that fall on padding are left out.
@@ -69,9 +70,18 @@ static bool needs_copy(const ConvGeometry *g) {
     return false;
 }
 
-/* The rows are every other pixel of some input rows. */
-static bool is_every_other(const ConvGeometry *g) {
-    return is_unpadded_1(&g->dims[Y]) && is_unpadded_1(&g->dims[X]) && g->dims[X].stride == 2;
+/* Each output is one input pixel, and some pixels are no output's. */
+static bool is_sampled(const ConvGeometry *g) {
+    return is_unpadded_1(&g->dims[Y]) && is_unpadded_1(&g->dims[X]) && needs_copy(g);
+}
+
+/* Rows of a plane as tiles see it, and their pixels. */
+static int64_t tile_rows(const ConvGeometry *g) {
+    return is_sampled(g) ? 1 : g->dims[Y].out;
+}
+
+static int64_t tile_row_pixels(const ConvGeometry *g) {
+    return is_sampled(g) ? g->dims[Y].out * g->dims[X].out : g->dims[X].out;
 }
 
 static bool is_one_row(const ConvGeometry *g) {
@@ -97,12 +107,12 @@ static double depth_taps(const ConvGeometry *g) {
 /* Output blocks of a tile: not of several groups, whose inputs differ. */
 static int choose_count(const ConvGeometry *g, const ConvTiles *tiles, int width) {
     const int64_t blocks = ceil_div(g->out_channels, width), of_group = g->out_channels / g->group / width;
-    return tile_choose_blocks(tiles, g->dims[X].out, g->group == 1 ? blocks : i64_max(of_group, 1));
+    return tile_choose_blocks(tiles, tile_row_pixels(g), g->group == 1 ? blocks : i64_max(of_group, 1));
 }
 
 /* Cycles for a lane of input, a run of `count` output blocks and one depth, of all its taps in whole rows. */
 static double whole_cycles(const ConvGeometry *g, const ConvTiles *tiles, int count) {
-    const int64_t rows = g->dims[Y].out, pixels = g->dims[X].out;
+    const int64_t rows = tile_rows(g), pixels = tile_row_pixels(g);
     const double n = (double)tile_count(tiles, pixels, count);
     return (double)(rows * plane_taps(g)) * n * tile_cycles(count, (double)pixels / n);
 }
@@ -139,22 +149,25 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
 /* How rows are made of a plane of the output, and of the input's rows in scratch memory.  Pieces of one row
  * are full tiles. */
 static void cut_rows(DirectArgs *args, bool one_row, int count) {
-    const int64_t most = args->tiles->most_pixels[count];
+    const int64_t most = args->tiles->most_pixels[count], piece = PIECE_PIXELS / most * most;
     const WindowDim *x = &args->x;
     const int64_t reach = (x->kernel - 1) * x->dilation / x->stride;
     args->rows = args->y.out;
     args->row_pixels = x->out;
-    if (one_row && args->cut.pieces) {
+    if (args->samples) {
+        args->total_pixels = args->out_plane_pixels;
+        args->row_pixels = i64_min(args->total_pixels, piece);
+        args->rows = ceil_div(args->total_pixels, args->row_pixels);
+    } else if (one_row && args->cut.pieces) {
         args->rows_are_pieces = true;
         args->rows = args->cut.n_pieces;
     } else if (one_row) {
         args->total_pixels = x->out;
-        args->row_pixels = i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, 4 * reach)
-                                                        : PIECE_PIXELS / most * most);
+        args->row_pixels = i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, 4 * reach) : piece);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
     }
     args->phase_pixels = args->row_pixels + reach;
-    args->row_floats = x->stride * args->phase_pixels * args->unit;
+    args->row_floats = (args->samples ? 1 : x->stride) * args->phase_pixels * args->unit;
     args->row_step = args->y.kernel == 1 ? 1 : args->y.stride;
 }
 
@@ -181,8 +194,22 @@ static void cut_strips(DirectArgs *args) {
     args->oc_parts = ceil_div(args->pack.n_blocks, args->tile_blocks_a_task);
 }
 
-/* What is copied: rows of the strip, in each depth that its windows see, of all blocks that a task reads. */
-static void cut_scratch(DirectArgs *args, Prepared *prepared) {
+/* What is copied: rows of the strip, in each depth that its windows see, of all blocks, or of those that a
+ * task reads. */
+static void cut_copies(DirectArgs *args, Prepared *prepared) {
+    args->scratch_rows =
+        (args->strip_rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
+    args->scratch_plane = args->scratch_rows * args->row_floats;
+    args->scratch_block = most_depths(args) * args->scratch_plane;
+    args->copies_once = args->oc_parts > 1;
+    if (args->copies_once) {
+        const int64_t strips = args->batch * args->z.out * args->strips;
+        args->copy_blocks = ceil_div(args->in_blocks, ceil_div(LEAST_TASKS, strips));
+        prepared->begin = conv_direct_copy;
+        prepared->begin_tasks = strips * ceil_div(args->in_blocks, args->copy_blocks);
+        prepared->workspace_bytes = (size_t)(strips * args->in_blocks * args->scratch_block) * sizeof(float);
+        return;
+    }
     int64_t most_blocks = 0;
     for (int64_t i = 0; i < args->pack.n_blocks; i += args->tile_blocks_a_task) {
         const TileBlocks *first = &args->pack.blocks[i];
@@ -190,10 +217,7 @@ static void cut_scratch(DirectArgs *args, Prepared *prepared) {
             &args->pack.blocks[i64_min(i + args->tile_blocks_a_task, args->pack.n_blocks) - 1];
         most_blocks = i64_max(most_blocks, last->in_first + last->in_count - first->in_first);
     }
-    args->scratch_rows =
-        (args->strip_rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
-    args->scratch_plane = args->scratch_rows * args->row_floats;
-    prepared->scratch_bytes = (size_t)(most_blocks * most_depths(args) * args->scratch_plane) * sizeof(float);
+    prepared->scratch_bytes = (size_t)(most_blocks * args->scratch_block) * sizeof(float);
 }
 
 /* Input blocked or plain, and what computes: `tiles` of conv_tile.h, or `grouped` those of conv_grouped.h. */
@@ -221,11 +245,11 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
                          .z = g.dims[Z],
                          .y = g.dims[Y],
                          .x = g.dims[X],
-                         .every_other = !kind.plain_input && !kind.grouped && is_every_other(&g),
+                         .samples = is_sampled(&g),
                          .has_residual = attrs->epilogue.has_residual};
     const bool skips_padding = skipping_padding_pays(&g, args->tiles, count);
     args->n_taps = args->z.kernel * args->plane_taps;
-    args->copies = needs_copy(&g) && !args->every_other && !skips_padding;
+    args->copies = needs_copy(&g) && !skips_padding;
     args->in_blocks = ceil_div(g.in_channels, args->lanes);
     args->in_plane = args->y.in * args->x.in * args->unit;
     args->in_block = args->z.in * args->in_plane;
@@ -239,7 +263,7 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     cut_strips(args);
     if (args->copies)
-        cut_scratch(args, prepared);
+        cut_copies(args, prepared);
     TRY(make_taps(args, ctx));
     prepared->run = conv_direct_run;
     prepared->args = args;
@@ -291,7 +315,7 @@ static double grouped_cost(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
     const ConvTiles *tiles = grouped_tiles(query, &g);
     const int group = (int)(g.in_channels / g.group);
-    const int64_t rows = g.dims[Y].out, pixels = g.dims[X].out;
+    const int64_t rows = tile_rows(&g), pixels = tile_row_pixels(&g);
     const double n = (double)tile_count(tiles, pixels, 1), tile_pixels = (double)pixels / n;
     const double a_block = (double)rows * n *
                            (depth_taps(&g) * (double)plane_taps(&g) * tile_cycles(group, tile_pixels) +
@@ -304,7 +328,7 @@ static double direct_cost(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
     const ConvTiles *tiles = conv_tiles(query->isa);
     const int64_t blocks = ceil_div(g.out_channels, query->width);
-    const int64_t rows = g.dims[Z].out * g.dims[Y].out, pixels = g.dims[X].out;
+    const int64_t rows = g.dims[Z].out * tile_rows(&g), pixels = tile_row_pixels(&g);
     const bool plain = query->inputs[CONV_X].layout == LAYOUT_PLAIN;
     const int lanes = plain ? 1 : query->width, count = choose_count(&g, tiles, query->width);
     const TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);

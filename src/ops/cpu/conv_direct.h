@@ -22,8 +22,9 @@ typedef struct DirectArgs {
     int64_t n_taps, out_channels, out_blocks, in_blocks, batch;
     int64_t plane_taps;         /* taps for each step in depth, which lie together */
     WindowDim z, y, x;          /* depth, rows and columns */
-    bool every_other;           /* a tile's pixels lie two apart */
     bool copies;                /* input rows go through scratch memory */
+    bool copies_once;           /* which is the step's workspace, for all tasks */
+    bool samples;               /* the pixels that a 1x1 kernel with a stride sees */
     int64_t in_plane, in_block; /* in floats: of one depth, and of all of a block */
     int64_t out_plane_pixels;   /* of one depth */
     int64_t rows, row_pixels;   /* of the output as it is cut here; the last row may be shorter */
@@ -33,9 +34,13 @@ typedef struct DirectArgs {
     int64_t row_step;                    /* scratch rows from one output row's window to the next one's */
     int64_t phase_pixels, row_floats;    /* of a scratch row: pixels of one remainder, and floats of all */
     int64_t scratch_rows, scratch_plane; /* of one depth; the plane in floats */
+    int64_t scratch_block;               /* of all depths that windows see, in floats */
+    int64_t copy_blocks;                 /* input blocks for each task that copies once */
     bool has_residual;
 } DirectArgs;
 
+/* Where `copies_once`: some input blocks of a strip into the workspace. */
+void conv_direct_copy(const KernelCall *call, int64_t task);
 void conv_direct_run(const KernelCall *call, int64_t task);
 
 #endif

@@ -34,9 +34,34 @@ static void copy_row(const DirectArgs *args, const float *row, int64_t first, fl
     }
 }
 
+/* `count` of the pixels that outputs see, from output `first` of a plane on. */
+static void copy_sampled(const DirectArgs *args, const float *plane, int64_t first, int64_t count,
+                         float *to) {
+    const int64_t unit = args->unit, row_pixels = args->x.out;
+    for (const int64_t end = first + count; first < end;) {
+        const int64_t y = first / row_pixels, x = first % row_pixels;
+        const int64_t run = i64_min(row_pixels - x, end - first);
+        const float *from = plane + (y * args->y.stride * args->x.in + x * args->x.stride) * unit;
+        (unit == 1 ? args->tiles->gather : args->tiles->gather_vectors)(from, args->x.stride, run, to);
+        first += run;
+        to += run * unit;
+    }
+}
+
+static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
+    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
+                              : args->row_pixels;
+}
+
 /* The rows that a strip needs of one plane of the input. */
 static void copy_plane(const DirectArgs *args, const float *plane, int64_t first_row, int64_t rows,
                        float *scratch) {
+    if (args->samples) {
+        for (int64_t r = 0; r < rows; r++)
+            copy_sampled(args, plane, (first_row + r) * args->row_pixels, pixels_of_row(args, first_row + r),
+                         scratch + r * args->row_floats);
+        return;
+    }
     if (args->total_pixels) {
         for (int64_t r = 0; r < rows; r++)
             copy_row(args, plane, (first_row + r) * args->row_pixels, scratch + r * args->row_floats);
@@ -66,11 +91,6 @@ typedef struct TilePixels {
     const ConvTap *taps;
     int64_t n_taps;
 } TilePixels;
-
-static int64_t pixels_of_row(const DirectArgs *args, int64_t row) {
-    return args->total_pixels ? i64_min(args->row_pixels, args->total_pixels - row * args->row_pixels)
-                              : args->row_pixels;
-}
 
 static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
     if (args->cut.pieces)
@@ -107,13 +127,10 @@ static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const Str
                       strip_row * input->row_stride;
     tile->taps = pixels->taps;
     tile->n_taps = pixels->n_taps;
-    tile->in = in + begin * args->unit * (args->every_other ? 2 : 1);
+    tile->in = in + begin * args->unit;
     tile->out = out + begin * args->width;
     tile->residual = residual ? residual + begin * args->width : NULL;
-    ConvTileFunction run = (args->unit == 1     ? args->tiles->plain
-                            : args->every_other ? args->tiles->every_other
-                                                : args->tiles->blocked)[blocks->count][pixels->end - begin];
-    run(tile);
+    (args->unit == 1 ? args->tiles->plain : args->tiles->blocked)[blocks->count][pixels->end - begin](tile);
 }
 
 typedef struct TaskPlace {
@@ -151,60 +168,89 @@ static void run_blocks(const DirectArgs *args, const TileBlocks *blocks, const S
 }
 
 /* Depths follow one another, as their windows read the same planes. */
-static TaskPlace place_of(const DirectArgs *args, int64_t task) {
-    int64_t part = task % args->oc_parts, z = task / args->oc_parts % args->z.out;
-    int64_t rest = task / (args->oc_parts * args->z.out), strip = rest % args->strips;
-    TaskPlace place = {.image = rest / args->strips,
-                       .z = z,
-                       .first_row = strip * args->strip_rows,
-                       .first_blocks = part * args->tile_blocks_a_task};
+static TaskPlace strip_place(const DirectArgs *args, int64_t strip) {
+    const int64_t z = strip % args->z.out, rest = strip / args->z.out;
+    TaskPlace place = {
+        .image = rest / args->strips, .z = z, .first_row = rest % args->strips * args->strip_rows};
     place.rows = i64_min(args->strip_rows, args->rows - place.first_row);
-    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->pack.n_blocks);
     place.in_z = place.z * args->z.stride - args->z.pad_begin;
     place.depths = window_taps(&args->z, place.in_z, args->z.in);
     return place;
 }
 
-/* Copies the strip into scratch memory: of each block, the planes that its windows see. */
-static StripInput copy_strip(const DirectArgs *args, const float *in, const TaskPlace *place,
-                             float *scratch) {
-    const TileBlocks *first = &args->pack.blocks[place->first_blocks];
-    const TileBlocks *last = &args->pack.blocks[place->end_blocks - 1];
-    const int64_t depths = place->depths.end - place->depths.first,
-                  block_stride = depths * args->scratch_plane;
-    for (int64_t block = first->in_first; block < last->in_first + last->in_count; block++)
-        for (int64_t k = 0; k < depths; k++) {
+static TaskPlace task_place(const DirectArgs *args, int64_t task) {
+    TaskPlace place = strip_place(args, task / args->oc_parts);
+    place.first_blocks = task % args->oc_parts * args->tile_blocks_a_task;
+    place.end_blocks = i64_min(place.first_blocks + args->tile_blocks_a_task, args->pack.n_blocks);
+    return place;
+}
+
+static const float *image_of(const DirectArgs *args, const KernelCall *call, int64_t image) {
+    return (const float *)call->inputs[CONV_X] + image * args->in_blocks * args->in_block;
+}
+
+/* Input blocks [first, end) of a strip: of each block, the planes that its windows see. */
+static void copy_blocks(const DirectArgs *args, const float *in, const TaskPlace *place, int64_t first,
+                        int64_t end, float *to) {
+    for (int64_t block = first; block < end; block++, to += args->scratch_block)
+        for (int64_t k = 0; k < place->depths.end - place->depths.first; k++) {
             const int64_t z = place->in_z + (place->depths.first + k) * args->z.dilation;
             copy_plane(args, in + block * args->in_block + z * args->in_plane, place->first_row, place->rows,
-                       scratch + (block - first->in_first) * block_stride + k * args->scratch_plane);
+                       to + k * args->scratch_plane);
         }
-    return (StripInput){.base = scratch - place->depths.first * args->scratch_plane,
-                        .block_stride = block_stride,
-                        .row_stride = args->row_step * args->row_floats,
-                        .first_block = first->in_first};
+}
+
+static float *strip_copy(const DirectArgs *args, const KernelCall *call, int64_t strip) {
+    return (float *)call->workspace + strip * args->in_blocks * args->scratch_block;
+}
+
+void conv_direct_copy(const KernelCall *call, int64_t task) {
+    const DirectArgs *args = call->args;
+    const int64_t parts = ceil_div(args->in_blocks, args->copy_blocks), strip = task / parts;
+    const int64_t first = task % parts * args->copy_blocks;
+    const TaskPlace place = strip_place(args, strip);
+    copy_blocks(args, image_of(args, call, place.image), &place, first,
+                i64_min(first + args->copy_blocks, args->in_blocks),
+                strip_copy(args, call, strip) + first * args->scratch_block);
+}
+
+/* The strip as it was copied, or as it is copied now: the blocks that the task reads. */
+static StripInput input_copied(const DirectArgs *args, const KernelCall *call, const TaskPlace *place,
+                               int64_t strip) {
+    const TileBlocks *first = &args->pack.blocks[place->first_blocks],
+                     *last = &args->pack.blocks[place->end_blocks - 1];
+    StripInput input = {.block_stride = args->scratch_block, .row_stride = args->row_step * args->row_floats};
+    float *copy = args->copies_once ? strip_copy(args, call, strip) : call->scratch;
+    if (!args->copies_once) {
+        input.first_block = first->in_first;
+        copy_blocks(args, image_of(args, call, place->image), place, first->in_first,
+                    last->in_first + last->in_count, copy);
+    }
+    input.base = copy - place->depths.first * args->scratch_plane;
+    return input;
 }
 
 /* The input where it lies. */
-static StripInput input_in_place(const DirectArgs *args, const float *in, const TaskPlace *place) {
+static StripInput input_in_place(const DirectArgs *args, const KernelCall *call, const TaskPlace *place) {
     StripInput input = {.block_stride = args->in_block};
     if (args->total_pixels)
-        input.row_stride = args->row_pixels * args->x.stride * args->unit;
+        input.row_stride = args->row_pixels * args->unit;
     else if (!args->rows_are_pieces)
         input.row_stride = args->y.stride * args->x.in * args->unit;
-    input.base = in + place->in_z * args->in_plane + place->first_row * input.row_stride;
+    input.base = image_of(args, call, place->image) + place->in_z * args->in_plane +
+                 place->first_row * input.row_stride;
     return input;
 }
 
 void conv_direct_run(const KernelCall *call, int64_t task) {
     const DirectArgs *args = call->args;
-    TaskPlace place = place_of(args, task);
-    const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * args->in_block;
+    const TaskPlace place = task_place(args, task);
     const int64_t out_plane = args->out_plane_pixels * args->width, out_block = args->z.out * out_plane;
     const int64_t out_at = place.image * args->out_blocks * out_block + place.z * out_plane;
     float *out = (float *)call->outputs[0] + out_at;
     const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] + out_at : NULL;
-    const StripInput input =
-        args->copies ? copy_strip(args, in, &place, call->scratch) : input_in_place(args, in, &place);
+    const StripInput input = args->copies ? input_copied(args, call, &place, task / args->oc_parts)
+                                          : input_in_place(args, call, &place);
     ConvTile tile = {.in_block_stride = input.block_stride,
                      .lanes = args->lanes,
                      .all_taps = args->n_taps,

@@ -24,7 +24,7 @@ typedef struct ConvTap {
 /* out[o][p] = activation(bias[o] + sum over input blocks i, taps t, lanes l of
  *     weights[i][t.index][l][o] * in[i * in_block_stride + t.in + p * pixel_stride + l])
  * where o counts the tile's output blocks, each a vector, and pixel_stride is the vector's width for blocked
- * input (twice that where every other pixel is read) and 1 for plain input.  Strides are in floats. */
+ * input and 1 for plain input.  Strides are in floats. */
 typedef struct ConvTile {
     const float *in;
     int64_t in_block_stride;
@@ -61,7 +61,6 @@ typedef struct TileBlocks {
 typedef struct ConvTiles {
     int most_pixels[TILE_MAX_BLOCKS + 1];                               /* by output blocks */
     ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
-    ConvTileFunction every_other[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
     ConvTileFunction plain[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
     /* to[i] = from[i * stride]; they do not overlap.  Of floats, and of vectors. */
     void (*gather)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
