@@ -103,6 +103,25 @@ static void what_passes_add(void **state) {
         }
 }
 
+/* Sums that wait in y, and what follows them where C is a bias. */
+static void steps_of_k(void **state) {
+    (void)state;
+    for (int i = 3; i < N_ROWS; i++)
+        for (int with_residual = 0; with_residual < 2; with_residual++) {
+            KernelTest test = gemm_test(rows[i], 70 + i, 500 + 300 * (i % 2), 0, i % 2);
+            test.attrs[2] = attr_float("alpha", 1);
+            test.attrs[3] = attr_float("beta", 1);
+            test.atol = 1e-4;
+            if (with_residual) {
+                test.inputs[GEMM_RESIDUAL] = DIMS(rows[i], 70 + i);
+                test.n_inputs = 4;
+                test.model_inputs = 3;
+                test.adjust = set_gemm_epilogue;
+            }
+            kernel_test_check(test);
+        }
+}
+
 static void check_matmul(Shape a, Shape b, unsigned constants) {
     kernel_test_check((KernelTest){.op = "MatMul",
                                    .opset = 13,
@@ -136,8 +155,11 @@ static void matmul_with_batches(void **state) {
 
 int gemm_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gemm_of_all_sizes),          cmocka_unit_test(gemm_with_b_that_varies),
-        cmocka_unit_test(gemm_with_every_shape_of_c), cmocka_unit_test(what_passes_add),
+        cmocka_unit_test(gemm_of_all_sizes),
+        cmocka_unit_test(gemm_with_b_that_varies),
+        cmocka_unit_test(gemm_with_every_shape_of_c),
+        cmocka_unit_test(what_passes_add),
+        cmocka_unit_test(steps_of_k),
         cmocka_unit_test(matmul_with_batches),
     };
     return cmocka_run_group_tests_name("matrix product kernels", tests, NULL, NULL);

@@ -126,6 +126,8 @@ static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Pre
 static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
     const GemmTable *table = gemm_for(query->isa);
     prepared->args = args;
+    args->only_bias = args->alpha == 1 &&
+                      (args->c_port < 0 || (args->beta == 1 && args->c_row == 0 && args->c_column == 1));
     if (args->m == 0 || args->n == 0 || args->batch == 0)
         return STRIDER_OK;
     /* The rows of A must lie together where they are read by vectors. */

@@ -21,6 +21,7 @@ typedef struct GemmArgs {
     const float *panels; /* of a constant B: [n / columns][k][columns], zeros behind n; NULL: not packed */
     int c_port, residual_port; /* -1: none */
     float alpha, beta;
+    bool only_bias; /* what is added to sums: at most a C of one row */
     Epilogue epilogue;
     /* The cut.  Many rows: products go through `k_step` of k at a time, whose rows of A and panel of B stay
      * in the caches. */

@@ -208,10 +208,47 @@ static void sums(const KernelCall *call, int64_t task) {
 typedef struct Step {
     int64_t k; /* how many */
     bool first, last;
+    /* With each of k the tile asks the memory for what is needed soon, so many floats further each time. */
+    const float *ahead;
+    int64_t ahead_step;
 } Step;
 
 INLINE float *sums_at(const Product *p, int64_t m, int64_t n) {
     return p->y + m * p->args->n + n;
+}
+
+/* A tile that no edge cuts, and all that is behind the products, or sums that wait. */
+INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n, const int rows,
+                        const int vectors, vf acc[TILE_ROWS][GEMM_PANEL_VECTORS]) {
+    const GemmArgs *args = p->args;
+    const Activation activation = args->epilogue.activation;
+    const bool residual_last = p->residual && args->epilogue.residual_last;
+    const bool activates_after = residual_last || !activation_is_clamp(activation);
+    const float *residual = step->last && !residual_last ? p->residual : NULL;
+    vf bias[GEMM_PANEL_VECTORS], low, high;
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++)
+        bias[v] = step->last && p->c ? load_anywhere(p->c + n + v * VW) : v_zero();
+    activation_bounds(step->last && !activates_after ? activation : (Activation){0}, &low, &high);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            vf value = acc[r][v] + bias[v];
+            if (residual)
+                value += v_load(residual + (m + r) * args->n + n + v * VW);
+            v_store(sums_at(p, m + r, n + v * VW), v_min(high, v_max(low, value)));
+        }
+    if (!step->last || !activates_after)
+        return;
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            float *y = sums_at(p, m + r, n + v * VW);
+            vf value = v_activate(activation, v_load(y));
+            if (residual_last)
+                value += v_load(p->residual + (m + r) * args->n + n + v * VW);
+            v_store(y, value);
+        }
 }
 
 INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float *a, const float *b,
@@ -225,7 +262,8 @@ INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float 
             for (int v = 0; v < vectors; v++)
                 acc[r][v] = load_count(sums_at(p, m + r, n + v * VW), columns - v * VW);
     }
-    for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL) {
+    for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL, step.ahead += step.ahead_step) {
+        __builtin_prefetch(step.ahead, 0, 2);
         vf weights[GEMM_PANEL_VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
@@ -237,6 +275,10 @@ INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float 
             for (int v = 0; v < vectors; v++)
                 acc[r][v] += weights[v] * value;
         }
+    }
+    if (columns >= vectors * VW && (!step.last || p->args->only_bias)) {
+        store_whole(p, &step, m, n, rows, vectors, acc);
+        return;
     }
     /* Each row goes through memory, as the epilogue is a loop: a register file cannot be indexed. */
     float out[TILE_ROWS][PANEL];
@@ -280,13 +322,33 @@ FOR_TILES(TILE)
 
 static const TileFunction tiles[TILE_ROWS][GEMM_PANEL_VECTORS] = {FOR_TILES(ENTRY)};
 
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* to[i * to_row + r] = from[r * from_row + i] for four of each. */
+INLINE void transpose_4(const float *from, int64_t from_row, float *to, int64_t to_row) {
+    const v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + from_row),
+             c = *(const v4_unaligned *)(from + 2 * from_row),
+             d = *(const v4_unaligned *)(from + 3 * from_row);
+    const v4 ab_low = {a[0], b[0], a[1], b[1]}, ab_high = {a[2], b[2], a[3], b[3]};
+    const v4 cd_low = {c[0], d[0], c[1], d[1]}, cd_high = {c[2], d[2], c[3], d[3]};
+    *(v4_unaligned *)to = (v4){ab_low[0], ab_low[1], cd_low[0], cd_low[1]};
+    *(v4_unaligned *)(to + to_row) = (v4){ab_low[2], ab_low[3], cd_low[2], cd_low[3]};
+    *(v4_unaligned *)(to + 2 * to_row) = (v4){ab_high[0], ab_high[1], cd_high[0], cd_high[1]};
+    *(v4_unaligned *)(to + 3 * to_row) = (v4){ab_high[2], ab_high[3], cd_high[2], cd_high[3]};
+}
+
 /* Rows [begin, begin + rows) of A, `count` of k from `k` on, as [k][rows]. */
 static void pack_rows(const Product *p, int64_t begin, int64_t rows, int64_t k, int64_t count, float *to) {
     const GemmArgs *args = p->args;
     const float *a = p->a + begin * args->a_row + k * args->a_k;
+    const int64_t whole_rows = args->a_k == 1 ? rows / 4 * 4 : 0, whole_k = count / 4 * 4;
+    for (int64_t r = 0; r < whole_rows; r += 4)
+        for (int64_t i = 0; i < whole_k; i += 4)
+            transpose_4(a + r * args->a_row + i, args->a_row, to + i * rows + r, rows);
     for (int64_t i = 0; i < count; i++, a += args->a_k)
-        for (int64_t r = 0; r < rows; r++)
-            *to++ = a[r * args->a_row];
+        for (int64_t r = i < whole_k ? whole_rows : 0; r < rows; r++)
+            to[i * rows + r] = a[r * args->a_row];
 }
 
 static void pack_panel(const Product *p, int64_t n, int64_t k, int64_t steps, float *to) {
@@ -344,7 +406,7 @@ static void panels(const KernelCall *call, int64_t task) {
     int64_t k = 0;
     do { /* once where k is 0, for what is added to sums of nothing */
         const int64_t count = args->k - k < args->k_step ? args->k - k : args->k_step;
-        const Step step = {count, k == 0, k + count == args->k};
+        Step step = {.k = count, .first = k == 0, .last = k + count == args->k};
         const float *a = args->packs_first ? packed + part.rows * k : own_a;
         if (!args->packs_first)
             pack_part(&p, &part, k, count, own_a);
@@ -353,10 +415,17 @@ static void panels(const KernelCall *call, int64_t task) {
             const int vectors = args->n - n > VW ? 2 : 1;
             if (!args->panels)
                 pack_panel(&p, n, k, count, own_b);
+            step.ahead = b;
+            if (args->panels && n + PANEL < n_end) { /* the next panel */
+                step.ahead = b + PANEL * args->k;
+                step.ahead_step = (PANEL + part.tiles - 1) / part.tiles;
+            }
             for (int64_t i = 0; i < part.tiles; i++) {
                 const int64_t first = i * part.rows / part.tiles, end = (i + 1) * part.rows / part.tiles;
                 tiles[end - first - 1][vectors - 1](&p, step, part.begin + first, n, a + first * count, b);
+                step.ahead += count * step.ahead_step;
             }
+            step.ahead_step = 0;
         }
         k += count;
     } while (k < args->k);
