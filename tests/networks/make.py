@@ -117,9 +117,9 @@ def make_packaged(outdir: pathlib.Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("outdir", type=pathlib.Path)
-    parser.add_argument("names", nargs="*", help="default: all")
+    parser.add_argument("names", nargs="*", help="these, 'packaged', or any model of torchvision; default: all but other models")
     args = parser.parse_args()
     everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS)
-    make_torch(args.outdir, [n for n in args.names if n in everything] or ([] if args.names else everything))
+    make_torch(args.outdir, [n for n in args.names if n != "packaged"] if args.names else everything)
     if not args.names or "packaged" in args.names:
         make_packaged(args.outdir)
