@@ -5,16 +5,10 @@
 #include "ops/cpu/elementwise.h"
 #include "ops/cpu/power_simd.h"
 
-INLINE vf load_first(const float *from, int64_t count) {
-    vf value = v_zero();
-    memcpy(&value, from, (size_t)count * sizeof *from);
-    return value;
-}
-
 INLINE vf load_same(const float *from, RowMode mode, int lanes) {
     if (mode != ROW_SAME)
         return v_zero();
-    return lanes == 1 ? v_set(*from) : lanes == VW ? v_load(from) : load_first(from, lanes);
+    return lanes == 1 ? v_set(*from) : lanes == VW ? v_load(from) : v_load_first(from, lanes, 0);
 }
 
 INLINE vf load_operand(const float *from, const RowMode mode, int64_t step, vf same, int64_t i) {
@@ -34,10 +28,10 @@ INLINE void binary_loop(const Row *row, BinaryFunction f, const RowMode a_mode, 
         v_store(row->out + i * VW, (vf)((vi)value & mask));
     }
     if (tail) {
-        vf last_a = a_mode == ROW_VECTORS ? load_first(a + vectors * VW, tail) : same_a;
-        vf last_b = b_mode == ROW_VECTORS ? load_first(b + vectors * VW, tail) : same_b;
+        vf last_a = a_mode == ROW_VECTORS ? v_load_first(a + vectors * VW, tail, 0) : same_a;
+        vf last_b = b_mode == ROW_VECTORS ? v_load_first(b + vectors * VW, tail, 0) : same_b;
         vf value = f(last_a, last_b);
-        memcpy(row->out + vectors * VW, &value, (size_t)tail * sizeof(float));
+        v_store_first(row->out + vectors * VW, value, tail);
     }
 }
 
@@ -98,8 +92,8 @@ INLINE void unary_loop(const Row *row, UnaryFunction f) {
     for (int64_t i = 0; i < vectors; i++)
         v_store(row->out + i * VW, (vf)((vi)f(activation, v_load(row->a + i * VW)) & mask));
     if (tail) {
-        vf value = f(activation, load_first(row->a + vectors * VW, tail));
-        memcpy(row->out + vectors * VW, &value, (size_t)tail * sizeof(float));
+        vf value = f(activation, v_load_first(row->a + vectors * VW, tail, 0));
+        v_store_first(row->out + vectors * VW, value, tail);
     }
 }
 

@@ -27,11 +27,7 @@ INLINE vf load_anywhere(const void *from) {
 }
 
 INLINE vf load_count(const float *from, int64_t count) {
-    vf value = v_zero();
-    if (count >= VW)
-        return load_anywhere(from);
-    memcpy(&value, from, (size_t)count * sizeof *from);
-    return value;
+    return count >= VW ? load_anywhere(from) : v_load_first(from, count, 0);
 }
 
 INLINE float float_at(const float *from) {
@@ -80,18 +76,11 @@ INLINE void finish(const Product *p, int64_t m, int64_t n, vf sum) {
     if (count == VW)
         v_store(p->y + m * args->n + n, value);
     else
-        memcpy(p->y + m * args->n + n, &value, (size_t)count * sizeof(float));
+        v_store_first(p->y + m * args->n + n, value, count);
 }
 
 /* --- few rows
  * -------------------------------------------------------------------------------------------------- */
-
-INLINE float sum_of_lanes(vf value) {
-    for (int half = VW / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            value[i] += value[i + half];
-    return value[0];
-}
 
 INLINE void dots_of(const Product *p, int64_t n, const int columns, const int rows, vf result[GEMM_FEW_ROWS],
                     int at) {
@@ -119,7 +108,7 @@ INLINE void dots_of(const Product *p, int64_t n, const int columns, const int ro
         }
     for (int j = 0; j < columns; j++)
         for (int r = 0; r < rows; r++)
-            result[r][at + j] = sum_of_lanes(sums[r][j]);
+            result[r][at + j] = v_sum_lanes(sums[r][j]);
 }
 
 INLINE void dots_rows(const Product *p, int64_t begin, int64_t end, const int rows) {

@@ -7,16 +7,6 @@
 
 enum { CHUNK = 256 * VW }; /* elements that are summed in float before the sum goes on in double */
 
-INLINE vf load_count(const float *from, int64_t count) {
-    vf value = v_zero();
-    memcpy(&value, from, (size_t)count * sizeof *from);
-    return value;
-}
-
-INLINE void store_count(float *to, vf value, int64_t count) {
-    memcpy(to, &value, (size_t)count * sizeof *to);
-}
-
 /* x - mean, the mean in two parts: all its digits count where it is much larger than the deviations. */
 INLINE vf centre(vf x, const vf mean[2]) {
     return (x - mean[0]) - mean[1];
@@ -41,7 +31,7 @@ INLINE double sum_of(const float *x, int64_t count, const vf mean[2], const int 
         for (; i + VW <= end; i += VW)
             sums[0] += term(v_load(x + i), mean, squared);
         if (i < end)
-            sums[1] += v_first_lanes(term(load_count(x + i, end - i), mean, squared), (int)(end - i));
+            sums[1] += v_first_lanes(term(v_load_first(x + i, end - i, 0), mean, squared), (int)(end - i));
         const vf sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
         for (int lane = 0; lane < VW; lane++)
             total += (double)sum[lane];
@@ -61,9 +51,9 @@ INLINE void normalise(const float *x, float *y, int64_t count, const vf mean[2],
         v_store(y + i, centre(v_load(x + i), mean) * factor + offset);
     }
     if (i < count) {
-        const vf factor = by_element ? load_count(scale + i, count - i) * inverse : all_scale;
-        const vf offset = by_element && b ? load_count(b + i, count - i) : all_b;
-        store_count(y + i, centre(load_count(x + i, count - i), mean) * factor + offset, count - i);
+        const vf factor = by_element ? v_load_first(scale + i, count - i, 0) * inverse : all_scale;
+        const vf offset = by_element && b ? v_load_first(b + i, count - i, 0) : all_b;
+        v_store_first(y + i, centre(v_load_first(x + i, count - i, 0), mean) * factor + offset, count - i);
     }
 }
 
@@ -193,9 +183,9 @@ static void normalise_lanes(const KernelCall *call, int64_t task) {
         plane_stats(args, (const LaneStats *)call->workspace + strip.plane * args->strips);
     const int64_t channel = strip.plane % args->blocks * VW;
     const int64_t lanes = args->channels - channel < VW ? args->channels - channel : VW;
-    const vf offset = load_count((const float *)call->inputs[args->b_port] + channel, lanes);
+    const vf offset = v_load_first((const float *)call->inputs[args->b_port] + channel, lanes, 0);
     const vi mask = v_lane_mask((int)lanes);
-    vf factor = load_count((const float *)call->inputs[args->scale_port] + channel, lanes), mean[2];
+    vf factor = v_load_first((const float *)call->inputs[args->scale_port] + channel, lanes, 0), mean[2];
     for (int lane = 0; lane < VW; lane++)
         factor[lane] *= (float)(1 / sqrt(stats.squares[lane] / (double)args->pixels + args->epsilon));
     split_means(stats.mean, mean);

@@ -8,17 +8,6 @@ static int64_t end_of(int64_t task, int64_t step, int64_t count) {
     return (task + 1) * step < count ? (task + 1) * step : count;
 }
 
-/* `count` floats, and `rest` in the lanes behind. */
-INLINE vf load_or(const float *from, int64_t count, float rest) {
-    vf value = v_set(rest);
-    memcpy(&value, from, (size_t)count * sizeof *from);
-    return value;
-}
-
-INLINE void store_count(float *to, vf value, int64_t count) {
-    memcpy(to, &value, (size_t)count * sizeof *to);
-}
-
 /* --- softmax: e^(x - max) / sum; its logarithm: x - max - ln sum
  * ---------------------------------------------------- */
 
@@ -29,11 +18,8 @@ static float max_of_row(const float *x, int64_t count) {
     for (; i + VW <= count; i += VW)
         max = v_max(max, v_load(x + i));
     if (i < count)
-        max = v_max(max, load_or(x + i, count - i, -INFINITY));
-    float result = max[0];
-    for (int lane = 1; lane < VW; lane++)
-        result = max[lane] > result || result != result ? max[lane] : result;
-    return result;
+        max = v_max(max, v_load_first(x + i, count - i, -INFINITY));
+    return v_max_lanes(max);
 }
 
 static void softmax_row(const float *x, float *y, int64_t count, bool logarithm) {
@@ -48,25 +34,23 @@ static void softmax_row(const float *x, float *y, int64_t count, bool logarithm)
     }
     vf last = v_zero();
     if (tail) {
-        last = v_first_lanes(v_exp(load_or(x + whole, tail, 0) - max), (int)tail);
+        last = v_first_lanes(v_exp(v_load_first(x + whole, tail, 0) - max), (int)tail);
         sums += last;
     }
-    float sum = 0;
-    for (int lane = 0; lane < VW; lane++)
-        sum += sums[lane];
+    const float sum = v_sum_lanes(sums);
     if (logarithm) {
         const vf offset = max + v_set(logf(sum));
         for (int64_t i = 0; i < whole; i += VW)
             v_store(y + i, v_load(x + i) - offset);
         if (tail)
-            store_count(y + whole, load_or(x + whole, tail, 0) - offset, tail);
+            v_store_first(y + whole, v_load_first(x + whole, tail, 0) - offset, tail);
         return;
     }
     const vf factor = v_set(1 / sum);
     for (int64_t i = 0; i < whole; i += VW)
         v_store(y + i, v_load(y + i) * factor);
     if (tail)
-        store_count(y + whole, last * factor, tail);
+        v_store_first(y + whole, last * factor, tail);
 }
 
 static void softmax_rows(const KernelCall *call, int64_t task) {
@@ -82,24 +66,24 @@ INLINE void softmax_column(const float *x, float *y, const SoftmaxGeometry *g, b
                            int64_t lanes) {
     vf max = v_set(-INFINITY), sum = v_zero();
     for (int64_t i = 0; i < g->count; i++)
-        max = v_max(max, load_or(x + i * g->inner, lanes, 0));
+        max = v_max(max, v_load_first(x + i * g->inner, lanes, 0));
     for (int64_t i = 0; i < g->count; i++) {
-        const vf e = v_exp(load_or(x + i * g->inner, lanes, 0) - max);
+        const vf e = v_exp(v_load_first(x + i * g->inner, lanes, 0) - max);
         sum += e;
         if (!logarithm)
-            store_count(y + i * g->inner, e, lanes);
+            v_store_first(y + i * g->inner, e, lanes);
     }
     if (logarithm) {
         vf offset = max;
         for (int lane = 0; lane < VW; lane++)
             offset[lane] += logf(sum[lane]);
         for (int64_t i = 0; i < g->count; i++)
-            store_count(y + i * g->inner, load_or(x + i * g->inner, lanes, 0) - offset, lanes);
+            v_store_first(y + i * g->inner, v_load_first(x + i * g->inner, lanes, 0) - offset, lanes);
         return;
     }
     const vf factor = v_set(1.0f) / sum;
     for (int64_t i = 0; i < g->count; i++)
-        store_count(y + i * g->inner, load_or(y + i * g->inner, lanes, 0) * factor, lanes);
+        v_store_first(y + i * g->inner, v_load_first(y + i * g->inner, lanes, 0) * factor, lanes);
 }
 
 static void softmax_strips(const KernelCall *call, int64_t task) {
@@ -144,7 +128,7 @@ INLINE void scale_run(const float *x, float *y, int64_t count, const Scale *scal
     for (; i + VW <= count; i += VW)
         v_store(y + i, scaled(scale, clamp, v_load(x + i)));
     if (i < count)
-        store_count(y + i, scaled(scale, clamp, load_or(x + i, count - i, 0)), count - i);
+        v_store_first(y + i, scaled(scale, clamp, v_load_first(x + i, count - i, 0)), count - i);
 }
 
 static void scale_floats(const float *x, float *y, int64_t count, Scale scale) {

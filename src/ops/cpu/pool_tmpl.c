@@ -149,7 +149,7 @@ INLINE void planes_blocked(const KernelCall *call, int64_t task, const bool is_m
         if (!args->plain_output)
             v_store(out + plane * VW, value);
         else
-            memcpy(out + image * args->channels + block * VW, &value, (size_t)lanes * sizeof(float));
+            v_store_first(out + image * args->channels + block * VW, value, lanes);
     }
 }
 

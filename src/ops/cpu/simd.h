@@ -77,6 +77,46 @@ INLINE vf v_permute(vf x, vi from) {
 #endif
 }
 
+/* The first `count` floats, up to a vector of them, and `rest` in the lanes behind; reads no others. */
+INLINE vf v_load_first(const float *from, int64_t count, float rest) {
+    if (__builtin_constant_p(count) && count == VW)
+        return v_load(from);
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vf)_mm512_mask_loadu_ps(_mm512_set1_ps(rest), (__mmask16)((1u << count) - 1), from);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    const vi mask = v_lane_mask((int)count);
+    return v_select(mask, (vf)_mm256_maskload_ps(from, (__m256i)mask), v_set(rest));
+#else
+    vf value = v_set(rest);
+    memcpy(&value, from, (size_t)count * sizeof *from);
+    return value;
+#endif
+}
+/* Stores the first `count` lanes, and no more. */
+INLINE void v_store_first(float *to, vf value, int64_t count) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    _mm256_maskstore_ps(to, (__m256i)v_lane_mask((int)count), (__m256)value);
+#else
+    memcpy(to, &value, (size_t)count * sizeof *to);
+#endif
+}
+
+/* Lane i of the result is lane i ^ distance of x: `distance`, a power of two, is a constant. */
+INLINE vf v_exchange(vf x, const int distance) {
+    vi from;
+    for (int i = 0; i < VW; i++)
+        from[i] = i ^ distance;
+    return v_permute(x, from);
+}
+INLINE float v_sum_lanes(vf x) {
+#pragma GCC unroll 4
+    for (int distance = VW / 2; distance; distance /= 2)
+        x += v_exchange(x, distance);
+    return x[0];
+}
+
 INLINE vf v_sqrt(vf x) {
 #if STRIDER_WIDTH == 16 && defined(__AVX512F__)
     return (vf)_mm512_sqrt_ps((__m512)x);
@@ -114,6 +154,14 @@ INLINE vf v_min(vf bound, vf x) {
 #else
     return v_select(bound < x, bound, x);
 #endif
+}
+
+/* The largest lane; a NaN may be lost. */
+INLINE float v_max_lanes(vf x) {
+#pragma GCC unroll 4
+    for (int distance = VW / 2; distance; distance /= 2)
+        x = v_max(v_exchange(x, distance), x);
+    return x[0];
 }
 
 INLINE vf v_abs(vf x) {
