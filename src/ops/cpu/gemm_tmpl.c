@@ -312,19 +312,18 @@ FOR_TILES(TILE)
 static const TileFunction tiles[TILE_ROWS][GEMM_PANEL_VECTORS] = {FOR_TILES(ENTRY)};
 
 typedef float v4 __attribute__((vector_size(16)));
-typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float v4_anywhere __attribute__((vector_size(16), aligned(1), may_alias));
 
 /* to[i * to_row + r] = from[r * from_row + i] for four of each. */
 INLINE void transpose_4(const float *from, int64_t from_row, float *to, int64_t to_row) {
-    const v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + from_row),
-             c = *(const v4_unaligned *)(from + 2 * from_row),
-             d = *(const v4_unaligned *)(from + 3 * from_row);
+    const v4 a = *(const v4_anywhere *)from, b = *(const v4_anywhere *)(from + from_row),
+             c = *(const v4_anywhere *)(from + 2 * from_row), d = *(const v4_anywhere *)(from + 3 * from_row);
     const v4 ab_low = {a[0], b[0], a[1], b[1]}, ab_high = {a[2], b[2], a[3], b[3]};
     const v4 cd_low = {c[0], d[0], c[1], d[1]}, cd_high = {c[2], d[2], c[3], d[3]};
-    *(v4_unaligned *)to = (v4){ab_low[0], ab_low[1], cd_low[0], cd_low[1]};
-    *(v4_unaligned *)(to + to_row) = (v4){ab_low[2], ab_low[3], cd_low[2], cd_low[3]};
-    *(v4_unaligned *)(to + 2 * to_row) = (v4){ab_high[0], ab_high[1], cd_high[0], cd_high[1]};
-    *(v4_unaligned *)(to + 3 * to_row) = (v4){ab_high[2], ab_high[3], cd_high[2], cd_high[3]};
+    *(v4_anywhere *)to = (v4){ab_low[0], ab_low[1], cd_low[0], cd_low[1]};
+    *(v4_anywhere *)(to + to_row) = (v4){ab_low[2], ab_low[3], cd_low[2], cd_low[3]};
+    *(v4_anywhere *)(to + 2 * to_row) = (v4){ab_high[0], ab_high[1], cd_high[0], cd_high[1]};
+    *(v4_anywhere *)(to + 3 * to_row) = (v4){ab_high[2], ab_high[3], cd_high[2], cd_high[3]};
 }
 
 /* Rows [begin, begin + rows) of A, `count` of k from `k` on, as [k][rows]. */
@@ -344,8 +343,17 @@ static void pack_panel(const Product *p, int64_t n, int64_t k, int64_t steps, fl
     const GemmArgs *args = p->args;
     const int64_t count = args->n - n < PANEL ? args->n - n : PANEL;
     const float *b = p->b + n * args->b_column + k * args->b_k;
+    const bool whole_rows = count == PANEL && args->b_column == 1;
+    const int64_t whole_columns = args->b_k == 1 ? count / 4 * 4 : 0, whole_steps = steps / 4 * 4;
+    for (int64_t j = 0; j < whole_columns; j += 4)
+        for (int64_t i = 0; i < whole_steps; i += 4)
+            transpose_4(b + j * args->b_column + i, args->b_column, to + i * PANEL + j, PANEL);
     for (int64_t i = 0; i < steps; i++, to += PANEL, b += args->b_k) {
-        for (int64_t j = 0; j < count; j++)
+        if (whole_rows) {
+            memcpy(to, b, PANEL * sizeof *to);
+            continue;
+        }
+        for (int64_t j = i < whole_steps ? whole_columns : 0; j < count; j++)
             to[j] = float_at(b + j * args->b_column);
         for (int64_t j = count; j < PANEL; j++)
             to[j] = 0;
