@@ -21,23 +21,15 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP)                                                                                    \
-    const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
-                             .op = OP,                                                                       \
-                             .accepts = accepts,                                                             \
-                             .cost = cuda_cost,                                                              \
-                             .prepare = prepare,                                                             \
-                             .overwrites = 1};
-
-ROW(cuda_relu, "Relu")
-ROW(cuda_leaky_relu, "LeakyRelu")
-ROW(cuda_clip, "Clip")
-ROW(cuda_sigmoid, "Sigmoid")
-ROW(cuda_hard_sigmoid, "HardSigmoid")
-ROW(cuda_hard_swish, "HardSwish")
-ROW(cuda_swish, "Swish")
-ROW(cuda_tanh, "Tanh")
-ROW(cuda_elu, "Elu")
-ROW(cuda_softplus, "Softplus")
-ROW(cuda_mish, "Mish")
-ROW(cuda_gelu, "Gelu")
+CUDA_ROW(cuda_relu, "Relu", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_leaky_relu, "LeakyRelu", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_clip, "Clip", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_sigmoid, "Sigmoid", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_hard_sigmoid, "HardSigmoid", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_hard_swish, "HardSwish", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_swish, "Swish", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_tanh, "Tanh", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_elu, "Elu", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_softplus, "Softplus", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_mish, "Mish", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_gelu, "Gelu", accepts, prepare, .overwrites = 1)

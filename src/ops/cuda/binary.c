@@ -91,16 +91,9 @@ static Status where_prepare(const KernelQuery *query, PrepareContext *ctx, Prepa
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP, STEM, OVERWRITES)                                                                  \
-    const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
-                             .op = OP,                                                                       \
-                             .accepts = STEM##accepts,                                                       \
-                             .cost = cuda_cost,                                                              \
-                             .prepare = STEM##prepare,                                                       \
-                             .overwrites = OVERWRITES};
-#define BINARY(ROW_NAME, OP) ROW(ROW_NAME, OP, , 3)
+#define BINARY(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare, .overwrites = 3)
 /* A value that comes twice must not change in between. */
-#define VARIADIC(ROW_NAME, OP) ROW(ROW_NAME, OP, , 0)
+#define VARIADIC(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare)
 
 BINARY(cuda_add, "Add")
 BINARY(cuda_sub, "Sub")
@@ -121,4 +114,4 @@ BINARY(cuda_greater, "Greater")
 BINARY(cuda_greater_or_equal, "GreaterOrEqual")
 BINARY(cuda_less, "Less")
 BINARY(cuda_less_or_equal, "LessOrEqual")
-ROW(cuda_where, "Where", where_, 6)
+CUDA_ROW(cuda_where, "Where", where_accepts, where_prepare, .overwrites = 6)

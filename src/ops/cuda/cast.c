@@ -38,5 +38,4 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-const Kernel cuda_cast = {
-    .name = "cuda_cast", .op = "Cast", .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
+CUDA_ROW(cuda_cast, "Cast", accepts, prepare)

@@ -68,6 +68,11 @@ static inline Launch launch_teams(const void *kernel, int64_t count) {
 
 Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, Error *err) MUST_CHECK;
 
+/* A row of the table that competes with no other; what follows `prepare` sets further members. */
+#define CUDA_ROW(NAME, OP, ACCEPTS, ...)                                                                     \
+    const Kernel NAME = {                                                                                    \
+        .name = #NAME, .op = OP, .accepts = ACCEPTS, .cost = cuda_cost, .prepare = __VA_ARGS__};
+
 /* Prepares a node as launches, one after the other, that are all of one kernel's kind: `args` are as many
  * structs of `args_bytes`, which are copied; their KernelData are set for each run. */
 Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_launches, const void *args,

@@ -259,10 +259,5 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
                    cuda_has_input(query, MATMUL_BIAS) ? MATMUL_BIAS : -1, MATMUL_RESIDUAL, ctx, prepared);
 }
 
-const Kernel cuda_gemm = {
-    .name = "cuda_gemm", .op = "Gemm", .accepts = gemm_accepts, .cost = cuda_cost, .prepare = gemm_prepare};
-const Kernel cuda_matmul = {.name = "cuda_matmul",
-                            .op = "MatMul",
-                            .accepts = matmul_accepts,
-                            .cost = cuda_cost,
-                            .prepare = matmul_prepare};
+CUDA_ROW(cuda_gemm, "Gemm", gemm_accepts, gemm_prepare)
+CUDA_ROW(cuda_matmul, "MatMul", matmul_accepts, matmul_prepare)

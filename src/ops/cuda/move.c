@@ -329,19 +329,11 @@ static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx,
     return prepare(query, depth_space_box, 1, ctx, prepared);
 }
 
-#define ROW(ROW_NAME, OP, STEM, ...)                                                                         \
-    const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
-                             .op = OP,                                                                       \
-                             .accepts = STEM##_accepts,                                                      \
-                             .cost = cuda_cost,                                                              \
-                             .prepare = STEM##_prepare,                                                      \
-                             __VA_ARGS__};
-
-ROW(cuda_concat, "Concat", concat, .input_part = concat_part)
-ROW(cuda_split, "Split", split, .output_part = split_part)
-ROW(cuda_slice, "Slice", slice, .output_part = slice_part)
-ROW(cuda_transpose, "Transpose", transpose, )
-ROW(cuda_expand, "Expand", expand, )
-ROW(cuda_tile, "Tile", tile, )
-ROW(cuda_depth_to_space, "DepthToSpace", depth_space, )
-ROW(cuda_space_to_depth, "SpaceToDepth", depth_space, )
+CUDA_ROW(cuda_concat, "Concat", concat_accepts, concat_prepare, .input_part = concat_part)
+CUDA_ROW(cuda_split, "Split", split_accepts, split_prepare, .output_part = split_part)
+CUDA_ROW(cuda_slice, "Slice", slice_accepts, slice_prepare, .output_part = slice_part)
+CUDA_ROW(cuda_transpose, "Transpose", transpose_accepts, transpose_prepare)
+CUDA_ROW(cuda_expand, "Expand", expand_accepts, expand_prepare)
+CUDA_ROW(cuda_tile, "Tile", tile_accepts, tile_prepare)
+CUDA_ROW(cuda_depth_to_space, "DepthToSpace", depth_space_accepts, depth_space_prepare)
+CUDA_ROW(cuda_space_to_depth, "SpaceToDepth", depth_space_accepts, depth_space_prepare)

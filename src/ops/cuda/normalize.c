@@ -114,17 +114,10 @@ static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP, STEM, OVERWRITES)                                                                  \
-    const Kernel ROW_NAME = {.name = #ROW_NAME,                                                              \
-                             .op = OP,                                                                       \
-                             .accepts = STEM##_accepts,                                                      \
-                             .cost = cuda_cost,                                                              \
-                             .prepare = STEM##_prepare,                                                      \
-                             .overwrites = OVERWRITES};
-
-ROW(cuda_batch_norm, "BatchNormalization", batch_norm, 1)
-ROW(cuda_instance_norm, "InstanceNormalization", instance_norm, 1)
-ROW(cuda_group_norm, "GroupNormalization", instance_norm, 1)
-ROW(cuda_layer_norm, "LayerNormalization", layer_norm, 1)
-ROW(cuda_rms_norm, "RMSNormalization", layer_norm, 1)
-ROW(cuda_lrn, "LRN", lrn, 0)
+CUDA_ROW(cuda_batch_norm, "BatchNormalization", batch_norm_accepts, batch_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_instance_norm, "InstanceNormalization", instance_norm_accepts, instance_norm_prepare,
+         .overwrites = 1)
+CUDA_ROW(cuda_group_norm, "GroupNormalization", instance_norm_accepts, instance_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_layer_norm, "LayerNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_rms_norm, "RMSNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_lrn, "LRN", lrn_accepts, lrn_prepare)

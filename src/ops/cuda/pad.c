@@ -68,5 +68,4 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-const Kernel cuda_pad = {
-    .name = "cuda_pad", .op = "Pad", .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
+CUDA_ROW(cuda_pad, "Pad", accepts, prepare)

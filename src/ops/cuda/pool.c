@@ -28,9 +28,5 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP)                                                                                    \
-    const Kernel ROW_NAME = {                                                                                \
-        .name = #ROW_NAME, .op = OP, .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
-
-ROW(cuda_max_pool, "MaxPool")
-ROW(cuda_average_pool, "AveragePool")
+CUDA_ROW(cuda_max_pool, "MaxPool", accepts, prepare)
+CUDA_ROW(cuda_average_pool, "AveragePool", accepts, prepare)

@@ -122,21 +122,17 @@ static Status arg_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP, ACCEPTS, PREPARE)                                                                  \
-    const Kernel ROW_NAME = {                                                                                \
-        .name = #ROW_NAME, .op = OP, .accepts = ACCEPTS, .cost = cuda_cost, .prepare = PREPARE};
-
-ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, average_pool_prepare)
-ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, max_pool_prepare)
-ROW(cuda_reduce_sum, "ReduceSum", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_mean, "ReduceMean", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_max, "ReduceMax", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_min, "ReduceMin", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_prod, "ReduceProd", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_l1, "ReduceL1", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_l2, "ReduceL2", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_log_sum, "ReduceLogSum", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_log_sum_exp, "ReduceLogSumExp", reduce_accepts, reduce_prepare)
-ROW(cuda_reduce_sum_square, "ReduceSumSquare", reduce_accepts, reduce_prepare)
-ROW(cuda_arg_max, "ArgMax", arg_accepts, arg_prepare)
-ROW(cuda_arg_min, "ArgMin", arg_accepts, arg_prepare)
+CUDA_ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, average_pool_prepare)
+CUDA_ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, max_pool_prepare)
+CUDA_ROW(cuda_reduce_sum, "ReduceSum", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_mean, "ReduceMean", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_max, "ReduceMax", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_min, "ReduceMin", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_prod, "ReduceProd", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_l1, "ReduceL1", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_l2, "ReduceL2", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_log_sum, "ReduceLogSum", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_log_sum_exp, "ReduceLogSumExp", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_reduce_sum_square, "ReduceSumSquare", reduce_accepts, reduce_prepare)
+CUDA_ROW(cuda_arg_max, "ArgMax", arg_accepts, arg_prepare)
+CUDA_ROW(cuda_arg_min, "ArgMin", arg_accepts, arg_prepare)

@@ -150,9 +150,5 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-#define ROW(ROW_NAME, OP)                                                                                    \
-    const Kernel ROW_NAME = {                                                                                \
-        .name = #ROW_NAME, .op = OP, .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
-
-ROW(cuda_resize, "Resize")
-ROW(cuda_upsample, "Upsample")
+CUDA_ROW(cuda_resize, "Resize", accepts, prepare)
+CUDA_ROW(cuda_upsample, "Upsample", accepts, prepare)

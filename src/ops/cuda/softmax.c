@@ -19,10 +19,5 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
-const Kernel cuda_softmax = {
-    .name = "cuda_softmax", .op = "Softmax", .accepts = accepts, .cost = cuda_cost, .prepare = prepare};
-const Kernel cuda_log_softmax = {.name = "cuda_log_softmax",
-                                 .op = "LogSoftmax",
-                                 .accepts = accepts,
-                                 .cost = cuda_cost,
-                                 .prepare = prepare};
+CUDA_ROW(cuda_softmax, "Softmax", accepts, prepare)
+CUDA_ROW(cuda_log_softmax, "LogSoftmax", accepts, prepare)
