@@ -142,6 +142,25 @@ static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
     return STRIDER_OK;
 }
 
+static Status multiply_floats(EvalContext *ctx, unsigned mask) {
+    const Tensor *x = ctx->inputs[0];
+    Tensor *y = ctx->outputs[0];
+    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
+                               at = 0;
+    Product *products = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *products);
+    if (!products)
+        return fail_memory(ctx->err, (size_t)out * sizeof *products, "a reference kernel");
+    output_strides(&x->type.shape, mask, strides);
+    for (int64_t i = 0; i < out; i++)
+        products[i] = product_of(1, 0);
+    for (int64_t i = 0; i < in; i++, at = next_target(&x->type.shape, strides, counters, at))
+        products[at] = product_join(products[at], product_of(tensor_get_f64(x, i), 0));
+    for (int64_t i = 0; i < out; i++)
+        tensor_set_f64(y, i, product_result(products[i]));
+    memory_give(ctx->allocator, products);
+    return STRIDER_OK;
+}
+
 /* What no element changes. */
 static uint64_t integer_start(ReduceKind kind, DType dtype) {
     uint64_t top = (uint64_t)1 << (8 * dtype_size(dtype) - 1);
@@ -212,7 +231,7 @@ static Status reduce_reference(EvalContext *ctx) {
                  kind == R_SUM_SQUARE;
     if (!dtype_is_float(x->dtype) && exact)
         return reduce_integers(ctx, kind, mask);
-    return reduce_floats(ctx, kind, mask);
+    return kind == R_PROD ? multiply_floats(ctx, mask) : reduce_floats(ctx, kind, mask);
 }
 
 #define REDUCE(ROW, NAME)                                                                                    \

@@ -50,6 +50,33 @@ SHARED REAL reduce_join(ReduceKind kind, REAL a, REAL b) {
     }
 }
 
+/* A product in `value` times 2^`exponent`: what it is made of may be larger or smaller than any REAL, in
+ * whatever order, and so becomes neither infinite nor 0 on the way. */
+typedef struct Product {
+    REAL value;
+    long long exponent;
+} Product;
+
+SHARED Product product_of(REAL value, long long exponent) {
+    Product product;
+    int more = 0;
+    product.value = value != 0 && value - value == 0 ? frexp(value, &more) : value;
+    product.exponent = exponent + more;
+    return product;
+}
+
+SHARED Product product_join(Product a, Product b) {
+    return product_of(a.value * b.value, a.exponent + b.exponent);
+}
+
+SHARED REAL product_result(Product product) {
+    const long long largest = 10000; /* beyond every REAL's */
+    const long long exponent = product.exponent;
+    return ldexp(product.value, (int)(exponent > largest    ? largest
+                                      : exponent < -largest ? -largest
+                                                            : exponent));
+}
+
 SHARED REAL reduce_result(ReduceKind kind, REAL sum, REAL peak, REAL count) {
     switch (kind) {
     case R_MEAN:

@@ -47,6 +47,33 @@ static void reductions_have_their_known_values_in_every_float_type(void **state)
             }
 }
 
+/* Whatever the order of the factors, for few and for many. */
+static void products_are_not_lost_on_the_way(void **state) {
+    (void)state;
+    enum { ROWS = 6, MOST = 40 };
+    static const float factors[ROWS][4] = {{1e30f, 1e30f, 1e-30f, 1e-30f}, {1e-40f, 1e-40f, 1e38f, 1e38f},
+                                           {0, 3e38f, 3e38f, -3e38f},      {INFINITY, 0, 1, 1},
+                                           {-INFINITY, 1e-45f, 1, 1},      {NAN, 1e38f, 0, 1}};
+    static float x[ROWS * MOST];
+    static const int counts[] = {8, MOST};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        const int n = counts[c];
+        for (int row = 0; row < ROWS; row++)
+            for (int i = 0; i < n; i++)
+                x[row * n + i] = factors[row][i * 4 / n];
+        OpTest test = {
+            .op = "ReduceProd",
+            .opset = 13,
+            .attrs = {attr_ints("axes", 1), attr_int("keepdims", 0)},
+            .n_inputs = 1,
+            .inputs = {op_test_tensor(STRIDER_F32, DIMS(ROWS, n), x, (size_t)(ROWS * n) * sizeof *x)}};
+        const double second = pow((double)1e-40f * (double)1e38f, n / 2);
+        Tensor y = tensor_f32(DIMS(ROWS), (float)pow((double)1e30f * (double)1e-30f, n / 2), (float)second, 0,
+                              NAN, n / 4 % 2 ? -INFINITY : INFINITY, NAN);
+        op_test_expect(&test, &y);
+    }
+}
+
 static void axes_are_attributes_first_and_inputs_later(void **state) {
     (void)state;
     static const struct {
@@ -351,6 +378,7 @@ static void arg_max_refuses_what_has_no_maximum(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reductions_have_their_known_values_in_every_float_type),
+        cmocka_unit_test(products_are_not_lost_on_the_way),
         cmocka_unit_test(axes_are_attributes_first_and_inputs_later),
         cmocka_unit_test(no_axes_mean_all_unless_noop_with_empty_axes),
         cmocka_unit_test(reductions_of_nothing_are_their_neutral_element),

@@ -14,6 +14,8 @@ extern void k_move(const struct MoveArgs args);
 extern void k_pool(const struct PoolArgs args);
 extern void k_reduce(const struct ReduceArgs args);
 extern void k_reduce_team(const struct ReduceArgs args);
+extern void k_product(const struct ReduceArgs args);
+extern void k_product_team(const struct ReduceArgs args);
 extern void k_softmax(const struct SoftmaxArgs args);
 extern void k_pad(const struct PadArgs args);
 extern void k_resize(const struct ResizeArgs args);

@@ -53,9 +53,10 @@ static Status reduce(const KernelQuery *query, ReduceKind kind, unsigned mask, P
     cuda_dims(reduced.rank, reduced.dims, 1, KERNEL_DIMS, args.dims);
     cuda_dims(reduced.rank, reduced.strides, 0, KERNEL_DIMS, args.strides);
     const bool neighbours = kept.rank && kept.strides[kept.rank - 1] == 1;
-    const Launch launch = is_alone(reduced.count, neighbours, kept.count)
-                              ? launch_each((const void *)k_reduce, kept.count)
-                              : launch_teams((const void *)k_reduce_team, kept.count);
+    const void *const alone = kind == R_PROD ? (const void *)k_product : (const void *)k_reduce;
+    const void *const team = kind == R_PROD ? (const void *)k_product_team : (const void *)k_reduce_team;
+    const Launch launch = is_alone(reduced.count, neighbours, kept.count) ? launch_each(alone, kept.count)
+                                                                          : launch_teams(team, kept.count);
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 

@@ -46,6 +46,38 @@ TEAM_KERNEL(k_reduce_team, ReduceArgs) {
         args.data.out[output] = reduce_result(args.kind, whole, peak, (float)args.count);
 }
 
+/* Every `step`-th element of those that begin at `base`, from `first` on. */
+SHARED Product product_part(const struct ReduceArgs *args, int base, int first, int step) {
+    const float *x = args->data.in[0] + base;
+    Product product = product_of(1, 0);
+    for (int i = first; i < args->count; i += step)
+        product = product_join(product, product_of(x[walk(args->dims, args->strides, i)], 0));
+    return product;
+}
+
+/* A thread for each output. */
+KERNEL(k_product, ReduceArgs) {
+    const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i < args.outputs)
+        args.data.out[i] =
+            product_result(product_part(&args, walk(args.kept_dims, args.kept_strides, i), 0, 1));
+}
+
+/* A block for each output. */
+TEAM_KERNEL(k_product_team, ReduceArgs) {
+    BLOCK_SHARED Product parts[TEAM_THREADS];
+    const int me = (int)threadIdx.x, output = (int)blockIdx.x;
+    parts[me] = product_part(&args, walk(args.kept_dims, args.kept_strides, output), me, TEAM_THREADS);
+    __syncthreads();
+    for (int half = TEAM_THREADS / 2; half; half /= 2) {
+        if (me < half)
+            parts[me] = product_join(parts[me], parts[me + half]);
+        __syncthreads();
+    }
+    if (me == 0)
+        args.data.out[output] = product_result(parts[0]);
+}
+
 /* Whether element `a` is taken rather than `b`: NaN before everything. */
 SHARED bool goes_before(const struct ArgReduceArgs *args, float a, int at_a, float b, int at_b) {
     const bool a_is_nan = a != a, b_is_nan = b != b;
