@@ -4,11 +4,10 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "ops/op.h"
+#include "ops/pool.h"
 
-typedef struct GlobalPoolAttrs {
-    int64_t p; /* GlobalLpPool */
-} GlobalPoolAttrs;
+#define REAL double
+#include "ops/pool_formula.h"
 
 static Status global_pool_parse(ParseContext *ctx, void *attrs_) {
     GlobalPoolAttrs *attrs = attrs_;
@@ -49,10 +48,13 @@ static double maximum(const double *x, int64_t count, int64_t p) {
 }
 
 static double norm(const double *x, int64_t count, int64_t p) {
-    double sum = 0;
+    double sum = 0, peak = 0;
     for (int64_t i = 0; i < count; i++)
-        sum += pow(fabs(x[i]), (double)p);
-    return pow(sum, 1 / (double)p);
+        if (pool_is_max(fabs(x[i]), peak, i - 1))
+            peak = fabs(x[i]);
+    for (int64_t i = 0; i < count; i++)
+        sum += pool_power(x[i], (double)p, peak);
+    return pool_norm(sum, (double)p, peak);
 }
 
 static Status global_pool(EvalContext *ctx, double (*reduce)(const double *x, int64_t count, int64_t p)) {

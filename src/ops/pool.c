@@ -8,7 +8,9 @@
 #include <math.h>
 
 #include "base/size.h"
-#include "ops/shared_math.h"
+
+#define REAL double
+#include "ops/pool_formula.h"
 
 static Status pool_parse(ParseContext *ctx, void *attrs_) {
     PoolAttrs *attrs = attrs_;
@@ -75,6 +77,7 @@ typedef struct WindowWalk {
     const PoolAttrs *attrs;
     WindowDim dims[MAX_SPATIAL];
     double result; /* max, sum, or sum of powers */
+    double peak;   /* LpPool: the largest magnitude */
     int64_t index; /* MaxPool: of the maximum in the plane; -1 while there is none */
 } WindowWalk;
 
@@ -96,9 +99,8 @@ static void walk_window(WindowWalk *walk, const double *plane, const int64_t beg
             }
 }
 
-/* NaN is larger than everything, as in torch. */
 static void visit_max(WindowWalk *walk, double value, int64_t index) {
-    if (walk->index < 0 || value > walk->result || (isnan(value) && !isnan(walk->result))) {
+    if (pool_is_max(value, walk->result, walk->index)) {
         walk->result = value;
         walk->index = index;
     }
@@ -109,9 +111,16 @@ static void visit_sum(WindowWalk *walk, double value, int64_t index) {
     walk->result += value;
 }
 
+static void visit_peak(WindowWalk *walk, double value, int64_t index) {
+    if (pool_is_max(fabs(value), walk->peak, walk->index)) {
+        walk->peak = fabs(value);
+        walk->index = index;
+    }
+}
+
 static void visit_power(WindowWalk *walk, double value, int64_t index) {
     (void)index;
-    walk->result += pow(fabs(value), (double)walk->attrs->p);
+    walk->result += pool_power(value, (double)walk->attrs->p, walk->peak);
 }
 
 typedef double (*Finish)(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]);
@@ -130,21 +139,11 @@ static double finish_average(const WindowWalk *walk, const int64_t begin[MAX_SPA
 
 static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
     (void)begin;
-    return pow(walk->result, 1 / (double)walk->attrs->p);
+    return pool_norm(walk->result, (double)walk->attrs->p, walk->peak);
 }
 
-/* The index in the whole tensor that stands for one in a plane. */
-static int64_t flat_index(const WindowWalk *walk, int64_t plane) {
-    const WindowDim *d = walk->dims;
-    int64_t size = d[0].in * d[1].in * d[2].in, index = walk->index < 0 ? 0 : walk->index;
-    if (walk->attrs->column_major) {
-        int64_t x = index % d[2].in, y = index / d[2].in % d[1].in, z = index / (d[2].in * d[1].in);
-        index = z + d[0].in * (y + d[1].in * x);
-    }
-    return plane * size + index;
-}
-
-static Status pool(EvalContext *ctx, Visit visit, Finish finish) {
+/* Windows are walked by `before`, where that is not NULL, and then by `visit`. */
+static Status pool(EvalContext *ctx, Visit before, Visit visit, Finish finish) {
     WindowWalk walk = {.attrs = eval_attrs(ctx)};
     const Shape *shape = &ctx->inputs[0]->type.shape;
     pool_geometry(walk.attrs, shape, walk.dims);
@@ -160,28 +159,33 @@ static Status pool(EvalContext *ctx, Visit visit, Finish finish) {
                     int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
                                                   j * d[1].stride - d[1].pad_begin,
                                                   k * d[2].stride - d[2].pad_begin};
-                    walk.result = 0;
+                    const double *in = x + plane * d[0].in * d[1].in * d[2].in;
+                    walk.result = walk.peak = 0;
                     walk.index = -1;
-                    walk_window(&walk, x + plane * d[0].in * d[1].in * d[2].in, begin, visit);
+                    if (before)
+                        walk_window(&walk, in, begin, before);
+                    walk_window(&walk, in, begin, visit);
                     if (y)
                         tensor_set_f64(y, out, finish(&walk, begin));
                     if (indices)
-                        tensor_set_i64(indices, out, flat_index(&walk, plane));
+                        tensor_set_i64(indices, out,
+                                       pool_flat_index(plane, d[0].in, d[1].in, d[2].in, walk.index,
+                                                       walk.attrs->column_major));
                 }
     memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
 static Status max_pool_reference(EvalContext *ctx) {
-    return pool(ctx, visit_max, finish_max);
+    return pool(ctx, NULL, visit_max, finish_max);
 }
 
 static Status average_pool_reference(EvalContext *ctx) {
-    return pool(ctx, visit_sum, finish_average);
+    return pool(ctx, NULL, visit_sum, finish_average);
 }
 
 static Status lp_pool_reference(EvalContext *ctx) {
-    return pool(ctx, visit_power, finish_power);
+    return pool(ctx, visit_peak, visit_power, finish_power);
 }
 
 static const char *pool_explain(const Node *node, char text[EXPLANATION_TEXT]) {

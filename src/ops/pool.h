@@ -11,6 +11,10 @@ typedef struct PoolAttrs {
     int64_t p;              /* LpPool */
 } PoolAttrs;
 
+typedef struct GlobalPoolAttrs {
+    int64_t p; /* GlobalLpPool */
+} GlobalPoolAttrs;
+
 /* The window in each spatial dimension, ones before them up to three, for a known shape [N, C, D...]. */
 void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SPATIAL]);
 /* How many elements of a window that starts at `begin` (in the input, so it may be negative) count for

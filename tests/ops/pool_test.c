@@ -40,6 +40,41 @@ static void max_pool_indices_are_flat_and_of_the_first_maximum(void **state) {
     }
 }
 
+/* Windows that overlap, with holes, beyond both edges, and one without elements, whose index is 0. */
+static void max_pool_indices_follow_dilations_pads_and_ceil_mode(void **state) {
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        OpTest test = {.op = "MaxPool",
+                       .opset = 12,
+                       .attrs = {attr_ints("kernel_shape", 2, 2), attr_ints("strides", 1, 2),
+                                 attr_ints("dilations", 1, 2), attr_ints("pads", 0, 1, 0, 1),
+                                 attr_int("ceil_mode", 1), attr_int("storage_order", order)},
+                       .n_inputs = 1,
+                       .n_outputs = 2,
+                       .inputs = {tensor_f32(DIMS(1, 2, 2, 4), 4, NAN, 9, 4, 5, 9, 9, -INFINITY, 0, 1, 0, 2,
+                                             0, 1, 0, 3)}};
+        assert_int_equal(op_test_run(&test), STRIDER_OK);
+        Tensor y = tensor_f32(DIMS(1, 2, 1, 3), NAN, NAN, 4, 1, 3, 3);
+        Tensor rows = tensor_i64(DIMS(1, 2, 1, 3), 1, 1, 3, 9, 15, 15);
+        Tensor columns = tensor_i64(DIMS(1, 2, 1, 3), 2, 2, 6, 10, 15, 15);
+        assert_tensor_close(&test.outputs[0], &y, 0, 0);
+        assert_tensor_close(&test.outputs[1], order ? &columns : &rows, 0, 0);
+        op_test_free(&test);
+    }
+    OpTest outside = {
+        .op = "MaxPool",
+        .opset = 12,
+        .attrs = {attr_ints("kernel_shape", 2), attr_ints("dilations", 2), attr_ints("pads", 1, 1)},
+        .n_inputs = 1,
+        .n_outputs = 2,
+        .inputs = {tensor_f32(DIMS(1, 2, 1), -7, 3)}};
+    assert_int_equal(op_test_run(&outside), STRIDER_OK);
+    Tensor y = tensor_f32(DIMS(1, 2, 1), -INFINITY, -INFINITY), indices = tensor_i64(DIMS(1, 2, 1), 0, 1);
+    assert_tensor_close(&outside.outputs[0], &y, 0, 0);
+    assert_tensor_close(&outside.outputs[1], &indices, 0, 0);
+    op_test_free(&outside);
+}
+
 static void max_pool_keeps_nan(void **state) {
     (void)state;
     OpTest test = {.op = "MaxPool",
@@ -166,6 +201,33 @@ static void lp_pool_takes_the_norm(void **state) {
                   .inputs = {tensor_f32(DIMS(1, 1, 3), -3, 4, 0)}};
     Tensor y_old = tensor_f32(DIMS(1, 1, 2), 7, 4);
     op_test_expect(&old, &y_old);
+    OpTest three = {.op = "LpPool",
+                    .opset = 18,
+                    .attrs = {attr_ints("kernel_shape", 2, 2), attr_ints("strides", 2, 1),
+                              attr_ints("dilations", 1, 2), attr_ints("pads", 1, 0, 0, 1),
+                              attr_int("ceil_mode", 1), attr_int("p", 3)},
+                    .n_inputs = 1,
+                    .inputs = {tensor_f32(DIMS(1, 1, 2, 3), -3, 4, 0, 3, 1, 5)}};
+    Tensor y_three = tensor_f32(DIMS(1, 1, 2, 2), 3, 4, cbrtf(152), 1);
+    op_test_expect(&three, &y_three);
+}
+
+/* Powers of elements may be larger or smaller than any float. */
+static void norms_neither_overflow_nor_vanish(void **state) {
+    (void)state;
+    static const int64_t powers[] = {1, 2, 3, 40};
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++)
+        for (int global = 0; global < 2; global++) {
+            const float p = (float)powers[i], two = powf(2, 1 / p);
+            OpTest test = {.op = global ? "GlobalLpPool" : "LpPool",
+                           .opset = 22,
+                           .attrs = {attr_int("p", powers[i]), attr_ints("kernel_shape", 2)},
+                           .n_inputs = 1,
+                           .inputs = {tensor_f32(DIMS(1, 5, 2), 1e30f, -1e30f, 1e-30f, 1e-30f, 0, 0, NAN, 1,
+                                                 -INFINITY, 2)}};
+            Tensor y = tensor_f32(DIMS(1, 5, 1), two * 1e30f, two * 1e-30f, 0, NAN, INFINITY);
+            op_test_expect(&test, &y);
+        }
 }
 
 static void global_pools_reduce_all_spatial_dimensions(void **state) {
@@ -305,6 +367,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(max_pool_never_lets_padding_win),
         cmocka_unit_test(max_pool_indices_are_flat_and_of_the_first_maximum),
+        cmocka_unit_test(max_pool_indices_follow_dilations_pads_and_ceil_mode),
         cmocka_unit_test(max_pool_keeps_nan),
         cmocka_unit_test(max_pool_takes_small_integers),
         cmocka_unit_test(ceil_mode_drops_a_window_that_starts_behind_the_input),
@@ -314,6 +377,7 @@ int main(void) {
         cmocka_unit_test(a_window_larger_than_the_input_is_one_where_sizes_round_up),
         cmocka_unit_test(average_of_nothing_is_zero),
         cmocka_unit_test(lp_pool_takes_the_norm),
+        cmocka_unit_test(norms_neither_overflow_nor_vanish),
         cmocka_unit_test(global_pools_reduce_all_spatial_dimensions),
         cmocka_unit_test(pools_refuse_what_does_not_fit),
         cmocka_unit_test(max_unpool_puts_elements_back),

@@ -47,7 +47,8 @@ typedef struct Launch {
     /* What its KernelData are set to in cuda_prepare_launches(): inputs of the node from `first_input` on,
      * and the output. */
     int first_input, n_inputs, output;
-    bool accumulates; /* the output is its first input, before these */
+    bool accumulates;   /* the output is its first input, before these */
+    bool gives_indices; /* the output behind `output`, too */
     /* Is left out in a run where the input lies at `part_offset` bytes of the output already. */
     bool is_part;
     size_t part_offset;
@@ -81,6 +82,10 @@ static inline MUST_CHECK Status cuda_prepare_launch(PrepareContext *ctx, const L
                                                     const void *args, size_t args_bytes, Prepared *prepared) {
     return cuda_prepare_launches(ctx, launch, 1, args, args_bytes, prepared);
 }
+
+/* Prepares GlobalLpPool by a thread for each plane. */
+Status cuda_prepare_norm_of_planes(const KernelQuery *query, int64_t p, PrepareContext *ctx,
+                                   Prepared *prepared) MUST_CHECK;
 
 /* --- queries
  * ----------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ extern void k_where(const struct WhereArgs args);
 extern void k_cast(const struct CastArgs args);
 extern void k_move(const struct MoveArgs args);
 extern void k_pool(const struct PoolArgs args);
+extern void k_norm_pool(const struct PoolArgs args);
 extern void k_reduce(const struct ReduceArgs args);
 extern void k_reduce_team(const struct ReduceArgs args);
 extern void k_product(const struct ReduceArgs args);

@@ -29,6 +29,7 @@ static Status submit_launches(const KernelCall *call, Error *err) {
         const Launch *launch = &prepared->launches[i];
         KernelData *data = (KernelData *)(void *)(prepared->args + (size_t)i * prepared->args_bytes);
         data->out = call->outputs[launch->output];
+        data->indices = launch->gives_indices ? call->outputs[launch->output + 1] : NULL;
         data->in[0] = data->out;
         for (int k = 0; k < launch->n_inputs; k++)
             data->in[launch->accumulates + k] = call->inputs[launch->first_input + k];

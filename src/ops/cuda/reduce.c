@@ -8,6 +8,7 @@
 #include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
+#include "ops/pool.h"
 
 /* What a single thread reduces well; and outputs that keep a GPU busy with a thread each, where neighbouring
  * threads read neighbouring elements.  Estimates, not measured. */
@@ -79,8 +80,8 @@ static Status reduce_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     return reduce(query, reduce_kind(query->node), mask, ctx, prepared);
 }
 
-/* --- GlobalAveragePool, GlobalMaxPool
- * ------------------------------------------------------------------------------ */
+/* --- GlobalAveragePool, GlobalMaxPool, GlobalLpPool
+ * ---------------------------------------------------------------- */
 
 static bool pool_accepts(KernelQuery *query) {
     return cuda_all_f32(query);
@@ -98,6 +99,13 @@ static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx
 
 static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     return pool_planes(query, R_MAX, ctx, prepared);
+}
+
+static Status lp_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const GlobalPoolAttrs *attrs = query->node->attrs;
+    if (attrs->p > 2)
+        return cuda_prepare_norm_of_planes(query, attrs->p, ctx, prepared);
+    return pool_planes(query, attrs->p == 1 ? R_L1 : R_L2, ctx, prepared);
 }
 
 /* --- ArgMax, ArgMin
@@ -125,6 +133,7 @@ static Status arg_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
 
 CUDA_ROW(cuda_global_average_pool, "GlobalAveragePool", pool_accepts, average_pool_prepare)
 CUDA_ROW(cuda_global_max_pool, "GlobalMaxPool", pool_accepts, max_pool_prepare)
+CUDA_ROW(cuda_global_lp_pool, "GlobalLpPool", pool_accepts, lp_pool_prepare)
 CUDA_ROW(cuda_reduce_sum, "ReduceSum", reduce_accepts, reduce_prepare)
 CUDA_ROW(cuda_reduce_mean, "ReduceMean", reduce_accepts, reduce_prepare)
 CUDA_ROW(cuda_reduce_max, "ReduceMax", reduce_accepts, reduce_prepare)

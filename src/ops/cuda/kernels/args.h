@@ -20,6 +20,7 @@ enum { TEAM_THREADS = 128, LONE_THREADS = 256 };
 typedef struct KernelData {
     const float *in[KERNEL_INPUTS];
     float *out;
+    long long *indices; /* the output behind `out`, for kernels that make both; NULL unless asked for */
 } KernelData;
 
 /* One dimension of a window. */
@@ -80,11 +81,12 @@ struct MoveArgs {
     int dims[MOVE_DIMS], in_strides[MOVE_DIMS], out_strides[MOVE_DIMS];
 };
 
-/* in: x.  `count` outputs; a thread each. */
+/* in: x; indices: of maxima, as pool_flat_index() counts them.  `count` outputs; a thread each. */
 struct PoolArgs {
     KernelData data;
     int count;
-    bool is_max, count_include_pad;
+    bool is_max, count_include_pad, column_major;
+    float p; /* of k_norm_pool */
     KernelAxis axes[KERNEL_SPATIAL];
 };
 
