@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gather (ONNX 1, 11, 13), GatherElements (11, 13), GatherND (11; 12: batch_dims; 13).  Negative indices
  * count from the end; one that is out of range is an error, never a read. */
+#include "ops/gather.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/size.h"
 #include "ops/concat.h"
+#include "ops/indexed.h"
 
 static Status axis_parse(ParseContext *ctx, void *attrs_) {
     AxisAttrs *attrs = attrs_;
     return parse_int(ctx, "axis", 0, &attrs->axis);
 }
 
-/* Index `i` of a tensor of indices into a dimension. */
-static Status get_index(EvalContext *ctx, const Tensor *indices, int64_t i, int64_t dim, int64_t *index) {
-    int64_t stated = tensor_get_i64(indices, i);
-    *index = stated < 0 ? stated + dim : stated;
-    if (*index < 0 || *index >= dim)
-        return eval_fail(ctx, STRIDER_BAD_MODEL, "index %" PRId64 " is outside a dimension of %" PRId64,
-                         stated, dim);
+/* The parts, one behind the other. */
+static Status gather(EvalContext *ctx, const IndexedParts *parts) {
+    const Tensor *x = ctx->inputs[0];
+    const size_t size = dtype_size(x->type.dtype), part = (size_t)parts->part * size;
+    const int64_t count = indexed_count(parts);
+    IndexedWalk walk = indexed_walk(parts, ctx->inputs[1]);
+    char *to = ctx->outputs[0]->data;
+    for (int64_t i = 0; i < count; i++, to += part) {
+        int64_t at;
+        if (!indexed_next(&walk, &at))
+            return indexed_fail(ctx, &walk);
+        if (part)
+            memcpy(to, (const char *)x->data + (size_t)at * size, part);
+    }
     return STRIDER_OK;
 }
 
@@ -49,19 +58,9 @@ static Status gather_infer(InferContext *ctx) {
 
 static Status gather_reference(EvalContext *ctx) {
     const AxisAttrs *attrs = eval_attrs(ctx);
-    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
-    const Shape *in = &x->type.shape;
-    int axis = axis_resolve(attrs->axis, in->rank);
-    int64_t outer = shape_size(in, 0, axis), n = tensor_elements(indices), index;
-    size_t part = (size_t)shape_size(in, axis + 1, in->rank) * dtype_size(x->type.dtype);
-    char *to = ctx->outputs[0]->data;
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < n; i++, to += part) {
-            TRY(get_index(ctx, indices, i, in->dims[axis], &index));
-            if (part)
-                memcpy(to, (const char *)x->data + (size_t)(o * in->dims[axis] + index) * part, part);
-        }
-    return STRIDER_OK;
+    const IndexedParts parts =
+        indexed_along_axis(attrs->axis, &ctx->inputs[0]->type.shape, &ctx->inputs[1]->type.shape);
+    return gather(ctx, &parts);
 }
 
 const Op op_gather = {
@@ -99,23 +98,9 @@ static Status gather_elements_infer(InferContext *ctx) {
 
 static Status gather_elements_reference(EvalContext *ctx) {
     const AxisAttrs *attrs = eval_attrs(ctx);
-    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
-    const Shape *in = &x->type.shape, *out = &indices->type.shape;
-    int axis = axis_resolve(attrs->axis, in->rank);
-    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, index;
-    size_t size = dtype_size(x->type.dtype);
-    shape_strides(in, strides);
-    for (int64_t i = 0; i < tensor_elements(indices); i++) {
-        TRY(get_index(ctx, indices, i, in->dims[axis], &index));
-        int64_t from = index * strides[axis];
-        for (int d = 0; d < in->rank; d++)
-            from += d == axis ? 0 : counters[d] * strides[d];
-        memcpy((char *)ctx->outputs[0]->data + (size_t)i * size, (const char *)x->data + (size_t)from * size,
-               size);
-        for (int d = out->rank - 1; d >= 0 && ++counters[d] == out->dims[d]; d--)
-            counters[d] = 0;
-    }
-    return STRIDER_OK;
+    const IndexedParts parts =
+        indexed_elements(attrs->axis, &ctx->inputs[0]->type.shape, &ctx->inputs[1]->type.shape);
+    return gather(ctx, &parts);
 }
 
 const Op op_gather_elements = {
@@ -131,10 +116,6 @@ const Op op_gather_elements = {
 
 /* --- GatherND
  * -------------------------------------------------------------------------------------------------- */
-
-typedef struct GatherNdAttrs {
-    int64_t batch_dims;
-} GatherNdAttrs;
 
 static Status gather_nd_parse(ParseContext *ctx, void *attrs_) {
     GatherNdAttrs *attrs = attrs_;
@@ -173,24 +154,9 @@ static Status gather_nd_infer(InferContext *ctx) {
 
 static Status gather_nd_reference(EvalContext *ctx) {
     const GatherNdAttrs *attrs = eval_attrs(ctx);
-    const Tensor *x = ctx->inputs[0], *indices = ctx->inputs[1];
-    const Shape *in = &x->type.shape, *tuples = &indices->type.shape;
-    int batch = (int)attrs->batch_dims, depth = (int)tuples->dims[tuples->rank - 1];
-    int64_t strides[MAX_RANK], n = shape_size(tuples, 0, tuples->rank - 1), index;
-    int64_t batches = shape_size(in, 0, batch), a_batch = shape_size(in, batch, in->rank);
-    size_t size = dtype_size(x->type.dtype), part = (size_t)shape_size(in, batch + depth, in->rank) * size;
-    shape_strides(in, strides);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t from = batches ? i / (n / batches) * a_batch : 0;
-        for (int d = 0; d < depth; d++) {
-            TRY(get_index(ctx, indices, i * depth + d, in->dims[batch + d], &index));
-            from += index * strides[batch + d];
-        }
-        if (part)
-            memcpy((char *)ctx->outputs[0]->data + (size_t)i * part,
-                   (const char *)x->data + (size_t)from * size, part);
-    }
-    return STRIDER_OK;
+    const IndexedParts parts =
+        indexed_by_tuples(attrs->batch_dims, &ctx->inputs[0]->type.shape, &ctx->inputs[1]->type.shape);
+    return gather(ctx, &parts);
 }
 
 const Op op_gather_nd = {

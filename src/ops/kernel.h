@@ -23,6 +23,7 @@ typedef struct KernelQuery {
     int width; /* floats in a vector of the instruction set: the block of blocked layouts */
     int n_inputs, n_outputs;
     Operand *inputs, *outputs;
+    const Type *types; /* of all values of the graph in this plan, by index; NULL: not known */
 } KernelQuery;
 
 /* Memory of one call of run(): pointers are resolved anew for each run. */

@@ -3,25 +3,15 @@
  * elements at `indices` become those of `updates`; with a `reduction` (16: add, mul; 18: max, min) they are
  * joined with what is there.  Negative indices count from the end; one that is out of range is an error.  Of
  * updates to one place the last counts. */
+#include "ops/scatter.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-#include "ops/concat.h"
+#include "ops/indexed.h"
 
-typedef enum Reduction {
-    REDUCTION_NONE,
-    REDUCTION_ADD,
-    REDUCTION_MUL,
-    REDUCTION_MAX,
-    REDUCTION_MIN
-} Reduction;
-
-typedef struct ScatterAttrs {
-    int64_t axis;  /* of ScatterElements */
-    int reduction; /* a Reduction */
-} ScatterAttrs;
-
-enum { SCATTER_DATA, SCATTER_INDICES, SCATTER_UPDATES };
+#define REAL double
+#include "ops/scatter_formula.h"
 
 static Status scatter_parse(ParseContext *ctx, void *attrs_) {
     static const char *const names[] = {"none", "add", "mul", "max", "min", NULL};
@@ -43,32 +33,6 @@ static Status check_dim(InferContext *ctx, int i, int64_t have, int64_t want) {
         return infer_fail(ctx, STRIDER_BAD_MODEL, "dimension %d of updates is %" PRId64 ", must be %" PRId64,
                           i, have, want);
     return STRIDER_OK;
-}
-
-/* An index into a dimension. */
-static Status get_index(EvalContext *ctx, int64_t i, int64_t dim, int64_t *index) {
-    const int64_t stated = tensor_get_i64(ctx->inputs[SCATTER_INDICES], i);
-    *index = stated < 0 ? stated + dim : stated;
-    if (*index < 0 || *index >= dim)
-        return eval_fail(ctx, STRIDER_BAD_MODEL, "index %" PRId64 " is outside a dimension of %" PRId64,
-                         stated, dim);
-    return STRIDER_OK;
-}
-
-static double join_floats(Reduction reduction, double old, double update) {
-    switch (reduction) {
-    case REDUCTION_ADD:
-        return old + update;
-    case REDUCTION_MUL:
-        return old * update;
-    case REDUCTION_MAX:
-        return old > update || old != old ? old : update;
-    case REDUCTION_MIN:
-        return old < update || old != old ? old : update;
-    case REDUCTION_NONE:
-        break;
-    }
-    return update;
 }
 
 static int64_t join_integers(Reduction reduction, int64_t old, int64_t update) {
@@ -103,16 +67,26 @@ static void put(EvalContext *ctx, int64_t to, int64_t from, int64_t count) {
         if (dtype_is_float(y->type.dtype))
             tensor_set_f64(
                 y, to + i,
-                join_floats(reduction, tensor_get_f64(y, to + i), tensor_get_f64(updates, from + i)));
+                scatter_join(reduction, tensor_get_f64(y, to + i), tensor_get_f64(updates, from + i)));
         else
             tensor_set_i64(
                 y, to + i,
                 join_integers(reduction, tensor_get_i64(y, to + i), tensor_get_i64(updates, from + i)));
 }
 
-static void copy_data(EvalContext *ctx) {
-    if (ctx->outputs[0]->size_bytes)
-        memcpy(ctx->outputs[0]->data, ctx->inputs[SCATTER_DATA]->data, ctx->outputs[0]->size_bytes);
+static Status scatter(EvalContext *ctx, const IndexedParts *parts) {
+    const Tensor *y = ctx->outputs[0];
+    const int64_t count = indexed_count(parts);
+    IndexedWalk walk = indexed_walk(parts, ctx->inputs[SCATTER_INDICES]);
+    if (y->size_bytes)
+        memcpy(y->data, ctx->inputs[SCATTER_DATA]->data, y->size_bytes);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at;
+        if (!indexed_next(&walk, &at))
+            return indexed_fail(ctx, &walk);
+        put(ctx, at, i * parts->part, parts->part);
+    }
+    return STRIDER_OK;
 }
 
 /* --- ScatterElements
@@ -141,23 +115,9 @@ static Status scatter_elements_infer(InferContext *ctx) {
 
 static Status scatter_elements_reference(EvalContext *ctx) {
     const ScatterAttrs *attrs = eval_attrs(ctx);
-    const Shape *x = &ctx->inputs[SCATTER_DATA]->type.shape,
-                *indices = &ctx->inputs[SCATTER_INDICES]->type.shape;
-    const int axis = axis_resolve(attrs->axis, x->rank);
-    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, index;
-    shape_strides(x, strides);
-    copy_data(ctx);
-    const int64_t count = tensor_elements(ctx->inputs[SCATTER_INDICES]);
-    for (int64_t i = 0; i < count; i++) {
-        TRY(get_index(ctx, i, x->dims[axis], &index));
-        int64_t to = index * strides[axis];
-        for (int d = 0; d < x->rank; d++)
-            to += d == axis ? 0 : counters[d] * strides[d];
-        put(ctx, to, i, 1);
-        for (int d = x->rank - 1; d >= 0 && ++counters[d] == indices->dims[d]; d--)
-            counters[d] = 0;
-    }
-    return STRIDER_OK;
+    const IndexedParts parts = indexed_elements(attrs->axis, &ctx->inputs[SCATTER_DATA]->type.shape,
+                                                &ctx->inputs[SCATTER_INDICES]->type.shape);
+    return scatter(ctx, &parts);
 }
 
 #define SCATTER_ELEMENTS(ROW, NAME, SINCE)                                                                   \
@@ -198,22 +158,9 @@ static Status scatter_nd_infer(InferContext *ctx) {
 }
 
 static Status scatter_nd_reference(EvalContext *ctx) {
-    const Shape *x = &ctx->inputs[SCATTER_DATA]->type.shape,
-                *indices = &ctx->inputs[SCATTER_INDICES]->type.shape;
-    const int depth = (int)indices->dims[indices->rank - 1];
-    const int64_t n = shape_size(indices, 0, indices->rank - 1), part = shape_size(x, depth, x->rank);
-    int64_t strides[MAX_RANK], index;
-    shape_strides(x, strides);
-    copy_data(ctx);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t to = 0;
-        for (int d = 0; d < depth; d++) {
-            TRY(get_index(ctx, i * depth + d, x->dims[d], &index));
-            to += index * strides[d];
-        }
-        put(ctx, to, i * part, part);
-    }
-    return STRIDER_OK;
+    const IndexedParts parts = indexed_by_tuples(0, &ctx->inputs[SCATTER_DATA]->type.shape,
+                                                 &ctx->inputs[SCATTER_INDICES]->type.shape);
+    return scatter(ctx, &parts);
 }
 
 const Op op_scatter_nd = {

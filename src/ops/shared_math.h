@@ -21,6 +21,11 @@ SHARED INDEX shared_ceil_div(INDEX a, INDEX b) {
     return a / b + (a % b != 0);
 }
 
+/* An index as stated: negative ones count from the end. */
+SHARED INDEX index_from_end(INDEX stated, INDEX size) {
+    return stated < 0 ? stated + size : stated;
+}
+
 /* The taps [first, end) of a window that lie inside [0, size), where tap 0 lies at `begin`. */
 SHARED INDEX window_first_tap(INDEX begin, INDEX dilation) {
     return begin < 0 ? shared_ceil_div(-begin, dilation) : 0;

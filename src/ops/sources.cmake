@@ -18,6 +18,7 @@ list(APPEND sources
     ops/gather.c
     ops/gemm.c
     ops/global_pool.c
+    ops/indexed.c
     ops/instance_norm.c
     ops/layer_norm.c
     ops/logic.c

@@ -2,17 +2,13 @@
 /* TopK: the k largest (or smallest) elements along an axis and their indices, in order; of equal elements the
  * one with the lower index comes first.  NaN counts as the largest of all, as in torch.  ONNX 1 (k is an
  * attribute), 10 (an input), 11 (largest, sorted, integers).  What sorted = 0 leaves open is sorted too. */
+#include "ops/topk.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/op.h"
-
-typedef struct TopKAttrs {
-    int64_t axis, k; /* k: before opset 10 */
-    bool largest;
-} TopKAttrs;
 
 static Status topk_parse(ParseContext *ctx, void *attrs_) {
     TopKAttrs *attrs = attrs_;

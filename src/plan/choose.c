@@ -64,7 +64,8 @@ static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *qu
                            .isa = isa,
                            .width = isa_width(isa),
                            .n_inputs = node->n_inputs,
-                           .n_outputs = node->n_outputs};
+                           .n_outputs = node->n_outputs,
+                           .types = builder->plan->types};
     query->inputs = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof(Operand));
     query->outputs = region_take_array(&builder->scratch, (size_t)node->n_outputs, sizeof(Operand));
     return query->inputs && query->outputs ? STRIDER_OK : no_memory(builder);

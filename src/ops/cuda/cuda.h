@@ -13,6 +13,7 @@
 
 #include "ops/cuda/kernels/args.h"
 #include "ops/device.h"
+#include "ops/indexed.h"
 #include "ops/op.h"
 #include "ops/window.h"
 
@@ -120,6 +121,10 @@ int64_t cuda_elements(const Operand *operand);
 /* The `rank` dimensions (or strides) of a box as kernels take them: the last of `count`, `absent` in
  * front. */
 void cuda_dims(int rank, const int64_t *from, int absent, int count, int *to);
+/* Whether all indices in input `port` are known to be in range, or in [0, size): by their contents where they
+ * are the same in every run, by the node that makes them where that chooses positions. */
+bool cuda_indices_fit(const KernelQuery *query, int port, const IndexedParts *parts);
+bool cuda_indices_below(const KernelQuery *query, int port, int64_t size);
 /* Whether the kernels' arithmetic on these windows stays within 32 bits. */
 bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */

@@ -81,6 +81,16 @@ struct MoveArgs {
     int dims[MOVE_DIMS], in_strides[MOVE_DIMS], out_strides[MOVE_DIMS];
 };
 
+/* in: x, indices, of 32 or 64 bits, which are in range.  `count` outputs, of parts of `part` elements, which
+ * lie as ops/indexed.h says. */
+struct GatherArgs {
+    KernelData data;
+    int count, part, depth;
+    bool are_bools, are_i64;
+    int dims[KERNEL_DIMS], base[KERNEL_DIMS], position[KERNEL_DIMS], index_dims[KERNEL_DIMS],
+        steps[KERNEL_DIMS];
+};
+
 /* in: x; indices: of maxima, as pool_flat_index() counts them.  `count` outputs; a thread each. */
 struct PoolArgs {
     KernelData data;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gather, GatherElements and GatherND, by indices that are known to be in range. */
+#include "ops/gather.h"
+
+#include <string.h>
+
+#include "ops/concat.h"
+#include "ops/cuda/cuda.h"
+#include "ops/cuda/kernels.h"
+
+enum { GATHER_DATA, GATHER_INDICES };
+
+static IndexedParts parts_of(const KernelQuery *query) {
+    const void *attrs = query->node->attrs;
+    const Shape *x = &query->inputs[GATHER_DATA].type.shape,
+                *indices = &query->inputs[GATHER_INDICES].type.shape;
+    if (strcmp(query->node->op->name, "Gather") == 0)
+        return indexed_along_axis(((const AxisAttrs *)attrs)->axis, x, indices);
+    if (strcmp(query->node->op->name, "GatherElements") == 0)
+        return indexed_elements(((const AxisAttrs *)attrs)->axis, x, indices);
+    return indexed_by_tuples(((const GatherNdAttrs *)attrs)->batch_dims, x, indices);
+}
+
+static bool accepts(KernelQuery *query) {
+    if (!cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) ||
+        !cuda_is(&query->inputs[GATHER_INDICES], DTYPES_INDEX))
+        return false;
+    const IndexedParts parts = parts_of(query);
+    return parts.rank <= KERNEL_DIMS && parts.depth <= KERNEL_DIMS &&
+           cuda_indices_fit(query, GATHER_INDICES, &parts);
+}
+
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const IndexedParts parts = parts_of(query);
+    const int64_t count = cuda_elements(&query->outputs[0]);
+    struct GatherArgs args = {.count = (int)count,
+                              .part = (int)parts.part,
+                              .depth = parts.depth,
+                              .are_bools = query->outputs[0].type.dtype == STRIDER_BOOL,
+                              .are_i64 = query->inputs[GATHER_INDICES].type.dtype == STRIDER_I64};
+    cuda_dims(parts.rank, parts.dims, 1, KERNEL_DIMS, args.dims);
+    cuda_dims(parts.rank, parts.base, 0, KERNEL_DIMS, args.base);
+    cuda_dims(parts.rank, parts.position, 0, KERNEL_DIMS, args.position);
+    for (int d = 0; d < parts.depth; d++) {
+        args.index_dims[d] = (int)parts.index_dims[d];
+        args.steps[d] = (int)parts.steps[d];
+    }
+    Launch launch = launch_each((const void *)k_gather, count);
+    launch.n_inputs = 2;
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
+CUDA_ROW(cuda_gather, "Gather", accepts, prepare)
+CUDA_ROW(cuda_gather_elements, "GatherElements", accepts, prepare)
+CUDA_ROW(cuda_gather_nd, "GatherND", accepts, prepare)

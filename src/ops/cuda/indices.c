@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which indices are known to be in range before a run: a kernel could not say which one is not, as the
+ * reference does.  Others are left to that. */
+#include <string.h>
+
+#include "ops/arg_reduce.h"
+#include "ops/concat.h"
+#include "ops/cuda/cuda.h"
+#include "ops/topk.h"
+
+enum { MOST_NODES = 16 }; /* that are looked through for the node that makes indices */
+
+/* Operators that only move or repeat elements of their first input. */
+static bool moves_elements(const Node *node) {
+    static const char *const names[] = {"Identity", "Reshape", "Flatten",        "Squeeze",  "Unsqueeze",
+                                        "Expand",   "Tile",    "Transpose",      "Slice",    "Split",
+                                        "Gather",   "Cast",    "GatherElements", "GatherND", "Dropout"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(node->op->name, names[i]) == 0)
+            return node->inputs[0]->type.dtype == node->outputs[0]->type.dtype ||
+                   (dtype_is_integer(node->inputs[0]->type.dtype) &&
+                    node->outputs[0]->type.dtype == STRIDER_I64);
+    return false;
+}
+
+/* All elements are in [0, result); -1 where that is not known. */
+static int64_t limit_of(const KernelQuery *query, const Value *value, int *nodes);
+
+static int64_t limit_of_inputs(const KernelQuery *query, const Node *node, int *nodes) {
+    int64_t limit = 0;
+    for (int i = 0; i < node->n_inputs; i++) {
+        const int64_t one = limit_of(query, node->inputs[i], nodes);
+        if (one < 0)
+            return -1;
+        limit = limit > one ? limit : one;
+    }
+    return limit;
+}
+
+static int64_t limit_of_constant(const Tensor *constant) {
+    int64_t limit = 0;
+    for (int64_t i = 0; i < tensor_elements(constant); i++) {
+        const int64_t value = tensor_get_i64(constant, i);
+        if (value < 0)
+            return -1;
+        limit = value >= limit ? value + 1 : limit;
+    }
+    return limit;
+}
+
+static int64_t size_of_axis(const Shape *shape, int64_t axis) {
+    return shape_is_known(shape) ? shape->dims[axis_resolve(axis, shape->rank)] : -1;
+}
+
+/* Of what a node chooses positions of. */
+static int64_t limit_of_positions(const Node *node, int port, const Shape *x) {
+    const char *name = node->op->name;
+    if (strcmp(name, "ArgMax") == 0 || strcmp(name, "ArgMin") == 0)
+        return size_of_axis(x, ((const ArgReduceAttrs *)node->attrs)->axis);
+    if (strcmp(name, "TopK") == 0 && port == 1)
+        return size_of_axis(x, ((const TopKAttrs *)node->attrs)->axis);
+    if (strcmp(name, "MaxPool") == 0 && port == 1)
+        return shape_is_known(x) ? shape_elements(x) : -1;
+    return -1;
+}
+
+static int64_t limit_of(const KernelQuery *query, const Value *value, int *nodes) {
+    const Node *node = value->producer;
+    if (value->constant)
+        return limit_of_constant(value->constant);
+    if (!node || !query->types || ++*nodes > MOST_NODES)
+        return -1;
+    if (moves_elements(node))
+        return limit_of(query, node->inputs[0], nodes);
+    if (strcmp(node->op->name, "Concat") == 0)
+        return limit_of_inputs(query, node, nodes);
+    for (int port = 0; port < node->n_outputs; port++)
+        if (node->outputs[port] == value)
+            return limit_of_positions(node, port, &query->types[node->inputs[0]->index].shape);
+    return -1;
+}
+
+bool cuda_indices_below(const KernelQuery *query, int port, int64_t size) {
+    int nodes = 0;
+    const int64_t limit = limit_of(query, query->node->inputs[port], &nodes);
+    return limit >= 0 && limit <= size;
+}
+
+bool cuda_indices_fit(const KernelQuery *query, int port, const IndexedParts *parts) {
+    const Tensor *constant = query->inputs[port].constant;
+    if (!constant) {
+        for (int d = 0; d < parts->depth; d++)
+            if (!cuda_indices_below(query, port, parts->index_dims[d]))
+                return false;
+        return true;
+    }
+    IndexedWalk walk = indexed_walk(parts, constant);
+    int64_t at;
+    for (int64_t i = indexed_count(parts); i > 0; i--)
+        if (!indexed_next(&walk, &at))
+            return false;
+    return true;
+}

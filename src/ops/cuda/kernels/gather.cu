@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ops/indexed.h says where parts lie. */
+#include "ops/cuda/kernels/device_code.h"
+
+SHARED int index_at(const void *indices, bool are_i64, int i) {
+    return are_i64 ? (int)((const long long *)indices)[i] : ((const int *)indices)[i];
+}
+
+KERNEL(k_gather, GatherArgs) {
+    const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i >= args.count)
+        return;
+    const int part = i / args.part, position = walk(args.dims, args.position, part);
+    int at = walk(args.dims, args.base, part) + i % args.part;
+    UNROLL
+    for (int d = 0; d < KERNEL_DIMS; d++)
+        if (d < args.depth)
+            at += index_from_end(index_at(args.data.in[1], args.are_i64, position + d), args.index_dims[d]) *
+                  args.steps[d];
+    if (args.are_bools)
+        ((unsigned char *)args.data.out)[i] = ((const unsigned char *)args.data.in[0])[at];
+    else
+        args.data.out[i] = args.data.in[0][at];
+}
