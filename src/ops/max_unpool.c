@@ -3,21 +3,19 @@
  * 11, 22. out = (in - 1)*stride + kernel - pad_begin - pad_end Indices are flat over a whole tensor of that
  * shape.  An output_shape input may ask for a larger one, in which the elements keep their coordinates, as in
  * ONNX's own test data. */
+#include "ops/max_unpool.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/window.h"
-
-enum { UNPOOL_X, UNPOOL_INDICES, UNPOOL_SHAPE };
 
 static Status max_unpool_parse(ParseContext *ctx, void *attrs) {
     TRY(parse_require(ctx, "kernel_shape"));
     return window_parse(ctx, attrs);
 }
 
-/* The shape that the indices are over; dimensions that are not known stay so. */
-static Shape pooled_from(const WindowAttrs *attrs, const Shape *x) {
+Shape unpool_pooled_from(const WindowAttrs *attrs, const Shape *x) {
     Shape from = *x;
     for (int i = 0; i < x->rank - 2; i++)
         from.dims[2 + i] = x->dims[2 + i] < 0 ? DIM_UNKNOWN
@@ -56,7 +54,7 @@ static Status max_unpool_infer(InferContext *ctx) {
         if (x->dims[i] > WINDOW_LARGEST)
             return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "dimension %d of %" PRId64 " is too large", i,
                               x->dims[i]);
-    Shape from = pooled_from(attrs, x), *y = &ctx->outputs[0].shape;
+    Shape from = unpool_pooled_from(attrs, x), *y = &ctx->outputs[0].shape;
     for (int i = 2; i < x->rank; i++)
         if (x->dims[i] > 0 && from.dims[i] < 1)
             return infer_fail(ctx, STRIDER_BAD_MODEL, "the pads leave an output of %" PRId64, from.dims[i]);
@@ -103,7 +101,7 @@ static Status max_unpool_reference(EvalContext *ctx) {
     const Tensor *x = ctx->inputs[UNPOOL_X], *indices = ctx->inputs[UNPOOL_INDICES];
     if (!shape_equal(&x->type.shape, &indices->type.shape))
         return eval_fail(ctx, STRIDER_BAD_MODEL, "X and the indices have different shapes");
-    Shape from = pooled_from(eval_attrs(ctx), &x->type.shape), shape;
+    Shape from = unpool_pooled_from(eval_attrs(ctx), &x->type.shape), shape;
     TRY(output_shape(ctx, &from, &shape));
     TRY(eval_set_output_shape(ctx, 0, x->type.dtype, &shape));
     Tensor *y = ctx->outputs[0];

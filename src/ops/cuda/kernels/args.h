@@ -11,6 +11,7 @@
 #include "ops/pad_source.h"
 #include "ops/pair_kind.h"
 #include "ops/reduce_kind.h"
+#include "ops/scatter_kind.h"
 
 enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, MOVE_DIMS = 6, KERNEL_SPATIAL = 3 };
 /* Threads of a block where they work together, a power of two; and where each works alone. */
@@ -89,6 +90,24 @@ struct GatherArgs {
     bool are_bools, are_i64;
     int dims[KERNEL_DIMS], base[KERNEL_DIMS], position[KERNEL_DIMS], index_dims[KERNEL_DIMS],
         steps[KERNEL_DIMS];
+};
+
+/* in: updates, after k_scatter_begin has copied the data; parts of `part` elements.  Update update[k] goes to
+ * element at[k], in ascending order; those of one place stand together, in theirs, and followers[k] are as
+ * many as are left there. */
+struct ScatterArgs {
+    KernelData data;
+    int count, part;
+    Reduction reduction;
+    const int *at, *update, *followers;
+};
+
+/* in: x, indices of 64 bits, each in range and there once, of a box with these dimensions; strides of the
+ * output, which k_unpool_begin has filled with zeros. */
+struct UnpoolArgs {
+    KernelData data;
+    int count;
+    int dims[KERNEL_DIMS], strides[KERNEL_DIMS];
 };
 
 /* in: x; indices: of maxima, as pool_flat_index() counts them.  `count` outputs; a thread each. */
