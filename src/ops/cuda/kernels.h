@@ -11,6 +11,7 @@ extern void k_binary(const struct BinaryArgs args);
 extern void k_where(const struct WhereArgs args);
 extern void k_cast(const struct CastArgs args);
 extern void k_move(const struct MoveArgs args);
+extern void k_shuffle(const struct ShuffleArgs args);
 extern void k_gather(const struct GatherArgs args);
 extern void k_scatter_begin(const struct ScatterArgs args);
 extern void k_scatter(const struct ScatterArgs args);

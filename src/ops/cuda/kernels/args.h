@@ -82,6 +82,14 @@ struct MoveArgs {
     int dims[MOVE_DIMS], in_strides[MOVE_DIMS], out_strides[MOVE_DIMS];
 };
 
+/* in: x, `in_dim` rows of `inner` elements each; row from[k] becomes row to[k] of `out_dim` in the output. */
+struct ShuffleArgs {
+    KernelData data;
+    int count, inner, listed, in_dim, out_dim;
+    bool are_bools;
+    const int *from, *to;
+};
+
 /* in: x, indices, of 32 or 64 bits, which are in range.  `count` outputs, of parts of `part` elements, which
  * lie as ops/indexed.h says. */
 struct GatherArgs {
