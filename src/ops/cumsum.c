@@ -2,13 +2,9 @@
 /* CumSum (ONNX 11, 14) and CumProd (26): running sums and products along one axis, which is an input.
  * `exclusive` leaves an element out of its own sum, `reverse` starts at the end.  Floats are accumulated in
  * float64, integers wrap around. */
+#include "ops/cumsum.h"
+
 #include <string.h>
-
-#include "ops/op.h"
-
-typedef struct CumulateAttrs {
-    bool exclusive, reverse;
-} CumulateAttrs;
 
 static Status cumulate_parse(ParseContext *ctx, void *attrs_) {
     CumulateAttrs *attrs = attrs_;

@@ -80,6 +80,8 @@ SHARED REAL function_formula(Function function, REAL x) {
         return x == 0;
     case FUNCTION_IS_NAN:
         return x != x;
+    case FUNCTION_IS_INF:
+        return (x == (REAL)INFINITY && alpha != 0) || (x == -(REAL)INFINITY && beta != 0);
     }
     return x;
 }

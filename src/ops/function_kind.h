@@ -33,7 +33,8 @@ typedef enum FunctionKind {
     FUNCTION_ACOSH,
     FUNCTION_ATANH,
     FUNCTION_NOT,
-    FUNCTION_IS_NAN
+    FUNCTION_IS_NAN,
+    FUNCTION_IS_INF /* positive ones where alpha is not 0, negative ones where beta is not */
 } FunctionKind;
 
 typedef struct Function {

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Not (ONNX 1), BitwiseNot (18), IsNaN (9, 13, 20), IsInf (10, 20). */
+#include "ops/logic.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "ops/op.h"
-
-typedef struct IsInfAttrs {
-    bool negative, positive; /* which infinities count */
-} IsInfAttrs;
 
 static Status is_inf_parse(ParseContext *ctx, void *attrs_) {
     IsInfAttrs *attrs = attrs_;

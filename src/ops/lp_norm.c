@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LpNormalization: y = x / (sum of |x|^p along an axis)^(1/p), p 1 or 2; 0 where the norm is 0.  ONNX 1, 22
  * (types). */
+#include "ops/lp_norm.h"
+
 #include <inttypes.h>
 #include <math.h>
-
-#include "ops/op.h"
-
-typedef struct LpNormAttrs {
-    int64_t axis, p;
-} LpNormAttrs;
 
 static Status lp_norm_parse(ParseContext *ctx, void *attrs_) {
     LpNormAttrs *attrs = attrs_;

@@ -239,6 +239,14 @@ static void lp_norm_of_zeros_is_zero(void **state) {
                        .attrs = {attr_int("axis", 0), attr_int("p", p)},
                        .n_inputs = 1,
                        .inputs = {tensor_f32(DIMS(2, 2), -3, 0, 4, 0)}};
+        OpTest large = {.op = "LpNormalization",
+                        .opset = 1,
+                        .attrs = {attr_int("p", p)},
+                        .n_inputs = 1,
+                        .inputs = {tensor_f32(DIMS(2, 2), -3e30f, 4e30f, 4e-30f, 3e-30f)}};
+        Tensor y_large = p == 1 ? tensor_f32(DIMS(2, 2), -3 / 7.0f, 4 / 7.0f, 4 / 7.0f, 3 / 7.0f)
+                                : tensor_f32(DIMS(2, 2), -0.6f, 0.8f, 0.8f, 0.6f);
+        op_test_expect(&large, &y_large);
         Tensor one = tensor_f32(DIMS(2, 2), -3 / 7.0f, 0, 4 / 7.0f, 0);
         Tensor two = tensor_f32(DIMS(2, 2), -0.6f, 0, 0.8f, 0);
         op_test_expect(&test, p == 1 ? &one : &two);

@@ -110,6 +110,36 @@ static void sums_refuse_what_is_no_axis(void **state) {
     op_test_expect_error(&bools, STRIDER_UNSUPPORTED, "bool");
 }
 
+/* Lines of any length, that do not lie in one piece. */
+static void sums_of_long_lines_follow_each_other(void **state) {
+    (void)state;
+    enum { LONGEST = 300 };
+    static float x[2 * LONGEST * 2], y[2 * LONGEST * 2];
+    static const int lengths[] = {1, 100, 128, 129, LONGEST};
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+        for (int way = 0; way < 4; way++) {
+            const int n = lengths[l], exclusive = way % 2, reverse = way / 2;
+            const size_t bytes = (size_t)(4 * n) * sizeof *x;
+            fill_random(x, (size_t)(4 * n), 7);
+            for (int line = 0; line < 4; line++) {
+                double sum = 0;
+                for (int k = 0; k < n; k++) {
+                    const int at = (line / 2 * n + (reverse ? n - 1 - k : k)) * 2 + line % 2;
+                    y[at] = (float)(sum + (exclusive ? 0 : (double)x[at]));
+                    sum += (double)x[at];
+                }
+            }
+            OpTest test = {.op = "CumSum",
+                           .opset = 14,
+                           .attrs = {attr_int("exclusive", exclusive), attr_int("reverse", reverse)},
+                           .n_inputs = 2,
+                           .inputs = {op_test_tensor(STRIDER_F32, DIMS(2, n, 2), x, bytes),
+                                      tensor_i64(shape_scalar(), -2)}};
+            Tensor expected = op_test_tensor(STRIDER_F32, DIMS(2, n, 2), y, bytes);
+            op_test_expect(&test, &expected);
+        }
+}
+
 /* --- TopK
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -240,6 +270,7 @@ int main(void) {
         cmocka_unit_test(sums_run_either_way_with_or_without_the_element),
         cmocka_unit_test(sums_run_along_the_axis_that_an_input_names),
         cmocka_unit_test(sums_of_integers_wrap_around),
+        cmocka_unit_test(sums_of_long_lines_follow_each_other),
         cmocka_unit_test(sums_refuse_what_is_no_axis),
         cmocka_unit_test(top_k_sorts_and_takes_the_first_of_equals),
         cmocka_unit_test(top_k_is_an_attribute_before_opset_10),

@@ -25,8 +25,10 @@ static bool cast_type(DType dtype, CastType *type) {
 static bool accepts(KernelQuery *query) {
     const DType from = query->inputs[0].type.dtype, to = query->outputs[0].type.dtype;
     CastType type;
-    return query->n_inputs == 1 && cast_type(from, &type) && cast_type(to, &type) &&
-           (from == STRIDER_F32 || to == STRIDER_F32) && cuda_all_of(query, DTYPE_BIT(from) | DTYPE_BIT(to));
+    for (int i = 1; i < query->n_inputs; i++) /* only its type matters, and that is the output's */
+        query->inputs[i].packed = true;
+    return cast_type(from, &type) && cast_type(to, &type) && (from == STRIDER_F32 || to == STRIDER_F32) &&
+           cuda_first_of(query, DTYPE_BIT(from) | DTYPE_BIT(to));
 }
 
 static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -39,3 +41,4 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
 }
 
 CUDA_ROW(cuda_cast, "Cast", accepts, prepare)
+CUDA_ROW(cuda_cast_like, "CastLike", accepts, prepare)

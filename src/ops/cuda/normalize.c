@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "ops/broadcast.h"
+#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 #include "ops/instance_norm.h"
 #include "ops/layer_norm.h"
+#include "ops/lp_norm.h"
 #include "ops/lrn.h"
 
 static const Shape *x_shape(const KernelQuery *query) {
@@ -114,6 +116,24 @@ static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
 }
 
+/* --- LpNormalization
+ * --------------------------------------------------------------------------------------------- */
+
+static bool lp_norm_accepts(KernelQuery *query) {
+    return cuda_all_f32(query);
+}
+
+static Status lp_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+    const LpNormAttrs *attrs = query->node->attrs;
+    const Shape *x = x_shape(query);
+    const int axis = axis_resolve(attrs->axis, x->rank);
+    const int64_t inner = shape_size(x, axis + 1, x->rank);
+    const struct LpNormArgs args = {
+        .count = (int)x->dims[axis], .inner = (int)inner, .kind = attrs->p == 1 ? R_L1 : R_L2};
+    const Launch launch = launch_teams((const void *)k_lp_norm, shape_size(x, 0, axis) * inner);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+}
+
 CUDA_ROW(cuda_batch_norm, "BatchNormalization", batch_norm_accepts, batch_norm_prepare, .overwrites = 1)
 CUDA_ROW(cuda_instance_norm, "InstanceNormalization", instance_norm_accepts, instance_norm_prepare,
          .overwrites = 1)
@@ -121,3 +141,4 @@ CUDA_ROW(cuda_group_norm, "GroupNormalization", instance_norm_accepts, instance_
 CUDA_ROW(cuda_layer_norm, "LayerNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
 CUDA_ROW(cuda_rms_norm, "RMSNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
 CUDA_ROW(cuda_lrn, "LRN", lrn_accepts, lrn_prepare)
+CUDA_ROW(cuda_lp_norm, "LpNormalization", lp_norm_accepts, lp_norm_prepare)

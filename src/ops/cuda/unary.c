@@ -6,12 +6,19 @@
 
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
+#include "ops/logic.h"
 
 static bool function_of(const Node *node, Function *function) {
     if (node_function(node, function))
         return true;
-    *function = (Function){.kind = strcmp(node->op->name, "Not") == 0 ? FUNCTION_NOT : FUNCTION_IS_NAN};
-    return strcmp(node->op->name, "Not") == 0 || strcmp(node->op->name, "IsNaN") == 0;
+    const char *name = node->op->name;
+    *function = (Function){.kind = strcmp(name, "Not") == 0 ? FUNCTION_NOT : FUNCTION_IS_NAN};
+    if (strcmp(name, "IsInf") == 0) {
+        const IsInfAttrs *attrs = node->attrs;
+        *function = (Function){FUNCTION_IS_INF, attrs->positive, attrs->negative};
+        return true;
+    }
+    return strcmp(name, "Not") == 0 || strcmp(name, "IsNaN") == 0;
 }
 
 static bool accepts(KernelQuery *query) {
@@ -59,3 +66,4 @@ CUDA_ROW(cuda_acosh, "Acosh", accepts, prepare, .overwrites = 1)
 CUDA_ROW(cuda_atanh, "Atanh", accepts, prepare, .overwrites = 1)
 CUDA_ROW(cuda_not, "Not", accepts, prepare, .overwrites = 1)
 CUDA_ROW(cuda_is_nan, "IsNaN", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_is_inf, "IsInf", accepts, prepare, .overwrites = 1)

@@ -143,6 +143,20 @@ struct SoftmaxArgs {
     bool is_log;
 };
 
+/* in: x.  A block for each line of `count` elements that lie `inner` apart. */
+struct CumSumArgs {
+    KernelData data;
+    int count, inner;
+    bool exclusive, reverse;
+};
+
+/* in: x, of `count` elements in lines of `line`, which lie `inner` apart; outputs have `k` instead. */
+struct TopKArgs {
+    KernelData data;
+    int count, line, inner, k;
+    bool largest;
+};
+
 /* in: x.  A thread for each output: the element that pad_source() says of each dimension, or `value`. */
 struct PadArgs {
     KernelData data;
@@ -184,6 +198,13 @@ struct NormalizeArgs {
     bool is_centred;
     float epsilon;
     int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
+};
+
+/* in: x.  A block for each group of `count` elements that lie `inner` apart; kind: R_L1 or R_L2. */
+struct LpNormArgs {
+    KernelData data;
+    int count, inner;
+    ReduceKind kind;
 };
 
 /* in: x.  out = x / (bias + alpha * sum of x^2 over the window of `size` channels)^beta. */

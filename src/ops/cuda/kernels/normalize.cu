@@ -47,3 +47,22 @@ KERNEL(k_lrn, LrnArgs) {
     }
     args.data.out[i] = *x / pow(args.bias + args.alpha * sum, args.beta);
 }
+
+/* The norm as a reduction computes it; 0 where that is 0. */
+TEAM_KERNEL(k_lp_norm, LpNormArgs) {
+    BLOCK_SHARED float parts[TEAM_THREADS];
+    const int me = (int)threadIdx.x, group = (int)blockIdx.x;
+    const long long first = (long long)(group / args.inner) * args.count * args.inner + group % args.inner;
+    const float *x = args.data.in[0] + first;
+    float peak = 0, sum = 0;
+    for (int i = me; i < args.count; i += TEAM_THREADS)
+        peak = reduce_join(R_MAX, peak, fabs(x[(long long)i * args.inner]));
+    peak = team_join(R_MAX, parts, peak);
+    for (int i = me; i < args.count; i += TEAM_THREADS)
+        sum += reduce_term(args.kind, x[(long long)i * args.inner], peak);
+    const float norm = reduce_result(args.kind, team_join(R_SUM, parts, sum), peak, (float)args.count);
+    for (int i = me; i < args.count; i += TEAM_THREADS) {
+        const long long at = first + (long long)i * args.inner;
+        args.data.out[at] = norm == 0 ? 0 : args.data.in[0][at] / norm;
+    }
+}
