@@ -52,6 +52,7 @@ static void a_small_network_runs_there_completely(void **state) {
     for (at = result->out, count = 0; (at = strstr(at, " + bias + relu")); at++)
         count++;
     assert_int_equal(count, 3); /* convolutions, each one plan with all that follows */
+    assert_non_null(strstr(result->out, "cublaslt + bias"));
 }
 
 /* Else a wrong description would not show: kernels of our own would take the place of a plan that was
@@ -82,6 +83,7 @@ static void each_call_may_fail(void **state) {
                                         "cublasLtCreate",
                                         "cublasLtMatmul",
                                         "cublasLtMatmulDescCreate",
+                                        "cublasLtMatmulDescSetAttribute",
                                         "cublasLtMatrixLayoutCreate",
                                         "cublasLtMatmulAlgoGetHeuristic"};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

@@ -14,6 +14,8 @@ typedef struct Operation {
     int magic;
     cublasOperation_t transposes[2];
     bool tf32;
+    cublasLtEpilogue_t epilogue; /* 0: none */
+    const float *bias;
 } Operation;
 
 typedef struct Matrix {
@@ -73,6 +75,7 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *made, cublasComput
     REQUIRE((compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_FAST_TF32) &&
             scale == CUDA_R_32F);
     Operation *operation = take(sizeof *operation);
+    operation->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
     operation->tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
     *made = (cublasLtMatmulDesc_t)operation;
     return CUBLAS_STATUS_SUCCESS;
@@ -86,7 +89,17 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t descriptor,
                                               cublasLtMatmulDescAttributes_t name, const void *value,
                                               size_t size) {
     Operation *operation = (Operation *)descriptor;
-    REQUIRE(operation && operation->magic == MAGIC && size == sizeof(cublasOperation_t));
+    FAIL_IF_ASKED(cublasLtMatmulDescSetAttribute);
+    REQUIRE(operation && operation->magic == MAGIC);
+    if (name == CUBLASLT_MATMUL_DESC_EPILOGUE && size == sizeof operation->epilogue) {
+        memcpy(&operation->epilogue, value, size);
+        return CUBLAS_STATUS_SUCCESS;
+    }
+    if (name == CUBLASLT_MATMUL_DESC_BIAS_POINTER && size == sizeof operation->bias) {
+        memcpy(&operation->bias, value, size);
+        return CUBLAS_STATUS_SUCCESS;
+    }
+    REQUIRE(size == sizeof(cublasOperation_t));
     REQUIRE(name == CUBLASLT_MATMUL_DESC_TRANSA || name == CUBLASLT_MATMUL_DESC_TRANSB);
     operation->transposes[name == CUBLASLT_MATMUL_DESC_TRANSB] = *(const cublasOperation_t *)value;
     return CUBLAS_STATUS_SUCCESS;
@@ -171,6 +184,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     const uint64_t limit = ((Preference *)preference)->workspace_bytes;
     REQUIRE(handle && wanted >= 1 && c);
     REQUIRE(fits((Operation *)operation, (Matrix *)a, (Matrix *)b, (Matrix *)d));
+    *count = 0;
+    if (((Operation *)operation)->epilogue != CUBLASLT_EPILOGUE_DEFAULT && getenv("VCUBLASLT_PLAIN"))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     memset(found, 0, sizeof *found);
     found->algo.data[0] = MAGIC;
     for (int i = 0; i < 4; i++)
@@ -196,6 +212,14 @@ static double element(const Operation *o, int side, const Matrix *m, const float
     return (double)data[transposed ? row * m->leading + column : column * m->leading + row];
 }
 
+static bool has_bias(const Operation *o) {
+    return o->epilogue == CUBLASLT_EPILOGUE_BIAS || o->epilogue == CUBLASLT_EPILOGUE_RELU_BIAS;
+}
+
+static bool has_relu(const Operation *o) {
+    return o->epilogue == CUBLASLT_EPILOGUE_RELU || o->epilogue == CUBLASLT_EPILOGUE_RELU_BIAS;
+}
+
 static void run_product(void *context) {
     const Product *p = context;
     memset(p->workspace, 0xff, p->workspace_bytes);
@@ -206,7 +230,10 @@ static void run_product(void *context) {
                 for (int64_t k = 0; k < columns_of(&p->operation, 0, &p->a); k++)
                     sum += element(&p->operation, 0, &p->a, p->a_data + i * p->a.step, row, k) *
                            element(&p->operation, 1, &p->b, p->b_data + i * p->b.step, k, column);
-                p->d_data[i * p->d.step + column * p->d.leading + row] = (float)((double)p->alpha * sum);
+                sum *= (double)p->alpha;
+                sum += has_bias(&p->operation) ? (double)p->operation.bias[row] : 0;
+                p->d_data[i * p->d.step + column * p->d.leading + row] =
+                    has_relu(&p->operation) && sum < 0 ? 0 : (float)sum;
             }
 }
 
@@ -230,6 +257,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
             virtual_check(d, extent_bytes(ds), "cublasLtMatmul"));
     REQUIRE((uintptr_t)a % algorithm->data[1] == 0 && (uintptr_t)b % algorithm->data[2] == 0 &&
             (uintptr_t)c % algorithm->data[3] == 0 && (uintptr_t)d % algorithm->data[4] == 0);
+    REQUIRE(((Operation *)operation)->epilogue == CUBLASLT_EPILOGUE_DEFAULT ||
+            has_bias((Operation *)operation) || has_relu((Operation *)operation));
+    REQUIRE(!has_bias((Operation *)operation) ||
+            virtual_check(((Operation *)operation)->bias, (size_t)ds->rows * sizeof(float),
+                          "the bias of a product"));
     REQUIRE(!workspace_bytes || virtual_check(workspace, workspace_bytes, "the workspace of a product"));
     Product *product = malloc(sizeof *product);
     *product = (Product){*(Operation *)operation, *as, *bs, *ds, a, b, d, *(const float *)alpha, workspace,

@@ -128,6 +128,30 @@ static void matmul_broadcasts_batches(void **state) {
     op_test_expect(&test, &y);
 }
 
+/* Neither side's matrices lie in equal steps along the batch. */
+static void matmul_broadcasts_both_sides_in_turn(void **state) {
+    (void)state;
+    enum { P = 2, Q = 4, R = 3, M = 3, K = 5, N = 2 };
+    static float a[P * R * M * K], b[Q * K * N], y[P * Q * R * M * N];
+    fill_random(a, P * R * M * K, 1);
+    fill_random(b, Q * K * N, 2);
+    for (int i = 0; i < P * Q * R * M * N; i++) {
+        const int n = i % N, m = i / N % M, r = i / (N * M) % R, q = i / (N * M * R) % Q,
+                  p = i / (N * M * R * Q);
+        double sum = 0;
+        for (int k = 0; k < K; k++)
+            sum += (double)a[((p * R + r) * M + m) * K + k] * (double)b[(q * K + k) * N + n];
+        y[i] = (float)sum;
+    }
+    OpTest test = {.op = "MatMul",
+                   .opset = 13,
+                   .n_inputs = 2,
+                   .inputs = {op_test_tensor(STRIDER_F32, DIMS(P, 1, R, M, K), a, sizeof a),
+                              op_test_tensor(STRIDER_F32, DIMS(Q, 1, K, N), b, sizeof b)}};
+    Tensor expected = op_test_tensor(STRIDER_F32, DIMS(P, Q, R, M, N), y, sizeof y);
+    op_test_expect(&test, &expected);
+}
+
 static void matmul_of_integers_wraps_around(void **state) {
     (void)state;
     OpTest test = {.op = "MatMul",
@@ -197,6 +221,7 @@ int main(void) {
         cmocka_unit_test(gemm_refuses_what_does_not_fit),
         cmocka_unit_test(matmul_promotes_vectors),
         cmocka_unit_test(matmul_broadcasts_batches),
+        cmocka_unit_test(matmul_broadcasts_both_sides_in_turn),
         cmocka_unit_test(matmul_of_integers_wraps_around),
         cmocka_unit_test(matmul_refuses_what_does_not_fit),
         cmocka_unit_test(epilogues_add_bias_and_residual_around_the_activation),
