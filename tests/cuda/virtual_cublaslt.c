@@ -222,7 +222,8 @@ static bool has_relu(const Operation *o) {
 
 static void run_product(void *context) {
     const Product *p = context;
-    memset(p->workspace, 0xff, p->workspace_bytes);
+    if (p->workspace)
+        memset(p->workspace, 0xff, p->workspace_bytes);
     for (int64_t i = 0; i < p->d.batch; i++)
         for (int64_t column = 0; column < p->d.columns; column++)
             for (int64_t row = 0; row < p->d.rows; row++) {

@@ -10,17 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "virtual_device.h"
+#include "virtual_inside.h"
 
 #define ARENA_BYTES ((size_t)16 << 30)
-enum {
-    PAGE = 4096,
-    ALIGNMENT = 256,
-    CANARY = 0xa5,
-    STATUS_MISUSE = 86,
-    STATUS_FAULT = 97,
-    MOST_FUNCTIONS = 256
-};
+enum { PAGE = 4096, ALIGNMENT = 256, CANARY = 0xa5, STATUS_MISUSE = 86, STATUS_FAULT = 97 };
 
 typedef struct Allocation {
     struct Allocation *next;
@@ -29,34 +22,24 @@ typedef struct Allocation {
     bool is_live;
 } Allocation;
 
-typedef struct Work {
-    struct Work *next;
-    void (*run)(void *context);
-    void *context;
-} Work;
-
-struct CUstream_st {
-    struct CUstream_st *next;
-    Work *first, **last;
-    bool is_live;
-};
+/* Pinned memory of the host. */
+typedef struct Pinned {
+    struct Pinned *next;
+    char *memory;
+    size_t size_bytes;
+} Pinned;
 
 static struct {
-    pthread_mutex_t lock;
     char *arena;
     size_t used_bytes, live_bytes;
     Allocation *allocations;
-    struct CUstream_st *streams;
+    Pinned *pinned;
     int objects, errors, in_device;
-    long launches, works, allocated;
     cudaError_t last_error;
-} state = {.lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP};
+} state;
 
-static struct {
-    const void *host;
-    const char *name;
-} functions[MOST_FUNCTIONS];
-static int n_functions;
+pthread_mutex_t virtual_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+VirtualCounts virtual_counts;
 
 /* --- settings, errors
  * --------------------------------------------------------------------------------------------- */
@@ -66,12 +49,31 @@ long virtual_setting(const char *name, long otherwise) {
     return text ? strtol(text, NULL, 10) : otherwise;
 }
 
-bool virtual_must_fail(const char *call) {
-    static int count;
-    const char *wanted = getenv("VCUDA_FAIL");
+typedef struct Counter {
+    char setting[60];
+    int count;
+} Counter;
+
+/* Whether the variable is CALL:N, and this the Nth time since it was set to that. */
+static bool is_nth(const char *variable, const char *call, Counter *counter) {
+    const char *wanted = getenv(variable);
     const size_t length = strlen(call);
+    if (strcmp(counter->setting, wanted ? wanted : "") != 0) {
+        snprintf(counter->setting, sizeof counter->setting, "%s", wanted ? wanted : "");
+        counter->count = 0;
+    }
     return wanted && strncmp(wanted, call, length) == 0 && wanted[length] == ':' &&
-           atoi(wanted + length + 1) == ++count;
+           atoi(wanted + length + 1) == ++counter->count;
+}
+
+bool virtual_must_fail(const char *call) {
+    static Counter counter;
+    return is_nth("VCUDA_FAIL", call, &counter);
+}
+
+bool virtual_must_skip(const char *call) {
+    static Counter counter;
+    return is_nth("VCUDA_SKIP", call, &counter);
 }
 
 void virtual_error(const char *format, ...) {
@@ -89,15 +91,11 @@ void virtual_object(const char *kind, int change) {
     __atomic_add_fetch(&state.objects, change, __ATOMIC_RELAXED);
 }
 
-static cudaError_t result(cudaError_t error) {
+cudaError_t virtual_result(cudaError_t error) {
     if (error)
         state.last_error = error;
     return error;
 }
-
-#define FAIL_IF_ASKED(CALL)                                                                                  \
-    if (virtual_must_fail(#CALL))                                                                            \
-    return result(cudaErrorUnknown)
 
 static void report(void) {
     for (const Allocation *a = state.allocations; a; a = a->next)
@@ -107,8 +105,11 @@ static void report(void) {
         virtual_error("%d handles, streams or descriptors were not destroyed", state.objects);
     if (getenv("VCUDA_LOG"))
         fprintf(stderr,
-                "virtual device: %ld allocations, %ld pieces of work, %ld kernel launches, %d errors\n",
-                state.allocated, state.works, state.launches, state.errors);
+                "virtual device: %ld allocations, %ld pieces of work, %ld kernel launches, %ld graph "
+                "launches, %d "
+                "errors\n",
+                virtual_counts.allocations, virtual_counts.works, virtual_counts.launches,
+                virtual_counts.graph_launches, state.errors);
     if (state.errors) {
         fflush(NULL);
         _exit(STATUS_MISUSE);
@@ -139,6 +140,10 @@ __attribute__((constructor)) static void start(void) {
     atexit(report);
 }
 
+long virtual_allocations(void) {
+    return virtual_counts.allocations;
+}
+
 /* --- memory
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -146,7 +151,7 @@ static void protect(const Allocation *a, int protection) {
     mprotect(a->pages, a->pages_bytes, protection);
 }
 
-static void enter_device(void) {
+void virtual_enter(void) {
     if (state.in_device++ == 0)
         for (const Allocation *a = state.allocations; a; a = a->next)
             if (a->is_live)
@@ -171,7 +176,7 @@ static UNCHECKED void check_canary(const Allocation *a) {
         }
 }
 
-static void leave_device(void) {
+void virtual_leave(void) {
     if (--state.in_device == 0)
         for (const Allocation *a = state.allocations; a; a = a->next)
             if (a->is_live) {
@@ -180,7 +185,7 @@ static void leave_device(void) {
             }
 }
 
-static bool is_device(const void *memory) {
+bool virtual_is_device(const void *memory) {
     return (const char *)memory >= state.arena && (const char *)memory < state.arena + ARENA_BYTES;
 }
 
@@ -193,7 +198,7 @@ static Allocation *find(const void *memory) {
 
 bool virtual_check(const void *memory, size_t size_bytes, const char *who) {
     const Allocation *a = find(memory);
-    if (!is_device(memory) || !a)
+    if (!virtual_is_device(memory) || !a)
         virtual_error("%s: %p is no memory of the device", who, memory);
     else if (!a->is_live)
         virtual_error("%s: %p was freed", who, memory);
@@ -206,13 +211,14 @@ bool virtual_check(const void *memory, size_t size_bytes, const char *who) {
 }
 
 cudaError_t cudaMalloc(void **memory, size_t size_bytes) {
+    NOT_IN_CAPTURE(cudaMalloc);
     if (virtual_must_fail("cudaMalloc"))
-        return result(cudaErrorMemoryAllocation);
+        return virtual_result(cudaErrorMemoryAllocation);
     const size_t aligned = (size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     const size_t pages_bytes = (aligned + PAGE - 1) / PAGE * PAGE;
     const size_t limit = (size_t)virtual_setting("VCUDA_MEMORY", (long)ARENA_BYTES);
     Allocation *a = calloc(1, sizeof *a);
-    pthread_mutex_lock(&state.lock);
+    pthread_mutex_lock(&virtual_lock);
     const bool fits =
         a && state.live_bytes + size_bytes <= limit && state.used_bytes + pages_bytes + PAGE <= ARENA_BYTES;
     if (fits) {
@@ -231,22 +237,21 @@ cudaError_t cudaMalloc(void **memory, size_t size_bytes) {
         state.used_bytes += pages_bytes + PAGE;
         state.live_bytes += size_bytes;
         state.allocations = a;
-        state.allocated++;
+        virtual_counts.allocations++;
         *memory = a->memory;
     } else {
         free(a);
     }
-    pthread_mutex_unlock(&state.lock);
-    return fits ? cudaSuccess : result(cudaErrorMemoryAllocation);
+    pthread_mutex_unlock(&virtual_lock);
+    return fits ? cudaSuccess : virtual_result(cudaErrorMemoryAllocation);
 }
-
-static void run_all(void);
 
 cudaError_t cudaFree(void *memory) {
     if (!memory)
         return cudaSuccess;
-    pthread_mutex_lock(&state.lock);
-    run_all(); /* as cudaFree() waits for the device */
+    NOT_IN_CAPTURE(cudaFree);
+    pthread_mutex_lock(&virtual_lock);
+    virtual_run_all(); /* as cudaFree() waits for the device */
     Allocation *a = find(memory);
     const bool good = a && a->memory == memory && a->is_live;
     if (good) {
@@ -258,8 +263,8 @@ cudaError_t cudaFree(void *memory) {
         virtual_error("cudaFree(%p): %s", memory,
                       a ? "freed before, or no beginning" : "no memory of the device");
     }
-    pthread_mutex_unlock(&state.lock);
-    return good ? cudaSuccess : result(cudaErrorInvalidValue);
+    pthread_mutex_unlock(&virtual_lock);
+    return good ? cudaSuccess : virtual_result(cudaErrorInvalidValue);
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
@@ -268,221 +273,47 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
     return cudaSuccess;
 }
 
-/* --- streams
- * ----------------------------------------------------------------------------------------------------- */
-
-bool virtual_is_stream(cudaStream_t stream) {
-    for (const struct CUstream_st *s = state.streams; s; s = s->next)
-        if (s == stream && s->is_live)
+bool virtual_is_pinned(const void *memory, size_t size_bytes) {
+    for (const Pinned *p = state.pinned; p; p = p->next)
+        if ((const char *)memory >= p->memory &&
+            (const char *)memory + size_bytes <= p->memory + p->size_bytes)
             return true;
-    virtual_error("%p is no stream", (void *)stream);
     return false;
 }
 
-void virtual_enqueue(cudaStream_t stream, void (*run)(void *context), void *context) {
-    Work *work = calloc(1, sizeof *work);
-    *work = (Work){.run = run, .context = context};
-    pthread_mutex_lock(&state.lock);
-    *stream->last = work;
-    stream->last = &work->next;
-    pthread_mutex_unlock(&state.lock);
-}
-
-/* Without running it: a device that has failed does nothing more. */
-static void drop_work(cudaStream_t stream) {
-    for (Work *work = stream->first, *next; work; work = next) {
-        next = work->next;
-        free(work->context);
-        free(work);
-    }
-    stream->first = NULL;
-    stream->last = &stream->first;
-}
-
-static void run_stream(cudaStream_t stream) {
-    if (!stream->first)
-        return;
-    enter_device();
-    for (const Work *work = stream->first; work; work = work->next) {
-        work->run(work->context);
-        state.works++;
-    }
-    leave_device();
-    drop_work(stream);
-}
-
-static void run_all(void) {
-    for (struct CUstream_st *s = state.streams; s; s = s->next)
-        run_stream(s);
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
-    FAIL_IF_ASKED(cudaStreamCreateWithFlags);
+cudaError_t cudaHostAlloc(void **memory, size_t size_bytes, unsigned flags) {
     (void)flags;
-    struct CUstream_st *made = calloc(1, sizeof *made);
-    made->last = &made->first;
-    made->is_live = true;
-    made->next = state.streams;
-    state.streams = made;
-    virtual_object("stream", 1);
-    *stream = made;
+    NOT_IN_CAPTURE(cudaHostAlloc);
+    if (virtual_must_fail("cudaHostAlloc"))
+        return virtual_result(cudaErrorMemoryAllocation);
+    Pinned *made = malloc(sizeof *made);
+    *made = (Pinned){.next = state.pinned, .memory = malloc(size_bytes), .size_bytes = size_bytes};
+    memset(made->memory, 0xff, size_bytes);
+    state.pinned = made;
+    virtual_object("pinned memory", 1);
+    *memory = made->memory;
+    virtual_counts.allocations++;
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    if (!virtual_is_stream(stream))
-        return result(cudaErrorInvalidResourceHandle);
-    if (virtual_must_fail("cudaStreamSynchronize")) {
-        drop_work(stream);
-        return result(cudaErrorUnknown);
+cudaError_t cudaFreeHost(void *memory) {
+    NOT_IN_CAPTURE(cudaFreeHost);
+    pthread_mutex_lock(&virtual_lock);
+    virtual_run_all(); /* as it waits for the device */
+    Pinned **at = &state.pinned, *found;
+    while (*at && (*at)->memory != memory)
+        at = &(*at)->next;
+    found = *at;
+    if (found) {
+        *at = found->next;
+        free(found->memory);
+        free(found);
+        virtual_object("pinned memory", -1);
+    } else {
+        virtual_error("cudaFreeHost(%p): no pinned memory", memory);
     }
-    pthread_mutex_lock(&state.lock);
-    run_stream(stream);
-    pthread_mutex_unlock(&state.lock);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    if (!virtual_is_stream(stream))
-        return result(cudaErrorInvalidResourceHandle);
-    if (stream->first)
-        virtual_error("a stream is destroyed that has work");
-    stream->is_live = false;
-    virtual_object("stream", -1);
-    return cudaSuccess;
-}
-
-/* --- copies
- * ------------------------------------------------------------------------------------------------------ */
-
-typedef struct Copy {
-    void *to;
-    const void *from; /* NULL: `staged` */
-    size_t size_bytes;
-    char staged[];
-} Copy;
-
-static void run_copy(void *context) {
-    const Copy *copy = context;
-    memcpy(copy->to, copy->from ? copy->from : copy->staged, copy->size_bytes);
-}
-
-/* Host memory is taken as not pinned: an upload has read it when it returns; a download might be done by
- * then, but only synchronizing promises it, so that it is filled with NaN until then. */
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
-                            cudaStream_t stream) {
-    FAIL_IF_ASKED(cudaMemcpyAsync);
-    const bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost;
-    if (!virtual_is_stream(stream))
-        return result(cudaErrorInvalidResourceHandle);
-    if (is_device(to) == down || is_device(from) == up || kind > cudaMemcpyDeviceToDevice) {
-        virtual_error("cudaMemcpyAsync: the kind %d is not that of the pointers", kind);
-        return result(cudaErrorInvalidMemcpyDirection);
-    }
-    if ((!down && !virtual_check(to, size_bytes, "cudaMemcpyAsync")) ||
-        (!up && !virtual_check(from, size_bytes, "cudaMemcpyAsync")))
-        return result(cudaErrorInvalidValue);
-    Copy *copy = calloc(1, sizeof *copy + (up ? size_bytes : 0));
-    *copy = (Copy){.to = to, .from = up ? NULL : from, .size_bytes = size_bytes};
-    if (up)
-        memcpy(copy->staged, from, size_bytes);
-    if (down)
-        memset(to, 0xff, size_bytes);
-    virtual_enqueue(stream, run_copy, copy);
-    return cudaSuccess;
-}
-
-/* --- kernels
- * ----------------------------------------------------------------------------------------------------- */
-
-typedef struct LaunchWork {
-    const struct VirtualKernelRow *row;
-    dim3 grid, block;
-    _Alignas(16) char args[];
-} LaunchWork;
-
-static void run_launch(void *context) {
-    const LaunchWork *launch = context;
-    virtual_kernel_run(launch->row, launch->args, launch->grid, launch->block);
-}
-
-cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **args, size_t shared_bytes,
-                             cudaStream_t stream) {
-    FAIL_IF_ASKED(cudaLaunchKernel);
-    const char *name = "?";
-    size_t args_bytes;
-    (void)shared_bytes;
-    for (int i = 0; i < n_functions; i++)
-        if (functions[i].host == function)
-            name = functions[i].name;
-    const struct VirtualKernelRow *row = virtual_kernel_find(name, &args_bytes);
-    if (!row) {
-        virtual_error("a launch of %s, which has no host build or was not registered", name);
-        return result(cudaErrorInvalidDeviceFunction);
-    }
-    if (!virtual_is_stream(stream))
-        return result(cudaErrorInvalidResourceHandle);
-    if (!grid.x || grid.x > INT32_MAX || grid.y != 1 || grid.z != 1 || !block.x || block.x > 1024 ||
-        block.y != 1 || block.z != 1) {
-        virtual_error("%s: a grid of %u x %u x %u, blocks of %u x %u x %u", name, grid.x, grid.y, grid.z,
-                      block.x, block.y, block.z);
-        return result(cudaErrorInvalidConfiguration);
-    }
-    LaunchWork *launch = aligned_alloc(16, (sizeof *launch + args_bytes + 15) / 16 * 16);
-    *launch = (LaunchWork){.row = row, .grid = grid, .block = block};
-    memcpy(launch->args, args[0], args_bytes);
-    state.launches++;
-    virtual_enqueue(stream, run_launch, launch);
-    return cudaSuccess;
-}
-
-/* What the code that nvcc generates calls when it is loaded, and in its host stubs, which nobody calls. */
-EXPORTED void **__cudaRegisterFatBinary(void *binary);
-EXPORTED void __cudaRegisterFatBinaryEnd(void **handle);
-EXPORTED void __cudaUnregisterFatBinary(void **handle);
-EXPORTED void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name,
-                                     int limit, void *thread, void *block, void *block_dim, void *grid_dim,
-                                     int *warp);
-EXPORTED cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *function);
-EXPORTED cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **args,
-                                        size_t shared_bytes, cudaStream_t stream);
-EXPORTED unsigned __cudaPopCallConfiguration(dim3 *grid, dim3 *block, size_t *shared_bytes, void *stream);
-
-void **__cudaRegisterFatBinary(void *binary) {
-    static void *handle;
-    (void)binary;
-    return &handle;
-}
-
-void __cudaRegisterFatBinaryEnd(void **handle) {
-    (void)handle;
-}
-
-void __cudaUnregisterFatBinary(void **handle) {
-    (void)handle;
-}
-
-void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name, int limit,
-                            void *thread, void *block, void *block_dim, void *grid_dim, int *warp) {
-    (void)handle, (void)device, (void)limit, (void)thread, (void)block, (void)block_dim, (void)grid_dim,
-        (void)warp;
-    functions[n_functions].host = host;
-    functions[n_functions++].name = name;
-}
-
-cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *function) {
-    *kernel = (cudaKernel_t)function;
-    return cudaSuccess;
-}
-
-cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **args, size_t shared_bytes,
-                               cudaStream_t stream) {
-    return cudaLaunchKernel((const void *)kernel, grid, block, args, shared_bytes, stream);
-}
-
-unsigned __cudaPopCallConfiguration(dim3 *grid, dim3 *block, size_t *shared_bytes, void *stream) {
-    (void)grid, (void)block, (void)shared_bytes, (void)stream;
-    return 1;
+    pthread_mutex_unlock(&virtual_lock);
+    return found ? cudaSuccess : virtual_result(cudaErrorInvalidValue);
 }
 
 /* --- the device
@@ -495,11 +326,12 @@ cudaError_t cudaDriverGetVersion(int *version) {
 
 cudaError_t cudaGetDeviceCount(int *count) {
     *count = (int)virtual_setting("VCUDA_DEVICES", 1);
-    return *count ? cudaSuccess : result(cudaErrorNoDevice);
+    return *count ? cudaSuccess : virtual_result(cudaErrorNoDevice);
 }
 
 cudaError_t cudaSetDevice(int ordinal) {
-    return ordinal < virtual_setting("VCUDA_DEVICES", 1) ? cudaSuccess : result(cudaErrorInvalidDevice);
+    return ordinal < virtual_setting("VCUDA_DEVICES", 1) ? cudaSuccess
+                                                         : virtual_result(cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordinal) {
