@@ -29,8 +29,8 @@ typedef struct strider_session_options {
     strider_tuning *tuning;
     /* Where to run: "cpu" (default, also NULL); a device of another kind, "cuda" or "cuda:1", whose memory
      * and kernels take the place of the CPU's wherever they can, or the call fails; or "auto": the first of
-     * these that is there, else the CPU, which the model's log is told.  Only read by
-     * strider_session_create(). */
+     * these that is there, else the CPU, which the model's log is told; also when its memory does not suffice
+     * later.  Only read by strider_session_create(). */
     const char *device;
     bool allow_tf32; /* a device other than the CPU may round factors to 10 bits; default false */
     bool
@@ -105,8 +105,8 @@ STRIDER_API strider_status strider_session_run(strider_session *session, const s
                                                size_t input_count, strider_tensor *outputs,
                                                size_t output_count, strider_error *error);
 
-/* The last prepared or run plan; INVALID_ARGUMENT where there is none yet.  Pointers live until the session's
- * next prepare, run or free. */
+/* The last prepared or run plan; INVALID_ARGUMENT where there is none, as preparing failed.  Pointers live
+ * until the session's next prepare, run or free. */
 STRIDER_API strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info);
 STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,
                                                     strider_step_info *info);

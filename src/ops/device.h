@@ -19,7 +19,9 @@ struct Device {
     size_t alignment; /* of all that reserve() returns, and of each slot in an arena; a power of two */
     const Kernel *const *kernels;
     size_t n_kernels;
-    const Allocator *allocator; /* of host memory */
+    const Allocator *allocator;   /* of host memory */
+    uint64_t max_workspace_bytes; /* of one step; may be changed before a plan is made */
+    bool was_full; /* set where memory of the device did not suffice; whoever asks takes it back */
 
     /* Memory of the device, contents undefined.  Fails with OUT_OF_MEMORY and what is free. */
     Status (*reserve)(Device *device, size_t size_bytes, void **memory, Error *err);

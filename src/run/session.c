@@ -55,19 +55,31 @@ static void drop_plan(strider_session *session, CachedPlan *cached) {
     *cached = (CachedPlan){0};
 }
 
+void session_drop_plans(strider_session *session) {
+    while (session->n_plans)
+        drop_plan(session, &session->plans[--session->n_plans]);
+}
+
+void session_drop_current(strider_session *session) {
+    size_t at = 0;
+    while (session->plans[at].plan != session->current)
+        at++;
+    drop_plan(session, &session->plans[at]);
+    session->plans[at] = session->plans[--session->n_plans];
+}
+
 void strider_session_free(strider_session *session) {
     if (!session)
         return;
     const Allocator *allocator = session->allocator;
     dynamic_reset(session);
     region_free(&session->run_region);
-    for (size_t i = 0; i < session->n_plans; i++)
-        drop_plan(session, &session->plans[i]);
+    session_drop_plans(session);
     memory_give(allocator, session->plans);
     memory_give(allocator, session->inputs);
+    session_close_devices(session);
     session_release_arenas(session, session->arenas);
     memory_give(allocator, session->scratch);
-    session_close_devices(session);
     memory_give(allocator, session);
 }
 
@@ -244,14 +256,32 @@ static Status find_plan(strider_session *session, Error *err) {
     return store_plan(session, plan, err);
 }
 
+static Status prepare_once(strider_session *session, Error *err) {
+    TRY(find_plan(session, err));
+    TRY(session_reserve_arenas(session, session->current, session->arenas, session->arena_bytes, err));
+    return session_reserve_scratch(session, session->current, err);
+}
+
+/* The plan for the inputs that are bound, and its memory. */
+static Status prepare(strider_session *session, Error *err) {
+    Status status;
+    do {
+        session->current = NULL;
+        status = prepare_once(session, err);
+    } while (status == STRIDER_OUT_OF_MEMORY &&
+             (session_shrink_workspaces(session) || session_leave_device(session, err)));
+    session_restore_workspaces(session);
+    if (status)
+        session->current = NULL;
+    return status;
+}
+
 strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
                                        size_t input_count, strider_error *error) {
     TRY(check_inputs(session, inputs, input_count, error));
     dynamic_reset(session);
     TRY(bind_inputs(session, inputs, input_count, error));
-    TRY(find_plan(session, error));
-    TRY(session_reserve_arenas(session, session->current, session->arenas, session->arena_bytes, error));
-    return session_reserve_scratch(session, session->current, error);
+    return prepare(session, error);
 }
 
 /* --- running
@@ -289,6 +319,12 @@ static Status give_output(const strider_session *session, const Value *value, st
     return STRIDER_OK;
 }
 
+static Status run(strider_session *session, Error *err) {
+    const Execution execution = session_execution(session, session->current, session->arenas);
+    TRY(execute(&execution, err));
+    return dynamic_run(session, err);
+}
+
 strider_status strider_session_run(strider_session *session, const strider_tensor *inputs, size_t input_count,
                                    strider_tensor *outputs, size_t output_count, strider_error *error) {
     const Graph *graph = &session->model->loaded.graph;
@@ -299,92 +335,13 @@ strider_status strider_session_run(strider_session *session, const strider_tenso
         if (inputs[i].dtype && !inputs[i].data && strider_tensor_elements(&inputs[i]) != 0)
             return fail(error, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", graph->inputs[i]->name);
     TRY(strider_session_prepare(session, inputs, input_count, error));
-    const Execution execution = session_execution(session, session->current, session->arenas);
-    TRY(execute(&execution, error));
-    TRY(dynamic_run(session, error));
+    Status status = run(session, error);
+    if (status == STRIDER_OUT_OF_MEMORY && session_leave_device(session, error)) {
+        TRY(prepare(session, error));
+        status = run(session, error);
+    }
+    TRY(status);
     for (size_t i = 0; i < graph->n_outputs; i++)
         TRY(give_output(session, graph->outputs[i], &outputs[i], error));
     return STRIDER_OK;
-}
-
-/* --- reports
- * --------------------------------------------------------------------------------------------------- */
-
-strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info) {
-    const Plan *plan = session->current;
-    if (!plan)
-        return STRIDER_INVALID_ARGUMENT;
-    *info = (strider_plan_info){.step_count = plan->n_steps,
-                                .macs = plan->macs,
-                                .arena_bytes = plan->arena_bytes[HOST],
-                                .activation_bytes = plan->activation_bytes[HOST],
-                                .packed_bytes = plan->packed_bytes,
-                                .scratch_bytes = session->scratch_stride * (size_t)session->options.threads,
-                                .threads = session->options.threads,
-                                .isa = isa_name(session->isa),
-                                .device = session->devices[session->n_devices - 1].device->name};
-    if (session->n_devices > 1) {
-        info->device_arena_bytes = plan->arena_bytes[1];
-        info->device_weight_bytes = session->device_packs.total_bytes;
-    }
-    return STRIDER_OK;
-}
-
-strider_status strider_session_get_step(const strider_session *session, size_t index,
-                                        strider_step_info *info) {
-    const Plan *plan = session->current;
-    if (!plan || index >= plan->n_steps)
-        return STRIDER_INVALID_ARGUMENT;
-    const Step *step = &plan->steps[index];
-    *info = (strider_step_info){.name = step->node ? step->node->name : step->kernel,
-                                .op_type = step->node ? step->node->op->name : "",
-                                .kernel = step->kernel,
-                                .device = plan->devices[step->device]->name,
-                                .node = step->node ? step->node->index : -1,
-                                .tasks = step->prepared.tasks,
-                                .macs = step->macs,
-                                .arena_offset = UINT64_MAX,
-                                .time_ns = step->time_ns};
-    for (int i = 0; i < step->n_outputs; i++) {
-        if (step->output_slots[i] == NO_SLOT)
-            continue;
-        size_t offset;
-        const Slot *slot = &plan->slots[step->output_slots[i]];
-        const Slot *root = &plan->slots[plan_root(plan, step->output_slots[i], &offset)];
-        info->output.dtype = slot->type.dtype;
-        info->output.rank = slot->type.shape.rank;
-        memcpy(info->output.dims, slot->type.shape.dims, sizeof info->output.dims);
-        info->output_bytes = slot->size_bytes;
-        layout_text(slot->type.shape.rank, slot->place.layout, info->layout);
-        if (root->kind == SLOT_ARENA)
-            info->arena_offset = root->arena_offset + offset;
-        break;
-    }
-    return STRIDER_OK;
-}
-
-strider_status strider_session_read_step(strider_session *session, size_t index, void *data,
-                                         strider_error *error) {
-    const Plan *plan = session->current;
-    if (!plan || index >= plan->n_steps || !session->options.keep_values)
-        return fail(error, STRIDER_INVALID_ARGUMENT, "there is no step %zu whose output was kept", index);
-    const Step *step = &plan->steps[index];
-    int port = 0;
-    while (port < step->n_outputs && step->output_slots[port] == NO_SLOT)
-        port++;
-    if (port == step->n_outputs)
-        return fail(error, STRIDER_INVALID_ARGUMENT, "step %zu (%s) has no output", index, step->kernel);
-    const Slot *slot = &plan->slots[step->output_slots[port]];
-    const void *from = plan_address(plan, step->output_slots[port], session->arenas, session->inputs);
-    Device *device = plan->devices[slot->place.device];
-    if (!device->is_host) {
-        TRY(device->download(device, data, from, slot->size_bytes, error));
-        return device->synchronize(device, error);
-    }
-    memcpy(data, from, slot->size_bytes);
-    return STRIDER_OK;
-}
-
-void strider_session_set_profiling(strider_session *session, bool on) {
-    session->profiling = on;
 }

@@ -41,11 +41,25 @@ struct strider_session {
     size_t n_segments, segments_capacity;
     TensorList tensors; /* computed between segments */
     bool profiling;
+    bool may_leave_device; /* for the CPU, where the device's memory does not suffice */
 };
 
 /* run/session_devices.c: as session->options ask. */
 Status session_open_devices(strider_session *session, Error *err) MUST_CHECK;
+/* All but the host, with their arenas; no plan may be left that uses them. */
 void session_close_devices(strider_session *session);
+/* Where the memory of the device did not suffice for session->current: whether a plan with smaller workspaces
+ * is worth trying; the current one is dropped for it, and the device's limit lowered until
+ * session_restore_workspaces(). */
+bool session_shrink_workspaces(strider_session *session);
+void session_restore_workspaces(strider_session *session);
+/* Where it did not suffice, as `err` says, and the caller left the choice of the device to us: goes on with
+ * the CPU alone, all plans are dropped.  False: nothing has changed. */
+bool session_leave_device(strider_session *session, const Error *err);
+
+/* For run/session_devices.c. */
+void session_drop_current(strider_session *session);
+void session_drop_plans(strider_session *session);
 
 /* For run/dynamic.c. */
 PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node);

@@ -74,6 +74,7 @@ static void every_convolution_of_the_models_has_a_plan_of_cudnn(void **state) {
 static void each_call_may_fail(void **state) {
     (void)state;
     static const char *const calls[] = {"cudaMalloc",
+                                        "cudaHostAlloc",
                                         "cudaMemcpyAsync",
                                         "cudaStreamCreateWithFlags",
                                         "cudaStreamSynchronize",

@@ -66,7 +66,8 @@ static Status twin_reserve(Device *device, size_t size_bytes, void **memory, Err
     Twin *twin = (Twin *)device;
     const char *limit = getenv("TWIN_MEMORY");
     FAIL_IF_ASKED("reserve");
-    if (limit && twin->used_bytes + size_bytes > strtoull(limit, NULL, 10))
+    device->was_full = limit && twin->used_bytes + size_bytes > strtoull(limit, NULL, 10);
+    if (device->was_full)
         return fail(err, STRIDER_OUT_OF_MEMORY, "device twin: out of memory: %zu bytes", size_bytes);
     Block *block = malloc(sizeof *block);
     void *taken =

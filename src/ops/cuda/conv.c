@@ -117,7 +117,7 @@ static void plan_products(const Epilogue *epilogue, CudaConv *conv) {
     const DnnTarget target = {.properties = device->properties,
                               .allow_tf32 = device->options.allow_tf32,
                               .allow_nondeterministic = device->options.allow_nondeterministic,
-                              .max_workspace_bytes = device->options.max_workspace_bytes};
+                              .max_workspace_bytes = device->device.max_workspace_bytes};
     /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
      */
     if (!conv->conv.transposed && conv->bias_port >= 0) {

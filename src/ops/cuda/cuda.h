@@ -20,11 +20,29 @@
 /* The oldest that is used: plans by a device's properties (CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP). */
 enum { CUDNN_LEAST = 90800, LEAST_CAPABILITY = 75 };
 
+/* Pinned memory of the host, handed out in order. */
+typedef struct CudaStaging {
+    char *memory;
+    size_t size_bytes, used_bytes;
+} CudaStaging;
+
+/* What is to be taken out of staging when the stream was waited for. */
+typedef struct CudaDownload {
+    void *to;
+    const char *from;
+    size_t size_bytes;
+} CudaDownload;
+
+enum { CUDA_STAGING = 16 << 20, CUDA_MOST_DOWNLOADS = 64 };
+
 typedef struct CudaDevice {
     Device device;
     int ordinal;
     DeviceOptions options;
     cudaStream_t stream; /* of all work */
+    CudaStaging staging;
+    CudaDownload downloads[CUDA_MOST_DOWNLOADS];
+    int n_downloads;
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* for cuDNN's plans */
     cublasLtHandle_t blas;
@@ -36,6 +54,17 @@ Status cuda_use(CudaDevice *device, Error *err) MUST_CHECK;
 Status cuda_fail(const CudaDevice *device, cudaError_t error, const char *what, Error *err);
 Status cudnn_fail(const CudaDevice *device, cudnnStatus_t error, const char *what, Error *err);
 Status cublas_fail(const CudaDevice *device, cublasStatus_t error, const char *what, Error *err);
+/* OUT_OF_MEMORY, with what was asked for and what is free. */
+Status cuda_fail_memory(CudaDevice *device, size_t size_bytes, Error *err);
+
+/* --- the stream (stream.c): what Device has pointers to
+ * ------------------------------------------------------------------------------------------------------ */
+
+Status cuda_staging_take(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) MUST_CHECK;
+void cuda_staging_give(CudaStaging *staging);
+Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
+Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
+Status cuda_synchronize(Device *device, Error *err);
 
 /* --- kernels
  * ----------------------------------------------------------------------------------------------------- */

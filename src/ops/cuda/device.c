@@ -31,44 +31,27 @@ Status cuda_use(CudaDevice *device, Error *err) {
 /* --- memory
  * ------------------------------------------------------------------------------------------------------ */
 
-static Status cuda_reserve(Device *device, size_t size_bytes, void **memory, Error *err) {
-    CudaDevice *cuda = (CudaDevice *)device;
+Status cuda_fail_memory(CudaDevice *device, size_t size_bytes, Error *err) {
     size_t free_bytes = 0, total_bytes = 0;
-    TRY(cuda_use(cuda, err));
-    const cudaError_t error = cudaMalloc(memory, size_bytes ? size_bytes : 1);
-    if (error != cudaErrorMemoryAllocation)
-        return error ? cuda_fail(cuda, error, "cudaMalloc", err) : STRIDER_OK;
     cudaGetLastError();
     cudaMemGetInfo(&free_bytes, &total_bytes);
+    device->device.was_full = true;
     return fail(err, STRIDER_OUT_OF_MEMORY, "device %s: out of memory: %zu bytes asked for, %zu of %zu free",
-                device->name, size_bytes, free_bytes, total_bytes);
+                device->device.name, size_bytes, free_bytes, total_bytes);
+}
+
+static Status cuda_reserve(Device *device, size_t size_bytes, void **memory, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    TRY(cuda_use(cuda, err));
+    const cudaError_t error = cudaMalloc(memory, size_bytes ? size_bytes : 1);
+    if (error == cudaErrorMemoryAllocation)
+        return cuda_fail_memory(cuda, size_bytes, err);
+    return error ? cuda_fail(cuda, error, "cudaMalloc", err) : STRIDER_OK;
 }
 
 static void cuda_release(Device *device, void *memory) {
     if (memory && cuda_use((CudaDevice *)device, NULL) == STRIDER_OK)
         cudaFree(memory);
-}
-
-/* From memory that is not pinned the driver takes the bytes before the call returns. */
-static Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
-    CudaDevice *cuda = (CudaDevice *)device;
-    TRY(cuda_use(cuda, err));
-    const cudaError_t error = cudaMemcpyAsync(to, from, size_bytes, cudaMemcpyHostToDevice, cuda->stream);
-    return error ? cuda_fail(cuda, error, "upload", err) : STRIDER_OK;
-}
-
-static Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
-    CudaDevice *cuda = (CudaDevice *)device;
-    TRY(cuda_use(cuda, err));
-    const cudaError_t error = cudaMemcpyAsync(to, from, size_bytes, cudaMemcpyDeviceToHost, cuda->stream);
-    return error ? cuda_fail(cuda, error, "download", err) : STRIDER_OK;
-}
-
-static Status cuda_synchronize(Device *device, Error *err) {
-    CudaDevice *cuda = (CudaDevice *)device;
-    TRY(cuda_use(cuda, err));
-    const cudaError_t error = cudaStreamSynchronize(cuda->stream);
-    return error ? cuda_fail(cuda, error, "running", err) : STRIDER_OK;
 }
 
 /* --- opening
@@ -137,6 +120,9 @@ static Status describe(int ordinal, strider_device_info *info, int *count, Error
 static void cuda_close(Device *device) {
     CudaDevice *cuda = (CudaDevice *)device;
     if (cuda_use(cuda, NULL) == STRIDER_OK) {
+        if (cuda->stream)
+            (void)cuda_synchronize(device, NULL);
+        cuda_staging_give(&cuda->staging);
         if (cuda->blas)
             cublasLtDestroy(cuda->blas);
         if (cuda->properties)
@@ -154,6 +140,7 @@ static Status open_libraries(CudaDevice *cuda, Error *err) {
     const cudaError_t error = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
     if (error)
         return cuda_fail(cuda, error, "cudaStreamCreateWithFlags", err);
+    TRY(cuda_staging_take(cuda, CUDA_STAGING, &cuda->staging, err));
     cudnnStatus_t dnn = cudnnCreate(&cuda->dnn);
     if (!dnn)
         dnn = cudnnSetStream(cuda->dnn, cuda->stream);
@@ -197,6 +184,7 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
                             .kernels = kernels,
                             .n_kernels = sizeof kernels / sizeof *kernels,
                             .allocator = options->allocator,
+                            .max_workspace_bytes = options->max_workspace_bytes,
                             .reserve = cuda_reserve,
                             .release = cuda_release,
                             .upload = cuda_upload,

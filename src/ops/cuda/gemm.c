@@ -111,7 +111,7 @@ static cublasStatus_t set_alignments(cublasLtMatmulPreference_t preference, uint
 
 static cublasStatus_t choose_algorithm(const Products *products, CudaGemm *gemm) {
     const DeviceOptions *options = &gemm->device->options;
-    const uint64_t workspace = options->max_workspace_bytes;
+    const uint64_t workspace = gemm->device->device.max_workspace_bytes;
     /* Partial sums that are added in place are added in any order. */
     const uint32_t reductions =
         options->allow_nondeterministic

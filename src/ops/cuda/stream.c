@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device's stream: copies through pinned memory, and waiting.
+ *
+ * Only from and to pinned memory does a copy go on beside the host.  So an upload is put into pinned memory
+ * first, which its source may then forget, and a download is taken out of it once the device is known to be
+ * done.  Pieces of it are handed out in order; they are free again when the stream was waited for. */
+#include <string.h>
+
+#include "ops/cuda/cuda.h"
+
+enum { STAGING_ALIGNMENT = 64, STAGING_PIECE = 4 << 20 };
+
+/* --- staging
+ * ----------------------------------------------------------------------------------------------------- */
+
+Status cuda_staging_take(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) {
+    void *memory;
+    const cudaError_t error = cudaHostAlloc(&memory, size_bytes, cudaHostAllocDefault);
+    if (error == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        return fail(err, STRIDER_OUT_OF_MEMORY, "device %s: out of memory: %zu bytes of pinned host memory",
+                    device->device.name, size_bytes);
+    }
+    if (error)
+        return cuda_fail(device, error, "cudaHostAlloc", err);
+    *staging = (CudaStaging){.memory = memory, .size_bytes = size_bytes};
+    return STRIDER_OK;
+}
+
+void cuda_staging_give(CudaStaging *staging) {
+    if (staging->memory)
+        cudaFreeHost(staging->memory);
+    *staging = (CudaStaging){0};
+}
+
+/* Afterwards nothing is on its way, and all of the staging memory is free; also after a failure. */
+static Status wait_for_all(CudaDevice *cuda, Error *err) {
+    const cudaError_t error = cudaStreamSynchronize(cuda->stream);
+    for (int i = 0; i < cuda->n_downloads && !error; i++)
+        memcpy(cuda->downloads[i].to, cuda->downloads[i].from, cuda->downloads[i].size_bytes);
+    cuda->n_downloads = 0;
+    cuda->staging.used_bytes = 0;
+    return error ? cuda_fail(cuda, error, "running", err) : STRIDER_OK;
+}
+
+/* Memory for the next part of a copy of which `left` bytes are left: *size_bytes of them. */
+static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *size_bytes, Error *err) {
+    CudaStaging *staging = &cuda->staging;
+    *size_bytes = left < STAGING_PIECE ? left : STAGING_PIECE;
+    const size_t taken = (*size_bytes + STAGING_ALIGNMENT - 1) & ~(size_t)(STAGING_ALIGNMENT - 1);
+    if (staging->size_bytes - staging->used_bytes < taken || cuda->n_downloads == CUDA_MOST_DOWNLOADS)
+        TRY(wait_for_all(cuda, err));
+    *piece = staging->memory + staging->used_bytes;
+    staging->used_bytes += taken;
+    return STRIDER_OK;
+}
+
+/* --- copies
+ * ------------------------------------------------------------------------------------------------------ */
+
+static Status copy(CudaDevice *cuda, void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
+                   Error *err) {
+    const cudaError_t error = cudaMemcpyAsync(to, from, size_bytes, kind, cuda->stream);
+    return error ? cuda_fail(cuda, error, kind == cudaMemcpyHostToDevice ? "upload" : "download", err)
+                 : STRIDER_OK;
+}
+
+Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    TRY(cuda_use(cuda, err));
+    for (size_t done = 0, size = 0; done < size_bytes; done += size) {
+        char *piece = NULL;
+        TRY(next_piece(cuda, size_bytes - done, &piece, &size, err));
+        memcpy(piece, (const char *)from + done, size);
+        TRY(copy(cuda, (char *)to + done, piece, size, cudaMemcpyHostToDevice, err));
+    }
+    return STRIDER_OK;
+}
+
+static Status download(CudaDevice *cuda, char *to, const char *from, size_t size_bytes, Error *err) {
+    TRY(cuda_use(cuda, err));
+    for (size_t done = 0, size = 0; done < size_bytes; done += size) {
+        char *piece = NULL;
+        TRY(next_piece(cuda, size_bytes - done, &piece, &size, err));
+        TRY(copy(cuda, piece, from + done, size, cudaMemcpyDeviceToHost, err));
+        cuda->downloads[cuda->n_downloads++] = (CudaDownload){to + done, piece, size};
+    }
+    return STRIDER_OK;
+}
+
+Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    const Status status = download(cuda, to, from, size_bytes, err);
+    /* Who is told of a failure may free `to` before anybody waits. */
+    if (status)
+        cuda->n_downloads = 0;
+    return status;
+}
+
+Status cuda_synchronize(Device *device, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    TRY(cuda_use(cuda, err));
+    return wait_for_all(cuda, err);
+}
