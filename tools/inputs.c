@@ -34,6 +34,7 @@ strider_status make_session(const strider_model *model, const Options *options, 
     settings.device = options->device;
     settings.allow_tf32 = options->tf32;
     settings.allow_nondeterministic = options->nondeterministic;
+    settings.record_runs = options->cuda_graph;
     settings.override_shapes = options->n_shapes > 0;
     return strider_session_create(model, &settings, session, error);
 }

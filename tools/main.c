@@ -29,6 +29,7 @@ static const char usage[] =
     "CPU\n"
     "  --tf32                    on cuda, products may round their factors to 10 bits\n"
     "  --nondeterministic        on cuda, results may differ in their last bits from run to run\n"
+    "  --cuda-graph              on cuda, record the third run as a CUDA graph and launch that from then on\n"
     "  --dim NAME=N              a symbolic dimension of the inputs that are generated; an open first one is "
     "1\n"
     "  --shape INPUT=1x3x224x224 the shape of an input, also against the model's own\n"

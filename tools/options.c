@@ -182,6 +182,7 @@ static bool set_flag(const char *option, Options *options) {
         {"--devices", &options->list_devices},
         {"--tf32", &options->tf32},
         {"--nondeterministic", &options->nondeterministic},
+        {"--cuda-graph", &options->cuda_graph},
         {"--allow-links", &options->allow_links},
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

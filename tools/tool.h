@@ -42,7 +42,7 @@ typedef struct Options {
     bool by_time;            /* --sort time */
     const char *device;      /* --device; NULL: not given */
     bool list_devices;       /* --devices */
-    bool tf32, nondeterministic;
+    bool tf32, nondeterministic, cuda_graph;
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
     Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
     int n_dims, n_shapes, n_expected;

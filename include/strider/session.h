@@ -36,8 +36,12 @@ typedef struct strider_session_options {
     bool
         allow_nondeterministic; /* its results may differ in their last bits from run to run; default false */
     uint64_t max_workspace_bytes; /* of one step on such a device; default 1 GiB */
-    bool keep_values;     /* memory is used once in a run, so that strider_session_read_step() has all of it;
-                             for finding where results differ, not for speed; default false */
+    bool keep_values; /* memory is used once in a run, so that strider_session_read_step() has all of it;
+                         for finding where results differ, not for speed; default false */
+    /* What such a device does in a run is recorded in the third one of a plan, and handed over as one piece
+     * from then on (a CUDA graph), which takes less of the CPU's time; not where steps of the CPU lie
+     * between.  Results have the same bits.  Default false. */
+    bool record_runs;
     uint64_t reserved[4]; /* zero */
 } strider_session_options;
 
@@ -54,6 +58,7 @@ typedef struct strider_plan_info {
     uint64_t scratch_bytes;    /* of all threads */
     const char *device;        /* that was asked first, such as "cuda:0"; "cpu" where there is no other */
     uint64_t device_arena_bytes, device_weight_bytes; /* on it; 0 for the CPU */
+    size_t recorded_steps; /* that are handed to it as one piece (record_runs); 0: none, or not yet */
     int threads;
     const char *isa; /* "avx512", "avx2" or "generic" */
 } strider_plan_info;

@@ -32,6 +32,17 @@ struct Device {
     Status (*download)(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
     /* Waits for all that was begun, and reports what failed of it. */
     Status (*synchronize)(Device *device, Error *err);
+    /* Work that is the same in each run may be recorded once and handed over as one piece from then on.  All
+     * NULL: the device cannot.  After record() all is recorded and nothing done, up to launch(), which does
+     * it; `copied_bytes` are those of all copies until then, in `copies` calls.  After replay() submit() must
+     * not be called, but all copies in the order of the recording, before launch() does the whole again: only
+     * the host's side of copies may have other addresses.  What a recording has launched must have been
+     * waited for before it is replayed.  forget() frees a recording, also an unfinished one, after which the
+     * device is as if there had been none. */
+    Status (*record)(Device *device, size_t copied_bytes, int copies, void **recording, Error *err);
+    Status (*replay)(Device *device, void *recording, Error *err);
+    Status (*launch)(Device *device, Error *err);
+    void (*forget)(Device *device, void *recording);
     void (*close)(Device *device);
 };
 

@@ -347,9 +347,17 @@ Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
     return STRIDER_OK;
 }
 
+void plan_forget_recording(Plan *plan) {
+    Device *device = plan->devices[plan->recording.device];
+    if (plan->recording.made)
+        device->forget(device, plan->recording.made);
+    plan->recording.made = NULL;
+}
+
 void plan_free(Plan *plan) {
     if (!plan)
         return;
+    plan_forget_recording(plan);
     const Allocator *allocator = plan->region.allocator;
     for (size_t i = 0; i < plan->n_steps; i++)
         if (plan->steps[i].prepared.discard)

@@ -78,6 +78,19 @@ typedef struct Given {
     const void *data;       /* fixed memory; NULL for a graph input */
 } Given;
 
+/* What run/record.c keeps of a plan. */
+typedef struct PlanRecording {
+    bool is_refused;              /* the plan cannot be recorded */
+    int device;                   /* whose steps these are; HOST: not known yet */
+    size_t first_step, last_step; /* of the device */
+    bool waits;                   /* for a download: a step of the host follows */
+    size_t copied_bytes;
+    int copies;
+    int warm_runs;
+    void *made;        /* of Device.record(); NULL: none yet */
+    const char *arena; /* on the device, that it was made for */
+} PlanRecording;
+
 typedef struct PlanDevice {
     Device *device;
     PackCache *packs; /* in its memory */
@@ -119,11 +132,13 @@ typedef struct Plan {
     size_t arena_bytes[MOST_DEVICES], activation_bytes[MOST_DEVICES], scratch_bytes;
     uint64_t packed_bytes, macs;
     bool is_small; /* one thread is done before several have met */
+    PlanRecording recording;
 } Plan;
 
 /* Makes a plan.  On failure *plan is NULL.  BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or OUT_OF_MEMORY. */
 Status plan_make(const PlanRequest *request, Plan **plan, Error *err) MUST_CHECK;
 void plan_free(Plan *plan);
+void plan_forget_recording(Plan *plan);
 
 /* The slot that the memory of `slot` lies in, and at which offset. */
 int plan_root(const Plan *plan, int slot, size_t *offset_bytes);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/team.h"
 #include "graph/op.h"
+#include "run/record.h"
 
 enum { MOST_SHARES = 64, CACHE_LINE = 64 };
 
@@ -16,6 +17,7 @@ typedef struct Share {
 
 typedef struct Running {
     const Execution *execution;
+    RunMode mode;
     Share shares[2][MOST_SHARES]; /* of this phase, and of the next one, all zero */
     /* Of this step and the next: written by member 0 before a step's barrier, read by all after it, when
      * member 0 may be at the next one already. */
@@ -68,8 +70,7 @@ static KernelCall call_of(const Step *step) {
                         .workspace = step->workspace};
 }
 
-/* What one thread does alone. */
-static Status run_alone(const Execution *execution, const Step *step, Error *err) {
+static Status hand_over(const Execution *execution, RunMode mode, const Step *step, Error *err) {
     Device *device = execution->plan->devices[step->device];
     const KernelCall call = call_of(step);
     switch (step->kind) {
@@ -78,7 +79,8 @@ static Status run_alone(const Execution *execution, const Step *step, Error *err
     case STEP_REFERENCE:
         return run_reference(execution, step, err);
     case STEP_SUBMIT:
-        TRY(step->prepared.submit(&call, err));
+        if (mode != RUN_REPLAY)
+            TRY(step->prepared.submit(&call, err));
         break;
     case STEP_UPLOAD:
         TRY(device->upload(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
@@ -88,7 +90,21 @@ static Status run_alone(const Execution *execution, const Step *step, Error *err
         break;
     }
     /* While profiling, each step's time is its own. */
-    return step->waits || execution->profile ? device->synchronize(device, err) : STRIDER_OK;
+    const bool waits = (step->waits && mode == RUN_PLAIN) || execution->profile;
+    return waits ? device->synchronize(device, err) : STRIDER_OK;
+}
+
+/* What one thread does alone. */
+static Status run_alone(const Running *running, size_t index) {
+    const Execution *execution = running->execution;
+    Status status = record_before(execution, running->mode, index, running->err);
+    if (!status)
+        status = hand_over(execution, running->mode, &execution->plan->steps[index], running->err);
+    if (!status)
+        status = record_behind(execution, running->mode, index, running->err);
+    if (status)
+        record_failed(execution, running->mode, index);
+    return status;
 }
 
 /* Runs a phase's tasks with the rest of the team, which meets at a barrier before the next phase. */
@@ -131,7 +147,7 @@ static void run_steps(void *context, Team *team, int member) {
         if (step->kind == STEP_TASKS)
             run_tasks(running, step, team, member, &phase);
         else if (member == 0)
-            running->status[i % 2] = run_alone(execution, step, running->err);
+            running->status[i % 2] = run_alone(running, i);
         team_barrier(team);
         if (running->status[i % 2])
             return;
@@ -166,11 +182,19 @@ static void bind_steps(const Execution *execution) {
     }
 }
 
-Status execute(const Execution *execution, Error *err) {
-    Running running = {.execution = execution, .err = err};
+static Status run_all(const Execution *execution, RunMode mode, Error *err) {
+    Running running = {.execution = execution, .mode = mode, .err = err};
     bind_steps(execution);
     team_run(execution->plan->is_small ? 1 : execution->threads, run_steps, &running);
-    Status failed = running.status[0] ? running.status[0] : running.status[1];
+    return running.status[0] ? running.status[0] : running.status[1];
+}
+
+Status execute(const Execution *execution, Error *err) {
+    const RunMode mode = record_mode(execution);
+    Status failed = run_all(execution, mode, err);
+    /* Nothing of what could not be recorded has been done. */
+    if (failed && mode == RUN_RECORD && execution->plan->recording.is_refused)
+        failed = run_all(execution, RUN_PLAIN, err);
     /* Also after a failure: what was begun may still read and write memory.  The first error is the one. */
     for (int i = HOST + 1; i < execution->plan->n_devices; i++) {
         Device *device = execution->plan->devices[i];

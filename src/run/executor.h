@@ -13,6 +13,7 @@ typedef struct Execution {
     const strider_tensor *inputs; /* of the graph, in its order */
     int threads;
     bool profile;               /* measure Step.time_ns */
+    bool record;                /* what other devices do, to hand it over as one piece in later runs */
     const Allocator *allocator; /* for reference kernels that need memory */
 } Execution;
 

@@ -21,6 +21,8 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
     if (session->n_devices > 1) {
         info->device_arena_bytes = plan->arena_bytes[1];
         info->device_weight_bytes = session->device_packs.total_bytes;
+        if (plan->recording.made)
+            info->recorded_steps = plan->recording.last_step - plan->recording.first_step + 1;
     }
     return STRIDER_OK;
 }

@@ -148,6 +148,19 @@ static void auto_takes_the_device_or_says_why_not(void **state) {
     assert_non_null(strstr(result->err, "running on the CPU: device cuda: no NVIDIA driver"));
 }
 
+static void runs_are_recorded_where_that_is_asked_for(void **state) {
+    (void)state;
+    setenv("VCUDA_LOG", "1", 1);
+    const Result *result =
+        expect(0, strider("bench", DIGITS, "--device", "cuda", "--seconds", "0", "--warmup", "3", NULL));
+    assert_non_null(strstr(result->err, ", 0 graph launches"));
+    result = expect(0, strider("bench", DIGITS, "--device", "cuda", "--seconds", "0", "--warmup", "3",
+                               "--cuda-graph", NULL));
+    assert_non_null(strstr(result->err, " graph launches"));
+    assert_null(strstr(result->err, ", 0 graph launches"));
+    unsetenv("VCUDA_LOG");
+}
+
 /* Engines that round to TF32, or whose bits vary, run only where they are asked for. */
 static void engines_are_taken_by_their_notes(void **state) {
     (void)state;
@@ -169,6 +182,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(memory_that_runs_out_is_told_in_numbers),
         cmocka_unit_test(what_is_missing_or_too_old_is_named),
         cmocka_unit_test(auto_takes_the_device_or_says_why_not),
+        cmocka_unit_test(runs_are_recorded_where_that_is_asked_for),
         cmocka_unit_test(engines_are_taken_by_their_notes),
     };
     if (argc != 3 || !mkdtemp(scratch_folder))

@@ -33,6 +33,12 @@ typedef struct CudaDownload {
     size_t size_bytes;
 } CudaDownload;
 
+/* Work that was recorded, with staging memory of its own, as it reads and writes the same each time. */
+typedef struct CudaRecording {
+    CudaStaging staging;
+    cudaGraphExec_t graph;
+} CudaRecording;
+
 enum { CUDA_STAGING = 16 << 20, CUDA_MOST_DOWNLOADS = 64 };
 
 typedef struct CudaDevice {
@@ -43,6 +49,8 @@ typedef struct CudaDevice {
     CudaStaging staging;
     CudaDownload downloads[CUDA_MOST_DOWNLOADS];
     int n_downloads;
+    CudaRecording *recording; /* that copies belong to until it is launched; NULL: none */
+    bool is_capturing;        /* it is being made */
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* for cuDNN's plans */
     cublasLtHandle_t blas;
@@ -65,6 +73,10 @@ void cuda_staging_give(CudaStaging *staging);
 Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_synchronize(Device *device, Error *err);
+Status cuda_record(Device *device, size_t copied_bytes, int copies, void **recording, Error *err);
+Status cuda_replay(Device *device, void *recording, Error *err);
+Status cuda_launch_recording(Device *device, Error *err);
+void cuda_forget(Device *device, void *recording);
 
 /* --- kernels
  * ----------------------------------------------------------------------------------------------------- */

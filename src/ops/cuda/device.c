@@ -190,6 +190,10 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
                             .upload = cuda_upload,
                             .download = cuda_download,
                             .synchronize = cuda_synchronize,
+                            .record = cuda_record,
+                            .replay = cuda_replay,
+                            .launch = cuda_launch_recording,
+                            .forget = cuda_forget,
                             .close = cuda_close};
     snprintf(cuda->device.name, sizeof cuda->device.name, "cuda:%d", ordinal);
     const Status status = open_libraries(cuda, err);

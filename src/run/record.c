@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/record.h"
+
+enum { WARM_RUNS = 2 };
+
+static bool is_of_host(const Step *step) {
+    return step->kind == STEP_TASKS || step->kind == STEP_REFERENCE;
+}
+
+/* Can be recorded: steps of one device without one of the host in their middle, which would read what is not
+ * there before all is done. */
+static void find_steps(const Plan *plan, PlanRecording *recording) {
+    bool has_ended = false;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const Step *step = &plan->steps[i];
+        if (is_of_host(step)) {
+            has_ended = recording->device != HOST;
+            continue;
+        }
+        if (has_ended || (recording->device != HOST && recording->device != step->device)) {
+            recording->is_refused = true;
+            return;
+        }
+        if (recording->device == HOST)
+            recording->first_step = i;
+        recording->device = step->device;
+        recording->last_step = i;
+        recording->waits |= step->waits;
+        if (step->kind != STEP_SUBMIT) {
+            recording->copies++;
+            recording->copied_bytes += step->size_bytes;
+        }
+    }
+    recording->is_refused = recording->device == HOST || !plan->devices[recording->device]->record;
+}
+
+RunMode record_mode(const Execution *execution) {
+    Plan *plan = execution->plan;
+    PlanRecording *recording = &plan->recording;
+    if (!execution->record || execution->profile || recording->is_refused)
+        return RUN_PLAIN;
+    if (recording->warm_runs == 0)
+        find_steps(plan, recording);
+    if (recording->is_refused || recording->warm_runs < WARM_RUNS) {
+        recording->warm_runs++;
+        return RUN_PLAIN;
+    }
+    const char *arena = execution->arenas[recording->device];
+    if (recording->made && recording->arena == arena)
+        return RUN_REPLAY;
+    plan_forget_recording(plan);
+    recording->arena = arena;
+    return RUN_RECORD;
+}
+
+Status record_before(const Execution *execution, RunMode mode, size_t index, Error *err) {
+    PlanRecording *recording = &execution->plan->recording;
+    Device *device = execution->plan->devices[recording->device];
+    if (mode == RUN_PLAIN || index != recording->first_step)
+        return STRIDER_OK;
+    return mode == RUN_RECORD
+               ? device->record(device, recording->copied_bytes, recording->copies, &recording->made, err)
+               : device->replay(device, recording->made, err);
+}
+
+Status record_behind(const Execution *execution, RunMode mode, size_t index, Error *err) {
+    const PlanRecording *recording = &execution->plan->recording;
+    Device *device = execution->plan->devices[recording->device];
+    if (mode == RUN_PLAIN || index != recording->last_step)
+        return STRIDER_OK;
+    TRY(device->launch(device, err));
+    return recording->waits ? device->synchronize(device, err) : STRIDER_OK;
+}
+
+void record_failed(const Execution *execution, RunMode mode, size_t index) {
+    PlanRecording *recording = &execution->plan->recording;
+    if (mode == RUN_PLAIN || index < recording->first_step || index > recording->last_step)
+        return;
+    plan_forget_recording(execution->plan);
+    recording->is_refused = mode == RUN_RECORD;
+}
