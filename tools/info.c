@@ -71,6 +71,10 @@ static void print_megabytes(const char *what, uint64_t bytes) {
     printf("%-22s %.2f MB\n", what, (double)bytes / 1e6);
 }
 
+static void print_copies(const char *what, size_t count, uint64_t bytes) {
+    printf("%-22s %.2f MB in %zu step%s\n", what, (double)bytes / 1e6, count, count == 1 ? "" : "s");
+}
+
 /* Besides the CPU. */
 static bool runs_on_device(const strider_session *session) {
     strider_plan_info plan;
@@ -91,7 +95,10 @@ static void print_plan(const strider_session *session) {
         return;
     printf("%-22s %s\n", "device", plan.device);
     print_megabytes("  activations", plan.device_arena_bytes);
+    print_megabytes("  largest workspace", plan.device_workspace_bytes);
     print_megabytes("  weights", plan.device_weight_bytes);
+    print_copies("  uploads", plan.upload_count, plan.upload_bytes);
+    print_copies("  downloads", plan.download_count, plan.download_bytes);
 }
 
 static void print_steps(const strider_session *session) {
@@ -270,6 +277,10 @@ static void print_json(const strider_model *model, const Options *options, const
         json_object_set_new(all, "device", json_string(plan.device));
         json_object_set_new(all, "device_arena_bytes", json_integer((json_int_t)plan.device_arena_bytes));
         json_object_set_new(all, "device_weight_bytes", json_integer((json_int_t)plan.device_weight_bytes));
+        json_object_set_new(all, "device_workspace_bytes",
+                            json_integer((json_int_t)plan.device_workspace_bytes));
+        json_object_set_new(all, "upload_bytes", json_integer((json_int_t)plan.upload_bytes));
+        json_object_set_new(all, "download_bytes", json_integer((json_int_t)plan.download_bytes));
         if (options->show_memory)
             json_object_set_new(all, "steps", json_steps(session));
     }

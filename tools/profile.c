@@ -17,8 +17,8 @@ typedef struct Profile {
     Line *lines;
     size_t n_lines, n_runs, capacity; /* of runs */
     bool out_of_memory;
-    double total_ms; /* the sum of medians */
-    double peak_gflops;
+    double total_ms;    /* the sum of medians */
+    double peak_gflops; /* of the CPU; 0 where another device runs steps, whose peak is not known */
 } Profile;
 
 static void free_profile(Profile *profile) {
@@ -98,24 +98,29 @@ static size_t sum_kernels(const Profile *profile, KernelTime *kernels) {
 
 static void print_rate(const Profile *profile, uint64_t macs, double ms) {
     const double rate = gflops(macs, ms);
-    if (macs)
+    if (macs && profile->peak_gflops > 0)
         printf(" %8.1f %5.0f %%", rate, 100 * rate / profile->peak_gflops);
+    else if (macs)
+        printf(" %8.1f %7s", rate, "");
     else
         printf(" %8s %7s", "", "");
 }
 
 static void print_table(const Profile *profile, const KernelTime *kernels, size_t n_kernels) {
-    printf("%9s %6s %8s %7s  %-20s %-18s %-9s %-18s %s\n", "ms", "share", "GFLOP/s", "of peak", "kernel",
-           "operator", "layout", "shape", "name");
+    const bool with_device = profile->peak_gflops == 0;
+    printf("%9s %6s %8s %7s  %s%-20s %-18s %-9s %-18s %s\n", "ms", "share", "GFLOP/s", "of peak",
+           with_device ? "device    " : "", "kernel", "operator", "layout", "shape", "name");
     for (size_t i = 0; i < profile->n_lines; i++) {
         const Line *line = &profile->lines[i];
         const strider_step_info *step = &line->step;
         char shape[DIMS_TEXT];
         printf("%9.4f %4.1f %%", line->median_ms, 100 * line->median_ms / profile->total_ms);
         print_rate(profile, step->macs, line->median_ms);
-        printf("  %-20s %-18s %-9s %-18s %s\n", step->kernel, step->op_type ? step->op_type : "",
-               step->layout, dims_text(step->output.rank, step->output.dims, shape),
-               step->name ? step->name : "");
+        printf("  ");
+        if (with_device)
+            printf("%-9s ", step->device);
+        printf("%-20s %-18s %-9s %-18s %s\n", step->kernel, step->op_type ? step->op_type : "", step->layout,
+               dims_text(step->output.rank, step->output.dims, shape), step->name ? step->name : "");
     }
     printf("\n%9s %6s %8s %7s %6s  %s\n", "ms", "share", "GFLOP/s", "of peak", "steps", "kernel");
     uint64_t macs = 0;
@@ -127,14 +132,17 @@ static void print_table(const Profile *profile, const KernelTime *kernels, size_
     }
     printf("%9.4f %6s", profile->total_ms, "");
     print_rate(profile, macs, profile->total_ms);
-    printf(" %6zu  total of the medians of %zu runs; measured peak %.0f GFLOP/s\n", profile->n_lines,
-           profile->n_runs, profile->peak_gflops);
+    printf(" %6zu  total of the medians of %zu runs", profile->n_lines, profile->n_runs);
+    if (with_device)
+        printf("\n");
+    else
+        printf("; measured peak %.0f GFLOP/s\n", profile->peak_gflops);
 }
 
 static json_t *rate_json(const Profile *profile, double ms, uint64_t macs) {
     const double rate = gflops(macs, ms);
     return json_pack("{s:f, s:I, s:f, s:f}", "ms", ms, "macs", (json_int_t)macs, "gflops", rate,
-                     "share_of_peak", rate / profile->peak_gflops);
+                     "share_of_peak", profile->peak_gflops > 0 ? rate / profile->peak_gflops : 0.0);
 }
 
 static int print_json(const Profile *profile, const KernelTime *kernels, size_t n_kernels) {
@@ -179,7 +187,8 @@ static int show(const Options *options, Profile *profile) {
         profile->lines[i].median_ms = percentile(profile->lines[i].ms, profile->n_runs, 0.5);
         profile->total_ms += profile->lines[i].median_ms;
     }
-    profile->peak_gflops = strider_machine_peak_gflops(plan.threads);
+    if (strcmp(plan.device, "cpu") == 0)
+        profile->peak_gflops = strider_machine_peak_gflops(plan.threads);
     const size_t n = sum_kernels(profile, kernels);
     if (options->by_time)
         qsort(profile->lines, profile->n_lines, sizeof *profile->lines, slower_first);

@@ -58,6 +58,9 @@ typedef struct strider_plan_info {
     uint64_t scratch_bytes;    /* of all threads */
     const char *device;        /* that was asked first, such as "cuda:0"; "cpu" where there is no other */
     uint64_t device_arena_bytes, device_weight_bytes; /* on it; 0 for the CPU */
+    uint64_t device_workspace_bytes;                  /* the largest of a step, which lies in the arena */
+    size_t upload_count, download_count;              /* steps that copy between the device and the host */
+    uint64_t upload_bytes, download_bytes;
     size_t recorded_steps; /* that are handed to it as one piece (record_runs); 0: none, or not yet */
     int threads;
     const char *isa; /* "avx512", "avx2" or "generic" */
@@ -77,7 +80,7 @@ typedef struct strider_step_info {
     strider_tensor output; /* the first output's type and shape; data is NULL */
     uint64_t arena_offset; /* of the first output; UINT64_MAX where it lies outside the arena */
     uint64_t output_bytes; /* in its layout */
-    uint64_t time_ns;      /* of the last run, where profiling is on */
+    uint64_t time_ns; /* of the last run, where profiling is on; by the device's clock where it has one */
 } strider_step_info;
 
 STRIDER_API strider_session_options strider_session_options_default(void);

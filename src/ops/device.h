@@ -43,6 +43,10 @@ struct Device {
     Status (*replay)(Device *device, void *recording, Error *err);
     Status (*launch)(Device *device, Error *err);
     void (*forget)(Device *device, void *recording);
+    /* The time that the device itself takes between mark(0) and mark(1); elapsed() waits.  NULL: measured by
+     * the host's clock. */
+    Status (*mark)(Device *device, int which, Error *err);
+    Status (*elapsed)(Device *device, uint64_t *time_ns, Error *err);
     void (*close)(Device *device);
 };
 

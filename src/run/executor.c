@@ -89,14 +89,30 @@ static Status hand_over(const Execution *execution, RunMode mode, const Step *st
         TRY(device->download(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
         break;
     }
-    /* While profiling, each step's time is its own. */
-    const bool waits = (step->waits && mode == RUN_PLAIN) || execution->profile;
-    return waits ? device->synchronize(device, err) : STRIDER_OK;
+    return step->waits && mode == RUN_PLAIN ? device->synchronize(device, err) : STRIDER_OK;
+}
+
+/* The same with Step.time_ns: each step's time is its own, as it is waited for. */
+static Status hand_over_timed(const Execution *execution, Step *step, Error *err) {
+    Device *device = execution->plan->devices[step->device];
+    const uint64_t before = clock_ns();
+    if (device->mark)
+        TRY(device->mark(device, 0, err));
+    TRY(hand_over(execution, RUN_PLAIN, step, err));
+    if (device->mark) {
+        TRY(device->mark(device, 1, err));
+        return device->elapsed(device, &step->time_ns, err);
+    }
+    TRY(device->synchronize(device, err));
+    step->time_ns = clock_ns() - before;
+    return STRIDER_OK;
 }
 
 /* What one thread does alone. */
 static Status run_alone(const Running *running, size_t index) {
     const Execution *execution = running->execution;
+    if (execution->profile)
+        return hand_over_timed(execution, &execution->plan->steps[index], running->err);
     Status status = record_before(execution, running->mode, index, running->err);
     if (!status)
         status = hand_over(execution, running->mode, &execution->plan->steps[index], running->err);
@@ -140,10 +156,10 @@ static void run_steps(void *context, Team *team, int member) {
     Running *running = context;
     const Execution *execution = running->execution;
     Plan *plan = execution->plan;
-    uint64_t before = execution->profile && member == 0 ? clock_ns() : 0;
     int phase = 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
+        const uint64_t before = execution->profile ? clock_ns() : 0;
         if (step->kind == STEP_TASKS)
             run_tasks(running, step, team, member, &phase);
         else if (member == 0)
@@ -151,11 +167,8 @@ static void run_steps(void *context, Team *team, int member) {
         team_barrier(team);
         if (running->status[i % 2])
             return;
-        if (execution->profile && member == 0) {
-            uint64_t after = clock_ns();
-            step->time_ns = after - before;
-            before = after;
-        }
+        if (execution->profile && member == 0 && step->kind == STEP_TASKS)
+            step->time_ns = clock_ns() - before;
     }
 }
 

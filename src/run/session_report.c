@@ -5,6 +5,21 @@
 #include "graph/op.h"
 #include "run/session.h"
 
+static void count_device(const Plan *plan, strider_plan_info *info) {
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const Step *step = &plan->steps[i];
+        if (step->kind == STEP_UPLOAD) {
+            info->upload_count++;
+            info->upload_bytes += step->size_bytes;
+        } else if (step->kind == STEP_DOWNLOAD) {
+            info->download_count++;
+            info->download_bytes += step->size_bytes;
+        } else if (step->device != HOST && step->prepared.workspace_bytes > info->device_workspace_bytes) {
+            info->device_workspace_bytes = step->prepared.workspace_bytes;
+        }
+    }
+}
+
 strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info) {
     const Plan *plan = session->current;
     if (!plan)
@@ -21,6 +36,7 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
     if (session->n_devices > 1) {
         info->device_arena_bytes = plan->arena_bytes[1];
         info->device_weight_bytes = session->device_packs.total_bytes;
+        count_device(plan, info);
         if (plan->recording.made)
             info->recorded_steps = plan->recording.last_step - plan->recording.first_step + 1;
     }

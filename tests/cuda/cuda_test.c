@@ -49,6 +49,8 @@ static void a_small_network_runs_there_completely(void **state) {
     while ((at = strstr(at, "load  ")))
         count++, at++;
     assert_int_equal(count, 4); /* two copies: as a name and as a kernel */
+    assert_non_null(strstr(result->out, "\n  uploads              0.00 MB in 1 step\n"));
+    assert_non_null(strstr(result->out, "\n  largest workspace    "));
     for (at = result->out, count = 0; (at = strstr(at, " + bias + relu")); at++)
         count++;
     assert_int_equal(count, 3); /* convolutions, each one plan with all that follows */
@@ -148,6 +150,18 @@ static void auto_takes_the_device_or_says_why_not(void **state) {
     assert_non_null(strstr(result->err, "running on the CPU: device cuda: no NVIDIA driver"));
 }
 
+/* Times are those of the device's clock: a plan of engine 3 takes 50 us on the virtual device, by no other
+ * clock. */
+static void a_profile_has_the_times_of_the_device(void **state) {
+    (void)state;
+    const Result *result =
+        expect(0, strider("profile", DIGITS, "--device", "cuda", "--seconds", "0", "--warmup", "0", NULL));
+    assert_non_null(strstr(result->out, "device    kernel"));
+    assert_non_null(strstr(result->out, "  cuda:0    cudnn engine 3 "));
+    assert_non_null(strstr(result->out, "\n   0.0500 "));
+    assert_null(strstr(result->out, "measured peak"));
+}
+
 static void runs_are_recorded_where_that_is_asked_for(void **state) {
     (void)state;
     setenv("VCUDA_LOG", "1", 1);
@@ -182,6 +196,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(memory_that_runs_out_is_told_in_numbers),
         cmocka_unit_test(what_is_missing_or_too_old_is_named),
         cmocka_unit_test(auto_takes_the_device_or_says_why_not),
+        cmocka_unit_test(a_profile_has_the_times_of_the_device),
         cmocka_unit_test(runs_are_recorded_where_that_is_asked_for),
         cmocka_unit_test(engines_are_taken_by_their_notes),
     };

@@ -51,6 +51,7 @@ typedef struct CudaDevice {
     int n_downloads;
     CudaRecording *recording; /* that copies belong to until it is launched; NULL: none */
     bool is_capturing;        /* it is being made */
+    cudaEvent_t events[2];    /* NULL until the first time is measured */
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* for cuDNN's plans */
     cublasLtHandle_t blas;
@@ -77,6 +78,8 @@ Status cuda_record(Device *device, size_t copied_bytes, int copies, void **recor
 Status cuda_replay(Device *device, void *recording, Error *err);
 Status cuda_launch_recording(Device *device, Error *err);
 void cuda_forget(Device *device, void *recording);
+Status cuda_mark(Device *device, int which, Error *err);
+Status cuda_elapsed(Device *device, uint64_t *time_ns, Error *err);
 
 /* --- kernels
  * ----------------------------------------------------------------------------------------------------- */

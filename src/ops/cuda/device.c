@@ -123,6 +123,9 @@ static void cuda_close(Device *device) {
         if (cuda->stream)
             (void)cuda_synchronize(device, NULL);
         cuda_staging_give(&cuda->staging);
+        for (int i = 0; i < 2; i++)
+            if (cuda->events[i])
+                cudaEventDestroy(cuda->events[i]);
         if (cuda->blas)
             cublasLtDestroy(cuda->blas);
         if (cuda->properties)
@@ -194,6 +197,8 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
                             .replay = cuda_replay,
                             .launch = cuda_launch_recording,
                             .forget = cuda_forget,
+                            .mark = cuda_mark,
+                            .elapsed = cuda_elapsed,
                             .close = cuda_close};
     snprintf(cuda->device.name, sizeof cuda->device.name, "cuda:%d", ordinal);
     const Status status = open_libraries(cuda, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The device's stream: copies through pinned memory, waiting, and recording as a CUDA graph.
+/* The device's stream: copies through pinned memory, waiting, recording as a CUDA graph, and times by events.
  *
  * Only from and to pinned memory does a copy go on beside the host, and be recorded.  So an upload is put
  * into pinned memory first, which its source may then forget, and a download is taken out of it once the
@@ -200,4 +200,25 @@ Status cuda_launch_recording(Device *device, Error *err) {
         return cuda_fail(cuda, error, "cudaGraphLaunch", err);
     cuda->recording = NULL;
     return STRIDER_OK;
+}
+
+/* --- times
+ * ------------------------------------------------------------------------------------------------------- */
+
+Status cuda_mark(Device *device, int which, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    TRY(cuda_use(cuda, err));
+    cudaError_t error = cuda->events[which] ? cudaSuccess : cudaEventCreate(&cuda->events[which]);
+    if (!error)
+        error = cudaEventRecord(cuda->events[which], cuda->stream);
+    return error ? cuda_fail(cuda, error, "an event", err) : STRIDER_OK;
+}
+
+Status cuda_elapsed(Device *device, uint64_t *time_ns, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    float time_ms = 0;
+    TRY(cuda_synchronize(device, err));
+    const cudaError_t error = cudaEventElapsedTime(&time_ms, cuda->events[0], cuda->events[1]);
+    *time_ns = (uint64_t)((double)time_ms * 1e6);
+    return error ? cuda_fail(cuda, error, "the time between events", err) : STRIDER_OK;
 }
