@@ -75,7 +75,7 @@ typedef struct DeviceModule {
 #define DEVICE_LAYOUT                                                                                        \
     ((size_t)1 + 10 * sizeof(Device) + 1000 * sizeof(Kernel) + 3000 * sizeof(KernelQuery) +                  \
      5000 * sizeof(Prepared) + 7000 * sizeof(DeviceOptions) + 9000 * sizeof(strider_device_info) +           \
-     11000 * sizeof(KernelCall) + 13000 * sizeof(Node))
+     11000 * sizeof(KernelCall) + 13000 * sizeof(Node) + 17000 * sizeof(PrepareContext))
 
 /* What a module exports, under the name DEVICE_MODULE. */
 typedef const DeviceModule *(*DeviceModuleFunction)(void);

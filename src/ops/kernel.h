@@ -53,12 +53,22 @@ typedef struct Prepared {
     const char *variant; /* what of the kernel runs, where prepare() chose it, for reports; else NULL */
 } Prepared;
 
+/* Times that were measured, for rows that choose among ways of their own.  `kind` is the device's, `kernel`
+ * one word, `layer` as Kernel.tuning_key's text. */
+typedef struct KernelTimes {
+    void *context;
+    bool (*find)(void *context, const char *kind, const char *kernel, const char *layer, double *time_ns);
+    Status (*add)(void *context, const char *kind, const char *kernel, const char *layer, double time_ns,
+                  Error *err);
+} KernelTimes;
+
 /* What prepare() may use. */
 typedef struct PrepareContext {
     Region *region; /* lives as long as the plan */
     struct PackCache *packs;
     Error *err;
     struct Device *device; /* that the node runs on */
+    KernelTimes times;     /* find is NULL where nothing is to be measured */
 } PrepareContext;
 
 /* A constant, rearranged once and shared by all plans and sessions of a model (on a device other than the

@@ -11,8 +11,11 @@ int *plan_slot_of(PlanBuilder *builder, const Value *value, Place place) {
 
 PrepareContext plan_prepare_context(PlanBuilder *builder, int device) {
     const PlanDevice *used = &builder->request->devices[device];
-    return (PrepareContext){
+    PrepareContext context = {
         .region = &builder->plan->region, .packs = used->packs, .err = builder->err, .device = used->device};
+    if (builder->request->tuning)
+        context.times = tuning_times(builder->request->tuning);
+    return context;
 }
 
 /* Read and written once, at about 8 GB/s. */

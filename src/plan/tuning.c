@@ -73,3 +73,20 @@ Status tuning_add(strider_tuning *tuning, const KernelTime *time, Error *err) {
     pthread_mutex_unlock(&tuning->lock);
     return status;
 }
+
+static bool find_time(void *context, const char *kind, const char *kernel, const char *layer,
+                      double *time_ns) {
+    return tuning_find(context, kind, kernel, layer, time_ns);
+}
+
+/* There is no estimate to compare it with. */
+static Status add_time(void *context, const char *kind, const char *kernel, const char *layer, double time_ns,
+                       Error *err) {
+    const KernelTime time = {
+        .isa = kind, .kernel = kernel, .layer = layer, .time_ns = time_ns, .estimate_ns = time_ns};
+    return tuning_add(context, &time, err);
+}
+
+KernelTimes tuning_times(strider_tuning *tuning) {
+    return (KernelTimes){tuning, find_time, add_time};
+}

@@ -26,6 +26,9 @@ bool tuning_find(strider_tuning *tuning, const char *isa, const char *kernel, co
 /* Adds one; the texts are copied. */
 Status tuning_add(strider_tuning *tuning, const KernelTime *time, Error *err) MUST_CHECK;
 
+/* The same as prepare() sees it. */
+KernelTimes tuning_times(strider_tuning *tuning);
+
 /* Nanoseconds of a kernel of the host that has accepted the query: the fastest of several runs on one thread,
  * each with the caches full of other things, as they are in a network. */
 Status measure_kernel(const Kernel *kernel, const KernelQuery *query, const Allocator *allocator,

@@ -162,6 +162,74 @@ static void a_profile_has_the_times_of_the_device(void **state) {
     assert_null(strstr(result->out, "measured peak"));
 }
 
+typedef struct Choice {
+    const char *has, *lacks; /* words of `info --memory` */
+} Choice;
+
+static long allocations_of(const Result *result) {
+    const char *log = strstr(result->err, "virtual device: ");
+    assert_non_null(log);
+    return strtol(log + strlen("virtual device: "), NULL, 10);
+}
+
+/* The first time all is measured, and the second time nothing: no scratch memory is taken then. */
+static void expect_tuned(const char *model, const char *path, const Choice *choices) {
+    long allocations[3];
+    setenv("VCUDA_LOG", "1", 1);
+    for (int i = 0; i < 3; i++) {
+        const Result *result =
+            expect(0, i ? strider("info", model, "--device", "cuda", "--memory", "--tuning", path, NULL)
+                        : strider("info", model, "--device", "cuda", "--memory", NULL));
+        const Choice *choice = &choices[i > 0];
+        if (!strstr(result->out, choice->has) || strstr(result->out, choice->lacks))
+            fail_msg("%s in:\n%s", choice->has, result->out);
+        allocations[i] = allocations_of(result);
+    }
+    unsetenv("VCUDA_LOG");
+    assert_true(allocations[1] > allocations[0]);
+    assert_int_equal(allocations[2], allocations[0]);
+}
+
+/* By the virtual device's clock the engine that cuDNN offers last is the fastest. */
+static void tuning_takes_the_fastest_plan_and_remembers(void **state) {
+    (void)state;
+    const Choice choices[] = {{"cudnn engine 3", "cudnn engine 4"}, {"cudnn engine 4", "cudnn engine 3"}};
+    char path[600], setting[60], line[1000];
+    int times[2] = {0};
+    snprintf(path, sizeof path, "%s/tuning", scratch_folder);
+    expect_tuned(DIGITS, path, choices);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        for (int i = 0; i < 2; i++) {
+            snprintf(setting, sizeof setting, "_+_bias_+_relu %d000 ", 50 - 10 * i);
+            times[i] += strncmp(line, "cuda offer_", 11) == 0 && strstr(line, setting) &&
+                        strstr(line, " virtual device, cuDNN 9");
+        }
+    fclose(file);
+    assert_int_equal(times[0], 3); /* convolutions */
+    assert_int_equal(times[1], 3);
+}
+
+/* Pads of other sizes on both sides: by cuDNN where that is faster, else behind a kernel that makes them
+ * even; always so where cuDNN refuses them. */
+static void uneven_pads_go_the_faster_way(void **state) {
+    (void)state;
+    const Choice choices[] = {{"cudnn engine 3", "pad + cudnn"}, {"pad + cudnn engine 4", " cudnn engine 3"}},
+                 even[] = {{"cudnn engine 3", "pad + cudnn"}, {"cudnn engine 4", "pad + cudnn"}};
+    char path[600], model[600];
+    snprintf(model, sizeof model, "%s/models/conv2d/same_even/dynamo/model.onnx", source_folder);
+    snprintf(path, sizeof path, "%s/tuning_even", scratch_folder);
+    expect_tuned(model, path, even);
+    snprintf(path, sizeof path, "%s/tuning_uneven", scratch_folder);
+    setenv("VCUDNN_UNEVEN", "slow", 1);
+    expect_tuned(model, path, choices);
+    setenv("VCUDNN_UNEVEN", "refused", 1);
+    const Result *result = expect(0, strider("info", model, "--device", "cuda", "--memory", NULL));
+    assert_non_null(strstr(result->out, "pad + cudnn engine 3"));
+    unsetenv("VCUDNN_UNEVEN");
+}
+
 static void runs_are_recorded_where_that_is_asked_for(void **state) {
     (void)state;
     setenv("VCUDA_LOG", "1", 1);
@@ -197,6 +265,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_is_missing_or_too_old_is_named),
         cmocka_unit_test(auto_takes_the_device_or_says_why_not),
         cmocka_unit_test(a_profile_has_the_times_of_the_device),
+        cmocka_unit_test(tuning_takes_the_fastest_plan_and_remembers),
+        cmocka_unit_test(uneven_pads_go_the_faster_way),
         cmocka_unit_test(runs_are_recorded_where_that_is_asked_for),
         cmocka_unit_test(engines_are_taken_by_their_notes),
     };

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/cuda/cuda.h"
-#include "ops/cuda/dnn.h"
+#include "ops/cuda/conv_plan.h"
 #include "ops/cuda/kernels.h"
 
 typedef struct CudaConv {
     CudaDevice *device;
-    DnnConv conv;
-    DnnPlan plan; /* plan.plan is NULL where `direct` runs */
+    ConvPlan plan; /* plan.dnn.plan is NULL where `direct` runs */
     Launch direct, finish;
     struct ConvArgs direct_args;
     struct FinishArgs finish_args;
@@ -112,49 +110,44 @@ static void describe(const KernelQuery *query, const ConvGeometry *g, bool trans
 }
 
 /* Tries what can be in one plan first, then the products alone. */
-static void plan_products(const Epilogue *epilogue, CudaConv *conv) {
-    const CudaDevice *device = conv->device;
-    const DnnTarget target = {.properties = device->properties,
-                              .allow_tf32 = device->options.allow_tf32,
-                              .allow_nondeterministic = device->options.allow_nondeterministic,
-                              .max_workspace_bytes = device->device.max_workspace_bytes};
+static Status plan_products(const DnnConv *described, const Epilogue *epilogue, PrepareContext *ctx,
+                            CudaConv *conv) {
+    DnnConv wanted = *described;
+    ConvPlan ways[CONV_MOST_WAYS];
     /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
      */
-    if (!conv->conv.transposed && conv->bias_port >= 0) {
-        conv->conv.has_residual = epilogue->has_residual && !epilogue->residual_last;
-        conv->conv.has_bias = true;
-        conv->conv.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
-        dnn_plan_make(&conv->conv, &target, &conv->plan);
-        if (conv->plan.plan)
-            return;
+    if (!wanted.transposed && conv->bias_port >= 0) {
+        wanted.has_residual = epilogue->has_residual && !epilogue->residual_last;
+        wanted.has_bias = true;
+        wanted.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
+        TRY(conv_plan_make(ctx, ways, conv_plan_ways(&wanted, ways), &conv->plan));
+        if (conv->plan.dnn.plan)
+            return STRIDER_OK;
     }
-    conv->conv.has_residual = conv->conv.has_bias = conv->conv.has_relu = false;
-    dnn_plan_make(&conv->conv, &target, &conv->plan);
+    return conv_plan_make(ctx, ways, conv_plan_ways(described, ways), &conv->plan);
 }
 
 /* What the plan leaves to k_finish. */
-static void plan_finish(const Epilogue *epilogue, int64_t count, CudaConv *conv) {
+static void plan_finish(const DnnConv *described, const Epilogue *epilogue, int64_t count, CudaConv *conv) {
     struct FinishArgs *args = &conv->finish_args;
-    const int rank = conv->conv.rank;
     *args = (struct FinishArgs){.count = (int)count,
                                 .plane = 1,
-                                .columns = (int)conv->conv.y[1],
+                                .columns = (int)described->y[1],
                                 .bias_column = 1,
                                 .bias_scale = 1,
                                 .residual_last = epilogue->residual_last};
-    for (int i = 2; i < rank; i++)
-        args->plane *= (int)conv->conv.y[i];
-    if (!conv->conv.has_relu)
+    for (int i = 2; i < described->rank; i++)
+        args->plane *= (int)described->y[i];
+    if (!conv->plan.conv.has_relu)
         args->activation = epilogue->activation;
-    conv->finishes_bias = conv->bias_port >= 0 && !conv->conv.has_bias;
-    conv->finishes_residual = epilogue->has_residual && !conv->conv.has_residual;
+    conv->finishes_bias = conv->bias_port >= 0 && !conv->plan.conv.has_bias;
+    conv->finishes_residual = epilogue->has_residual && !conv->plan.conv.has_residual;
     conv->finishes =
         conv->finishes_bias || conv->finishes_residual || args->activation.kind != ACTIVATION_NONE;
     conv->finish = launch_each((const void *)k_finish, count);
 }
 
-static void plan_direct(const ConvGeometry *geometry, int64_t count, CudaConv *conv) {
-    const bool transposed = conv->conv.transposed;
+static void plan_direct(const ConvGeometry *geometry, bool transposed, int64_t count, CudaConv *conv) {
     const ConvGeometry full = conv_geometry_3d(geometry);
     struct ConvArgs *args = &conv->direct_args;
     *args = (struct ConvArgs){.count = (int)count,
@@ -173,7 +166,7 @@ static void plan_direct(const ConvGeometry *geometry, int64_t count, CudaConv *c
 }
 
 static void conv_discard(void *args) {
-    dnn_plan_free(&((CudaConv *)args)->plan);
+    dnn_plan_free(&((CudaConv *)args)->plan.dnn);
 }
 
 /* --- running
@@ -185,17 +178,14 @@ static Status conv_submit(const KernelCall *call, Error *err) {
     const void *weights = conv->weights ? conv->weights : in[CONV_W];
     const void *bias = conv->bias_port >= 0 ? in[conv->bias_port] : NULL;
     const void *residual = conv->residual_port >= 0 ? in[conv->residual_port] : NULL;
-    if (conv->plan.plan) {
+    if (conv->plan.dnn.plan) {
         const DnnData data = {.x = in[CONV_X],
                               .w = weights,
                               .residual = residual,
                               .bias = bias,
                               .y = call->outputs[0],
                               .workspace = call->workspace};
-        TRY(cuda_use(conv->device, err));
-        const cudnnStatus_t status = dnn_execute(conv->device->dnn, &conv->conv, &conv->plan, &data);
-        if (status)
-            return cudnn_fail(conv->device, status, "cudnnBackendExecute", err);
+        TRY(conv_plan_submit(conv->device, &conv->plan, &data, err));
     } else {
         struct ConvArgs args = conv->direct_args;
         args.data = (KernelData){.in = {in[CONV_X], weights}, .out = call->outputs[0]};
@@ -214,6 +204,7 @@ static Status prepare(const KernelQuery *query, bool transposed, PrepareContext 
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = geometry_of(query, transposed);
     const int64_t count = cuda_elements(&query->outputs[0]);
+    DnnConv described;
     CudaConv *conv = NULL;
     TRY(cuda_take(ctx, sizeof *conv, &conv));
     conv->device = (CudaDevice *)ctx->device;
@@ -222,16 +213,16 @@ static Status prepare(const KernelQuery *query, bool transposed, PrepareContext 
     if (cuda_has_input(query, CONV_SCALE))
         TRY(pack_weights(query, transposed, ctx, conv));
     TRY(cuda_use(conv->device, ctx->err));
-    describe(query, &g, transposed, &conv->conv);
-    plan_products(&attrs->epilogue, conv);
-    plan_finish(&attrs->epilogue, count, conv);
-    plan_direct(&g, count, conv);
+    describe(query, &g, transposed, &described);
+    TRY(plan_products(&described, &attrs->epilogue, ctx, conv));
+    plan_finish(&described, &attrs->epilogue, count, conv);
+    plan_direct(&g, transposed, count, conv);
     *prepared = (Prepared){.submit = conv_submit,
                            .tasks = 1,
                            .args = conv,
                            .discard = conv_discard,
-                           .workspace_bytes = conv->plan.plan ? (size_t)conv->plan.workspace_bytes : 0,
-                           .variant = conv->plan.plan ? conv->plan.text : "cuda_conv_direct"};
+                           .workspace_bytes = conv_plan_workspace(&conv->plan),
+                           .variant = conv->plan.dnn.plan ? conv->plan.dnn.text : "cuda_conv_direct"};
     return STRIDER_OK;
 }
 

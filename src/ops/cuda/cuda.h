@@ -44,6 +44,7 @@ enum { CUDA_STAGING = 16 << 20, CUDA_MOST_DOWNLOADS = 64 };
 typedef struct CudaDevice {
     Device device;
     int ordinal;
+    char product[128]; /* the GPU's name */
     DeviceOptions options;
     cudaStream_t stream; /* of all work */
     CudaStaging staging;

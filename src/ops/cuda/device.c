@@ -183,6 +183,7 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
         return fail_memory(err, sizeof *cuda, "the device");
     cuda->ordinal = ordinal;
     cuda->options = *options;
+    snprintf(cuda->product, sizeof cuda->product, "%.100s", properties.name);
     cuda->device = (Device){.alignment = 256,
                             .kernels = kernels,
                             .n_kernels = sizeof kernels / sizeof *kernels,

@@ -226,8 +226,9 @@ static Descriptor build(const DnnTarget *target, Descriptor offer, DnnPlan *plan
     return good ? made : NULL;
 }
 
-/* Takes the first offer of one heuristic that can be built; the offer is kept with its plan. */
-static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendHeurMode_t mode,
+/* Takes the first offer of one heuristic that can be built, without the first `skipped` of all heuristics;
+ * the offer is kept with its plan. */
+static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendHeurMode_t mode, int skipped,
                    DnnPlan *plan) {
     Descriptor heuristic = NULL, offers[MOST_OFFERS] = {0};
     int64_t n_made = 0, n_offers = 0;
@@ -246,7 +247,8 @@ static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendH
                                              CUDNN_TYPE_BACKEND_DESCRIPTOR, n_made, &n_offers, offers);
     n_offers = n_offers < n_made ? n_offers : n_made;
     for (int64_t i = 0; good && i < n_offers && !plan->plan; i++) {
-        plan->offered++;
+        if (plan->offered++ < skipped)
+            continue;
         plan->plan = build(target, offers[i], plan);
         if (plan->plan) {
             plan->kept[plan->n_kept++] = offers[i];
@@ -261,12 +263,16 @@ static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendH
 }
 
 void dnn_plan_make(const DnnConv *conv, const DnnTarget *target, DnnPlan *plan) {
+    dnn_plan_next(conv, target, 0, plan);
+}
+
+void dnn_plan_next(const DnnConv *conv, const DnnTarget *target, int offered, DnnPlan *plan) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     *plan = (DnnPlan){0};
     Builder builder = {.plan = plan};
     Descriptor operations = graph(&builder, conv);
     for (int i = 0; i < 2 && !builder.status && !plan->plan; i++)
-        choose(target, operations, modes[i], plan);
+        choose(target, operations, modes[i], offered, plan);
     if (plan->plan) {
         name_fused(conv, plan);
         return;

@@ -36,7 +36,7 @@ typedef struct DnnPlan {
     cudnnBackendDescriptor_t kept[DNN_MOST_DESCRIPTORS]; /* what it was made of, which it may refer to */
     int n_kept;
     int64_t workspace_bytes;
-    int offered;         /* engines that cuDNN named */
+    int offered;         /* engines that cuDNN named, up to this one */
     char text[DNN_TEXT]; /* "cudnn engine 38 + bias + relu", or why there is none */
 } DnnPlan;
 
@@ -49,6 +49,8 @@ typedef struct DnnData {
 /* Makes the plan that cuDNN thinks fastest among those that the target allows; plan->plan is NULL where there
  * is none. */
 void dnn_plan_make(const DnnConv *conv, const DnnTarget *target, DnnPlan *plan);
+/* The same without the first `offered` engines that cuDNN names. */
+void dnn_plan_next(const DnnConv *conv, const DnnTarget *target, int offered, DnnPlan *plan);
 void dnn_plan_free(DnnPlan *plan);
 cudnnStatus_t dnn_execute(cudnnHandle_t handle, const DnnConv *conv, const DnnPlan *plan,
                           const DnnData *data);

@@ -219,6 +219,6 @@ Status cuda_elapsed(Device *device, uint64_t *time_ns, Error *err) {
     float time_ms = 0;
     TRY(cuda_synchronize(device, err));
     const cudaError_t error = cudaEventElapsedTime(&time_ms, cuda->events[0], cuda->events[1]);
-    *time_ns = (uint64_t)((double)time_ms * 1e6);
+    *time_ns = (uint64_t)((double)time_ms * 1e6 + 0.5);
     return error ? cuda_fail(cuda, error, "the time between events", err) : STRIDER_OK;
 }
