@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions on the virtual device, through the public functions: what they wait for, what they record, and
- * what becomes of them when memory runs out.  The argument is the repository. */
+/* Sessions on the virtual device, through the public functions: what they wait for, and what they record.
+ * The argument is the repository. */
 #include <glob.h>
 #include <math.h>
 #include <setjmp.h>
@@ -15,75 +15,12 @@
 
 #include <cmocka.h>
 
-#include "strider/strider.h"
+#include "session_fixture.h"
 #include "virtual_device.h"
 
-enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 16, MOST_ELEMENTS = 1 << 21, RUNS = 4 };
+enum { MOST_ELEMENTS = 1 << 21 };
 
 static const char *repository;
-static char digits[512];
-static strider_error error;
-static float pixels[MOST_BATCH * PIXELS], scores[MOST_BATCH * CLASSES], expected[MOST_BATCH * CLASSES];
-
-static void must(strider_status status) {
-    if (status)
-        fail_msg("%s: %s", strider_status_name(status), error.message);
-}
-
-typedef struct Fixture {
-    strider_model *model;
-    strider_session *session;
-    char log[700];
-} Fixture;
-
-static void keep_message(void *context, strider_log_level level, const char *message) {
-    (void)level;
-    snprintf(((Fixture *)context)->log, sizeof((Fixture *)context)->log, "%s", message);
-}
-
-static void open_model(Fixture *fixture, const char *path, const char *device, bool record) {
-    strider_load_options load = strider_load_options_default();
-    strider_session_options options = strider_session_options_default();
-    *fixture = (Fixture){0};
-    load.log = keep_message;
-    load.log_context = fixture;
-    options.device = device;
-    options.threads = 1;
-    options.record_runs = record;
-    must(strider_model_load(path, &load, &fixture->model, &error));
-    must(strider_session_create(fixture->model, &options, &fixture->session, &error));
-}
-
-static void close_model(Fixture *fixture) {
-    strider_session_free(fixture->session);
-    strider_model_free(fixture->model);
-}
-
-static strider_status run(const Fixture *fixture, int64_t batch, float *to) {
-    strider_tensor input = {STRIDER_F32, 4, {batch, 1, 8, 8}, pixels}, output = {0};
-    strider_status status = strider_session_run(fixture->session, &input, 1, &output, 1, &error);
-    if (!status)
-        memcpy(to, output.data, (size_t)(batch * CLASSES) * sizeof *to);
-    return status;
-}
-
-static void expect_close(const Fixture *fixture, int64_t batch) {
-    Fixture cpu;
-    must(run(fixture, batch, scores));
-    open_model(&cpu, digits, "cpu", false);
-    must(run(&cpu, batch, expected));
-    close_model(&cpu);
-    for (int64_t i = 0; i < batch * CLASSES; i++)
-        if (!(fabsf(scores[i] - expected[i]) < 1e-4f))
-            fail_msg("score %lld is %g, not %g", (long long)i, (double)scores[i], (double)expected[i]);
-}
-
-static void fill(float *values, size_t count, unsigned seed) {
-    for (size_t i = 0; i < count; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        values[i] = (float)(seed >> 8) / (float)(1 << 24) - 0.5f;
-    }
-}
 
 /* --- waiting
  * ----------------------------------------------------------------------------------------------------- */
@@ -250,105 +187,6 @@ static void without_a_recording_runs_go_on(void **state) {
     }
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------ */
-
-/* From now on there are `spare` bytes more than those in use. */
-static void limit_memory(size_t spare) {
-    char text[32];
-    size_t free_bytes, total_bytes;
-    cudaMemGetInfo(&free_bytes, &total_bytes);
-    snprintf(text, sizeof text, "%zu", total_bytes - free_bytes + spare);
-    setenv("VCUDA_MEMORY", text, 1);
-}
-
-static void a_session_survives_a_lack_of_memory(void **state) {
-    (void)state;
-    Fixture cuda;
-    open_model(&cuda, digits, "cuda", true);
-    expect_close(&cuda, 1);
-    limit_memory(100);
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(run(&cuda, MOST_BATCH, scores), STRIDER_OUT_OF_MEMORY);
-        assert_non_null(strstr(error.message, "device cuda:0: out of memory: "));
-        assert_non_null(strstr(error.message, " free"));
-        expect_close(&cuda, 1);
-    }
-    unsetenv("VCUDA_MEMORY");
-    expect_close(&cuda, MOST_BATCH);
-    close_model(&cuda);
-}
-
-static void each_allocation_may_fail_once(void **state) {
-    (void)state;
-    strider_status status = STRIDER_OUT_OF_MEMORY;
-    for (int n = 1; status; n++) {
-        char setting[40];
-        Fixture cuda;
-        open_model(&cuda, digits, "cuda", false);
-        snprintf(setting, sizeof setting, "cudaMalloc:%d", n);
-        setenv("VCUDA_FAIL", setting, 1);
-        status = run(&cuda, 1, scores);
-        unsetenv("VCUDA_FAIL");
-        assert_true(!status || status == STRIDER_OUT_OF_MEMORY);
-        assert_true(status || n > 1);
-        expect_close(&cuda, 1);
-        close_model(&cuda);
-    }
-}
-
-static bool some_step_is(const Fixture *fixture, const char *kernel) {
-    strider_step_info step;
-    for (size_t i = 0; strider_session_get_step(fixture->session, i, &step) == STRIDER_OK; i++)
-        if (strncmp(step.kernel, kernel, strlen(kernel)) == 0)
-            return true;
-    return false;
-}
-
-/* The engine that cuDNN likes best needs 4104 bytes more than the next. */
-static void a_workspace_without_room_makes_way_for_a_smaller_one(void **state) {
-    (void)state;
-    Fixture cuda;
-    strider_plan_info large;
-    open_model(&cuda, digits, "cuda", false);
-    must(run(&cuda, 1, scores)); /* the weights are there from now on */
-    assert_true(some_step_is(&cuda, "cudnn engine 3"));
-    must(run(&cuda, 2, scores));
-    must(strider_session_get_plan(cuda.session, &large));
-    close_model(&cuda);
-
-    open_model(&cuda, digits, "cuda", false);
-    must(run(&cuda, 1, scores));
-    strider_plan_info small;
-    must(strider_session_get_plan(cuda.session, &small));
-    limit_memory((size_t)(large.device_arena_bytes - small.device_arena_bytes) - 256);
-    expect_close(&cuda, 2);
-    assert_true(some_step_is(&cuda, "cudnn engine 4"));
-    assert_false(some_step_is(&cuda, "cudnn engine 3"));
-    unsetenv("VCUDA_MEMORY");
-    expect_close(&cuda, 3);
-    assert_true(some_step_is(&cuda, "cudnn engine 3"));
-    close_model(&cuda);
-}
-
-static void auto_goes_on_with_the_cpu(void **state) {
-    (void)state;
-    Fixture any;
-    strider_plan_info plan;
-    open_model(&any, digits, "auto", true);
-    expect_close(&any, 1);
-    must(strider_session_get_plan(any.session, &plan));
-    assert_string_equal(plan.device, "cuda:0");
-    limit_memory(100);
-    expect_close(&any, MOST_BATCH);
-    unsetenv("VCUDA_MEMORY");
-    must(strider_session_get_plan(any.session, &plan));
-    assert_string_equal(plan.device, "cpu");
-    assert_non_null(strstr(any.log, "running on the CPU: device cuda:0: out of memory: "));
-    expect_close(&any, 1);
-    close_model(&any);
-}
-
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_waits_once_and_allocates_nothing),
@@ -358,15 +196,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_moved_is_recorded_anew),
         cmocka_unit_test(a_replay_that_fails_is_told),
         cmocka_unit_test(without_a_recording_runs_go_on),
-        cmocka_unit_test(a_session_survives_a_lack_of_memory),
-        cmocka_unit_test(each_allocation_may_fail_once),
-        cmocka_unit_test(a_workspace_without_room_makes_way_for_a_smaller_one),
-        cmocka_unit_test(auto_goes_on_with_the_cpu),
     };
     if (argc != 2)
         return 2;
     repository = argv[1];
-    snprintf(digits, sizeof digits, "%s/models/digits/digits.onnx", repository);
-    fill(pixels, MOST_BATCH * PIXELS, 7);
+    set_up(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions of the digits' model on the virtual device, for tests. */
+#ifndef CUDA_SESSION_FIXTURE_H
+#define CUDA_SESSION_FIXTURE_H
+
+#include "strider/strider.h"
+
+enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 16, RUNS = 4 };
+
+extern char digits[512]; /* the model's path */
+extern strider_error error;
+extern float pixels[MOST_BATCH * PIXELS], scores[MOST_BATCH * CLASSES];
+
+typedef struct Fixture {
+    strider_model *model;
+    strider_session *session;
+    char log[700]; /* the last message */
+} Fixture;
+
+/* Finds the model in the repository, and makes pixels. */
+void set_up(const char *repository);
+void must(strider_status status);
+/* What fills in model and log. */
+strider_load_options fixture_load_options(Fixture *fixture);
+void open_session(Fixture *fixture, const char *device, bool record);
+void open_model(Fixture *fixture, const char *path, const char *device, bool record);
+void close_model(Fixture *fixture);
+strider_status run(const Fixture *fixture, int64_t batch, float *to);
+/* Runs, and compares with the CPU. */
+void expect_close(const Fixture *fixture, int64_t batch);
+/* Numbers between -0.5 and 0.5. */
+void fill(float *values, size_t count, unsigned seed);
+
+#endif
