@@ -12,6 +12,7 @@
 enum {
     LEAST_TASKS = 16,
     TASK_BYTES = 128 * 1024,  /* of B, that a task with few rows reads */
+    SUM_COLUMNS = 4096,       /* of B whose sums stay in L1 */
     K_STEP = 384,             /* of k: 48 KiB of a panel of B */
     CHUNK_BYTES = 256 * 1024, /* of A, that passes over a panel: stays in L2 */
     FIRST_BYTES = 16 << 20,   /* of A, that may be packed before */
@@ -86,11 +87,28 @@ static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareConte
 /* --- the cut into tasks
  * ---------------------------------------------------------------------------------------- */
 
-static void cut_few_rows(GemmArgs *args, int width, Prepared *prepared) {
-    int64_t by_memory = TASK_BYTES / (i64_max(args->k, 1) * (int64_t)sizeof(float));
-    int64_t step = args->b_k == 1 ? width : 4 * width;
-    args->columns_a_task = i64_max(by_memory / step, 1) * step;
+/* Columns of B are rows of memory: a task reads some. */
+static void cut_dots(GemmArgs *args, int width, Prepared *prepared) {
+    const int64_t by_memory = TASK_BYTES / (i64_max(args->k, 1) * (int64_t)sizeof(float));
+    args->columns_a_task = i64_max(by_memory / width, 1) * width;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
+    prepared->tasks = args->batch * args->column_parts;
+}
+
+/* A task reads rows of B as long as they are, or as their sums stay in L1: pieces of rows lie too far apart
+ * to be read at memory's full rate. */
+static void cut_sums(GemmArgs *args, const GemmFewTable *table, Prepared *prepared) {
+    args->columns_a_task = i64_min(args->n, SUM_COLUMNS);
+    args->column_parts = ceil_div(args->n, args->columns_a_task);
+    const int64_t bytes = args->k * args->columns_a_task * (int64_t)sizeof(float);
+    const int64_t wanted = ceil_div(LEAST_TASKS, args->batch * args->column_parts);
+    const int64_t most = i64_max(bytes / TASK_BYTES, 1);
+    args->k_step = i64_max(ceil_div(args->k, i64_min(wanted, most)), 1);
+    args->k_parts = i64_max(ceil_div(args->k, args->k_step), 1);
+    prepared->begin = table->sums;
+    prepared->begin_tasks = args->batch * args->k_parts * args->column_parts;
+    prepared->workspace_bytes = (size_t)(args->batch * args->k_parts * args->m * args->n) * sizeof(float);
+    prepared->run = table->join_sums;
     prepared->tasks = args->batch * args->column_parts;
 }
 
@@ -132,8 +150,12 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
         return STRIDER_OK;
     /* The rows of A must lie together where they are read by vectors. */
     if (args->m <= GEMM_FEW_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
-        prepared->run = args->b_k == 1 && args->a_k == 1 ? table->dots : table->sums;
-        cut_few_rows(args, query->width, prepared);
+        const GemmFewTable *few = gemm_few_for(query->isa);
+        prepared->run = few->dots;
+        if (args->b_k == 1 && args->a_k == 1)
+            cut_dots(args, query->width, prepared);
+        else
+            cut_sums(args, few, prepared);
         return STRIDER_OK;
     }
     if (query->inputs[1].constant && !args->batches)

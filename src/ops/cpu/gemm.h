@@ -24,21 +24,28 @@ typedef struct GemmArgs {
     bool only_bias; /* what is added to sums: at most a C of one row */
     Epilogue epilogue;
     /* The cut.  Many rows: products go through `k_step` of k at a time, whose rows of A and panel of B stay
-     * in the caches. */
-    int64_t columns_a_task, rows_a_task, column_parts, row_parts;
+     * in the caches.  Sums of rows: a task adds `k_step` rows. */
+    int64_t columns_a_task, rows_a_task, column_parts, row_parts, k_parts;
     int64_t k_step;
     bool packs_first; /* A goes to the workspace, packed, before; else each task packs its rows */
 } GemmArgs;
 
 typedef struct GemmTable {
-    int rows;                                             /* of a register tile */
-    void (*dots)(const KernelCall *call, int64_t task);   /* few rows, b_k 1 */
-    void (*sums)(const KernelCall *call, int64_t task);   /* few rows, b_column 1 */
-    void (*panels)(const KernelCall *call, int64_t task); /* many rows */
+    int rows; /* of a register tile */
+    void (*panels)(const KernelCall *call, int64_t task);
     /* packs rows_a_task rows of A into the workspace: the phase before `panels` */
     void (*pack)(const KernelCall *call, int64_t task);
 } GemmTable;
 
+/* Of few rows. */
+typedef struct GemmFewTable {
+    void (*dots)(const KernelCall *call, int64_t task); /* b_k 1 */
+    /* b_column 1: the phase before `join_sums`, in tasks of k_step rows of B and columns_a_task columns */
+    void (*sums)(const KernelCall *call, int64_t task);
+    void (*join_sums)(const KernelCall *call, int64_t task);
+} GemmFewTable;
+
 ISA_TABLES(GemmTable, gemm)
+ISA_TABLES(GemmFewTable, gemm_few)
 
 #endif

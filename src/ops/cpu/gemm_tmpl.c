@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products.  Few rows: B streams through once, by dot products or by sums of its rows.  Many rows:
- * register tiles of rows times a panel of B, both packed so that the inner loop reads on. */
-#include "ops/cpu/activation_simd.h"
-#include "ops/cpu/gemm.h"
+/* Matrix products of many rows: register tiles of rows times a panel of B, both packed so that the inner loop
+ * reads on. */
+#include "ops/cpu/gemm_simd.h"
 
 #if STRIDER_WIDTH == 16
 enum { TILE_ROWS = 14 };
@@ -12,23 +11,7 @@ enum { TILE_ROWS = 6 };
 enum { TILE_ROWS = 5 };
 #endif
 
-enum {
-    PANEL = GEMM_PANEL_VECTORS * VW,
-    SUM_VECTORS = 4,
-    DOT_COLUMNS = 4,
-    DOT_AHEAD =
-        128, /* floats that a dot product asks the memory for ahead: rows end before the hardware does */
-};
-
-typedef float vf_anywhere __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(1), may_alias));
-
-INLINE vf load_anywhere(const void *from) {
-    return *(const vf_anywhere *)from;
-}
-
-INLINE vf load_count(const float *from, int64_t count) {
-    return count >= VW ? load_anywhere(from) : v_load_first(from, count, 0);
-}
+enum { PANEL = GEMM_PANEL_VECTORS * VW };
 
 INLINE float float_at(const float *from) {
     float value;
@@ -36,162 +19,10 @@ INLINE float float_at(const float *from) {
     return value;
 }
 
-/* The operands of one product of the batch. */
-typedef struct Product {
-    const GemmArgs *args;
-    const float *a, *b, *c, *residual;
-    float *y;
-} Product;
-
-static Product product_of(const KernelCall *call, int64_t index) {
-    const GemmArgs *args = call->args;
-    int64_t a = 0, b = 0;
-    if (args->batches)
-        matmul_operands(args->batches, index, &a, &b);
-    Product p = {.args = args,
-                 .a = (const float *)call->inputs[0] + a * args->m * args->k,
-                 .b = (args->b ? args->b : (const float *)call->inputs[1]) + b * args->k * args->n,
-                 .c = args->c_port >= 0 ? call->inputs[args->c_port] : NULL,
-                 .y = (float *)call->outputs[0] + index * args->m * args->n};
-    if (args->residual_port >= 0)
-        p.residual = (const float *)call->inputs[args->residual_port] + index * args->m * args->n;
-    return p;
+/* Where sums wait until they are complete. */
+INLINE float *sums_at(const Product *p, int64_t m, int64_t n) {
+    return p->y + m * p->args->n + n;
 }
-
-/* Stores up to a vector of sums at row m from column n on. */
-INLINE void finish(const Product *p, int64_t m, int64_t n, vf sum) {
-    const GemmArgs *args = p->args;
-    const int64_t count = args->n - n < VW ? args->n - n : VW;
-    vf value = sum * v_set(args->alpha);
-    if (p->c) {
-        const float *c = p->c + m * args->c_row + n * args->c_column;
-        value += v_set(args->beta) * (args->c_column ? load_count(c, count) : v_set(*c));
-    }
-    const vf residual = p->residual ? load_count(p->residual + m * args->n + n, count) : v_zero();
-    if (p->residual && !args->epilogue.residual_last)
-        value += residual;
-    value = v_activate(args->epilogue.activation, value);
-    if (p->residual && args->epilogue.residual_last)
-        value += residual;
-    if (count == VW)
-        v_store(p->y + m * args->n + n, value);
-    else
-        v_store_first(p->y + m * args->n + n, value, count);
-}
-
-/* --- few rows
- * -------------------------------------------------------------------------------------------------- */
-
-INLINE void dots_of(const Product *p, int64_t n, const int columns, const int rows, vf result[GEMM_FEW_ROWS],
-                    int at) {
-    const GemmArgs *args = p->args;
-    const float *b = p->b + n * args->b_column;
-    vf sums[GEMM_FEW_ROWS][DOT_COLUMNS] = {{v_zero()}};
-    int64_t k = 0;
-    for (; k + VW <= args->k; k += VW) {
-        const int64_t soon =
-            k + DOT_AHEAD < args->k ? k + DOT_AHEAD : k + DOT_AHEAD - args->k + columns * args->b_column;
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) {
-            const vf weights = load_anywhere(b + j * args->b_column + k);
-            __builtin_prefetch(b + j * args->b_column + soon);
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                sums[r][j] += weights * v_load(p->a + r * args->a_row + k);
-        }
-    }
-    if (k < args->k)
-        for (int j = 0; j < columns; j++) {
-            const vf weights = load_count(b + j * args->b_column + k, args->k - k);
-            for (int r = 0; r < rows; r++)
-                sums[r][j] += weights * load_count(p->a + r * args->a_row + k, args->k - k);
-        }
-    for (int j = 0; j < columns; j++)
-        for (int r = 0; r < rows; r++)
-            result[r][at + j] = v_sum_lanes(sums[r][j]);
-}
-
-INLINE void dots_rows(const Product *p, int64_t begin, int64_t end, const int rows) {
-    for (int64_t n = begin; n < end; n += VW) {
-        vf result[GEMM_FEW_ROWS] = {v_zero()};
-        const int count = end - n < VW ? (int)(end - n) : VW;
-        int j = 0;
-        for (; j + DOT_COLUMNS <= count; j += DOT_COLUMNS)
-            dots_of(p, n + j, DOT_COLUMNS, rows, result, j);
-        for (; j < count; j++)
-            dots_of(p, n + j, 1, rows, result, j);
-        for (int r = 0; r < rows; r++)
-            finish(p, r, n, result[r]);
-    }
-}
-
-/* Columns [n, n + vectors * VW), the last vector only up to the matrix's edge. */
-INLINE void sums_of(const Product *p, int64_t n, const int vectors, const int rows) {
-    const GemmArgs *args = p->args;
-    vf sums[GEMM_FEW_ROWS][SUM_VECTORS] = {{v_zero()}};
-    const float *b = p->b + n;
-    const bool whole = n + vectors * VW <= args->n;
-    for (int64_t k = 0; k < args->k; k++, b += args->b_k)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            const vf weights = whole || v < vectors - 1 ? load_anywhere(b + v * VW)
-                                                        : load_count(b + v * VW, args->n - n - v * VW);
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                sums[r][v] += weights * p->a[r * args->a_row + k * args->a_k];
-        }
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            finish(p, r, n + v * VW, sums[r][v]);
-}
-
-INLINE void sums_rows(const Product *p, int64_t begin, int64_t end, const int rows) {
-    int64_t n = begin;
-    for (; n + SUM_VECTORS * VW <= end; n += SUM_VECTORS * VW)
-        sums_of(p, n, SUM_VECTORS, rows);
-    for (; n < end; n += VW)
-        sums_of(p, n, 1, rows);
-}
-
-#define FOR_ROWS(FUNCTION)                                                                                   \
-    static void FUNCTION##_1(const Product *p, int64_t begin, int64_t end) {                                 \
-        FUNCTION(p, begin, end, 1);                                                                          \
-    }                                                                                                        \
-    static void FUNCTION##_2(const Product *p, int64_t begin, int64_t end) {                                 \
-        FUNCTION(p, begin, end, 2);                                                                          \
-    }                                                                                                        \
-    static void FUNCTION##_3(const Product *p, int64_t begin, int64_t end) {                                 \
-        FUNCTION(p, begin, end, 3);                                                                          \
-    }                                                                                                        \
-    static void FUNCTION##_4(const Product *p, int64_t begin, int64_t end) {                                 \
-        FUNCTION(p, begin, end, 4);                                                                          \
-    }
-
-FOR_ROWS(dots_rows)
-FOR_ROWS(sums_rows)
-
-typedef void (*FewRows)(const Product *p, int64_t begin, int64_t end);
-
-INLINE void few_rows(const KernelCall *call, int64_t task, const FewRows functions[GEMM_FEW_ROWS]) {
-    const GemmArgs *args = call->args;
-    const Product p = product_of(call, task / args->column_parts);
-    const int64_t begin = task % args->column_parts * args->columns_a_task;
-    const int64_t end = begin + args->columns_a_task < args->n ? begin + args->columns_a_task : args->n;
-    functions[args->m - 1](&p, begin, end);
-}
-
-static void dots(const KernelCall *call, int64_t task) {
-    static const FewRows functions[GEMM_FEW_ROWS] = {dots_rows_1, dots_rows_2, dots_rows_3, dots_rows_4};
-    few_rows(call, task, functions);
-}
-
-static void sums(const KernelCall *call, int64_t task) {
-    static const FewRows functions[GEMM_FEW_ROWS] = {sums_rows_1, sums_rows_2, sums_rows_3, sums_rows_4};
-    few_rows(call, task, functions);
-}
-
-/* --- many rows
- * ------------------------------------------------------------------------------------------------- */
 
 /* What of k a tile adds to the sums, which between the first and the last step wait in y. */
 typedef struct Step {
@@ -201,10 +32,6 @@ typedef struct Step {
     const float *ahead;
     int64_t ahead_step;
 } Step;
-
-INLINE float *sums_at(const Product *p, int64_t m, int64_t n) {
-    return p->y + m * p->args->n + n;
-}
 
 /* A tile that no edge cuts, and all that is behind the products, or sums that wait. */
 INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n, const int rows,
@@ -428,4 +255,4 @@ static void panels(const KernelCall *call, int64_t task) {
     } while (k < args->k);
 }
 
-const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .dots = dots, .sums = sums, .panels = panels, .pack = pack};
+const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .panels = panels, .pack = pack};

@@ -38,6 +38,7 @@ list(APPEND templates
     ops/cpu/conv_winograd_rows_tmpl.c
     ops/cpu/conv_winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
+    ops/cpu/gemm_few_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/layer_norm_tmpl.c
     ops/cpu/normalize_tmpl.c
