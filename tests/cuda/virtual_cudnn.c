@@ -542,19 +542,70 @@ static int64_t offset_of(const View *view, const int64_t at[MOST_RANK]) {
     return offset;
 }
 
+/* Whole networks are made of products: checking each would take most of the time. */
+#define UNCHECKED __attribute__((no_sanitize("undefined")))
+
 /* To the 10 bits of TF32. */
-static float rounded(float x, bool tensor_core) {
+static UNCHECKED float rounded(float x, uint32_t mask) {
     union {
         float value;
         uint32_t bits;
     } u = {x};
-    if (tensor_core)
-        u.bits &= 0xffffe000u;
+    u.bits &= mask;
     return u.value;
 }
 
-/* Adds the products of output position `at` of y, or backward spreads them over x: sums in float64 either
- * way. */
+/* One weight by one row. */
+static UNCHECKED void add_row(double *restrict sums, int64_t sums_step, const float *restrict row,
+                              int64_t row_step, int64_t count, double weight, uint32_t mask) {
+    for (int64_t i = 0; i < count; i++)
+        sums[i * sums_step] += weight * (double)rounded(row[i * row_step], mask);
+}
+
+/* The position in x that tap `tap` reads for position `at` of y, along spatial dimension `i`. */
+static int64_t read_by(const Window *window, int i, int64_t at, int64_t tap) {
+    return at * window->strides[i] - window->begin[i] + tap * window->dilations[i];
+}
+
+/* What one channel of y has to do with one of x, `sums` and `factors` being theirs: forward the products of x
+ * are added to y, backward those of y to x. */
+static void add_channel(const View *x, const View *w, const View *y, const Window *window,
+                        const float *weights, const float *factors, double *sums, bool is_forward,
+                        uint32_t mask) {
+    const int last = window->spatial - 1;
+    int64_t tap[MOST_RANK] = {0};
+    View taps = *w, rows = *y;
+    taps.dims[0] = taps.dims[1] = rows.dims[0] = rows.dims[1] = rows.dims[2 + last] = 1;
+    do {
+        int64_t at[MOST_RANK] = {0}, first = 0, end = y->dims[2 + last];
+        while (first < end && read_by(window, last, first, tap[2 + last]) < 0)
+            first++;
+        while (end > first && read_by(window, last, end - 1, tap[2 + last]) >= x->dims[2 + last])
+            end--;
+        do {
+            int64_t read[MOST_RANK] = {0};
+            bool inside = true;
+            for (int i = 0; i < last; i++) {
+                read[2 + i] = read_by(window, i, at[2 + i], tap[2 + i]);
+                inside = inside && read[2 + i] >= 0 && read[2 + i] < x->dims[2 + i];
+            }
+            if (!inside || first == end)
+                continue;
+            const int64_t x_step = window->strides[last] * x->strides[2 + last],
+                          y_step = y->strides[2 + last],
+                          x_row = offset_of(x, read) +
+                                  read_by(window, last, first, tap[2 + last]) * x->strides[2 + last],
+                          y_row = offset_of(y, at) + first * y_step;
+            const double weight = (double)rounded(weights[offset_of(&taps, tap)], mask);
+            if (is_forward)
+                add_row(sums + y_row, y_step, factors + x_row, x_step, end - first, weight, mask);
+            else
+                add_row(sums + x_row, x_step, factors + y_row, y_step, end - first, weight, mask);
+        } while (next_position(&rows, at));
+    } while (next_position(&taps, tap));
+}
+
+/* Sums in float64, forward and backward. */
 static void run_convolution(Run *run, const Descriptor *operation, bool tensor_core) {
     const Convolution c = convolution_of(operation);
     const View x = view_of(c.x), w = view_of(c.w), y = view_of(c.y);
@@ -564,28 +615,16 @@ static void run_convolution(Run *run, const Descriptor *operation, bool tensor_c
     float *out_data = c.is_forward ? y_data : x_data;
     double *sums = calloc(extent_bytes(out) / sizeof(float), sizeof *sums);
     const int64_t per_group = w.dims[0] / (x.dims[1] / w.dims[1]);
-    int64_t at_y[MOST_RANK] = {0};
-    do {
-        /* Taps of the channel's filter: at_w[0] is that of at_y; positions [0, C/group, K...]. */
-        View taps = w;
-        int64_t at_w[MOST_RANK] = {0}, at_x[MOST_RANK] = {at_y[0]};
-        taps.dims[0] = 1;
-        do {
-            bool inside = true;
-            at_x[1] = at_y[1] / per_group * w.dims[1] + at_w[1];
-            for (int i = 0; i < window.spatial; i++) {
-                at_x[2 + i] =
-                    at_y[2 + i] * window.strides[i] - window.begin[i] + at_w[2 + i] * window.dilations[i];
-                inside = inside && at_x[2 + i] >= 0 && at_x[2 + i] < x.dims[2 + i];
+    for (int64_t image = 0; image < y.dims[0]; image++)
+        for (int64_t to = 0; to < y.dims[1]; to++)
+            for (int64_t from = 0; from < w.dims[1]; from++) {
+                const int64_t in_x =
+                    image * x.strides[0] + (to / per_group * w.dims[1] + from) * x.strides[1];
+                const int64_t in_y = image * y.strides[0] + to * y.strides[1];
+                add_channel(&x, &w, &y, &window, w_data + to * w.strides[0] + from * w.strides[1],
+                            c.is_forward ? x_data + in_x : y_data + in_y, sums + (c.is_forward ? in_y : in_x),
+                            c.is_forward, tensor_core ? 0xffffe000u : UINT32_MAX);
             }
-            if (!inside)
-                continue;
-            const float weight = w_data[at_y[1] * w.strides[0] + offset_of(&taps, at_w)];
-            const float factor = c.is_forward ? x_data[offset_of(&x, at_x)] : y_data[offset_of(&y, at_y)];
-            sums[c.is_forward ? offset_of(&y, at_y) : offset_of(&x, at_x)] +=
-                (double)rounded(weight, tensor_core) * (double)rounded(factor, tensor_core);
-        } while (next_position(&taps, at_w));
-    } while (next_position(&y, at_y));
     int64_t at[MOST_RANK] = {0};
     do
         out_data[offset_of(out, at)] = (float)sums[offset_of(out, at)];
