@@ -254,6 +254,93 @@ static void engines_are_taken_by_their_notes(void **state) {
     assert_non_null(strstr(result->out, "cudnn engine 1"));
 }
 
+/* --- selftest
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* With a setting, on a device whose memory is soon full; what it prints and what it reports are the same, to
+ * the last line. */
+static const Result *selftest_with(int status, const char *name, const char *value) {
+    const char *report = in_scratch("report.txt");
+    char text[1 << 14];
+    setenv("VCUDA_MEMORY", "20000000", 1);
+    if (name)
+        setenv(name, value, 1);
+    const Result *result =
+        expect(status, strider("selftest", "--device", "cuda", "--threads", "1", "-o", report, NULL));
+    unsetenv("VCUDA_MEMORY");
+    if (name)
+        unsetenv(name);
+    FILE *file = fopen(report, "rb");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(text, result->out);
+    const char *last = strstr(text, " checks, ");
+    assert_non_null(last);
+    assert_string_equal(strchr(last, '\n'), "\n");
+    if ((strcmp(last, " checks, 0 failed\n") == 0) != (status == 0))
+        fail_msg("status %d, but:\n%s", status, text);
+    return result;
+}
+
+static void expect_lines(const char *const *lines, const Result *result) {
+    for (; *lines; lines++)
+        if (!strstr(result->out, *lines))
+            fail_msg("\"%s\" is not in:\n%s", *lines, result->out);
+}
+
+static void the_first_wrong_layer_is_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *spoiled, *lines[4];
+    } cases[] = {
+        {"cudnnBackendExecute:1",
+         {"first layer that differs: node 0 \"Conv_plain_0\" (Conv) 2x12x11x9 on cuda:0 by cudnn engine 3: 1 "
+          "elements, the worst 0 is ",
+          ", 1 differ, ", "PASS  outputs against the CPU's"}},
+        {"cublasLtMatmul:1",
+         {"first layer that differs: node ", "\"Gemm_96\" (Gemm) 3x7 on cuda:0 by cuda_gemm: 1 elements",
+          ", 1 differ, "}},
+        {"k_softmax",
+         {"\"Softmax_125\" (Softmax) 2x6x13x11 on cuda:0 by cuda_softmax", "next layer that differs: node ",
+          "FAIL  outputs against the CPU's: output "}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_lines(cases[i].lines, selftest_with(1, "VCUDA_SPOIL", cases[i].spoiled));
+}
+
+/* In the first of two whole runs, which follow the layers' run, and in the second. */
+static void a_single_wrong_run_is_noticed(void **state) {
+    (void)state;
+    static const char *const first[] = {"PASS  layer by layer", "FAIL  outputs", "FAIL  two runs", NULL},
+                             *const second[] = {"PASS  layer by layer", "PASS  outputs", "FAIL  two runs",
+                                                NULL};
+    const Result *result =
+        expect(0, strider("info", in_source("models/operators.onnx"), "--device", "cuda", "--memory", NULL));
+    int each = 0; /* plans of a run */
+    for (const char *at = result->out; (at = strstr(at, "cudnn engine")); at++)
+        each++;
+    assert_true(each > 0);
+    char setting[60];
+    snprintf(setting, sizeof setting, "cudnnBackendExecute:%d", each + 1);
+    expect_lines(first, selftest_with(1, "VCUDA_SPOIL", setting));
+    snprintf(setting, sizeof setting, "cudnnBackendExecute:%d", 2 * each + 1);
+    expect_lines(second, selftest_with(1, "VCUDA_SPOIL", setting));
+}
+
+/* Memory that runs out is recovered from, and a device that fails is reported as any other difference. */
+static void what_fails_in_a_selftest_is_in_its_report(void **state) {
+    (void)state;
+    static const char *const memory[] = {
+        "PASS  more than there is is refused: device cuda:0: out of memory: ", " of 20000000 free",
+        "PASS  the session can be used after it", NULL};
+    static const char *const launch[] = {
+        "FAIL  layer by layer against the CPU's reference: device cuda:0: launch: ",
+        "digits (built in)\n  PASS", NULL};
+    expect_lines(memory, selftest_with(0, NULL, NULL));
+    expect_lines(launch, selftest_with(1, "VCUDA_FAIL", "cudaLaunchKernel:3"));
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_device_is_listed_with_its_libraries),
@@ -269,6 +356,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(uneven_pads_go_the_faster_way),
         cmocka_unit_test(runs_are_recorded_where_that_is_asked_for),
         cmocka_unit_test(engines_are_taken_by_their_notes),
+        cmocka_unit_test(the_first_wrong_layer_is_named),
+        cmocka_unit_test(a_single_wrong_run_is_noticed),
+        cmocka_unit_test(what_fails_in_a_selftest_is_in_its_report),
     };
     if (argc != 3 || !mkdtemp(scratch_folder))
         return 2;

@@ -236,6 +236,7 @@ static void run_product(void *context) {
                 p->d_data[i * p->d.step + column * p->d.leading + row] =
                     has_relu(&p->operation) && sum < 0 ? 0 : (float)sum;
             }
+    virtual_spoil("cublasLtMatmul", p->d_data);
 }
 
 static size_t extent_bytes(const Matrix *m) {

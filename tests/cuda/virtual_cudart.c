@@ -12,7 +12,9 @@
 
 #include "virtual_inside.h"
 
+/* Addresses are never used again, so that there are more of these than memory, which a selftest fills. */
 #define ARENA_BYTES ((size_t)16 << 30)
+#define MEMORY_BYTES (2L << 30)
 enum { PAGE = 4096, ALIGNMENT = 256, CANARY = 0xa5, STATUS_MISUSE = 86, STATUS_FAULT = 97 };
 
 typedef struct Allocation {
@@ -54,7 +56,7 @@ typedef struct Counter {
     int count;
 } Counter;
 
-/* Whether the variable is CALL:N, and this the Nth time since it was set to that. */
+/* Whether the variable is CALL, or CALL:N and this the Nth time since it was set to that. */
 static bool is_nth(const char *variable, const char *call, Counter *counter) {
     const char *wanted = getenv(variable);
     const size_t length = strlen(call);
@@ -62,8 +64,9 @@ static bool is_nth(const char *variable, const char *call, Counter *counter) {
         snprintf(counter->setting, sizeof counter->setting, "%s", wanted ? wanted : "");
         counter->count = 0;
     }
-    return wanted && strncmp(wanted, call, length) == 0 && wanted[length] == ':' &&
-           atoi(wanted + length + 1) == ++counter->count;
+    if (!wanted || strncmp(wanted, call, length) != 0)
+        return false;
+    return !wanted[length] || (wanted[length] == ':' && atoi(wanted + length + 1) == ++counter->count);
 }
 
 bool virtual_must_fail(const char *call) {
@@ -74,6 +77,12 @@ bool virtual_must_fail(const char *call) {
 bool virtual_must_skip(const char *call) {
     static Counter counter;
     return is_nth("VCUDA_SKIP", call, &counter);
+}
+
+void virtual_spoil(const char *name, float *result) {
+    static Counter counter;
+    if (is_nth("VCUDA_SPOIL", name, &counter))
+        *result = 1.5f * *result + 1;
 }
 
 void virtual_error(const char *format, ...) {
@@ -216,7 +225,7 @@ cudaError_t cudaMalloc(void **memory, size_t size_bytes) {
         return virtual_result(cudaErrorMemoryAllocation);
     const size_t aligned = (size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     const size_t pages_bytes = (aligned + PAGE - 1) / PAGE * PAGE;
-    const size_t limit = (size_t)virtual_setting("VCUDA_MEMORY", (long)ARENA_BYTES);
+    const size_t limit = (size_t)virtual_setting("VCUDA_MEMORY", MEMORY_BYTES);
     Allocation *a = calloc(1, sizeof *a);
     pthread_mutex_lock(&virtual_lock);
     const bool fits =
@@ -268,7 +277,7 @@ cudaError_t cudaFree(void *memory) {
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
-    *total_bytes = (size_t)virtual_setting("VCUDA_MEMORY", (long)ARENA_BYTES);
+    *total_bytes = (size_t)virtual_setting("VCUDA_MEMORY", MEMORY_BYTES);
     *free_bytes = *total_bytes - state.live_bytes;
     return cudaSuccess;
 }
@@ -341,7 +350,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int ordin
     strcpy(properties->name, "virtual device");
     properties->major = capability / 10;
     properties->minor = capability % 10;
-    properties->totalGlobalMem = (size_t)virtual_setting("VCUDA_MEMORY", (long)ARENA_BYTES);
+    properties->totalGlobalMem = (size_t)virtual_setting("VCUDA_MEMORY", MEMORY_BYTES);
     return cudaSuccess;
 }
 

@@ -6,8 +6,8 @@
  *  - each allocation ends at a guard page, is full of NaN, and is never used again after it was freed;
  *  - work is queued, and runs only when somebody waits for it;
  *  - what is leaked or misused makes the program's exit status 86.
- * Settings: VCUDA_FAIL=CALL:N (the Nth call fails), VCUDA_MEMORY=BYTES, VCUDA_DEVICES=N, VCUDA_DRIVER=13000,
- * VCUDA_CAPABILITY=80, VCUDNN_VERSION=91900, VCUDNN_ENGINES=all|unfused|none,
+ * Settings: VCUDA_FAIL=CALL:N (the Nth call fails; all without :N), VCUDA_SPOIL=CALL:N or KERNEL:N (its
+ * result is wrong), VCUDA_MEMORY=BYTES, VCUDA_DEVICES=N, VCUDA_DRIVER=13000, VCUDA_CAPABILITY=80, VCUDNN_VERSION=91900, VCUDNN_ENGINES=all|unfused|none,
  * VCUDNN_UNEVEN=refused|slow (what it does with pads of other sizes in front and behind),
  * VCUDA_LOG (counts at the end),
  * VCUDA_SKIP=CALL:N (the Nth call does nothing, as if the program lacked it; of cudaStreamSynchronize).
@@ -30,6 +30,8 @@ EXPORTED void virtual_spend(double time_us);
 EXPORTED bool virtual_check(const void *memory, size_t size_bytes, const char *who);
 /* Whether this call is to fail. */
 EXPORTED bool virtual_must_fail(const char *call);
+/* Makes the first element wrong of what a kernel or a call computed, where that was asked for. */
+EXPORTED void virtual_spoil(const char *name, float *result);
 /* Reports a mistake, which the exit status will tell. */
 EXPORTED void virtual_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Counts objects that must be destroyed before the end. */

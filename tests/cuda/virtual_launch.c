@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cuda/kernels/args.h"
 #include "virtual_inside.h"
 
 enum { MOST_FUNCTIONS = 256 };
@@ -16,6 +17,7 @@ static int n_functions;
 
 typedef struct LaunchWork {
     const struct VirtualKernelRow *row;
+    const char *name;
     dim3 grid, block;
     _Alignas(16) char args[];
 } LaunchWork;
@@ -24,6 +26,7 @@ static void run_launch(void *context) {
     const LaunchWork *launch = context;
     virtual_spend(2 + (double)launch->grid.x * launch->block.x * 1e-4);
     virtual_kernel_run(launch->row, launch->args, launch->grid, launch->block);
+    virtual_spoil(launch->name, ((const KernelData *)(const void *)launch->args)->out);
 }
 
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **args, size_t shared_bytes,
@@ -49,7 +52,7 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void *
         return virtual_result(cudaErrorInvalidConfiguration);
     }
     LaunchWork *launch = aligned_alloc(16, (sizeof *launch + args_bytes + 15) / 16 * 16);
-    *launch = (LaunchWork){.row = row, .grid = grid, .block = block};
+    *launch = (LaunchWork){.row = row, .name = name, .grid = grid, .block = block};
     memcpy(launch->args, args[0], args_bytes);
     virtual_counts.launches++;
     virtual_enqueue(stream, run_launch, launch);
