@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""networks.py FOLDER... [--build BUILD] [--only WORD] [--gpu]: whole networks through --device cuda, on the virtual device.
+"""networks.py FOLDER... [--build BUILD] [--only WORD...] [--gpu]: whole networks through --device cuda, on the virtual device.
 
 Checks models/, and each folder under FOLDER that has a model and test_data_set_* (tests/networks/make.py writes such), against
 the outputs that lie there: torch's or, of packaged models, onnxruntime's.  No output may be further from these than 1e-4 of the
@@ -52,7 +52,7 @@ class Row:
 
     def __init__(self):
         self.shapes, self.difference, self.problems = [], 0.0, []
-        self.on_device, self.on_cpu, self.copies, self.cases = 0, collections.Counter(), 0, 0
+        self.on_device, self.on_cpu, self.copies, self.seconds = 0, collections.Counter(), 0, 0.0
 
     def add(self, args, case):
         begin = time.monotonic()
@@ -76,8 +76,7 @@ class Row:
             else:
                 self.on_device += 1
         self.shapes += [dims for dims in shapes.values() if dims not in self.shapes]
-        self.cases += 1
-        self.seconds = getattr(self, "seconds", 0) + time.monotonic() - begin
+        self.seconds += time.monotonic() - begin
 
     def cells(self, name):
         on_cpu = ", ".join(f"{count} {op}" for op, count in sorted(self.on_cpu.items()))
@@ -89,7 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=pathlib.Path)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--only", default="", metavar="WORD", help="networks with it in their name")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="networks with one of these in their name")
     parser.add_argument("--peak", type=float, default=1e-4, help="the largest difference, of the largest output")
     parser.add_argument("--gpu", action="store_true", help="on a GPU instead, with NVIDIA's libraries")
     args = parser.parse_args()
@@ -100,7 +99,7 @@ def main() -> int:
     problems, rows = [], 0
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|")
     for name, cases in groups:
-        if args.only not in name:
+        if not any(word in name for word in args.only):
             continue
         row = Row()
         for case in cases:
