@@ -658,8 +658,9 @@ static void run_pointwise(Run *run, const Descriptor *operation) {
 }
 
 static void finish_result(const Descriptor *configuration, float *result) {
-    static int runs;
-    if (engines[configuration->engine].nondeterministic && runs++ % 2)
+    static uint32_t varying = 1;
+    varying = varying * 1664525u + 1013904223u;
+    if (engines[configuration->engine].nondeterministic && varying >> 31)
         *result = nextafterf(*result, INFINITY);
     virtual_spoil("cudnnBackendExecute", result);
 }
