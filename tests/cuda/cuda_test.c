@@ -57,6 +57,13 @@ static void a_small_network_runs_there_completely(void **state) {
     assert_non_null(strstr(result->out, "cublaslt + bias"));
 }
 
+static void a_residual_is_part_of_the_plan(void **state) {
+    (void)state;
+    const Result *result =
+        expect(0, strider("info", in_source("models/operators.onnx"), "--device", "cuda", "--memory", NULL));
+    assert_non_null(strstr(result->out, "cudnn engine 3 + residual + bias + relu"));
+}
+
 /* Else a wrong description would not show: kernels of our own would take the place of a plan that was
  * refused. */
 static void every_convolution_of_the_models_has_a_plan_of_cudnn(void **state) {
@@ -345,6 +352,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_device_is_listed_with_its_libraries),
         cmocka_unit_test(a_small_network_runs_there_completely),
+        cmocka_unit_test(a_residual_is_part_of_the_plan),
         cmocka_unit_test(every_convolution_of_the_models_has_a_plan_of_cudnn),
         cmocka_unit_test(each_call_may_fail),
         cmocka_unit_test(planning_survives_every_refusal_of_cudnn),

@@ -13,7 +13,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPS = "src/ops/cuda/"
 TARGETS = ["strider", "strider_cuda", "virtual_cudart", "virtual_cudnn", "virtual_cublasLt", "checked_cudart", "cuda_test",
-           "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test"]
+           "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test",
+           "team_test"]
 PLANS, PROGRAM, MODELS, CHECKED = "cuda_plans", "cuda_test", "cuda_models", "cuda_{}_test_checked"
 
 # What it is, file, text, what the text is replaced by, the test that must fail.
@@ -22,12 +23,12 @@ MUTANTS = [
     ("cuDNN: no dilations", "dnn.c", "    set(builder, made, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, spatial, conv->dilations);\n", "", PLANS),
     ("cuDNN: an attribute of the wrong type", "dnn.c", "CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64", "CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_FLOAT", PLANS),
     ("cuDNN: the bias along the width", "dnn.c", "{1, conv->y[1], 1, 1, 1}", "{1, 1, 1, conv->y[1], 1}", PLANS),
-    ("cuDNN: images and weights of one number", "dnn.c", "UID_X = 1, UID_W,", "UID_X = 1, UID_W = 1,", PLANS),
+    ("cuDNN: images and weights of one number", "dnn.c", "UID_X = 1, UID_W,", "UID_X = 1, UID_W = 1,", PROGRAM),
     ("cuDNN: a transposed convolution forward", "dnn.c", "conv->transposed ? backward(", "0 ? backward(", PLANS),
     ("cuDNN: an alignment that is no power of two", "dnn.c", "const int64_t alignment = TENSOR_ALIGNMENT;", "const int64_t alignment = 3;", PLANS),
     ("cuDNN: strides of other dimensions", "dnn.c", "        stride *= dims[i];", "        stride *= dims[0];", PLANS),
     ("cuDNN: descriptors that are leaked", "dnn.c", "    while (plan->n_kept)\n", "    while (plan->n_kept > 1)\n", MODELS),
-    ("cuDNN: residual and bias of one number", "dnn.c", "UID_RESIDUAL, UID_BIAS, UID_Y", "UID_RESIDUAL, UID_BIAS = UID_RESIDUAL, UID_Y", "cuda_conv_test"),
+    ("cuDNN: residual and bias of one number", "dnn.c", "UID_RESIDUAL, UID_BIAS, UID_Y", "UID_RESIDUAL, UID_BIAS = UID_RESIDUAL, UID_Y", PROGRAM),
     ("cuDNN: the residual behind the bias", "dnn.c", "{conv->has_residual, conv->has_bias, conv->has_relu};\n        if (!has[i])", "{conv->has_bias, conv->has_residual, conv->has_relu};\n        if (!has[i])", PLANS),
     ("cuDNN: ReLU is Tanh", "dnn.c", "CUDNN_POINTWISE_RELU_FWD", "CUDNN_POINTWISE_TANH_FWD", PROGRAM),
     ("cuDNN: TF32 where it was not asked for", "dnn.c", "if (!target->allow_tf32)", "if (0)", PROGRAM),
@@ -42,7 +43,7 @@ MUTANTS = [
     ("a stream that is not waited for", "device.c", "cudaStreamSynchronize(cuda->stream)", "cudaSuccess", MODELS),
     ("a launch into another stream", "launch.c", "list, 0, device->stream);", "list, 0, NULL);", PROGRAM),
     ("too many threads in a block", "cuda.h", ".threads = TEAM_THREADS", ".threads = 16 * TEAM_THREADS", "cuda_softmax_test"),
-    ("an output that nobody writes", "move.c", "launches[i].is_part = n_boxes > 1", "launches[i].is_part = n_boxes > 0", "cuda_reference_test"),
+    ("a part that is not copied where it must be", "launch.c", "(const char *)data->in[0] != ", "(const char *)data->in[0] == ", "cuda_reference_test"),
     ("an error that is not looked at", "launch.c", 'return error ? cuda_fail(device, error, "launch", err) : STRIDER_OK;', "(void)error;\n    return STRIDER_OK;", PROGRAM),
     ("the last block is missing", "cuda.h", "(count + LONE_THREADS - 1) / LONE_THREADS", "(count + LONE_THREADS - 1) / LONE_THREADS - (count > LONE_THREADS)", "cuda_reference_test"),
     ("a barrier is missing", "kernels/device_code.h", "    parts[me] = value;\n    __syncthreads();\n", "    parts[me] = value;\n", "cuda_reference_test"),
@@ -52,10 +53,10 @@ MUTANTS = [
     ("one element behind the input", "kernels/move.cu", "args.data.in[0][in]", "args.data.in[0][in + 1] * 0 + args.data.in[0][in]", CHECKED.format("reference")),
     ("an index of shared memory beyond its end", "kernels/softmax.cu", "parts[me + half] > parts[me])", "parts[me + half + TEAM_THREADS / 2] > parts[me])", CHECKED.format("softmax")),
     ("weights beyond the end of the kernel", "kernels/conv.cu", "end[d] = window_end_tap(begin[d], axis.in, axis.kernel, axis.dilation);", "end[d] = axis.kernel + 1;", "cuda_conv_test_direct_checked"),
-    ("a table's -1 taken as an index", "kernels/resize.cu", "if (z.indices[first_z] < 0 || y.indices[first_y] < 0 || x.indices[first_x] < 0)", "if (0)", CHECKED.format("reference")),
-    ("sums of integers that overflow", "kernels/move.cu", "    int rest = i, in", "    int rest = i + 0x7fffff00 * (args.count > 1) - 0x7fffff00 * (args.count > 1), in", CHECKED.format("reference")),
-    ("arguments indexed by a variable", "kernels/move.cu", "        in += at * args.in_strides[d];", "        in += at * args.in_strides[(d + rest * 0 + (int)threadIdx.x) % KERNEL_DIMS];", "cuda_registers"),
-    ("a window kept in a list", "kernels/pool.cu", "begin[2] +\n                          w * x.dilation", "begin[2 - (w & args.count_include_pad)] +\n                          w * x.dilation", "cuda_registers"),
+    ("a table's -1 taken as an index", "kernels/resize.cu", "if (z.indices[first_z] < 0 || y.indices[first_y] < 0 || x.indices[first_x] < 0)", "if (0)", CHECKED.format("team")),
+    ("a shift beyond an integer's bits", "kernels/move.cu", "    int rest = i, in", "    int rest = i + (i << 28 & 0), in", CHECKED.format("reference")),
+    ("a product of integers that overflows", "kernels/move.cu", "        in += at * args.in_strides[d];", "        in += at * args.in_strides[d] * (args.count | 1 << 30) / (args.count | 1 << 30);", CHECKED.format("reference")),
+    ("a list of its own, indexed by a variable", "kernels/finish.cu", "    float value = args.data.in[0][i];", "    float list[16];\n    for (int k = 0; k < 16; k++)\n        list[(k + i) % 16] = args.data.in[0][(i + k) % args.count];\n    float value = list[args.columns % 16];", "cuda_registers"),
     ("a call that no test knows", "launch.c", "    TRY(cuda_use(device, err));\n", "    TRY(cuda_use(device, err));\n    if (launch->blocks < 0)\n        cudaDeviceReset();\n", "cuda_imports"),
     ("a second call that no test knows", "device.c", "    const cudaError_t error = cudaStreamSynchronize(cuda->stream);", "    const cudaError_t error = cudaDeviceSynchronize();", "cuda_imports"),
     ("a function that cuDNN will drop", "dnn.c", "void dnn_plan_free(DnnPlan *plan) {\n", "void dnn_plan_free(DnnPlan *plan) {\n    (void)cudnnConvolutionForward;\n", "build"),

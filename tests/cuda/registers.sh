@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # registers.sh NVCC SOURCE_FOLDER ARCHITECTURE...: no kernel may need a stack or spill registers, on the oldest and the
-# newest device that there is code for.  Indexing an array of arguments by a variable is what usually makes one.
+# newest device that there is code for.  Indexing an array of its own by a variable is what usually makes one.
 set -u
 nvcc=$1 source=$2
 shift 2
