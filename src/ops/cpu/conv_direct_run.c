@@ -130,7 +130,9 @@ static void run_tile(const DirectArgs *args, const TileBlocks *blocks, const Str
     tile->in = in + begin * args->unit;
     tile->out = out + begin * args->width;
     tile->residual = residual ? residual + begin * args->width : NULL;
-    (args->unit == 1 ? args->tiles->plain : args->tiles->blocked)[blocks->count][pixels->end - begin](tile);
+    const int count = (int)(pixels->end - begin);
+    (args->unit == 1 ? args->tiles->plain[blocks->count][count]
+                     : tile_function(args->tiles, blocks->count, count, tile->out_lanes))(tile);
 }
 
 typedef struct TaskPlace {

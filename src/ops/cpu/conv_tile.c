@@ -14,6 +14,11 @@ const ConvTiles *conv_tiles(Isa isa) {
     return &conv_tiles_generic;
 }
 
+ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int out_lanes) {
+    const ConvTileFunction half = tiles->half[blocks][pixels];
+    return half && out_lanes <= TILE_MOST_WIDTH / 2 ? half : tiles->blocked[blocks][pixels];
+}
+
 int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks) {
     return ceil_div(pixels, tiles->most_pixels[blocks]);
 }

@@ -62,6 +62,8 @@ typedef struct ConvTiles {
     int most_pixels[TILE_MAX_BLOCKS + 1];                               /* by output blocks */
     ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
     ConvTileFunction plain[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
+    /* As `blocked`, for tiles of at most half a vector of channels in their last block; NULL: none. */
+    ConvTileFunction half[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1];
     /* to[i] = from[i * stride]; they do not overlap.  Of floats, and of vectors. */
     void (*gather)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
     void (*gather_vectors)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
@@ -69,6 +71,8 @@ typedef struct ConvTiles {
 
 const ConvTiles *conv_tiles(Isa isa);
 
+/* The tile of blocked input for so many blocks and pixels, and for the lanes of its last block. */
+ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int out_lanes);
 /* Cycles of one lane of input for a tile of so many output blocks and pixels: the products, and what is
  * loaded and counted besides; too few products wait for each other's results. */
 double tile_cycles(int blocks, double pixels);

@@ -8,14 +8,24 @@
  * little to do before it is needed, less than memory takes where vectors are narrow. */
 enum { BLOCKS_AHEAD = 2 };
 
-/* `blocks`, `pixels` and `pixel_stride` are constants wherever these are inlined, so that all loops over them
- * unroll and `acc` is registers. */
+/* The sums of a tile.  Where its last block has at most half a vector of channels, these are half vectors,
+ * for which a core that computes wide vectors in two halves takes half the time. */
+typedef float half_vector __attribute__((vector_size(STRIDER_WIDTH * 2)));
+typedef float half_unaligned __attribute__((vector_size(STRIDER_WIDTH * 2), aligned(4), may_alias));
+typedef struct TileSums {
+    vf whole[TILE_MAX_BLOCKS][TILE_MAX_PIXELS];
+    half_vector half[TILE_MAX_PIXELS];
+} TileSums;
+
+/* `blocks`, `half`, `pixels` and `pixel_stride` are constants wherever these are inlined, so that all loops
+ * over them unroll and the sums are registers.  `half`: the last block is half a vector. */
 
 /* The products of one lane of input.  With 16 registers the larger tiles have room for the fewer of weights
  * and pixels, and one of the others. */
-INLINE void tile_lane(const int blocks, const int pixels, const int pixel_stride, const float *in,
-                      const float *weights, vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+INLINE void tile_lane(const int blocks, const bool half, const int pixels, const int pixel_stride,
+                      const float *in, const float *weights, TileSums *sums) {
     vf held[TILE_MAX_BLOCKS];
+    half_vector held_half;
     if (VW < 16 && pixels < blocks) {
 #pragma GCC unroll 4
         for (int p = 0; p < pixels; p++)
@@ -25,29 +35,49 @@ INLINE void tile_lane(const int blocks, const int pixels, const int pixel_stride
             const vf w = v_load_once(weights + o * VW);
 #pragma GCC unroll 4
             for (int p = 0; p < pixels; p++)
-                acc[o][p] += w * held[p];
+                sums->whole[o][p] += w * held[p];
         }
         return;
     }
+    if (half)
+        held_half = *(const half_unaligned *)(weights + (blocks - 1) * VW);
 #pragma GCC unroll 4
-    for (int o = 0; o < blocks; o++)
+    for (int o = 0; o < blocks - half; o++)
         held[o] = pixels < 4 ? v_load_once(weights + o * VW) : v_load(weights + o * VW);
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++) {
         const float value = in[p * pixel_stride];
 #pragma GCC unroll 4
-        for (int o = 0; o < blocks; o++)
-            acc[o][p] += held[o] * value;
+        for (int o = 0; o < blocks - half; o++)
+            sums->whole[o][p] += held[o] * value;
+        if (half)
+            sums->half[p] += held_half * value;
     }
 }
 
-INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, const int pixel_stride) {
-    vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS];
-#pragma GCC unroll 4
-    for (int o = 0; o < blocks; o++)
+/* The half vectors' other half is zero. */
+INLINE void widen_half(const int blocks, const int pixels, TileSums *sums) {
 #pragma GCC unroll 14
-        for (int p = 0; p < pixels; p++)
-            acc[o][p] = v_zero(); /* a large bias would cost every product digits */
+    for (int p = 0; p < pixels; p++) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+        sums->whole[blocks - 1][p] = (vf)_mm512_zextps256_ps512((__m256)sums->half[p]);
+#else
+        sums->whole[blocks - 1][p] = v_zero();
+        memcpy(&sums->whole[blocks - 1][p], &sums->half[p], sizeof sums->half[p]);
+#endif
+    }
+}
+
+INLINE void tile_run(const ConvTile *tile, const int blocks, const bool half, const int pixels,
+                     const int pixel_stride) {
+    TileSums sums;
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++) {
+        sums.half[p] = (half_vector){0};
+#pragma GCC unroll 4
+        for (int o = 0; o < blocks; o++)
+            sums.whole[o][p] = v_zero(); /* a large bias would cost every product digits */
+    }
     const float *weights = tile->weights;
     const float *ahead = tile->ahead;
     for (int64_t i = 0; i < tile->n_in_blocks; i++) {
@@ -70,23 +100,29 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
 /* Half as many jumps, of which narrow vectors have more; with all unrolled GCC keeps sums in memory. */
 #pragma GCC unroll 2
                 for (int l = 0; l < VW; l++, at += blocks * VW)
-                    tile_lane(blocks, pixels, pixel_stride, in + l, at, acc);
+                    tile_lane(blocks, half, pixels, pixel_stride, in + l, at, &sums);
                 continue;
             }
             for (int l = 0; l < lanes; l++, at += blocks * VW)
-                tile_lane(blocks, pixels, pixel_stride, in + l, at, acc);
+                tile_lane(blocks, half, pixels, pixel_stride, in + l, at, &sums);
         }
         weights += tile->all_taps * tap_floats;
     }
-    tile_finish(tile, blocks, pixels, acc);
+    if (half)
+        widen_half(blocks, pixels, &sums);
+    tile_finish(tile, blocks, pixels, sums.whole);
 }
 
 #define TILE(BLOCKS, PIXELS)                                                                                 \
     static void blocked_##BLOCKS##_##PIXELS(const ConvTile *tile) {                                          \
-        tile_run(tile, BLOCKS, PIXELS, VW);                                                                  \
+        tile_run(tile, BLOCKS, false, PIXELS, VW);                                                           \
     }                                                                                                        \
     static void plain_##BLOCKS##_##PIXELS(const ConvTile *tile) {                                            \
-        tile_run(tile, BLOCKS, PIXELS, 1);                                                                   \
+        tile_run(tile, BLOCKS, false, PIXELS, 1);                                                            \
+    }
+#define HALF_TILE(BLOCKS, PIXELS)                                                                            \
+    static void half_##BLOCKS##_##PIXELS(const ConvTile *tile) {                                             \
+        tile_run(tile, BLOCKS, true, PIXELS, VW);                                                            \
     }
 
 /* clang-format off */
@@ -118,6 +154,12 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const int pixels, c
 /* clang-format on */
 
 FOR_TILES(TILE)
+#if STRIDER_WIDTH == 16
+FOR_TILES(HALF_TILE)
+#define HALF_ENTRY(BLOCKS, PIXELS) .half[BLOCKS][PIXELS] = half_##BLOCKS##_##PIXELS,
+#else
+#define HALF_ENTRY(BLOCKS, PIXELS)
+#endif
 
 static void gather(const float *restrict from, int64_t stride, int64_t count, float *restrict to) {
     if (stride == 2) /* a loop of its own, as this one becomes shuffles of vectors */
@@ -131,6 +173,7 @@ static void gather(const float *restrict from, int64_t stride, int64_t count, fl
 #define BLOCKED_ENTRY(BLOCKS, PIXELS) .blocked[BLOCKS][PIXELS] = blocked_##BLOCKS##_##PIXELS,
 #define PLAIN_ENTRY(BLOCKS, PIXELS) .plain[BLOCKS][PIXELS] = plain_##BLOCKS##_##PIXELS,
 
-const ConvTiles ISA(conv_tiles) = {.most_pixels = MOST_PIXELS,
-                                   FOR_TILES(BLOCKED_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather,
-                                   .gather_vectors = tile_gather_vectors};
+const ConvTiles ISA(conv_tiles) = {
+    .most_pixels = MOST_PIXELS,
+    FOR_TILES(BLOCKED_ENTRY) FOR_TILES(HALF_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather,
+    .gather_vectors = tile_gather_vectors};
