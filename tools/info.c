@@ -103,16 +103,13 @@ static void print_plan(const strider_session *session) {
 
 static void print_steps(const strider_session *session) {
     strider_step_info step;
-    char text[DIMS_TEXT];
-    const bool with_device = runs_on_device(session);
-    printf("\n%4s  %s%-28s %-18s %-18s %-9s %-18s %12s %12s\n", "step", with_device ? "device    " : "",
-           "name", "operator", "kernel", "layout", "shape", "offset", "bytes");
+    const StepColumns columns = step_columns(session, runs_on_device(session));
+    printf("\n%4s  %-28s  ", "step", "name");
+    step_columns_title(&columns);
+    printf("%12s %12s\n", "offset", "bytes");
     for (size_t i = 0; strider_session_get_step(session, i, &step) == STRIDER_OK; i++) {
-        printf("%4zu  ", i);
-        if (with_device)
-            printf("%-9s ", step.device);
-        printf("%-28.28s %-18s %-18s %-9s %-18s ", step.name, step.op_type, step.kernel, step.layout,
-               dims_text(step.output.rank, step.output.dims, text));
+        printf("%4zu  %-28.28s  ", i, step.name);
+        step_columns_print(&columns, &step);
         if (step.arena_offset == UINT64_MAX)
             printf("%12s", "-");
         else

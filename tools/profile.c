@@ -108,19 +108,18 @@ static void print_rate(const Profile *profile, uint64_t macs, double ms) {
 
 static void print_table(const Profile *profile, const KernelTime *kernels, size_t n_kernels) {
     const bool with_device = profile->peak_gflops == 0;
-    printf("%9s %6s %8s %7s  %s%-20s %-18s %-9s %-18s %s\n", "ms", "share", "GFLOP/s", "of peak",
-           with_device ? "device    " : "", "kernel", "operator", "layout", "shape", "name");
+    const StepColumns columns = step_columns(profile->timed->session, with_device);
+    printf("%9s %6s %8s %7s  ", "ms", "share", "GFLOP/s", "of peak");
+    step_columns_title(&columns);
+    printf("name\n");
     for (size_t i = 0; i < profile->n_lines; i++) {
         const Line *line = &profile->lines[i];
         const strider_step_info *step = &line->step;
-        char shape[DIMS_TEXT];
         printf("%9.4f %4.1f %%", line->median_ms, 100 * line->median_ms / profile->total_ms);
         print_rate(profile, step->macs, line->median_ms);
         printf("  ");
-        if (with_device)
-            printf("%-9s ", step->device);
-        printf("%-20s %-18s %-9s %-18s %s\n", step->kernel, step->op_type ? step->op_type : "", step->layout,
-               dims_text(step->output.rank, step->output.dims, shape), step->name ? step->name : "");
+        step_columns_print(&columns, step);
+        printf("%s\n", step->name ? step->name : "");
     }
     printf("\n%9s %6s %8s %7s %6s  %s\n", "ms", "share", "GFLOP/s", "of peak", "steps", "kernel");
     uint64_t macs = 0;

@@ -106,6 +106,17 @@ const char *dims_text(int rank, const int64_t *dims, char text[DIMS_TEXT]);
 /* The same for a value of a model, with names for open dimensions. */
 const char *value_dims_text(const strider_value_info *info, char text[DIMS_TEXT]);
 
+/* What tables of steps have in common: kernel, operator, layout and shape, and the device where that is asked
+ * for, in columns as wide as the longest entry of the session's plan, each with two spaces behind it. */
+enum { STEP_COLUMNS = 5 };
+typedef struct StepColumns {
+    bool with_device;
+    int widths[STEP_COLUMNS];
+} StepColumns;
+StepColumns step_columns(const strider_session *session, bool with_device);
+void step_columns_title(const StepColumns *columns);
+void step_columns_print(const StepColumns *columns, const strider_step_info *step);
+
 /* Element `index` as a double. */
 double tensor_value(const strider_tensor *tensor, int64_t index);
 

@@ -163,10 +163,36 @@ static void a_profile_has_the_times_of_the_device(void **state) {
     (void)state;
     const Result *result =
         expect(0, strider("profile", DIGITS, "--device", "cuda", "--seconds", "0", "--warmup", "0", NULL));
-    assert_non_null(strstr(result->out, "device    kernel"));
-    assert_non_null(strstr(result->out, "  cuda:0    cudnn engine 3 "));
+    assert_non_null(strstr(result->out, "device  kernel"));
+    assert_non_null(strstr(result->out, "  cuda:0  cudnn engine 3 "));
     assert_non_null(strstr(result->out, "\n   0.0500 "));
     assert_null(strstr(result->out, "measured peak"));
+}
+
+/* In every line on a convolution the operator stands below its title, behind a kernel's name of any length.
+ */
+static void expect_aligned(const Result *result) {
+    const char *title = strstr(result->out, "operator  "), *at = title;
+    assert_non_null(title);
+    const char *begin = title;
+    while (begin > result->out && begin[-1] != '\n')
+        begin--;
+    int count = 0;
+    for (; (at = strchr(at, '\n')) && at[1] && at[1] != '\n'; at++) {
+        const size_t length = strcspn(at + 1, "\n"), column = (size_t)(title - begin);
+        if (!memmem(at + 1, length, "cudnn engine", 12))
+            continue;
+        count++;
+        if (length <= column || strncmp(at + 1 + column - 2, "  Conv  ", 8) != 0)
+            fail_msg("in column %zu of:\n%s", column, result->out);
+    }
+    assert_int_equal(count, 3); /* convolutions */
+}
+
+static void tables_of_steps_line_up(void **state) {
+    (void)state;
+    expect_aligned(expect(0, strider("info", DIGITS, "--device", "cuda", "--memory", NULL)));
+    expect_aligned(expect(0, strider("profile", DIGITS, "--device", "cuda", "--seconds", "0", NULL)));
 }
 
 typedef struct Choice {
@@ -360,6 +386,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_is_missing_or_too_old_is_named),
         cmocka_unit_test(auto_takes_the_device_or_says_why_not),
         cmocka_unit_test(a_profile_has_the_times_of_the_device),
+        cmocka_unit_test(tables_of_steps_line_up),
         cmocka_unit_test(tuning_takes_the_fastest_plan_and_remembers),
         cmocka_unit_test(uneven_pads_go_the_faster_way),
         cmocka_unit_test(runs_are_recorded_where_that_is_asked_for),

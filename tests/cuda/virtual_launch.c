@@ -63,6 +63,7 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void *
 EXPORTED void **__cudaRegisterFatBinary(void *binary);
 EXPORTED void __cudaRegisterFatBinaryEnd(void **handle);
 EXPORTED void __cudaUnregisterFatBinary(void **handle);
+EXPORTED char __cudaInitModule(void **handle); /* only without optimization */
 EXPORTED void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name,
                                      int limit, void *thread, void *block, void *block_dim, void *grid_dim,
                                      int *warp);
@@ -83,6 +84,11 @@ void __cudaRegisterFatBinaryEnd(void **handle) {
 
 void __cudaUnregisterFatBinary(void **handle) {
     (void)handle;
+}
+
+char __cudaInitModule(void **handle) {
+    (void)handle;
+    return 1;
 }
 
 void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name, int limit,
