@@ -78,7 +78,7 @@ typedef struct WindowWalk {
     WindowDim dims[MAX_SPATIAL];
     double result; /* max, sum, or sum of powers */
     double peak;   /* LpPool: the largest magnitude */
-    int64_t index; /* MaxPool: of the maximum in the plane; -1 while there is none */
+    int64_t index; /* of the maximum or peak in the plane; -1 while there is none */
 } WindowWalk;
 
 typedef void (*Visit)(WindowWalk *walk, double value, int64_t index);
