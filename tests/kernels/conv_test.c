@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_test.h"
+#include "conv_case.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,90 +8,16 @@
 
 #include <cmocka.h>
 
-typedef struct Conv {
-    int64_t batch, in, out, group, height, width;
-    int64_t kernel[2], strides[2], dilations[2], pads[4];
-} Conv;
-
-static KernelTest test_of(const Conv *conv) {
-    /* Products of numbers in [-1, 1] have a variance of 1/9; five deviations are about the largest sum. */
-    const double products = (double)(conv->in / conv->group * conv->kernel[0] * conv->kernel[1]);
-    const double peak = 5.0 / 3 * sqrt(products);
-    return (KernelTest){
-        .op = "Conv",
-        .opset = 11,
-        .attrs = {{.name = "kernel_shape", .kind = ATTR_INTS, .ints = conv->kernel, .count = 2},
-                  {.name = "strides", .kind = ATTR_INTS, .ints = conv->strides, .count = 2},
-                  {.name = "dilations", .kind = ATTR_INTS, .ints = conv->dilations, .count = 2},
-                  {.name = "pads", .kind = ATTR_INTS, .ints = conv->pads, .count = 4},
-                  attr_int("group", conv->group)},
-        .inputs = {DIMS(conv->batch, conv->in, conv->height, conv->width),
-                   DIMS(conv->out, conv->in / conv->group, conv->kernel[0], conv->kernel[1]),
-                   DIMS(conv->out)},
-        .n_inputs = 3,
-        .constants = 6,
-        .atol = 2e-5 + 5e-7 * peak,
-        .rtol = 1e-5,
-        .peak = peak,
-        .must_accept = true};
-}
-
-static Conv random_conv(uint64_t *seed) {
-    Conv conv = {.batch = 1 + random_below(seed, 2),
-                 .in = test_channels[random_below(seed, N_TEST_CHANNELS)],
-                 .out = test_channels[random_below(seed, N_TEST_CHANNELS)] + 32 * random_below(seed, 2),
-                 .group = 1,
-                 .height = 1 + random_below(seed, 20),
-                 .width = 1 + random_below(seed, 40)};
-    bool square = random_below(seed, 2) != 0;
-    int64_t kernel = random_below(seed, 3) == 0 ? 1 : 1 + random_below(seed, 5);
-    for (int i = 0; i < 2; i++) {
-        conv.kernel[i] = square ? kernel : 1 + random_below(seed, 4);
-        conv.strides[i] = random_below(seed, 2) ? 1 : 1 + random_below(seed, 3);
-        conv.dilations[i] = random_below(seed, 3) ? 1 : 1 + random_below(seed, 3);
-        conv.pads[i] = random_below(seed, 3);
-        conv.pads[2 + i] = random_below(seed, 2) ? conv.pads[i] : random_below(seed, 3);
-        int64_t least = conv.dilations[i] * (conv.kernel[i] - 1) + 1;
-        int64_t *size = i ? &conv.width : &conv.height;
-        *size = *size < least ? least : *size;
-    }
-    return conv;
-}
-
-static uint64_t epilogue_seed;
-
-static void random_epilogue(Node *node) {
-    ConvAttrs *attrs = node->attrs;
-    uint64_t *seed = &epilogue_seed;
-    attrs->epilogue.has_residual = node->n_inputs > CONV_RESIDUAL;
-    attrs->epilogue.residual_last = random_below(seed, 2) != 0;
-    attrs->epilogue.activation =
-        (Activation){(ActivationKind)random_below(seed, ACTIVATION_COUNT), 0.125f, 0.75f};
-}
-
-/* What passes make of it: a scale, a residual of the output's shape, an activation. */
-static void add_fused_inputs(KernelTest *test, const Conv *conv, bool with_residual) {
-    int64_t out[2], in[2] = {conv->height, conv->width};
-    for (int i = 0; i < 2; i++)
-        out[i] =
-            (in[i] + conv->pads[i] + conv->pads[2 + i] - conv->dilations[i] * (conv->kernel[i] - 1) - 1) /
-                conv->strides[i] +
-            1;
-    test->inputs[CONV_SCALE] = DIMS(conv->out);
-    test->inputs[CONV_RESIDUAL] = DIMS(conv->batch, conv->out, out[0], out[1]);
-    test->n_inputs = with_residual ? 5 : 4;
-    test->constants |= 1u << CONV_SCALE;
-    test->model_inputs = CONV_SCALE;
-    test->adjust = random_epilogue;
+static ConvCase random_conv(uint64_t *seed) {
+    return conv_case_random(2, (const int64_t[]){20, 40}, 5, seed);
 }
 
 static void random_shapes(void **state) {
     (void)state;
     uint64_t seed = 1;
     for (int i = 0; i < 150; i++) {
-        Conv conv = random_conv(&seed);
-        KernelTest test = test_of(&conv);
-        test.seed = (uint64_t)i;
+        ConvCase conv = random_conv(&seed);
+        KernelTest test = conv_case_test(&conv, (uint64_t)i);
         test.absent = random_below(&seed, 4) ? 0 : 4;
         test.constants &= ~test.absent;
         kernel_test_check(test);
@@ -103,11 +28,9 @@ static void random_epilogues(void **state) {
     (void)state;
     uint64_t seed = 2;
     for (int i = 0; i < 100; i++) {
-        Conv conv = random_conv(&seed);
-        KernelTest test = test_of(&conv);
-        test.seed = (uint64_t)i;
-        epilogue_seed = (uint64_t)i * 12345;
-        add_fused_inputs(&test, &conv, random_below(&seed, 2) != 0);
+        ConvCase conv = random_conv(&seed);
+        KernelTest test = conv_case_test(&conv, (uint64_t)i);
+        conv_case_fuse(&test, &conv, random_below(&seed, 2) != 0, (uint64_t)i * 12345);
         kernel_test_check(test);
     }
 }
@@ -120,15 +43,13 @@ static void groups(void **state) {
     uint64_t seed = 3;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int k = 0; k < 8; k++) {
-            Conv conv = random_conv(&seed);
+            ConvCase conv = random_conv(&seed);
             conv.group = shapes[i][0];
             conv.in = shapes[i][1];
             conv.out = shapes[i][2];
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)k;
-            epilogue_seed = (uint64_t)k * 777;
+            KernelTest test = conv_case_test(&conv, (uint64_t)k);
             if (k % 2)
-                add_fused_inputs(&test, &conv, k % 4 == 1);
+                conv_case_fuse(&test, &conv, k % 4 == 1, (uint64_t)k * 777);
             kernel_test_check(test);
         }
 }
@@ -141,21 +62,19 @@ static void depthwise(void **state) {
         for (int k = 0; k < 5; k++)
             for (int stride = 1; stride <= 2; stride++) {
                 int64_t n = kernels[k], channels = test_channels[c];
-                Conv conv = {.batch = 1 + random_below(&seed, 2),
-                             .in = channels,
-                             .out = channels,
-                             .group = channels,
-                             .height = n + random_below(&seed, 9),
-                             .width = n + random_below(&seed, 19),
-                             .kernel = {n, n},
-                             .strides = {stride, stride},
-                             .dilations = {1, 1},
-                             .pads = {n / 2, n / 2, n / 2, n / 2}};
-                KernelTest test = test_of(&conv);
-                test.seed = (uint64_t)k;
-                epilogue_seed = (uint64_t)(k + c) * 99;
+                ConvCase conv = {.spatial = 2,
+                                 .batch = 1 + random_below(&seed, 2),
+                                 .in = channels,
+                                 .out = channels,
+                                 .group = channels,
+                                 .size = {n + random_below(&seed, 9), n + random_below(&seed, 19)},
+                                 .kernel = {n, n},
+                                 .strides = {stride, stride},
+                                 .dilations = {1, 1},
+                                 .pads = {n / 2, n / 2, n / 2, n / 2}};
+                KernelTest test = conv_case_test(&conv, (uint64_t)k);
                 if (k == 3)
-                    add_fused_inputs(&test, &conv, true);
+                    conv_case_fuse(&test, &conv, true, (uint64_t)(k + c) * 99);
                 kernel_test_check(test);
             }
 }
@@ -166,16 +85,14 @@ static void groups_within_vectors(void **state) {
     uint64_t seed = 17;
     for (int64_t group = 2; group <= 8; group *= 2)
         for (int i = 0; i < 12; i++) {
-            Conv conv = random_conv(&seed);
+            ConvCase conv = random_conv(&seed);
             conv.group = 1 + random_below(&seed, 9);
             conv.in = conv.out = group * conv.group;
             for (int d = 0; d < 2; d++)
                 conv.strides[d] = 1 + i % 2;
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)i;
+            KernelTest test = conv_case_test(&conv, (uint64_t)i);
             kernel_test_check(test);
-            epilogue_seed = (uint64_t)(i * group);
-            add_fused_inputs(&test, &conv, i % 3 == 0);
+            conv_case_fuse(&test, &conv, i % 3 == 0, (uint64_t)(i * group));
             kernel_test_check(test);
         }
 }
@@ -186,23 +103,22 @@ static void padding_lanes_stay_zero(void **state) {
     for (int c = 0; c < N_TEST_CHANNELS; c++)
         for (int depthwise_too = 0; depthwise_too < 2; depthwise_too++) {
             int64_t channels = test_channels[c];
-            Conv conv = {.batch = 1,
-                         .in = channels,
-                         .out = channels,
-                         .group = depthwise_too ? channels : 1,
-                         .height = 6,
-                         .width = 7,
-                         .kernel = {3, 3},
-                         .strides = {1, 1},
-                         .dilations = {1, 1},
-                         .pads = {1, 1, 1, 1}};
-            KernelTest test = test_of(&conv);
+            ConvCase conv = {.spatial = 2,
+                             .batch = 1,
+                             .in = channels,
+                             .out = channels,
+                             .group = depthwise_too ? channels : 1,
+                             .size = {6, 7},
+                             .kernel = {3, 3},
+                             .strides = {1, 1},
+                             .dilations = {1, 1},
+                             .pads = {1, 1, 1, 1}};
+            KernelTest test = conv_case_test(&conv, 0);
             test.with_nan = 1;
             /* Groups that share a vector are kept apart by zero weights, which an infinity passes as NaN. */
             test.only_padding = depthwise_too;
             kernel_test_check(test);
-            epilogue_seed = (uint64_t)c;
-            add_fused_inputs(&test, &conv, true);
+            conv_case_fuse(&test, &conv, true, (uint64_t)c);
             kernel_test_check(test);
         }
 }
@@ -217,22 +133,19 @@ static void winograd(void **state) {
     for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++)
         for (int64_t pad = 0; pad < 6; pad++) {
             const int64_t *shape = shapes[i / 2], stride = 1 + (int64_t)i % 2;
-            Conv conv = {.batch = shape[0],
-                         .in = shape[1],
-                         .out = shape[2],
-                         .group = 1,
-                         .height = shape[3] + pad,
-                         .width = shape[4] + pad / 2 * 2,
-                         .kernel = {3, 3},
-                         .strides = {stride, stride},
-                         .dilations = {1, 1},
-                         .pads = {pad > 1, 1, pad / 3, pad % 3}};
-            KernelTest test = test_of(&conv);
-            test.seed = i * 10 + (uint64_t)pad;
-            if (pad % 2) {
-                epilogue_seed = i + (uint64_t)pad;
-                add_fused_inputs(&test, &conv, pad > 2);
-            }
+            ConvCase conv = {.spatial = 2,
+                             .batch = shape[0],
+                             .in = shape[1],
+                             .out = shape[2],
+                             .group = 1,
+                             .size = {shape[3] + pad, shape[4] + pad / 2 * 2},
+                             .kernel = {3, 3},
+                             .strides = {stride, stride},
+                             .dilations = {1, 1},
+                             .pads = {pad > 1, 1, pad / 3, pad % 3}};
+            KernelTest test = conv_case_test(&conv, i * 10 + (uint64_t)pad);
+            if (pad % 2)
+                conv_case_fuse(&test, &conv, pad > 2, i + (uint64_t)pad);
             kernel_test_check(test);
         }
 }
@@ -246,22 +159,19 @@ static void winograd_along_rows(void **state) {
     static const int64_t channels[] = {3, 1, 4, 2, 7};
     for (uint64_t i = 0; i < 6 * sizeof kernels / sizeof *kernels; i++) {
         const int64_t *kernel = kernels[i / 6], more = (int64_t)(i % 6);
-        Conv conv = {.batch = 1 + more % 2,
-                     .in = channels[i % 5],
-                     .out = 9 + 13 * more,
-                     .group = 1,
-                     .height = 2 * kernel[0] + 5 + more,
-                     .width = kernel[1] + 11 * more,
-                     .kernel = {kernel[0], kernel[1]},
-                     .strides = {1 + more % 3, kernel[2]},
-                     .dilations = {1 + more % 2, 1},
-                     .pads = {more / 2, more, 1, more / 3}};
-        KernelTest test = test_of(&conv);
-        test.seed = i;
-        if (more % 2) {
-            epilogue_seed = i;
-            add_fused_inputs(&test, &conv, more > 2);
-        }
+        ConvCase conv = {.spatial = 2,
+                         .batch = 1 + more % 2,
+                         .in = channels[i % 5],
+                         .out = 9 + 13 * more,
+                         .group = 1,
+                         .size = {2 * kernel[0] + 5 + more, kernel[1] + 11 * more},
+                         .kernel = {kernel[0], kernel[1]},
+                         .strides = {1 + more % 3, kernel[2]},
+                         .dilations = {1 + more % 2, 1},
+                         .pads = {more / 2, more, 1, more / 3}};
+        KernelTest test = conv_case_test(&conv, i);
+        if (more % 2)
+            conv_case_fuse(&test, &conv, more > 2, i);
         kernel_test_check(test);
     }
 }
@@ -271,22 +181,19 @@ static void winograd_with_dilations(void **state) {
     (void)state;
     for (int64_t dilation = 2; dilation < 8; dilation++)
         for (int64_t size = 7; size < 31; size += 6) {
-            Conv conv = {.batch = 2,
-                         .in = 20,
-                         .out = 33,
-                         .group = 1,
-                         .height = size,
-                         .width = size + dilation,
-                         .kernel = {3, 3},
-                         .strides = {1, 1},
-                         .dilations = {dilation, dilation % 3 + 1},
-                         .pads = {dilation, 1, dilation, dilation % 4}};
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)(size + dilation);
-            if (size % 4 == 1) {
-                epilogue_seed = test.seed;
-                add_fused_inputs(&test, &conv, true);
-            }
+            ConvCase conv = {.spatial = 2,
+                             .batch = 2,
+                             .in = 20,
+                             .out = 33,
+                             .group = 1,
+                             .size = {size, size + dilation},
+                             .kernel = {3, 3},
+                             .strides = {1, 1},
+                             .dilations = {dilation, dilation % 3 + 1},
+                             .pads = {dilation, 1, dilation, dilation % 4}};
+            KernelTest test = conv_case_test(&conv, (uint64_t)(size + dilation));
+            if (size % 4 == 1)
+                conv_case_fuse(&test, &conv, true, test.seed);
             kernel_test_check(test);
         }
 }
@@ -297,24 +204,23 @@ static void taps_on_padding(void **state) {
     (void)state;
     for (int64_t dilation = 3; dilation < 40; dilation += 6)
         for (int64_t size = 5; size < 30; size += 8) {
-            Conv conv = {.batch = 2,
-                         .in = 20,
-                         .out = 33,
-                         .group = 1,
-                         .height = size,
-                         .width = 33 - size,
-                         .kernel = {3, 5},
-                         .strides = {1, 1},
-                         .dilations = {dilation, dilation / 2},
-                         .pads = {dilation, dilation, dilation, dilation + 1}};
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)(size + dilation);
+            ConvCase conv = {.spatial = 2,
+                             .batch = 2,
+                             .in = 20,
+                             .out = 33,
+                             .group = 1,
+                             .size = {size, 33 - size},
+                             .kernel = {3, 5},
+                             .strides = {1, 1},
+                             .dilations = {dilation, dilation / 2},
+                             .pads = {dilation, dilation, dilation, dilation + 1}};
+            KernelTest test = conv_case_test(&conv, (uint64_t)(size + dilation));
             kernel_test_check(test);
             conv.pads[0] = 3 * dilation; /* rows that see no tap */
             conv.kernel[1] = 1;
             conv.group = 1 + size % 2;
             conv.in = conv.out = 40;
-            kernel_test_check(test_of(&conv));
+            kernel_test_check(conv_case_test(&conv, 0));
         }
 }
 
@@ -324,17 +230,16 @@ static void sampled_pixels(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
         for (int64_t stride = 1; stride <= 4; stride++) {
-            Conv conv = {.batch = 2,
-                         .in = test_channels[c],
-                         .out = c % 2 ? 33 : 300,
-                         .group = 1,
-                         .height = 9 + c,
-                         .width = 11 * stride + c,
-                         .kernel = {1, 1},
-                         .strides = {stride, 1 + c % 3},
-                         .dilations = {1, 1}};
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)c;
+            ConvCase conv = {.spatial = 2,
+                             .batch = 2,
+                             .in = test_channels[c],
+                             .out = c % 2 ? 33 : 300,
+                             .group = 1,
+                             .size = {9 + c, 11 * stride + c},
+                             .kernel = {1, 1},
+                             .strides = {stride, 1 + c % 3},
+                             .dilations = {1, 1}};
+            KernelTest test = conv_case_test(&conv, (uint64_t)c);
             kernel_test_check(test);
         }
 }
@@ -344,18 +249,17 @@ static void shared_copies(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
         for (int64_t stride = 1; stride <= 2; stride++) {
-            Conv conv = {.batch = 1 + stride % 2,
-                         .in = 2 * test_channels[c],
-                         .out = 320,
-                         .group = 1 + c % 2,
-                         .height = 5 + c,
-                         .width = 7,
-                         .kernel = {3, 2},
-                         .strides = {stride, 3 - stride},
-                         .dilations = {1, 1},
-                         .pads = {1, 1, 0, 2}};
-            KernelTest test = test_of(&conv);
-            test.seed = (uint64_t)c;
+            ConvCase conv = {.spatial = 2,
+                             .batch = 1 + stride % 2,
+                             .in = 2 * test_channels[c],
+                             .out = 320,
+                             .group = 1 + c % 2,
+                             .size = {5 + c, 7},
+                             .kernel = {3, 2},
+                             .strides = {stride, 3 - stride},
+                             .dilations = {1, 1},
+                             .pads = {1, 1, 0, 2}};
+            KernelTest test = conv_case_test(&conv, (uint64_t)c);
             kernel_test_check(test);
         }
 }
@@ -378,8 +282,8 @@ static void transposed(void **state) {
     (void)state;
     uint64_t seed = 6;
     for (int i = 0; i < 120; i++) {
-        Conv conv = random_conv(&seed);
-        int64_t padding[2] = {0, 0};
+        ConvCase conv = random_conv(&seed);
+        conv.transposed = true;
         if (i % 6 == 5) { /* each channel by itself, as upsampling does */
             conv.group = conv.in;
             conv.out = conv.in;
@@ -389,23 +293,13 @@ static void transposed(void **state) {
             conv.strides[d] = 1 + random_below(&seed, 3);
             conv.pads[d] = conv.pads[2 + d] = random_below(&seed, (conv.kernel[d] + 1) / 2);
             if (conv.strides[d] > 1)
-                padding[d] = random_below(&seed, 2);
+                conv.output_padding[d] = random_below(&seed, 2);
         }
-        conv.height = 2 + random_below(&seed, 9);
-        conv.width = 2 + random_below(&seed, 30);
-        KernelTest test = test_of(&conv);
-        test.op = "ConvTranspose";
-        test.attrs[5] = (Attr){.name = "output_padding", .kind = ATTR_INTS, .ints = padding, .count = 2};
-        test.inputs[CONV_W] = DIMS(conv.in, conv.out / conv.group, conv.kernel[0], conv.kernel[1]);
-        test.seed = (uint64_t)i;
-        epilogue_seed = (uint64_t)i * 4321;
-        if (i % 3 == 0) {
-            add_fused_inputs(&test, &conv, true);
-            const int64_t in[2] = {conv.height, conv.width};
-            for (int d = 0; d < 2; d++)
-                test.inputs[CONV_RESIDUAL].dims[2 + d] = conv.strides[d] * (in[d] - 1) + padding[d] +
-                                                         conv.kernel[d] - conv.pads[d] - conv.pads[2 + d];
-        }
+        conv.size[0] = 2 + random_below(&seed, 9);
+        conv.size[1] = 2 + random_below(&seed, 30);
+        KernelTest test = conv_case_test(&conv, (uint64_t)i);
+        if (i % 3 == 0)
+            conv_case_fuse(&test, &conv, true, (uint64_t)i * 4321);
         kernel_test_check(test);
     }
 }
@@ -424,7 +318,6 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(groups_within_vectors),
         cmocka_unit_test(winograd_with_dilations),
         cmocka_unit_test(taps_on_padding),
-
         cmocka_unit_test(sampled_pixels),
         cmocka_unit_test(shared_copies),
     };
@@ -434,21 +327,21 @@ int conv_kernel_tests(void) {
 static void time_conv(const char *model, int64_t in, int64_t out, int64_t group, int64_t size, int64_t kernel,
                       int64_t stride) {
     int64_t pad = kernel / 2;
-    Conv conv = {.batch = 1,
-                 .in = in,
-                 .out = out,
-                 .group = group,
-                 .height = size,
-                 .width = size,
-                 .kernel = {kernel, kernel},
-                 .strides = {stride, stride},
-                 .dilations = {1, 1},
-                 .pads = {pad, pad, pad, pad}};
+    ConvCase conv = {.spatial = 2,
+                     .batch = 1,
+                     .in = in,
+                     .out = out,
+                     .group = group,
+                     .size = {size, size},
+                     .kernel = {kernel, kernel},
+                     .strides = {stride, stride},
+                     .dilations = {1, 1},
+                     .pads = {pad, pad, pad, pad}};
     char label[80];
     snprintf(label, sizeof label, "%s %lld->%lld %lldx%lld %lldx%lld/%lld%s", model, (long long)in,
              (long long)out, (long long)size, (long long)size, (long long)kernel, (long long)kernel,
              (long long)stride, group > 1 ? " grouped" : "");
-    KernelTest test = test_of(&conv);
+    KernelTest test = conv_case_test(&conv, 0);
     kernel_test_time(test, label);
 }
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conv_case.h"
+
+#include <math.h>
+
+static int64_t out_size(const ConvCase *conv, int i) {
+    const int64_t pads = conv->pads[i] + conv->pads[conv->spatial + i],
+                  reach = conv->dilations[i] * (conv->kernel[i] - 1) + 1;
+    if (conv->transposed)
+        return conv->strides[i] * (conv->size[i] - 1) + conv->output_padding[i] + reach - pads;
+    return (conv->size[i] + pads - reach) / conv->strides[i] + 1;
+}
+
+static Shape with_channels(const ConvCase *conv, int64_t first, int64_t second, const int64_t *sizes) {
+    Shape shape = {.rank = 2 + conv->spatial, .dims = {first, second}};
+    for (int i = 0; i < conv->spatial; i++)
+        shape.dims[2 + i] = sizes[i];
+    return shape;
+}
+
+static Attr ints(const char *name, const int64_t *values, int count) {
+    return (Attr){.name = name, .kind = ATTR_INTS, .ints = (int64_t *)values, .count = (size_t)count};
+}
+
+KernelTest conv_case_test(const ConvCase *conv, uint64_t seed) {
+    const int n = conv->spatial;
+    double products = (double)(conv->in / conv->group);
+    for (int i = 0; i < n; i++)
+        products *= (double)conv->kernel[i];
+    /* Products of numbers in [-1, 1] have a variance of 1/9; five deviations are about the largest sum. */
+    const double peak = 5.0 / 3 * sqrt(products);
+    KernelTest test = {.op = conv->transposed ? "ConvTranspose" : "Conv",
+                       .opset = 11,
+                       .attrs = {ints("kernel_shape", conv->kernel, n), ints("strides", conv->strides, n),
+                                 ints("dilations", conv->dilations, n), ints("pads", conv->pads, 2 * n),
+                                 attr_int("group", conv->group)},
+                       .inputs = {with_channels(conv, conv->batch, conv->in, conv->size),
+                                  conv->transposed
+                                      ? with_channels(conv, conv->in, conv->out / conv->group, conv->kernel)
+                                      : with_channels(conv, conv->out, conv->in / conv->group, conv->kernel),
+                                  DIMS(conv->out)},
+                       .n_inputs = 3,
+                       .constants = 6,
+                       .atol = 2e-5 + 5e-7 * peak,
+                       .rtol = 1e-5,
+                       .peak = peak,
+                       .must_accept = true,
+                       .seed = seed};
+    if (conv->transposed)
+        test.attrs[5] = ints("output_padding", conv->output_padding, n);
+    return test;
+}
+
+static uint64_t epilogue_seed;
+
+static void random_epilogue(Node *node) {
+    ConvAttrs *attrs = node->attrs;
+    uint64_t *seed = &epilogue_seed;
+    attrs->epilogue.has_residual = node->n_inputs > CONV_RESIDUAL;
+    attrs->epilogue.residual_last = random_below(seed, 2) != 0;
+    attrs->epilogue.activation =
+        (Activation){(ActivationKind)random_below(seed, ACTIVATION_COUNT), 0.125f, 0.75f};
+}
+
+void conv_case_fuse(KernelTest *test, const ConvCase *conv, bool with_residual, uint64_t seed) {
+    int64_t sizes[3] = {0};
+    for (int i = 0; i < conv->spatial; i++)
+        sizes[i] = out_size(conv, i);
+    test->inputs[CONV_SCALE] = DIMS(conv->out);
+    test->inputs[CONV_RESIDUAL] = with_channels(conv, conv->batch, conv->out, sizes);
+    test->n_inputs = with_residual ? 5 : 4;
+    test->constants |= 1u << CONV_SCALE;
+    test->model_inputs = CONV_SCALE;
+    test->adjust = random_epilogue;
+    epilogue_seed = seed;
+}
+
+ConvCase conv_case_random(int spatial, const int64_t *largest, int64_t largest_kernel, uint64_t *seed) {
+    ConvCase conv = {.spatial = spatial,
+                     .batch = 1 + random_below(seed, 2),
+                     .in = test_channels[random_below(seed, N_TEST_CHANNELS)],
+                     .out = test_channels[random_below(seed, N_TEST_CHANNELS)] + 32 * random_below(seed, 2),
+                     .group = 1};
+    const bool square = random_below(seed, 2) != 0;
+    for (int i = 0; i < spatial; i++) {
+        conv.kernel[i] = random_below(seed, 3) == 0 ? 1 : 1 + random_below(seed, largest_kernel);
+        conv.kernel[i] = square ? conv.kernel[0] : conv.kernel[i];
+        conv.strides[i] = random_below(seed, 2) ? 1 : 1 + random_below(seed, 3);
+        conv.dilations[i] = random_below(seed, 3) ? 1 : 1 + random_below(seed, 3);
+        conv.pads[i] = random_below(seed, 3);
+        conv.pads[spatial + i] = random_below(seed, 2) ? conv.pads[i] : random_below(seed, 3);
+        const int64_t least = conv.dilations[i] * (conv.kernel[i] - 1) + 1;
+        conv.size[i] = 1 + random_below(seed, largest[i]);
+        conv.size[i] = conv.size[i] < least ? least : conv.size[i];
+    }
+    return conv;
+}
