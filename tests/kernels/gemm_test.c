@@ -103,6 +103,18 @@ static void what_passes_add(void **state) {
         }
 }
 
+/* Sums of nothing are 0. */
+static void products_without_k(void **state) {
+    (void)state;
+    for (int i = 0; i < N_ROWS; i++)
+        for (int t = 0; t < 4; t++)
+            for (int constants = 0; constants <= 6; constants += 6) {
+                KernelTest test = gemm_test(rows[i], 37, 0, t & 1, t >> 1);
+                test.constants = (unsigned)constants;
+                kernel_test_check(test);
+            }
+}
+
 /* Sums that wait in y, and what follows them where C is a bias. */
 static void steps_of_k(void **state) {
     (void)state;
@@ -155,11 +167,9 @@ static void matmul_with_batches(void **state) {
 
 int gemm_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gemm_of_all_sizes),
-        cmocka_unit_test(gemm_with_b_that_varies),
-        cmocka_unit_test(gemm_with_every_shape_of_c),
-        cmocka_unit_test(what_passes_add),
-        cmocka_unit_test(steps_of_k),
+        cmocka_unit_test(gemm_of_all_sizes),          cmocka_unit_test(gemm_with_b_that_varies),
+        cmocka_unit_test(gemm_with_every_shape_of_c), cmocka_unit_test(what_passes_add),
+        cmocka_unit_test(products_without_k),         cmocka_unit_test(steps_of_k),
         cmocka_unit_test(matmul_with_batches),
     };
     return cmocka_run_group_tests_name("matrix product kernels", tests, NULL, NULL);

@@ -112,6 +112,8 @@ INLINE void add_rows(const RowSums *s, const int rows, int64_t k, const int coun
 
 INLINE void add_all_rows(const RowSums *s, const int rows) {
     int64_t k = s->k;
+    if (k == s->k_end) /* sums of nothing are 0 */
+        add_rows(s, rows, k, 0);
     for (; k + SUM_ROWS <= s->k_end; k += SUM_ROWS)
         add_rows(s, rows, k, SUM_ROWS);
     for (; k < s->k_end; k++)
