@@ -25,7 +25,8 @@ struct Device {
 
     /* Memory of the device, contents undefined.  Fails with OUT_OF_MEMORY and what is free. */
     Status (*reserve)(Device *device, size_t size_bytes, void **memory, Error *err);
-    void (*release)(Device *device, void *memory); /* NULL is allowed */
+    /* Waits for all that was begun, as that may use it.  NULL is allowed. */
+    void (*release)(Device *device, void *memory);
     /* Copies between the host's memory and the device's, in order with its steps.  What an upload reads may
      * change as soon as it returns; what a download writes is there when synchronize() has returned. */
     Status (*upload)(Device *device, void *to, const void *from, size_t size_bytes, Error *err);

@@ -111,13 +111,26 @@ static Status add_constant(PlanBuilder *builder, const Value *value, Layout layo
     return STRIDER_OK;
 }
 
+/* Uploaded now and not in each run.  What was computed for this plan alone goes with it, as its source does.
+ */
 static Status add_device_constant(PlanBuilder *builder, const Value *value, Place place, int *slot) {
+    const Tensor *constant = value->constant ? value->constant : builder->plan->contents[value->index];
     const void *data;
     PrepareContext prepare = plan_prepare_context(builder, place.device);
-    TRY(pack_plain(&prepare, value->constant, &data));
-    TRY(plan_add_slot(builder, SLOT_FIXED, &value->constant->type, place, slot));
+    if (!value->constant) {
+        prepare.packs = &builder->plan->computed[place.device];
+        if (!prepare.packs->device)
+            TRY(pack_cache_init(prepare.packs, prepare.device, builder->err));
+    }
+    TRY(pack_plain(&prepare, constant, &data));
+    TRY(plan_add_slot(builder, SLOT_FIXED, &constant->type, place, slot));
     builder->plan->slots[*slot].fixed = data;
     return STRIDER_OK;
+}
+
+/* Plans behind a border are made for one run, in which a step uploads as well. */
+static bool runs_once(const PlanBuilder *builder) {
+    return builder->request->first_node > 0;
 }
 
 /* A step that moves a value from or to device `device`. */
@@ -175,7 +188,7 @@ Status plan_require(PlanBuilder *builder, const Value *value, Place place, int *
     int *wanted = plan_slot_of(builder, value, place);
     const Tensor *contents = builder->plan->contents[value->index];
     if (*wanted == NO_SLOT) {
-        if (place.device != HOST && value->constant)
+        if (place.device != HOST && contents && (value->constant || !runs_once(builder)))
             TRY(add_device_constant(builder, value, place, wanted));
         else if (place.device == HOST && contents)
             TRY(add_constant(builder, value, place.layout, wanted));

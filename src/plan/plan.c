@@ -362,6 +362,8 @@ void plan_free(Plan *plan) {
     for (size_t i = 0; i < plan->n_steps; i++)
         if (plan->steps[i].prepared.discard)
             plan->steps[i].prepared.discard(plan->steps[i].prepared.args);
+    for (int i = 0; i < plan->n_devices; i++)
+        pack_cache_free(&plan->computed[i]);
     tensor_list_free(&plan->tensors);
     region_free(&plan->region);
     memory_give(allocator, plan);

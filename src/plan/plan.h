@@ -126,8 +126,9 @@ typedef struct Plan {
     size_t n_slots, slots_capacity;
     Step *steps;
     size_t n_steps, steps_capacity;
-    TensorList tensors;            /* behind `contents` */
-    Device *devices[MOST_DEVICES]; /* as in the request */
+    TensorList tensors;               /* behind `contents` */
+    PackCache computed[MOST_DEVICES]; /* of `contents`, what steps of a device read; empty where none do */
+    Device *devices[MOST_DEVICES];    /* as in the request */
     int n_devices;
     size_t arena_bytes[MOST_DEVICES], activation_bytes[MOST_DEVICES], scratch_bytes;
     uint64_t packed_bytes, macs;

@@ -35,7 +35,7 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
                                 .device = session->devices[session->n_devices - 1].device->name};
     if (session->n_devices > 1) {
         info->device_arena_bytes = plan->arena_bytes[1];
-        info->device_weight_bytes = session->device_packs.total_bytes;
+        info->device_weight_bytes = session->device_packs.total_bytes + plan->computed[1].total_bytes;
         count_device(plan, info);
         if (plan->recording.made)
             info->recorded_steps = plan->recording.last_step - plan->recording.first_step + 1;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
+#include "support/proto_writer.h"
 
 enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 3 };
 
@@ -95,6 +96,62 @@ static void weights_are_uploaded_once_for_all_plans(void **state) {
     assert_true(first.device_weight_bytes >= 14378 * sizeof(float)); /* all parameters are on it */
     assert_int_equal(first.device_weight_bytes, second.device_weight_bytes);
     assert_true(second.device_arena_bytes > first.device_arena_bytes);
+    close_all(&twin);
+}
+
+enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, GRAPH_NODE = 1, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
+
+static void add_node(Proto *graph, const char *op, const char *const *inputs, const char *output) {
+    Proto node = {0};
+    for (; *inputs; inputs++)
+        proto_text(&node, 1, *inputs);
+    proto_text(&node, 2, output);
+    proto_text(&node, 4, op);
+    if (strcmp(op, "Cast") == 0)
+        proto_int_attribute(&node, "to", STRIDER_F32);
+    proto_message(graph, GRAPH_NODE, &node);
+}
+
+/* y = x + the dimensions of x, which are a constant of each plan. */
+static void open_shape_adder(Fixture *fixture) {
+    strider_session_options options = strider_session_options_default();
+    const int64_t open[] = {-1, 2};
+    Proto model = {0}, graph = {0}, opset = {0};
+    *fixture = (Fixture){0};
+    add_node(&graph, "Shape", (const char *const[]){"x", NULL}, "dims");
+    add_node(&graph, "Cast", (const char *const[]){"dims", NULL}, "floats");
+    add_node(&graph, "Add", (const char *const[]){"x", "floats", NULL}, "y");
+    proto_text(&graph, 2, "shape adder");
+    proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, open, 2);
+    proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, open, 2);
+    proto_int(&model, 1, 8);
+    proto_int(&opset, 2, 17);
+    proto_message(&model, MODEL_OPSET, &opset);
+    proto_message(&model, MODEL_GRAPH, &graph);
+    must(strider_model_load_memory(model.data, model.size, NULL, NULL, &fixture->model, &error));
+    proto_free(&model);
+    options.device = "twin";
+    options.max_cached_plans = 2;
+    must(strider_session_create(fixture->model, &options, &fixture->session, &error));
+}
+
+static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
+    (void)state;
+    Fixture twin;
+    strider_plan_info plan;
+    open_shape_adder(&twin);
+    for (int64_t round = 0; round < 6; round++) { /* more shapes than plans are kept */
+        const int64_t rows = 1 + round % 3;
+        strider_tensor input = {STRIDER_F32, 2, {rows, 2}, pixels}, output = {0};
+        for (int again = 0; again < 2; again++) {
+            must(strider_session_run(twin.session, &input, 1, &output, 1, &error));
+            for (int64_t i = 0; i < rows * 2; i++)
+                assert_true(((float *)output.data)[i] == pixels[i] + (i % 2 ? 2 : (float)rows));
+        }
+        must(strider_session_get_plan(twin.session, &plan));
+        assert_int_equal(plan.upload_count, 1); /* of x */
+        assert_int_equal(plan.device_weight_bytes, 2 * sizeof(float));
+    }
     close_all(&twin);
 }
 
@@ -248,6 +305,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_cpu_for_every_shape),
         cmocka_unit_test(weights_are_uploaded_once_for_all_plans),
+        cmocka_unit_test(constants_of_a_plan_are_uploaded_while_planning),
         cmocka_unit_test(copies_are_steps),
         cmocka_unit_test(the_output_of_each_step_can_be_read),
         cmocka_unit_test(a_session_survives_failures_of_its_device),

@@ -83,17 +83,6 @@ static Status twin_reserve(Device *device, size_t size_bytes, void **memory, Err
     return STRIDER_OK;
 }
 
-static void twin_release(Device *device, void *memory) {
-    for (Block **at = &((Twin *)device)->blocks; *at; at = &(*at)->next)
-        if ((*at)->memory == memory) {
-            Block *block = *at;
-            *at = block->next;
-            munmap(block->memory, block->size_bytes);
-            free(block);
-            return;
-        }
-}
-
 static bool is_own(const Twin *twin, const void *memory, size_t size_bytes) {
     for (const Block *block = twin->blocks; block; block = block->next)
         if ((const char *)memory >= block->memory &&
@@ -180,8 +169,7 @@ static void protect(const Twin *twin, int protection) {
         mprotect(block->memory, block->size_bytes, protection);
 }
 
-static Status twin_synchronize(Device *device, Error *err) {
-    Twin *twin = (Twin *)device;
+static Status run_jobs(Twin *twin, Error *err) {
     Status status = STRIDER_OK;
     protect(twin, PROT_READ | PROT_WRITE);
     for (Job *job = twin->jobs, *next; job; job = next) {
@@ -195,9 +183,26 @@ static Status twin_synchronize(Device *device, Error *err) {
     protect(twin, PROT_NONE);
     twin->jobs = NULL;
     twin->last_job = &twin->jobs;
-    TRY(status);
+    return status;
+}
+
+static Status twin_synchronize(Device *device, Error *err) {
+    TRY(run_jobs((Twin *)device, err));
     FAIL_IF_ASKED("synchronize");
     return STRIDER_OK;
+}
+
+static void twin_release(Device *device, void *memory) {
+    Twin *twin = (Twin *)device;
+    (void)run_jobs(twin, NULL); /* which may use it */
+    for (Block **at = &twin->blocks; *at; at = &(*at)->next)
+        if ((*at)->memory == memory) {
+            Block *block = *at;
+            *at = block->next;
+            munmap(block->memory, block->size_bytes);
+            free(block);
+            return;
+        }
 }
 
 /* --- kernels
