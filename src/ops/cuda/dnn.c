@@ -262,10 +262,6 @@ static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendH
         cudnnBackendDestroyDescriptor(heuristic);
 }
 
-void dnn_plan_make(const DnnConv *conv, const DnnTarget *target, DnnPlan *plan) {
-    dnn_plan_next(conv, target, 0, plan);
-}
-
 void dnn_plan_next(const DnnConv *conv, const DnnTarget *target, int offered, DnnPlan *plan) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     *plan = (DnnPlan){0};

@@ -46,10 +46,8 @@ typedef struct DnnData {
     void *y, *workspace;
 } DnnData;
 
-/* Makes the plan that cuDNN thinks fastest among those that the target allows; plan->plan is NULL where there
- * is none. */
-void dnn_plan_make(const DnnConv *conv, const DnnTarget *target, DnnPlan *plan);
-/* The same without the first `offered` engines that cuDNN names. */
+/* Makes the plan that cuDNN thinks fastest among those that the target allows, without the first `offered`
+ * engines that it names; plan->plan is NULL where there is none. */
 void dnn_plan_next(const DnnConv *conv, const DnnTarget *target, int offered, DnnPlan *plan);
 void dnn_plan_free(DnnPlan *plan);
 cudnnStatus_t dnn_execute(cudnnHandle_t handle, const DnnConv *conv, const DnnPlan *plan,
