@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPS = "src/ops/cuda/"
 TARGETS = ["strider", "strider_cuda", "virtual_cudart", "virtual_cudnn", "virtual_cublasLt", "checked_cudart", "cuda_test",
            "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test",
-           "team_test"]
+           "team_test", "cuda_session_test"]
 PLANS, PROGRAM, MODELS, CHECKED = "cuda_plans", "cuda_test", "cuda_models", "cuda_{}_test_checked"
+CASES, SESSION, PADDED, PRODUCTS = "cuda_reference_test", "cuda_session_test", "cuda_conv_test_padded", "cuda_product_test"
 
 # What it is, file, text, what the text is replaced by, the test that must fail.
 MUTANTS = [
@@ -32,15 +33,15 @@ MUTANTS = [
     ("cuDNN: the residual behind the bias", "dnn.c", "{conv->has_residual, conv->has_bias, conv->has_relu};\n        if (!has[i])", "{conv->has_bias, conv->has_residual, conv->has_relu};\n        if (!has[i])", PLANS),
     ("cuDNN: ReLU is Tanh", "dnn.c", "CUDNN_POINTWISE_RELU_FWD", "CUDNN_POINTWISE_TANH_FWD", PROGRAM),
     ("cuDNN: TF32 where it was not asked for", "dnn.c", "if (!target->allow_tf32)", "if (0)", PROGRAM),
-    ("cuDNN: no workspace", "conv.c", "conv->plan.plan ? (size_t)conv->plan.workspace_bytes : 0", "0", MODELS),
+    ("cuDNN: no workspace", "conv_plan.c", "plan->padded_bytes + (size_t)plan->dnn.workspace_bytes : 0", "plan->padded_bytes : 0", MODELS),
     ("a residual that is forgotten", "conv.c", "conv->finishes_residual ? residual : NULL", "NULL", "cuda_selftest_unfused"),
     ("a bias that is subtracted", "kernels/finish.cu", "value += args.bias_scale", "value -= args.bias_scale", "cuda_selftest"),
     ("a mean that is a sum", "reduce.c", "pool_planes(query, R_MEAN", "pool_planes(query, R_SUM", "cuda_selftest"),
-    ("matrices of a product exchanged", "gemm.c", "call->inputs[GEMM_B], gemm->left,\n                       call->inputs[GEMM_A]", "call->inputs[GEMM_A], gemm->left,\n                       call->inputs[GEMM_B]", "cuda_selftest"),
+    ("matrices of a product exchanged", "gemm.c", "&gemm->alpha, b, gemm->left, a, gemm->right", "&gemm->alpha, a, gemm->left, b, gemm->right", "cuda_selftest"),
     ("engines whose bits vary", "dnn.c", "if (!target->allow_nondeterministic)", "if (0)", "cuda_selftest"),
     ("memory that runs out is a failed device", "device.c", "STRIDER_OUT_OF_MEMORY, \"device", "STRIDER_DEVICE_FAILED, \"device", "cuda_selftest"),
     ("memory that is not freed", "device.c", "cudaFree(memory);", "(void)memory;", MODELS),
-    ("a stream that is not waited for", "device.c", "cudaStreamSynchronize(cuda->stream)", "cudaSuccess", MODELS),
+    ("a stream that is not waited for", "stream.c", "cudaStreamSynchronize(cuda->stream)", "cudaSuccess", MODELS),
     ("a launch into another stream", "launch.c", "list, 0, device->stream);", "list, 0, NULL);", PROGRAM),
     ("too many threads in a block", "cuda.h", ".threads = TEAM_THREADS", ".threads = 16 * TEAM_THREADS", "cuda_softmax_test"),
     ("a part that is not copied where it must be", "launch.c", "(const char *)data->in[0] != ", "(const char *)data->in[0] == ", "cuda_reference_test"),
@@ -58,7 +59,30 @@ MUTANTS = [
     ("a product of integers that overflows", "kernels/move.cu", "        in += at * args.in_strides[d];", "        in += at * args.in_strides[d] * (args.count | 1 << 30) / (args.count | 1 << 30);", CHECKED.format("reference")),
     ("a list of its own, indexed by a variable", "kernels/finish.cu", "    float value = args.data.in[0][i];", "    float list[16];\n    for (int k = 0; k < 16; k++)\n        list[(k + i) % 16] = args.data.in[0][(i + k) % args.count];\n    float value = list[args.columns % 16];", "cuda_registers"),
     ("a call that no test knows", "launch.c", "    TRY(cuda_use(device, err));\n", "    TRY(cuda_use(device, err));\n    if (launch->blocks < 0)\n        cudaDeviceReset();\n", "cuda_imports"),
-    ("a second call that no test knows", "device.c", "    const cudaError_t error = cudaStreamSynchronize(cuda->stream);", "    const cudaError_t error = cudaDeviceSynchronize();", "cuda_imports"),
+    ("a second call that no test knows", "stream.c", "    const cudaError_t error = cudaStreamSynchronize(cuda->stream);", "    const cudaError_t error = cudaDeviceSynchronize();", "cuda_imports"),
+    ("an index from the end taken as one from the front", "kernels/gather.cu", "index_from_end(index_at(args.data.in[1], args.are_i64, position + d), args.index_dims[d])", "index_at(args.data.in[1], args.are_i64, position + d)", "cuda_team_test"),
+    ("indices of 32 bits read as 64", "kernels/gather.cu", "return are_i64 ?", "return i >= 0 ?", "cuda_team_test"),
+    ("indices out of range are followed", "indices.c", "        if (!indexed_next(&walk, &at))\n            return false;", "        (void)indexed_next(&walk, &at);", SESSION),
+    ("positions in more elements than there are", "indices.c", "limit >= 0 && limit <= size", "limit >= 0", SESSION),
+    ("of several updates the first wins", "scatter.c", "(a->part > b->part) - (a->part < b->part)", "(a->part < b->part) - (a->part > b->part)", CASES),
+    ("each update joins all of its place", "kernels/scatter.cu", "    if (first > 0 && args.at[first - 1] == at)\n        return;\n", "", CASES),
+    ("channels that are not shuffled", "kernels/shuffle.cu", "args.to[k]", "k", "cuda_selftest"),
+    ("channels of the first input again", "shuffle.c", "        begin += source.dim;\n", "", "cuda_selftest"),
+    ("the index of a later maximum", "kernels/pool.cu", "pool_is_max(value, max, index)", "value >= max", "cuda_pool_test"),
+    ("cuBLASLt: the bias of another run", "gemm.c", "    if (has_bias(gemm->epilogue))\n        status = ", "    if (0)\n        status = ", PRODUCTS),
+    ("cuBLASLt: a matrix as a bias", "gemm.c", "(p->m == 1 || bias->bias_row == 0) && ", "", PRODUCTS),
+    ("cuBLASLt: a bias without its factor", "gemm.c", " && bias->bias_scale == 1;", ";", PRODUCTS),
+    ("cuBLASLt: the epilogue, and a kernel for it", "gemm.c", "        gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&\n", "", PRODUCTS),
+    ("pads that are made even on the other side", "conv_plan.c", "(int)begin;", "(int)end;", PADDED),
+    ("cuDNN's workspace over the padded input", "conv_plan.c", "        used.workspace = (char *)data->workspace + plan->padded_bytes;\n", "", PADDED),
+    ("tuning: the slowest plan", "tune.c", "time < *best_time", "time > *best_time", PROGRAM),
+    ("tuning: a time that is not kept", "tune.c", 'return times->add(times->context, "cuda", kernel, tuner->layer, *time_ns, tuner->err);', "return STRIDER_OK;", PROGRAM),
+    ("tuning: times of any GPU", "tune.c", "tuner->device->product, cudnnGetVersion()", '"a GPU", cudnnGetVersion()', PROGRAM),
+    ("pinned memory that is used again too early", "stream.c", "        TRY(wait_for_all(cuda, err));\n    }", "        staging->used_bytes = 0;\n    }", SESSION),
+    ("a download into memory that its caller may have freed", "stream.c", "    if (status)\n        cuda->n_downloads = 0;", "", SESSION),
+    ("a recorded run with the inputs of the one before", "stream.c", "        memcpy(piece, (const char *)from + done, size);", "        if (!cuda->recording || cuda->is_capturing)\n            memcpy(piece, (const char *)from + done, size);", SESSION),
+    ("a replay that goes on in its pinned memory", "stream.c", "    cuda->recording->staging.used_bytes = 0;\n", "", SESSION),
+    ("a replay that copies twice", "stream.c", "    if (cuda->recording && !cuda->is_capturing)\n        return STRIDER_OK;", "    if (0)\n        return STRIDER_OK;", SESSION),
     ("a function that cuDNN will drop", "dnn.c", "void dnn_plan_free(DnnPlan *plan) {\n", "void dnn_plan_free(DnnPlan *plan) {\n    (void)cudnnConvolutionForward;\n", "build"),
 ]
 

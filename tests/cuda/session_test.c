@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "session_fixture.h"
+#include "support/proto_writer.h"
 #include "virtual_device.h"
 
 enum { MOST_ELEMENTS = 1 << 21 };
@@ -84,6 +85,119 @@ static void copies_may_be_larger_than_what_they_go_through(void **state) {
     device->close(device);
     free(from);
     free(to);
+}
+
+/* What is told of a failure may free what was to be written to. */
+static void a_download_that_fails_writes_nothing_later(void **state) {
+    (void)state;
+    enum { BYTES = 9000000 /* three pieces */ };
+    const DeviceOptions options = {.max_workspace_bytes = 1 << 20, .allocator = allocator_default()};
+    Device *device;
+    void *memory;
+    char *bytes = calloc(2, BYTES), *from = bytes, *to = bytes + BYTES;
+    must(devices_open("cuda", &options, NULL, &device, &error));
+    must(device->reserve(device, BYTES, &memory, &error));
+    memset(from, 7, BYTES);
+    must(device->upload(device, memory, from, BYTES, &error));
+    setenv("VCUDA_FAIL", "cudaMemcpyAsync:2", 1);
+    assert_int_equal(device->download(device, to, memory, BYTES, &error), STRIDER_DEVICE_FAILED);
+    unsetenv("VCUDA_FAIL");
+    memset(to, 0, BYTES);
+    must(device->synchronize(device, &error));
+    for (size_t i = 0; i < BYTES; i++)
+        assert_int_equal(to[i], 0);
+    device->release(device, memory);
+    device->close(device);
+    free(bytes);
+}
+
+/* --- indices
+ * ----------------------------------------------------------------------------------------------------- */
+
+enum {
+    MODEL_GRAPH = 7,
+    MODEL_OPSET = 8,
+    GRAPH_NODE = 1,
+    GRAPH_INITIALIZER = 5,
+    GRAPH_INPUT = 11,
+    GRAPH_OUTPUT = 12
+};
+enum { TABLE = 4, PLACES = 6, ONNX_INT64 = 7 };
+
+static void add_node(Proto *graph, const char *op, const char *first, const char *second,
+                     const char *output) {
+    Proto node = {0};
+    proto_text(&node, 1, first);
+    if (second)
+        proto_text(&node, 1, second);
+    proto_text(&node, 2, output);
+    proto_text(&node, 4, op);
+    proto_message(graph, GRAPH_NODE, &node);
+}
+
+static void add_index(Proto *graph, const char *name, int64_t index) {
+    Proto tensor = {0};
+    proto_int(&tensor, 1, 1);
+    proto_int(&tensor, 2, ONNX_INT64);
+    proto_text(&tensor, 8, name);
+    proto_bytes(&tensor, 9, &index, sizeof index);
+    proto_message(graph, GRAPH_INITIALIZER, &tensor);
+}
+
+/* y is an element of `table`: that which `constant` says, or the place of x's largest, which may lie behind
+ * it. */
+static void open_table(Fixture *fixture, const int64_t *constant) {
+    const int64_t places = PLACES, table = TABLE, one = 1;
+    const strider_load_options load = fixture_load_options(fixture);
+    Proto model = {0}, graph = {0}, opset = {0};
+    add_node(&graph, "ArgMax", "x", NULL, "place");
+    add_node(&graph, "Gather", "table", constant ? "index" : "place", "y");
+    if (constant)
+        add_index(&graph, "index", *constant);
+    proto_text(&graph, 2, "table");
+    proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &places, 1);
+    proto_value(&graph, GRAPH_INPUT, "table", STRIDER_F32, &table, 1);
+    proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, &one, 1);
+    proto_int(&model, 1, 8);
+    proto_int(&opset, 2, 17);
+    proto_message(&model, MODEL_OPSET, &opset);
+    proto_message(&model, MODEL_GRAPH, &graph);
+    must(strider_model_load_memory(model.data, model.size, NULL, &load, &fixture->model, &error));
+    proto_free(&model);
+    open_session(fixture, "cuda", false);
+}
+
+static void expect_element(const Fixture *fixture, int place, int64_t index) {
+    float x[PLACES] = {0}, table[TABLE] = {10, 11, 12, 13};
+    const strider_tensor inputs[] = {{STRIDER_F32, 1, {PLACES}, x}, {STRIDER_F32, 1, {TABLE}, table}};
+    strider_tensor output = {0};
+    char message[60];
+    x[place] = 1;
+    const strider_status status = strider_session_run(fixture->session, inputs, 2, &output, 1, &error);
+    if (index >= -TABLE && index < TABLE) {
+        must(status);
+        assert_true(*(float *)output.data == table[(index + TABLE) % TABLE]);
+        return;
+    }
+    assert_int_equal(status, STRIDER_BAD_MODEL);
+    snprintf(message, sizeof message, "index %d is outside a dimension of 4", (int)index);
+    assert_non_null(strstr(error.message, message));
+}
+
+/* A kernel could not tell; the CPU does. */
+static void indices_out_of_range_are_told(void **state) {
+    (void)state;
+    Fixture found;
+    open_table(&found, NULL);
+    for (int place = 0; place < PLACES; place++)
+        expect_element(&found, place, place);
+    close_model(&found);
+    for (int64_t index = -TABLE - 1; index <= TABLE; index++) {
+        Fixture constant;
+        open_table(&constant, &index);
+        expect_element(&constant, 0, index);
+        close_model(&constant);
+    }
 }
 
 /* --- recording
@@ -192,6 +306,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_run_waits_once_and_allocates_nothing),
         cmocka_unit_test(a_missing_wait_shows),
         cmocka_unit_test(copies_may_be_larger_than_what_they_go_through),
+        cmocka_unit_test(a_download_that_fails_writes_nothing_later),
+        cmocka_unit_test(indices_out_of_range_are_told),
         cmocka_unit_test(recorded_runs_have_the_same_bits),
         cmocka_unit_test(what_moved_is_recorded_anew),
         cmocka_unit_test(a_replay_that_fails_is_told),

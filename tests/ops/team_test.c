@@ -296,6 +296,28 @@ static void pad_has_every_mode(void **state) {
         }
 }
 
+/* Of both widths, and from either end. */
+static void gathers_take_every_index(void **state) {
+    (void)state;
+    const DType widths[] = {STRIDER_I32, STRIDER_I64};
+    for (int i = 0; i < 2; i++) {
+        OpTest along = {
+            .op = "Gather",
+            .opset = 13,
+            .attrs = {attr_int("axis", 1)},
+            .n_inputs = 2,
+            .inputs = {filled(0, DIMS(7, 5, 31)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+        OpTest elements = {
+            .op = "GatherElements",
+            .opset = 13,
+            .attrs = {attr_int("axis", 0)},
+            .n_inputs = 2,
+            .inputs = {filled(0, DIMS(5, 3)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+        run(&along);
+        run(&elements);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batch_normalisation_is_by_channel),
@@ -310,6 +332,7 @@ int main(void) {
         cmocka_unit_test(resize_takes_neighbouring_dimensions),
         cmocka_unit_test(resize_leaves_out_what_has_no_weight),
         cmocka_unit_test(pad_has_every_mode),
+        cmocka_unit_test(gathers_take_every_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
