@@ -13,7 +13,7 @@ typedef struct SelfTest {
     int checks, failed;
 } SelfTest;
 
-/* To standard output and the report. */
+/* selftest_report.c: to standard output and the report. */
 void say(const SelfTest *test, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finish_check(SelfTest *test, bool pass, const char *what, const char *why);
 

@@ -88,18 +88,6 @@ void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, 
     }
 }
 
-Status conv_plan_make(PrepareContext *ctx, const ConvPlan *ways, int n_ways, ConvPlan *plan) {
-    CudaDevice *device = (CudaDevice *)ctx->device;
-    if (ctx->times.find)
-        return conv_plan_tune(device, &ctx->times, ways, n_ways, plan, ctx->err);
-    for (int i = 0; i < n_ways; i++) {
-        conv_plan_next(device, &ways[i], 0, plan);
-        if (plan->dnn.plan)
-            break;
-    }
-    return STRIDER_OK;
-}
-
 size_t conv_plan_workspace(const ConvPlan *plan) {
     return plan->dnn.plan ? plan->padded_bytes + (size_t)plan->dnn.workspace_bytes : 0;
 }
