@@ -109,22 +109,36 @@ static void describe(const KernelQuery *query, const ConvGeometry *g, bool trans
     }
 }
 
+/* The first way that cuDNN has a plan for; where times are to be measured, the fastest of all. */
+static Status choose_plan(const DnnConv *conv, PrepareContext *ctx, ConvPlan *plan) {
+    CudaDevice *device = (CudaDevice *)ctx->device;
+    ConvPlan ways[CONV_MOST_WAYS];
+    const int n_ways = conv_plan_ways(conv, ways);
+    if (ctx->times.find)
+        return conv_plan_fastest(device, &ctx->times, ways, n_ways, plan, ctx->err);
+    for (int i = 0; i < n_ways; i++) {
+        conv_plan_next(device, &ways[i], 0, plan);
+        if (plan->dnn.plan)
+            break;
+    }
+    return STRIDER_OK;
+}
+
 /* Tries what can be in one plan first, then the products alone. */
 static Status plan_products(const DnnConv *described, const Epilogue *epilogue, PrepareContext *ctx,
                             CudaConv *conv) {
     DnnConv wanted = *described;
-    ConvPlan ways[CONV_MOST_WAYS];
     /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
      */
     if (!wanted.transposed && conv->bias_port >= 0) {
         wanted.has_residual = epilogue->has_residual && !epilogue->residual_last;
         wanted.has_bias = true;
         wanted.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
-        TRY(conv_plan_make(ctx, ways, conv_plan_ways(&wanted, ways), &conv->plan));
+        TRY(choose_plan(&wanted, ctx, &conv->plan));
         if (conv->plan.dnn.plan)
             return STRIDER_OK;
     }
-    return conv_plan_make(ctx, ways, conv_plan_ways(described, ways), &conv->plan);
+    return choose_plan(described, ctx, &conv->plan);
 }
 
 /* What the plan leaves to k_finish. */

@@ -24,8 +24,9 @@ size_t conv_plan_workspace(const ConvPlan *plan);
 /* Hands it to the device; data->workspace as large as conv_plan_workspace() says. */
 Status conv_plan_submit(CudaDevice *device, const ConvPlan *plan, const DnnData *data, Error *err) MUST_CHECK;
 
-/* tune.c: a plan for the first way that cuDNN has one for; where times are to be measured, the fastest of
- * all. */
-Status conv_plan_make(PrepareContext *ctx, const ConvPlan *ways, int n_ways, ConvPlan *plan) MUST_CHECK;
+/* tune.c: among all plans of all ways the one that is fastest by measured times: those that are known, else
+ * new ones, which become known.  A plan that cannot be measured is taken only where none can. */
+Status conv_plan_fastest(CudaDevice *device, const KernelTimes *times, const ConvPlan *ways, int n_ways,
+                         ConvPlan *best, Error *err) MUST_CHECK;
 
 #endif

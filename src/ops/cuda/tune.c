@@ -173,10 +173,8 @@ static Status tune_way(const Tuner *tuner, const ConvPlan *way, ConvPlan *best, 
     return STRIDER_OK;
 }
 
-/* Among all plans of all ways the one that is fastest by measured times: those that are known, else new ones,
- * which become known.  A plan that cannot be measured is taken only where none can. */
-static Status fastest_plan(CudaDevice *device, const KernelTimes *times, const ConvPlan *ways, int n_ways,
-                           ConvPlan *best, Error *err) {
+Status conv_plan_fastest(CudaDevice *device, const KernelTimes *times, const ConvPlan *ways, int n_ways,
+                         ConvPlan *best, Error *err) {
     Tuner tuner = {.device = device, .times = times, .conv = &ways[0].conv, .err = err};
     double best_time = INFINITY;
     Status status = STRIDER_OK;
@@ -191,16 +189,4 @@ static Status fastest_plan(CudaDevice *device, const KernelTimes *times, const C
     if (status)
         dnn_plan_free(&best->dnn);
     return status;
-}
-
-Status conv_plan_make(PrepareContext *ctx, const ConvPlan *ways, int n_ways, ConvPlan *plan) {
-    CudaDevice *device = (CudaDevice *)ctx->device;
-    if (ctx->times.find)
-        return fastest_plan(device, &ctx->times, ways, n_ways, plan, ctx->err);
-    for (int i = 0; i < n_ways; i++) {
-        conv_plan_next(device, &ways[i], 0, plan);
-        if (plan->dnn.plan)
-            break;
-    }
-    return STRIDER_OK;
 }
