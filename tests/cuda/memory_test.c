@@ -142,7 +142,7 @@ static void open_border(Fixture *fixture, const char *device) {
     proto_message(&model, MODEL_OPSET, &opset);
     proto_message(&model, MODEL_GRAPH, &graph);
     must(strider_model_load_memory(model.data, model.size, NULL, &load, &fixture->model, &error));
-    proto_free(&model);
+    fixture->bytes = model;
     open_session(fixture, device, false);
 }
 

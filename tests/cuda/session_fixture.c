@@ -51,6 +51,7 @@ void open_model(Fixture *fixture, const char *path, const char *device, bool rec
 void close_model(Fixture *fixture) {
     strider_session_free(fixture->session);
     strider_model_free(fixture->model);
+    proto_free(&fixture->bytes);
 }
 
 strider_status run(const Fixture *fixture, int64_t batch, float *to) {

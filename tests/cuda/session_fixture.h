@@ -4,6 +4,7 @@
 #define CUDA_SESSION_FIXTURE_H
 
 #include "strider/strider.h"
+#include "support/proto_writer.h"
 
 enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 16, RUNS = 4 };
 
@@ -14,6 +15,7 @@ extern float pixels[MOST_BATCH * PIXELS], scores[MOST_BATCH * CLASSES];
 typedef struct Fixture {
     strider_model *model;
     strider_session *session;
+    Proto bytes;   /* of a model that was written here, which are needed as long as it is */
     char log[700]; /* the last message */
 } Fixture;
 

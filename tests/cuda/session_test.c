@@ -164,7 +164,7 @@ static void open_table(Fixture *fixture, const int64_t *constant) {
     proto_message(&model, MODEL_OPSET, &opset);
     proto_message(&model, MODEL_GRAPH, &graph);
     must(strider_model_load_memory(model.data, model.size, NULL, &load, &fixture->model, &error));
-    proto_free(&model);
+    fixture->bytes = model;
     open_session(fixture, "cuda", false);
 }
 
