@@ -39,8 +39,6 @@ enum {
 /* --- preparing
  * ------------------------------------------------------------------------------------------------- */
 
-#define COPY_NS 0.18 /* of a float of the input, where it leaves the nearer caches */
-
 enum { Z, Y, X }; /* dimensions of a volume: depth, rows and columns */
 
 static bool is_unpadded_1(const WindowDim *dim) {
@@ -324,6 +322,8 @@ static double grouped_cost(const KernelQuery *query) {
                             (double)g.dims[Z].out * tile_call_cycles(2, tile_pixels));
     return 2000 + (double)(g.batch * ceil_div(g.out_channels, query->width)) * a_block * query->width / 56.0;
 }
+
+#define COPY_NS 0.18 /* of a float of the input, where it leaves the nearer caches */
 
 /* 56 products a nanosecond at full tiles; what groups waste, tiles that are not full, and copies come on top.
  */

@@ -12,7 +12,6 @@ enum {
     ROWS_MOST_TAPS = 4,                          /* of a phase */
     ROWS_MOST_N = ROWS_OUT + ROWS_MOST_TAPS - 1, /* frequencies of a phase */
     ROWS_MOST_PHASES = 4,
-    ROWS_MOST_FREQUENCIES = ROWS_MOST_PHASES * ROWS_MOST_N,
     ROWS_MOST_PAIRS = (ROWS_MOST_N - 1) / 2,
 };
 
