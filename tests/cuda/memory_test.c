@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "session_fixture.h"
-#include "support/proto_writer.h"
 #include "virtual_device.h"
 
 /* From now on there are `spare` bytes more than those in use. */
@@ -114,36 +113,21 @@ static void auto_goes_on_with_the_cpu(void **state) {
 /* --- behind a border
  * ---------------------------------------------------------------------------------------------------- */
 
-enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, GRAPH_NODE = 1, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12, BORDER = 6 };
-
-static void add_node(Proto *graph, const char *op, const char *input, const char *output) {
-    Proto node = {0};
-    proto_text(&node, 1, input);
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
-    proto_message(graph, GRAPH_NODE, &node);
-}
+enum { BORDER = 6 };
 
 /* y is as many times exp(0) as the place of x's largest element says: what is behind ConstantOfShape is
  * planned, and takes memory, in each run. */
 static void open_border(Fixture *fixture, const char *device) {
     const int64_t size = BORDER, unknown = -1;
-    const strider_load_options load = fixture_load_options(fixture);
-    Proto model = {0}, graph = {0}, opset = {0};
-    add_node(&graph, "Relu", "x", "a");
-    add_node(&graph, "ArgMax", "a", "b");
-    add_node(&graph, "ConstantOfShape", "b", "c");
-    add_node(&graph, "Exp", "c", "y");
+    Proto graph = {0};
+    add_node(&graph, "Relu", "x", NULL, "a");
+    add_node(&graph, "ArgMax", "a", NULL, "b");
+    add_node(&graph, "ConstantOfShape", "b", NULL, "c");
+    add_node(&graph, "Exp", "c", NULL, "y");
     proto_text(&graph, 2, "border");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &size, 1);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, &unknown, 1);
-    proto_int(&model, 1, 8);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, MODEL_OPSET, &opset);
-    proto_message(&model, MODEL_GRAPH, &graph);
-    must(strider_model_load_memory(model.data, model.size, NULL, &load, &fixture->model, &error));
-    fixture->bytes = model;
-    open_session(fixture, device, false);
+    open_graph(fixture, &graph, device);
 }
 
 static strider_status run_border(const Fixture *fixture) {

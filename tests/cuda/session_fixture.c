@@ -26,7 +26,7 @@ static void keep_message(void *context, strider_log_level level, const char *mes
     snprintf(((Fixture *)context)->log, sizeof((Fixture *)context)->log, "%s", message);
 }
 
-strider_load_options fixture_load_options(Fixture *fixture) {
+static strider_load_options load_options(Fixture *fixture) {
     strider_load_options load = strider_load_options_default();
     *fixture = (Fixture){0};
     load.log = keep_message;
@@ -43,9 +43,32 @@ void open_session(Fixture *fixture, const char *device, bool record) {
 }
 
 void open_model(Fixture *fixture, const char *path, const char *device, bool record) {
-    const strider_load_options load = fixture_load_options(fixture);
+    const strider_load_options load = load_options(fixture);
     must(strider_model_load(path, &load, &fixture->model, &error));
     open_session(fixture, device, record);
+}
+
+void add_node(Proto *graph, const char *op, const char *first, const char *second, const char *output) {
+    Proto node = {0};
+    proto_text(&node, 1, first);
+    if (second)
+        proto_text(&node, 1, second);
+    proto_text(&node, 2, output);
+    proto_text(&node, 4, op);
+    proto_message(graph, GRAPH_NODE, &node);
+}
+
+void open_graph(Fixture *fixture, Proto *graph, const char *device) {
+    enum { MODEL_IR_VERSION = 1, MODEL_GRAPH = 7, MODEL_OPSET = 8, OPSET_VERSION = 2 };
+    const strider_load_options load = load_options(fixture);
+    Proto opset = {0};
+    proto_int(&fixture->bytes, MODEL_IR_VERSION, 8);
+    proto_int(&opset, OPSET_VERSION, 17);
+    proto_message(&fixture->bytes, MODEL_OPSET, &opset);
+    proto_message(&fixture->bytes, MODEL_GRAPH, graph);
+    must(strider_model_load_memory(fixture->bytes.data, fixture->bytes.size, NULL, &load, &fixture->model,
+                                   &error));
+    open_session(fixture, device, false);
 }
 
 void close_model(Fixture *fixture) {

@@ -22,10 +22,14 @@ typedef struct Fixture {
 /* Finds the model in the repository, and makes pixels. */
 void set_up(const char *repository);
 void must(strider_status status);
-/* What fills in model and log. */
-strider_load_options fixture_load_options(Fixture *fixture);
 void open_session(Fixture *fixture, const char *device, bool record);
 void open_model(Fixture *fixture, const char *path, const char *device, bool record);
+/* Of GraphProto. */
+enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
+/* `second` may be NULL. */
+void add_node(Proto *graph, const char *op, const char *first, const char *second, const char *output);
+/* A model of opset 17 with that graph, which is freed. */
+void open_graph(Fixture *fixture, Proto *graph, const char *device);
 void close_model(Fixture *fixture);
 strider_status run(const Fixture *fixture, int64_t batch, float *to);
 /* Runs, and compares with the CPU. */

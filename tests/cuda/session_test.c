@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "session_fixture.h"
-#include "support/proto_writer.h"
 #include "virtual_device.h"
 
 enum { MOST_ELEMENTS = 1 << 21 };
@@ -115,26 +114,7 @@ static void a_download_that_fails_writes_nothing_later(void **state) {
 /* --- indices
  * ----------------------------------------------------------------------------------------------------- */
 
-enum {
-    MODEL_GRAPH = 7,
-    MODEL_OPSET = 8,
-    GRAPH_NODE = 1,
-    GRAPH_INITIALIZER = 5,
-    GRAPH_INPUT = 11,
-    GRAPH_OUTPUT = 12
-};
 enum { TABLE = 4, PLACES = 6, ONNX_INT64 = 7 };
-
-static void add_node(Proto *graph, const char *op, const char *first, const char *second,
-                     const char *output) {
-    Proto node = {0};
-    proto_text(&node, 1, first);
-    if (second)
-        proto_text(&node, 1, second);
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
-    proto_message(graph, GRAPH_NODE, &node);
-}
 
 static void add_index(Proto *graph, const char *name, int64_t index) {
     Proto tensor = {0};
@@ -149,8 +129,7 @@ static void add_index(Proto *graph, const char *name, int64_t index) {
  * it. */
 static void open_table(Fixture *fixture, const int64_t *constant) {
     const int64_t places = PLACES, table = TABLE, one = 1;
-    const strider_load_options load = fixture_load_options(fixture);
-    Proto model = {0}, graph = {0}, opset = {0};
+    Proto graph = {0};
     add_node(&graph, "ArgMax", "x", NULL, "place");
     add_node(&graph, "Gather", "table", constant ? "index" : "place", "y");
     if (constant)
@@ -159,13 +138,7 @@ static void open_table(Fixture *fixture, const int64_t *constant) {
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &places, 1);
     proto_value(&graph, GRAPH_INPUT, "table", STRIDER_F32, &table, 1);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, &one, 1);
-    proto_int(&model, 1, 8);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, MODEL_OPSET, &opset);
-    proto_message(&model, MODEL_GRAPH, &graph);
-    must(strider_model_load_memory(model.data, model.size, NULL, &load, &fixture->model, &error));
-    fixture->bytes = model;
-    open_session(fixture, "cuda", false);
+    open_graph(fixture, &graph, "cuda");
 }
 
 static void expect_element(const Fixture *fixture, int place, int64_t index) {
