@@ -91,6 +91,7 @@ static void print_plan(const strider_session *session) {
     print_megabytes("  without sharing", plan.activation_bytes);
     print_megabytes("packed weights", plan.packed_bytes);
     print_megabytes("scratch", plan.scratch_bytes);
+    print_megabytes("memory in all", plan.memory_bytes);
     if (!runs_on_device(session))
         return;
     printf("%-22s %s\n", "device", plan.device);
@@ -270,6 +271,7 @@ static void print_json(const strider_model *model, const Options *options, const
         json_object_set_new(all, "arena_bytes", json_integer((json_int_t)plan.arena_bytes));
         json_object_set_new(all, "packed_bytes", json_integer((json_int_t)plan.packed_bytes));
         json_object_set_new(all, "scratch_bytes", json_integer((json_int_t)plan.scratch_bytes));
+        json_object_set_new(all, "memory_bytes", json_integer((json_int_t)plan.memory_bytes));
         json_object_set_new(all, "isa", json_string(plan.isa));
         json_object_set_new(all, "device", json_string(plan.device));
         json_object_set_new(all, "device_arena_bytes", json_integer((json_int_t)plan.device_arena_bytes));

@@ -18,6 +18,8 @@ strider_status load_model(const char *path, const Options *options, strider_mode
     load.optimize = !options->no_optimize;
     load.allow_links = options->allow_links;
     load.shapes = options->warn_shapes ? STRIDER_SHAPES_WARN : STRIDER_SHAPES_CHECK;
+    if (options->limit_memory && options->limit_memory < load.max_parse_bytes)
+        load.max_parse_bytes = options->limit_memory;
     load.log = options->quiet ? NULL : print_warning;
     load.log_context = (void *)path;
     return strider_model_load(path, &load, model, error);
@@ -30,6 +32,7 @@ strider_status make_session(const strider_model *model, const Options *options, 
     settings.reference = options->reference;
     if (options->max_error >= 0)
         settings.max_layer_error = options->max_error;
+    settings.max_memory_bytes = options->limit_memory;
     settings.tuning = options->tuning;
     settings.device = options->device;
     settings.allow_tf32 = options->tf32;

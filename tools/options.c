@@ -106,6 +106,21 @@ static int parse_count(const char *option, const char *text, int *value) {
     return EXIT_OK;
 }
 
+/* A number of bytes, with K, M or G for the powers of 1024. */
+static int parse_size(const char *option, const char *text, uint64_t *bytes) {
+    static const char units[] = "KMG";
+    char *end;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = end != text && *end ? strchr(units, *end) : NULL;
+    const int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    if (errno || text[0] == '-' || end == text || end[unit ? 1 : 0] || !number ||
+        number > UINT64_MAX >> shift)
+        return report_usage("%s takes a number of bytes such as 512M or 2G, not \"%s\"", option, text);
+    *bytes = (uint64_t)number << shift;
+    return EXIT_OK;
+}
+
 static int parse_sort(const char *text, Options *options) {
     options->by_time = strcmp(text, "time") == 0;
     return options->by_time || strcmp(text, "order") == 0
@@ -135,6 +150,8 @@ static int parse_valued(const char *option, char *value, Options *options) {
         return parse_tolerance(option, value, &options->seconds);
     if (strcmp(option, "--max-error") == 0)
         return parse_tolerance(option, value, &options->max_error);
+    if (strcmp(option, "--limit-memory") == 0)
+        return parse_size(option, value, &options->limit_memory);
     if (strcmp(option, "--warmup") == 0)
         return parse_count(option, value, &options->warmup);
     if (strcmp(option, "--sort") == 0)
@@ -155,10 +172,10 @@ static int parse_valued(const char *option, char *value, Options *options) {
 }
 
 static bool takes_value(const char *option) {
-    static const char *const valued[] = {"--threads", "--device", "--dim",    "--shape",   "--expect",
-                                         "--rtol",    "--atol",   "--peak",   "--labels",  "--top",
-                                         "--format",  "-o",       "--output", "--seconds", "--max-error",
-                                         "--warmup",  "--sort",   "--tuning"};
+    static const char *const valued[] = {
+        "--threads",   "--device", "--dim",          "--shape",  "--expect", "--rtol",   "--atol",
+        "--peak",      "--labels", "--top",          "--format", "-o",       "--output", "--seconds",
+        "--max-error", "--warmup", "--limit-memory", "--sort",   "--tuning"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)
             return true;

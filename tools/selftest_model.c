@@ -20,7 +20,7 @@ strider_session_options session_options_of(const SelfTest *test, const char *dev
     strider_session_options options = strider_session_options_default();
     options.device = device;
     options.threads = test->options->n_threads ? test->options->threads[0] : 0;
-    options.max_arena_bytes = UINT64_MAX;
+    options.max_memory_bytes = UINT64_MAX;
     options.override_shapes = test->options->n_shapes > 0;
     options.allow_nondeterministic = test->options->nondeterministic;
     return options;

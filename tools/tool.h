@@ -36,6 +36,7 @@ typedef struct Options {
     double seconds;          /* --seconds; negative: not given */
     int warmup;              /* --warmup; negative: not given */
     double max_error;        /* --max-error; negative: not given */
+    uint64_t limit_memory;   /* --limit-memory, in bytes; 0: not given */
     bool tune;               /* --tune */
     const char *tuning_file; /* --tuning; NULL: not given */
     strider_tuning *tuning;  /* what either asks for, between tuning_begin() and tuning_end() */

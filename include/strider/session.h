@@ -13,13 +13,19 @@ extern "C" {
 /* How to run.  Fill it with strider_session_options_default(), then change what you need. */
 typedef struct strider_session_options {
     size_t struct_size;   /* set by the default call */
-    int threads;          /* 0: one for each CPU that this process may use */
+    int threads;          /* up to 1024; 0: one for each CPU that this process may use */
     bool override_shapes; /* inputs may have other dimensions than the model states: what it declares is not
                              checked */
     bool reference;       /* run every node on its plain reference kernel: slow, for checking the fast ones */
     int max_cached_plans; /* plans are kept for this many sets of input shapes, the oldest leaves first;
                              default 16 */
-    uint64_t max_arena_bytes; /* a plan that needs more memory for activations is refused; default 64 GiB */
+    /* Of the host's memory, all that the session may hold at once, with the packed weights that it shares
+     * with the model's other sessions: activations, the kernels' scratch memory of all threads, plans, what
+     * they compute ahead, and what operators take in a run.  Not the model itself, which strider_load_options
+     * bounds.  Plans for other shapes are dropped where that helps; a plan that does not fit is refused with
+     * LIMIT_EXCEEDED before its memory is taken, and the message says what was asked and which node asks for
+     * most.  Default 0: the memory of this machine, or of the control group that the process runs in. */
+    uint64_t max_memory_bytes;
     /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
      * used.  Default 3e-5: direct sums and Winograd F(2x2), F(4x4) and F(6x6), which is the fastest on large
      * images; 1e-5: without F(6x6); 0: direct sums alone. */
@@ -51,12 +57,15 @@ typedef struct strider_session strider_session;
 /* The memory and the work of the plan for the input shapes that were prepared last. */
 typedef struct strider_plan_info {
     size_t step_count;
-    uint64_t macs;             /* multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in one run */
-    uint64_t arena_bytes;      /* all activations, overlapped */
-    uint64_t activation_bytes; /* the same without overlapping */
-    uint64_t packed_bytes;     /* weights in the layouts of their kernels */
-    uint64_t scratch_bytes;    /* of all threads */
-    const char *device;        /* that was asked first, such as "cuda:0"; "cpu" where there is no other */
+    uint64_t macs;              /* multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in one run */
+    uint64_t arena_bytes;       /* all activations, overlapped */
+    uint64_t activation_bytes;  /* the same without overlapping */
+    uint64_t packed_bytes;      /* weights in the layouts of their kernels */
+    uint64_t scratch_bytes;     /* of all threads */
+    uint64_t memory_bytes;      /* the most that the session holds at once with this plan, as max_memory_bytes
+                                   counts; known before a run; without what depends on a run's data */
+    uint64_t peak_memory_bytes; /* the most that it held until now */
+    const char *device;         /* that was asked first, such as "cuda:0"; "cpu" where there is no other */
     uint64_t device_arena_bytes, device_weight_bytes; /* on it; 0 for the CPU */
     uint64_t device_workspace_bytes;                  /* the largest of a step, which lies in the arena */
     size_t upload_count, download_count;              /* steps that copy between the device and the host */

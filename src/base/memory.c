@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/size.h"
 
@@ -40,9 +41,14 @@ void memory_advise_large(void *memory, size_t size) {
         madvise((void *)first, last - first, MADV_HUGEPAGE);
 }
 
-void *memory_take_large(const Allocator *allocator, size_t size) {
+size_t memory_large_size(size_t size) {
     size_t rounded;
-    if (size < least_large_bytes || !size_align(size, large_page_bytes, &rounded))
+    return size >= least_large_bytes && size_align(size, large_page_bytes, &rounded) ? rounded : size;
+}
+
+void *memory_take_large(const Allocator *allocator, size_t size) {
+    const size_t rounded = memory_large_size(size);
+    if (size < least_large_bytes)
         return memory_take(allocator, size);
     void *memory = allocator->allocate(allocator->context, rounded, large_page_bytes);
     if (memory)
@@ -58,6 +64,31 @@ void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size) 
     if (memory)
         memset(memory, 0, bytes);
     return memory;
+}
+
+/* A number in a file of the control groups' file system; UINT64_MAX where there is none, or "max". */
+static uint64_t read_group_limit(const char *path) {
+    unsigned long long limit;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return UINT64_MAX;
+    const bool is_number = fscanf(file, "%llu", &limit) == 1;
+    fclose(file);
+    return is_number && limit ? limit : UINT64_MAX;
+}
+
+uint64_t memory_of_machine(void) {
+    static const char *const group_limits[] = {"/sys/fs/cgroup/memory.max",
+                                               "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    size_t most;
+    if (pages < 1 || page_bytes < 1 || !size_mul((size_t)pages, (size_t)page_bytes, &most))
+        most = SIZE_MAX;
+    for (size_t i = 0; i < sizeof group_limits / sizeof *group_limits; i++) {
+        const uint64_t limit = read_group_limit(group_limits[i]);
+        most = limit < most ? (size_t)limit : most;
+    }
+    return most;
 }
 
 void memory_give(const Allocator *allocator, void *memory) {

@@ -4,6 +4,7 @@
 #define BASE_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "strider/model.h"
@@ -23,10 +24,14 @@ void *memory_take(const Allocator *allocator, size_t size);
  * page, and the system is asked for such pages, which double the rate of reading (the processor fetches ahead
  * beyond 4 KiB, and translates fewer addresses). */
 void *memory_take_large(const Allocator *allocator, size_t size);
+/* What it asks the allocator for: whole large pages where there are any. */
+size_t memory_large_size(size_t size);
 /* Asks for large pages for what lies in whole ones; the system may say no. */
 void memory_advise_large(void *memory, size_t size);
 /* count * size bytes, zeroed; NULL on overflow too. */
 void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size);
+/* What this machine has, or less where a control group of Linux allows this process less; at least 1. */
+uint64_t memory_of_machine(void);
 /* NULL is allowed. */
 void memory_give(const Allocator *allocator, void *memory);
 

@@ -66,6 +66,7 @@ typedef struct KernelTimes {
 typedef struct PrepareContext {
     Region *region; /* lives as long as the plan */
     struct PackCache *packs;
+    uint64_t most_pack_bytes; /* that all packs of the host may come to */
     Error *err;
     struct Device *device; /* that the node runs on */
     KernelTimes times;     /* find is NULL where nothing is to be measured */

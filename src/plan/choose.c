@@ -108,7 +108,7 @@ static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const Kern
     if (tuning_find(tuning, isa, kernel->name, layer, time))
         return STRIDER_OK;
     KernelTime measured = {.isa = isa, .kernel = kernel->name, .layer = layer, .estimate_ns = *time};
-    TRY(measure_kernel(kernel, query, builder->request->allocator, &measured.time_ns, builder->err));
+    TRY(measure_kernel(kernel, query, &builder->request->budget->allocator, &measured.time_ns, builder->err));
     *time = measured.time_ns;
     return tuning_add(tuning, &measured, builder->err);
 }
@@ -281,7 +281,11 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
         if (node->outputs[i])
             step->output_slots[i] = *output_slot(builder, device, query, i);
     PrepareContext prepare = plan_prepare_context(builder, device);
-    TRY(kernel->prepare(query, &prepare, &step->prepared));
+    Error cause = {0};
+    prepare.err = &cause;
+    const Status status = kernel->prepare(query, &prepare, &step->prepared);
+    if (status)
+        return node_fail(node, builder->err, status, "%s", cause.message);
     if (step->prepared.submit)
         step->kind = STEP_SUBMIT;
     if (step->prepared.variant)

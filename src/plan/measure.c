@@ -40,7 +40,11 @@ static Status take_operand(Measurement *m, const Operand *operand, void **memory
 }
 
 static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *query, Error *err) {
-    PrepareContext ctx = {.region = &m->region, .packs = &m->packs, .err = err, .device = m->packs.device};
+    PrepareContext ctx = {.region = &m->region,
+                          .packs = &m->packs,
+                          .most_pack_bytes = UINT64_MAX, /* they come from the budget here */
+                          .err = err,
+                          .device = m->packs.device};
     void **inputs, **outputs;
     TRY(kernel->prepare(query, &ctx, &m->prepared));
     pack_fill_pending(&m->packs, 1);

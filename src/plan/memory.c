@@ -69,7 +69,7 @@ static bool can_overwrite(const Plan *plan, const Step *step, int step_index, in
 static void reuse_inputs(Plan *plan) {
     for (size_t s = 0; s < plan->n_steps; s++) {
         const Step *step = &plan->steps[s];
-        for (int port = 0; port < step->n_inputs; port++) {
+        for (int port = 0; port < step->n_inputs && port < (int)(8 * sizeof step->overwrites); port++) {
             if (!(step->overwrites >> port & 1) || !can_overwrite(plan, step, (int)s, port))
                 continue;
             Slot *root = &plan->slots[root_of(plan, step->input_slots[port])];
@@ -82,6 +82,47 @@ static void reuse_inputs(Plan *plan) {
     }
 }
 
+/* The highest end of what lives at a time, over ranges of steps: a tree of segments, in which each node
+ * stands for a range. */
+typedef struct Skyline {
+    size_t *highest, *everywhere; /* by node: the maximum of its range; what holds for all of it */
+    size_t n_leaves;
+} Skyline;
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static size_t skyline_highest(const Skyline *sky, size_t node, size_t begin, size_t end, size_t first,
+                              size_t last) {
+    if (last < begin || first >= end)
+        return 0;
+    if (first <= begin && end <= last + 1)
+        return sky->highest[node];
+    const size_t middle = begin + (end - begin) / 2;
+    const size_t below = larger(skyline_highest(sky, 2 * node, begin, middle, first, last),
+                                skyline_highest(sky, 2 * node + 1, middle, end, first, last));
+    return larger(below, sky->everywhere[node]);
+}
+
+static void skyline_raise(Skyline *sky, size_t node, size_t begin, size_t end, size_t first, size_t last,
+                          size_t height) {
+    if (last < begin || first >= end)
+        return;
+    sky->highest[node] = larger(sky->highest[node], height);
+    if (first <= begin && end <= last + 1) {
+        sky->everywhere[node] = larger(sky->everywhere[node], height);
+        return;
+    }
+    const size_t middle = begin + (end - begin) / 2;
+    skyline_raise(sky, 2 * node, begin, middle, first, last, height);
+    skyline_raise(sky, 2 * node + 1, middle, end, first, last, height);
+}
+
+/* Looking for gaps takes time with the square of the slots, so it ends after that many looks, which 8,000
+ * slots do not come to; from then on a slot is laid upon all that lives while it does. */
+enum { MOST_LOOKS = 1 << 25 };
+
 typedef struct Placing {
     Plan *plan;
     int device;
@@ -89,6 +130,8 @@ typedef struct Placing {
     int *by_size;   /* roots, largest first */
     int *by_offset; /* those that are placed, in order of their offsets */
     size_t n_roots, n_placed;
+    size_t looks;
+    Skyline sky; /* has no leaves before it is needed */
 } Placing;
 
 static int larger_first(const void *a, const void *b, void *slots) {
@@ -99,38 +142,88 @@ static int larger_first(const void *a, const void *b, void *slots) {
     return *(const int *)a - *(const int *)b;
 }
 
-static bool place_root(Placing *placing, int index) {
-    Slot *slots = placing->plan->slots, *slot = &slots[index];
-    size_t offset = 0, size, end, at = 0;
-    if (!size_align(slot->size_bytes ? slot->size_bytes : 1, placing->alignment, &size))
-        return false;
+static size_t place_size(const Placing *placing, const Slot *slot) {
+    size_t size;
+    return size_align(slot->size_bytes ? slot->size_bytes : 1, placing->alignment, &size) ? size : SIZE_MAX;
+}
+
+/* The lowest offset at which nothing lies that lives when the slot does. */
+static bool find_gap(Placing *placing, const Slot *slot, size_t size, size_t *offset) {
+    const Slot *slots = placing->plan->slots;
+    *offset = 0;
+    placing->looks += placing->n_placed;
     for (size_t i = 0; i < placing->n_placed; i++) {
         const Slot *other = &slots[placing->by_offset[i]];
+        size_t end;
         if (other->last_step < slot->first_step || other->first_step > slot->last_step)
             continue;
-        if (other->arena_offset >= offset + size)
+        if (!size_add(*offset, size, &end))
+            return false;
+        if (other->arena_offset >= end)
             break; /* the gap before it is large enough, and all further ones lie behind it */
-        size_t other_end =
-            other->arena_offset + ((other->size_bytes + placing->alignment - 1) & ~(placing->alignment - 1));
-        offset = other_end > offset ? other_end : offset;
+        *offset = larger(*offset, other->arena_offset + place_size(placing, other));
     }
-    if (!size_add(offset, size, &end))
-        return false;
-    slot->arena_offset = offset;
-    while (at < placing->n_placed && slots[placing->by_offset[at]].arena_offset <= offset)
-        at++;
-    for (size_t i = placing->n_placed++; i > at; i--)
-        placing->by_offset[i] = placing->by_offset[i - 1];
+    return true;
+}
+
+static void keep_order(Placing *placing, int index) {
+    const Slot *slots = placing->plan->slots;
+    size_t at = placing->n_placed++;
+    for (; at && slots[placing->by_offset[at - 1]].arena_offset > slots[index].arena_offset; at--)
+        placing->by_offset[at] = placing->by_offset[at - 1];
     placing->by_offset[at] = index;
-    size_t *arena_bytes = &placing->plan->arena_bytes[placing->device];
-    size_t *activation_bytes = &placing->plan->activation_bytes[placing->device];
-    *arena_bytes = end > *arena_bytes ? end : *arena_bytes;
-    return size_add(*activation_bytes, slot->size_bytes, activation_bytes);
+}
+
+static void cover(Placing *placing, const Slot *slot) {
+    skyline_raise(&placing->sky, 1, 0, placing->sky.n_leaves, (size_t)slot->first_step,
+                  (size_t)slot->last_step, slot->arena_offset + place_size(placing, slot));
+}
+
+static Status build_skyline(PlanBuilder *builder, Placing *placing) {
+    Skyline *sky = &placing->sky;
+    const size_t steps = placing->plan->n_steps + 1;
+    size_t leaves = 1;
+    while (leaves < steps)
+        leaves *= 2;
+    sky->highest = region_take_array(&builder->scratch, leaves, 2 * sizeof *sky->highest);
+    sky->everywhere = region_take_array(&builder->scratch, leaves, 2 * sizeof *sky->everywhere);
+    if (!sky->highest || !sky->everywhere)
+        return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
+    sky->n_leaves = leaves;
+    for (size_t i = 0; i < placing->n_placed; i++)
+        cover(placing, &placing->plan->slots[placing->by_offset[i]]);
+    return STRIDER_OK;
+}
+
+static Status place_root(PlanBuilder *builder, Placing *placing, int index) {
+    Plan *plan = placing->plan;
+    Slot *slot = &plan->slots[index];
+    const size_t size = place_size(placing, slot);
+    size_t *arena_bytes = &plan->arena_bytes[placing->device], end;
+    bool fits = true;
+    if (placing->looks > MOST_LOOKS && !placing->sky.n_leaves)
+        TRY(build_skyline(builder, placing));
+    if (placing->sky.n_leaves)
+        slot->arena_offset = skyline_highest(&placing->sky, 1, 0, placing->sky.n_leaves,
+                                             (size_t)slot->first_step, (size_t)slot->last_step);
+    else
+        fits = find_gap(placing, slot, size, &slot->arena_offset);
+    if (!fits || !size_add(slot->arena_offset, size, &end) ||
+        !size_add(plan->activation_bytes[placing->device], slot->size_bytes,
+                  &plan->activation_bytes[placing->device]))
+        return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "the activations' size overflows");
+    if (placing->sky.n_leaves)
+        cover(placing, slot);
+    else
+        keep_order(placing, index);
+    *arena_bytes = larger(*arena_bytes, end);
+    return STRIDER_OK;
 }
 
 static Status place_device(PlanBuilder *builder, Placing *placing) {
     Plan *plan = placing->plan;
-    placing->n_roots = placing->n_placed = 0;
+    placing->n_roots = placing->n_placed = placing->looks = 0;
+    placing->sky = (Skyline){0};
     for (size_t i = 0; i < plan->n_slots; i++) {
         const Slot *slot = &plan->slots[i];
         if (slot->kind == SLOT_ARENA && slot->root == (int)i && slot->first_step >= 0 &&
@@ -139,13 +232,7 @@ static Status place_device(PlanBuilder *builder, Placing *placing) {
     }
     qsort_r(placing->by_size, placing->n_roots, sizeof *placing->by_size, larger_first, plan->slots);
     for (size_t i = 0; i < placing->n_roots; i++)
-        if (!place_root(placing, placing->by_size[i]))
-            return fail(builder->err, STRIDER_LIMIT_EXCEEDED, "the activations' size overflows");
-    const size_t arena_bytes = plan->arena_bytes[placing->device];
-    if (arena_bytes > builder->request->max_arena_bytes)
-        return fail(builder->err, STRIDER_LIMIT_EXCEEDED,
-                    "the activations need %zu bytes, more than the limit of %llu (max_arena_bytes)",
-                    arena_bytes, (unsigned long long)builder->request->max_arena_bytes);
+        TRY(place_root(builder, placing, placing->by_size[i]));
     return STRIDER_OK;
 }
 

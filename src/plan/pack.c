@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/pack.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -46,6 +47,13 @@ void pack_cache_free(PackCache *cache) {
     *cache = (PackCache){0};
 }
 
+uint64_t pack_cache_bytes(PackCache *cache) {
+    pthread_mutex_lock(&cache->lock);
+    const uint64_t bytes = cache->chunk_bytes;
+    pthread_mutex_unlock(&cache->lock);
+    return bytes;
+}
+
 static size_t bucket_of(const Tensor *source, const char *key) {
     uint64_t hash = (uintptr_t)source * 0x9e3779b97f4a7c15u;
     for (const char *at = key; *at; at++)
@@ -81,10 +89,12 @@ static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
     chunk->size_bytes = size_bytes;
     chunk->next = cache->chunks;
     cache->chunks = chunk;
+    cache->chunk_bytes += size_bytes;
     return STRIDER_OK;
 }
 
-static Status take_memory(PackCache *cache, size_t size_bytes, void **memory, Error *err) {
+static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t most_bytes, void **memory,
+                          Error *err) {
     size_t size;
     if (!size_align(size_bytes ? size_bytes : 1, cache->device->alignment, &size))
         return fail_memory(err, size_bytes, "packed weights");
@@ -95,19 +105,27 @@ static Status take_memory(PackCache *cache, size_t size_bytes, void **memory, Er
     size_t chunk_bytes =
         cache->total_bytes < most_chunk_bytes ? (size_t)cache->total_bytes : most_chunk_bytes;
     chunk_bytes = chunk_bytes > least_chunk_bytes ? chunk_bytes : least_chunk_bytes;
-    TRY(add_chunk(cache, size > chunk_bytes ? size : chunk_bytes, err));
+    const uint64_t left = most_bytes > cache->chunk_bytes ? most_bytes - cache->chunk_bytes : 0;
+    if (size > left)
+        return fail(err, STRIDER_LIMIT_EXCEEDED,
+                    "its weights take %zu bytes as they are packed, more than the %" PRIu64
+                    " that the limit leaves (max_memory_bytes)",
+                    size, left);
+    TRY(add_chunk(cache, size > chunk_bytes || chunk_bytes > left ? size : chunk_bytes, err));
     *memory = take_from_chunks(cache->chunks, size);
     return STRIDER_OK;
 }
 
-static Status add_pack(PackCache *cache, const Tensor *source, const char *key, size_t size_bytes,
-                       Pack **added, Error *err) {
+static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+                       Pack **added) {
+    PackCache *cache = ctx->packs;
+    Error *err = ctx->err;
     size_t key_bytes = strlen(key) + 1;
     Pack *pack = memory_take(cache->device->allocator, sizeof *pack + key_bytes);
     void *memory = NULL;
     if (!pack)
         return fail_memory(err, sizeof *pack + key_bytes, "packed weights");
-    Status status = take_memory(cache, size_bytes, &memory, err);
+    Status status = take_memory(cache, size_bytes, ctx->most_pack_bytes, &memory, err);
     if (status) {
         memory_give(cache->device->allocator, pack);
         return status;
@@ -160,7 +178,7 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     pthread_mutex_lock(&cache->lock);
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
-        status = add_pack(cache, source, key, size_bytes, &pack, ctx->err);
+        status = add_pack(ctx, source, key, size_bytes, &pack);
         if (!status) {
             status = fill_pack(cache, size_bytes, fill, context, pack->memory, ctx->err);
             if (status)
@@ -181,7 +199,7 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
         PackJob *job = memory_take(cache->device->allocator, sizeof *job);
-        status = job ? add_pack(cache, source, key, size_bytes, &pack, ctx->err)
+        status = job ? add_pack(ctx, source, key, size_bytes, &pack)
                      : fail_memory(ctx->err, sizeof *job, "packed weights");
         if (status) {
             memory_give(cache->device->allocator, job);

@@ -32,11 +32,13 @@ typedef struct PackCache {
     size_t n_buckets, n_packs;
     PackChunk *chunks;         /* memory of packs */
     PackJob *jobs, **last_job; /* of packs that wait to be filled, in the order of asking */
-    uint64_t total_bytes;
+    uint64_t total_bytes, chunk_bytes;
 } PackCache;
 
 Status pack_cache_init(PackCache *cache, Device *device, Error *err) MUST_CHECK;
 void pack_cache_free(PackCache *cache);
+/* Memory that the packs lie in. */
+uint64_t pack_cache_bytes(PackCache *cache);
 
 /* Fills what pack_constant_later() left, also what other plans of the model wait for.  Every plan in the
  * making ends with it, before its regions are freed, whether it succeeds or not. */

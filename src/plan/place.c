@@ -11,8 +11,12 @@ int *plan_slot_of(PlanBuilder *builder, const Value *value, Place place) {
 
 PrepareContext plan_prepare_context(PlanBuilder *builder, int device) {
     const PlanDevice *used = &builder->request->devices[device];
-    PrepareContext context = {
-        .region = &builder->plan->region, .packs = used->packs, .err = builder->err, .device = used->device};
+    PrepareContext context = {.region = &builder->plan->region,
+                              .packs = used->packs,
+                              .most_pack_bytes =
+                                  device == HOST ? budget_left(builder->request->budget) : UINT64_MAX,
+                              .err = builder->err,
+                              .device = used->device};
     if (builder->request->tuning)
         context.times = tuning_times(builder->request->tuning);
     return context;

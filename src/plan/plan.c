@@ -82,12 +82,12 @@ Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n
  */
 static Status check_size(PlanBuilder *builder, const Value *value, const Type *type) {
     size_t size_bytes;
-    const uint64_t most = builder->request->max_arena_bytes;
+    const uint64_t most = builder->request->budget->limit_bytes;
     if (type_size(type, &size_bytes) && size_bytes <= most && size_bytes < INT64_MAX / 256)
         return STRIDER_OK;
     char text[SHAPE_TEXT];
     return fail(builder->err, STRIDER_LIMIT_EXCEEDED,
-                "value \"%s\" of shape %s needs more than the limit of %llu bytes (max_arena_bytes)",
+                "value \"%s\" of shape %s needs more than the limit of %llu bytes (max_memory_bytes)",
                 value->name, shape_text(&type->shape, text), (unsigned long long)most);
 }
 
@@ -114,8 +114,8 @@ static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *f
             if (contents->size_bytes > MOST_PLANNED_BYTES)
                 continue;
             Tensor copy = {0};
-            TRY(tensor_alloc(&copy, builder->request->allocator, contents->type.dtype, &contents->type.shape,
-                             builder->err));
+            TRY(tensor_alloc(&copy, &builder->request->budget->allocator, contents->type.dtype,
+                             &contents->type.shape, builder->err));
             memcpy(copy.data, contents->data, copy.size_bytes);
             TRY(tensor_list_add(&builder->plan->tensors, &builder->plan->region, copy, &contents,
                                 builder->err));
@@ -162,7 +162,8 @@ static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *f
         *shape_only = (Tensor){.type = facts->inputs[0]};
         inputs[0] = shape_only;
     }
-    TRY(node_evaluate(node, inputs, facts->outputs, outputs, builder->request->allocator, builder->err));
+    TRY(node_evaluate(node, inputs, facts->outputs, outputs, &builder->request->budget->allocator,
+                      builder->err));
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i])
             TRY(tensor_list_add(&plan->tensors, &plan->region, outputs[i],
@@ -325,16 +326,16 @@ static bool is_small(const Plan *plan) {
 
 Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
     *plan = NULL;
-    Plan *made = memory_take_zeroed(request->allocator, 1, sizeof *made);
+    Plan *made = memory_take_zeroed(&request->budget->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "the plan");
-    region_init(&made->region, request->allocator, 0);
+    region_init(&made->region, &request->budget->allocator, 0);
     made->graph = request->graph;
     made->n_devices = request->n_devices;
     for (int i = 0; i < request->n_devices; i++)
         made->devices[i] = request->devices[i].device;
     PlanBuilder builder = {.request = request, .plan = made, .err = err};
-    region_init(&builder.scratch, request->allocator, 0);
+    region_init(&builder.scratch, &request->budget->allocator, 0);
     Status status = fill_plan(&builder);
     pack_fill_pending(request->devices[HOST].packs, request->threads);
     region_free(&builder.scratch);

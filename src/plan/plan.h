@@ -4,6 +4,7 @@
 #ifndef PLAN_PLAN_H
 #define PLAN_PLAN_H
 
+#include "base/budget.h"
 #include "ops/device.h"
 #include "plan/pack.h"
 #include "plan/tuning.h"
@@ -104,13 +105,12 @@ typedef struct PlanRequest {
     int n_devices;
     bool reference; /* reference kernels of the host only */
     Isa isa;
-    int threads;            /* that pack weights */
-    double max_layer_error; /* kernels whose peak_error is larger are not taken */
-    uint64_t max_arena_bytes;
+    int threads;                 /* that pack weights */
+    double max_layer_error;      /* kernels whose peak_error is larger are not taken */
+    Budget *budget;              /* all memory of the plan comes from it; packed weights count with it */
     bool keep_values;            /* no memory is used twice */
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */
-    const Allocator *allocator;
-    strider_tuning *tuning; /* NULL: kernels are chosen by their estimated costs */
+    strider_tuning *tuning;      /* NULL: kernels are chosen by their estimated costs */
     const Log *log;
 } PlanRequest;
 

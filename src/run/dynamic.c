@@ -74,7 +74,7 @@ static Status evaluate_border(strider_session *session, const Node *node, Given 
             views[i] = *value->constant;
             if (views[i].unaligned) {
                 const void *data;
-                PrepareContext prepare = {.packs = (PackCache *)&session->model->packs, .err = err};
+                PrepareContext prepare = session_prepare_context(session, err);
                 TRY(pack_plain(&prepare, value->constant, &data));
                 views[i] = tensor_view(views[i].type.dtype, &views[i].type.shape, (void *)data);
             }

@@ -11,27 +11,32 @@ strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
                                      .max_cached_plans = 16,
                                      .max_layer_error = 3e-5,
-                                     .max_workspace_bytes = (uint64_t)1 << 30,
-                                     .max_arena_bytes = (uint64_t)64 << 30};
+                                     .max_workspace_bytes = (uint64_t)1 << 30};
+}
+
+/* What the caller is told: whether it was the limit or the system that refused memory. */
+static Status within_budget(strider_session *session, Status status, Error *err) {
+    return budget_status(&session->budget, status, "max_memory_bytes", err);
 }
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
                                       strider_session **session, strider_error *error) {
+    enum { MOST_THREADS = 1024 };
     *session = NULL;
     strider_session_options used = options ? *options : strider_session_options_default();
-    if (used.struct_size != sizeof used || used.threads < 0 || !(used.max_layer_error >= 0) ||
-        used.max_cached_plans < 1)
+    if (used.struct_size != sizeof used || used.threads < 0 || used.threads > MOST_THREADS ||
+        !(used.max_layer_error >= 0) || used.max_cached_plans < 1)
         return fail(error, STRIDER_INVALID_ARGUMENT, "invalid session options");
-    const Allocator *allocator = model->allocator;
-    strider_session *made = memory_take_zeroed(allocator, 1, sizeof *made);
+    strider_session *made = memory_take_zeroed(model->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(error, sizeof *made, "a session");
     made->model = model;
     made->options = used;
-    made->allocator = allocator;
     made->isa = isa_chosen();
     if (!used.threads)
         made->options.threads = cpu_count();
+    session_open_budget(made);
+    const Allocator *allocator = made->allocator;
     region_init(&made->run_region, allocator, 0);
     made->plans = memory_take_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
     made->inputs = memory_take_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
@@ -40,6 +45,7 @@ strider_status strider_session_create(const strider_model *model, const strider_
             ? session_open_devices(made, error)
             : fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
     if (status) {
+        status = within_budget(made, status, error);
         strider_session_free(made);
         return status;
     }
@@ -68,6 +74,21 @@ void session_drop_current(strider_session *session) {
     session->plans[at] = session->plans[--session->n_plans];
 }
 
+bool session_drop_oldest_plan(strider_session *session, const Plan *keep) {
+    CachedPlan *oldest = NULL;
+    for (size_t i = 0; i < session->n_plans; i++) {
+        CachedPlan *cached = &session->plans[i];
+        if (cached->plan != keep && cached->plan != session->current &&
+            (!oldest || cached->last_used < oldest->last_used))
+            oldest = cached;
+    }
+    if (!oldest)
+        return false;
+    drop_plan(session, oldest);
+    *oldest = session->plans[--session->n_plans];
+    return true;
+}
+
 void strider_session_free(strider_session *session) {
     if (!session)
         return;
@@ -80,7 +101,8 @@ void strider_session_free(strider_session *session) {
     session_close_devices(session);
     session_release_arenas(session, session->arenas);
     memory_give(allocator, session->scratch);
-    memory_give(allocator, session);
+    budget_free(&session->budget);
+    memory_give(session->model->allocator, session);
 }
 
 /* --- inputs
@@ -126,8 +148,7 @@ static Status check_inputs(const strider_session *session, const strider_tensor 
 
 /* Puts the run's inputs together: what the caller gave, else the model's default. */
 static Status bind_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
-    const strider_model *model = session->model;
-    const Graph *graph = &model->loaded.graph;
+    const Graph *graph = &session->model->loaded.graph;
     for (size_t i = 0; i < graph->n_inputs; i++) {
         if (i < count && inputs[i].dtype) {
             session->inputs[i] = inputs[i];
@@ -136,7 +157,7 @@ static Status bind_inputs(strider_session *session, const strider_tensor *inputs
         const Tensor *value = graph->inputs[i]->default_value;
         const void *data = value->data;
         if (value->unaligned) {
-            PrepareContext prepare = {.packs = (PackCache *)&model->packs, .err = err};
+            PrepareContext prepare = session_prepare_context(session, err);
             TRY(pack_plain(&prepare, value, &data));
         }
         session->inputs[i] = (strider_tensor){
@@ -162,7 +183,15 @@ static bool same_types(const strider_session *session, const CachedPlan *cached)
     return true;
 }
 
-PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node) {
+PrepareContext session_prepare_context(strider_session *session, Error *err) {
+    const PlanDevice *host = &session->devices[HOST];
+    return (PrepareContext){.packs = host->packs,
+                            .device = host->device,
+                            .most_pack_bytes = budget_left(&session->budget),
+                            .err = err};
+}
+
+PlanRequest session_plan_request(strider_session *session, const Given *given, size_t first_node) {
     const strider_model *model = session->model;
     PlanRequest request = {.graph = &model->loaded.graph,
                            .given = given,
@@ -171,10 +200,9 @@ PlanRequest session_plan_request(const strider_session *session, const Given *gi
                            .isa = session->isa,
                            .threads = session->options.threads,
                            .max_layer_error = session->options.max_layer_error,
-                           .max_arena_bytes = session->options.max_arena_bytes,
+                           .budget = &session->budget,
                            .keep_values = session->options.keep_values,
                            .tuning = session->options.tuning,
-                           .allocator = session->allocator,
                            .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
                            .log = &model->log,
                            .n_devices = session->n_devices};
@@ -193,20 +221,6 @@ static Status make_first_plan(strider_session *session, Plan **plan, Error *err)
     Status status = plan_make(&request, plan, err);
     memory_give(session->allocator, given);
     return status;
-}
-
-Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
-    size_t stride = (plan->scratch_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
-    size_t want = stride * (size_t)session->options.threads;
-    if (session->scratch && session->scratch_stride >= stride)
-        return STRIDER_OK;
-    char *larger = memory_take_large(session->allocator, want);
-    if (!larger)
-        return fail_memory(err, want, "the kernels' scratch memory");
-    memory_give(session->allocator, session->scratch);
-    session->scratch = larger;
-    session->scratch_stride = stride;
-    return STRIDER_OK;
 }
 
 Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas) {
@@ -230,16 +244,10 @@ static Status store_plan(strider_session *session, Plan *plan, Error *err) {
     }
     for (size_t i = 0; i < n_inputs; i++)
         types[i] = input_type(&session->inputs[i]);
-    CachedPlan *slot = &session->plans[0];
-    if (session->n_plans < (size_t)session->options.max_cached_plans) {
-        slot = &session->plans[session->n_plans++];
-    } else {
-        for (size_t i = 1; i < session->n_plans; i++)
-            if (session->plans[i].last_used < slot->last_used)
-                slot = &session->plans[i];
-        drop_plan(session, slot);
-    }
-    *slot = (CachedPlan){.plan = plan, .inputs = types, .last_used = session->preparations};
+    if (session->n_plans == (size_t)session->options.max_cached_plans)
+        session_drop_oldest_plan(session, plan);
+    session->plans[session->n_plans++] =
+        (CachedPlan){.plan = plan, .inputs = types, .last_used = session->preparations};
     session->current = plan;
     return STRIDER_OK;
 }
@@ -281,8 +289,10 @@ strider_status strider_session_prepare(strider_session *session, const strider_t
                                        size_t input_count, strider_error *error) {
     TRY(check_inputs(session, inputs, input_count, error));
     dynamic_reset(session);
-    TRY(bind_inputs(session, inputs, input_count, error));
-    return prepare(session, error);
+    Status status = bind_inputs(session, inputs, input_count, error);
+    if (!status)
+        status = prepare(session, error);
+    return within_budget(session, status, error);
 }
 
 /* --- running
@@ -341,7 +351,7 @@ strider_status strider_session_run(strider_session *session, const strider_tenso
         TRY(prepare(session, error));
         status = run(session, error);
     }
-    TRY(status);
+    TRY(within_budget(session, status, error));
     for (size_t i = 0; i < graph->n_outputs; i++)
         TRY(give_output(session, graph->outputs[i], &outputs[i], error));
     return STRIDER_OK;

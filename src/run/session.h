@@ -3,6 +3,7 @@
 #ifndef RUN_SESSION_H
 #define RUN_SESSION_H
 
+#include "base/budget.h"
 #include "plan/plan.h"
 #include "run/executor.h"
 #include "run/model.h"
@@ -24,9 +25,12 @@ typedef struct Segment {
 struct strider_session {
     const strider_model *model;
     strider_session_options options;
-    const Allocator *allocator;
+    Budget budget;              /* all memory of the session but packed weights */
+    const Allocator *allocator; /* the budget's */
+    uint64_t promised_bytes;    /* strider_plan_info.memory_bytes */
     Isa isa;
-    PlanDevice devices[MOST_DEVICES]; /* the host's are the model's, the others the session's own */
+    Device host;                      /* its memory is the budget's */
+    PlanDevice devices[MOST_DEVICES]; /* the host's packs are the model's, the others the session's own */
     int n_devices;
     PackCache device_packs; /* of the device that is not the host */
     CachedPlan *plans;
@@ -34,7 +38,7 @@ struct strider_session {
     uint64_t preparations;
     Plan *current; /* among `plans`; NULL before the first preparation */
     char *arenas[MOST_DEVICES], *scratch;
-    size_t arena_bytes[MOST_DEVICES], scratch_stride;
+    size_t arena_bytes[MOST_DEVICES], scratch_stride, scratch_bytes;
     strider_tensor *inputs; /* of the current run, with defaults filled in */
     Region run_region;      /* what lives until the next run */
     Segment *segments;      /* behind the current plan */
@@ -57,17 +61,29 @@ void session_restore_workspaces(strider_session *session);
  * the CPU alone, all plans are dropped.  False: nothing has changed. */
 bool session_leave_device(strider_session *session, const Error *err);
 
-/* For run/session_devices.c. */
-void session_drop_current(strider_session *session);
-void session_drop_plans(strider_session *session);
-
-/* For run/dynamic.c. */
-PlanRequest session_plan_request(const strider_session *session, const Given *given, size_t first_node);
-/* Arenas on all devices for a plan, at least as large as it needs; `have` are the sizes of those there. */
+/* run/session_memory.c: the budget that max_memory_bytes asks for, and the allocator and the host's device
+ * that take from it. */
+void session_open_budget(strider_session *session);
+/* Arenas on all devices for a plan, at least as large as it needs; `have` are the sizes of those there.
+ * LIMIT_EXCEEDED where the session would hold more than it may; then nothing was taken. */
 Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
                               size_t have[MOST_DEVICES], Error *err) MUST_CHECK;
 void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]);
-Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas);
 Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) MUST_CHECK;
+/* strider_plan_info.peak_memory_bytes. */
+uint64_t session_peak(const strider_session *session);
+
+/* For the other files of the session. */
+void session_drop_current(strider_session *session);
+void session_drop_plans(strider_session *session);
+/* Drops the plan that was used longest ago and is neither `keep` nor the current one; false: there is none.
+ */
+bool session_drop_oldest_plan(strider_session *session, const Plan *keep);
+
+/* For run/dynamic.c. */
+PlanRequest session_plan_request(strider_session *session, const Given *given, size_t first_node);
+/* For a constant that is packed outside a plan. */
+PrepareContext session_prepare_context(strider_session *session, Error *err);
+Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas);
 
 #endif

@@ -14,7 +14,7 @@ Status session_open_devices(strider_session *session, Error *err) {
                                   .max_workspace_bytes = options->max_workspace_bytes,
                                   .allocator = session->allocator};
     Device *device;
-    session->devices[HOST] = (PlanDevice){(Device *)&model->host, (PackCache *)&model->packs};
+    session->devices[HOST] = (PlanDevice){&session->host, (PackCache *)&model->packs};
     session->n_devices = 1;
     TRY(devices_open(options->device, &wanted, &model->log, &device, err));
     session->may_leave_device = options->device && strcmp(options->device, "auto") == 0;
@@ -77,32 +77,4 @@ bool session_leave_device(strider_session *session, const Error *err) {
     session_drop_plans(session);
     session_close_devices(session);
     return true;
-}
-
-/* --- arenas
- * --------------------------------------------------------------------------------------------------- */
-
-Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
-                              size_t have[MOST_DEVICES], Error *err) {
-    for (int i = 0; i < session->n_devices; i++) {
-        Device *device = session->devices[i].device;
-        void *larger;
-        if (arenas[i] && have[i] >= plan->arena_bytes[i])
-            continue;
-        /* Others' memory is scarce: the old arena goes first. */
-        if (!device->is_host) {
-            device->release(device, arenas[i]);
-            arenas[i] = NULL;
-        }
-        TRY(device->reserve(device, plan->arena_bytes[i], &larger, err));
-        device->release(device, arenas[i]);
-        arenas[i] = larger;
-        have[i] = plan->arena_bytes[i];
-    }
-    return STRIDER_OK;
-}
-
-void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]) {
-    for (int i = 0; i < session->n_devices; i++)
-        session->devices[i].device->release(session->devices[i].device, arenas[i]);
 }

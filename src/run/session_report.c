@@ -29,7 +29,9 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
                                 .arena_bytes = plan->arena_bytes[HOST],
                                 .activation_bytes = plan->activation_bytes[HOST],
                                 .packed_bytes = plan->packed_bytes,
-                                .scratch_bytes = session->scratch_stride * (size_t)session->options.threads,
+                                .scratch_bytes = session->scratch_bytes,
+                                .memory_bytes = session->promised_bytes,
+                                .peak_memory_bytes = session_peak(session),
                                 .threads = session->options.threads,
                                 .isa = isa_name(session->isa),
                                 .device = session->devices[session->n_devices - 1].device->name};

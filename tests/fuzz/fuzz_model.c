@@ -38,7 +38,7 @@ static void run(const strider_model *model) {
     strider_error error;
     const size_t n_in = strider_model_input_count(model), n_out = strider_model_output_count(model);
     options.threads = 1;
-    options.max_arena_bytes = 1 << 22;
+    options.max_memory_bytes = 1 << 24;
     if (n_in <= MOST_INPUTS && n_out <= MOST_INPUTS && make_inputs(model, inputs, n_in) &&
         !strider_session_create(model, &options, &session, &error) &&
         !strider_session_prepare(session, inputs, n_in, &error)) {

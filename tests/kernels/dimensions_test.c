@@ -220,7 +220,7 @@ static void reorders(void **state) {
                 Region region;
                 Error err = {0};
                 region_init(&region, allocator_default(), 0);
-                PrepareContext ctx = {.region = &region, .err = &err};
+                PrepareContext ctx = {.region = &region, .most_pack_bytes = UINT64_MAX, .err = &err};
                 for (int back = 0; back < 2; back++) {
                     Prepared prepared = {0};
                     assert_int_equal(cpu_prepare_reorder(&type, back ? layout : LAYOUT_PLAIN,

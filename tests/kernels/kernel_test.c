@@ -390,8 +390,11 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     region_init(&bench->region, allocator_default(), 0);
     bench->device = cpu_device(allocator_default());
     OK(pack_cache_init(&bench->packs, &bench->device, &fixture->error));
-    PrepareContext prepare = {
-        .region = &bench->region, .packs = &bench->packs, .err = &fixture->error, .device = &bench->device};
+    PrepareContext prepare = {.region = &bench->region,
+                              .packs = &bench->packs,
+                              .most_pack_bytes = UINT64_MAX,
+                              .err = &fixture->error,
+                              .device = &bench->device};
     OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
     pack_fill_pending(&bench->packs, 1);
     return true;

@@ -17,7 +17,7 @@
 /* Of the program. */
 static struct {
     Device host, *device;
-    PackCache host_packs;
+    Budget budget;
     int cases;
 } used;
 
@@ -31,6 +31,7 @@ static bool open_device(const char *name) {
     const DeviceOptions options = {.max_workspace_bytes = 1 << 20, .allocator = allocator_default()};
     if (used.device)
         return true;
+    budget_init(&used.budget, allocator_default(), 1 << 30);
     used.host = cpu_device(allocator_default());
     if (devices_open(name, &options, NULL, &used.device, &err))
         fail_msg("%s", err.message);
@@ -74,9 +75,8 @@ static Status make_plan(Case *c, Graph *graph) {
                                  .isa = isa_chosen(),
                                  .threads = 1,
                                  .max_layer_error = 1e-5,
-                                 .max_arena_bytes = 1 << 30,
-                                 .shapes = STRIDER_SHAPES_WARN,
-                                 .allocator = allocator_default()};
+                                 .budget = &used.budget,
+                                 .shapes = STRIDER_SHAPES_WARN};
     return plan_make(&request, &c->plan, &c->err);
 }
 

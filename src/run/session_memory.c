@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session's memory: its arenas and the kernels' scratch memory, and the one limit that counts all of it. */
+#include "run/session.h"
+
+#include <inttypes.h>
+
+#include "base/size.h"
+#include "graph/op.h"
+
+void session_open_budget(strider_session *session) {
+    const uint64_t asked = session->options.max_memory_bytes;
+    session->options.max_memory_bytes = asked ? asked : memory_of_machine();
+    budget_init(&session->budget, session->model->allocator, session->options.max_memory_bytes);
+    session->allocator = &session->budget.allocator;
+    session->host = cpu_device(session->allocator);
+}
+
+/* --- what a plan needs
+ * ------------------------------------------------------------------------------------------------ */
+
+static Bytes scratch_stride(const Plan *plan) {
+    size_t stride;
+    return size_align(plan->scratch_bytes, MEMORY_ALIGNMENT, &stride) ? (Bytes){stride} : (Bytes){SIZE_MAX};
+}
+
+static Bytes scratch_of(const strider_session *session, const Plan *plan) {
+    const Bytes stride = scratch_stride(plan);
+    return stride.n > INT64_MAX ? stride : bytes_of((size_t)stride.n, session->options.threads);
+}
+
+static uint64_t at_least(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* All that the session holds when the plan has an arena that has grown from `arena_bytes`. */
+static Bytes needed_by(strider_session *session, const Plan *plan, size_t arena_bytes) {
+    const Bytes have_arena = {memory_large_size(arena_bytes)},
+                have_scratch = {memory_large_size(session->scratch_bytes)};
+    const uint64_t others = budget_used(&session->budget) - have_arena.n - have_scratch.n;
+    Bytes sum = bytes_larger(have_arena, (Bytes){memory_large_size(plan->arena_bytes[HOST])});
+    sum = bytes_sum(sum, bytes_larger(have_scratch, (Bytes){memory_large_size(scratch_of(session, plan).n)}));
+    sum = bytes_sum(sum, (Bytes){others});
+    return bytes_sum(sum, (Bytes){pack_cache_bytes(session->devices[HOST].packs)});
+}
+
+/* Where the step that wants most begins to matter: its results, workspace, scratch memory and weights. */
+static uint64_t wanted_by(const strider_session *session, const Plan *plan, const Step *step) {
+    Bytes sum = bytes_of(step->prepared.scratch_bytes, session->options.threads);
+    sum = bytes_sum(sum, (Bytes){step->prepared.packed_bytes});
+    for (int i = 0; i < step->n_outputs; i++)
+        if (step->output_slots[i] != NO_SLOT)
+            sum = bytes_sum(sum, (Bytes){plan->slots[step->output_slots[i]].size_bytes});
+    return bytes_sum(sum, (Bytes){step->prepared.workspace_bytes}).n;
+}
+
+static Status refuse(strider_session *session, const Plan *plan, uint64_t needed, Error *err) {
+    const Step *most = NULL;
+    uint64_t wanted = 0;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const uint64_t wants = wanted_by(session, plan, &plan->steps[i]);
+        if (plan->steps[i].node && (!most || wants > wanted)) {
+            most = &plan->steps[i];
+            wanted = wants;
+        }
+    }
+    char text[NODE_TEXT] = "";
+    return fail(err, STRIDER_LIMIT_EXCEEDED,
+                "running the model takes %" PRIu64 " bytes of memory, more than the limit of %" PRIu64
+                " (max_memory_bytes); %s wants most, %" PRIu64 " bytes",
+                needed, session->options.max_memory_bytes, most ? node_text(most->node, text) : "no node",
+                wanted);
+}
+
+static Status admit(strider_session *session, const Plan *plan, size_t arena_bytes, Error *err) {
+    Bytes needed = needed_by(session, plan, arena_bytes);
+    while (needed.n > session->options.max_memory_bytes && session_drop_oldest_plan(session, plan))
+        needed = needed_by(session, plan, arena_bytes);
+    if (needed.n > session->options.max_memory_bytes)
+        return refuse(session, plan, needed.n, err);
+    session->promised_bytes = at_least(needed.n, session_peak(session));
+    return STRIDER_OK;
+}
+
+uint64_t session_peak(const strider_session *session) {
+    return session->budget.peak_bytes + pack_cache_bytes(session->devices[HOST].packs);
+}
+
+/* --- taking it
+ * --------------------------------------------------------------------------------------------------- */
+
+Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
+                              size_t have[MOST_DEVICES], Error *err) {
+    TRY(admit(session, plan, have[HOST], err));
+    for (int i = 0; i < session->n_devices; i++) {
+        Device *device = session->devices[i].device;
+        if (arenas[i] && have[i] >= plan->arena_bytes[i])
+            continue;
+        /* The old one goes first: nothing in it outlives a run. */
+        device->release(device, arenas[i]);
+        arenas[i] = NULL;
+        have[i] = 0;
+        TRY(device->reserve(device, plan->arena_bytes[i], (void **)&arenas[i], err));
+        have[i] = plan->arena_bytes[i];
+    }
+    return STRIDER_OK;
+}
+
+void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]) {
+    for (int i = 0; i < session->n_devices; i++)
+        session->devices[i].device->release(session->devices[i].device, arenas[i]);
+}
+
+Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
+    const size_t stride = scratch_stride(plan).n, want = scratch_of(session, plan).n;
+    if (session->scratch && session->scratch_stride >= stride)
+        return STRIDER_OK;
+    memory_give(session->allocator, session->scratch);
+    session->scratch_stride = session->scratch_bytes = 0;
+    session->scratch = memory_take_large(session->allocator, want);
+    if (!session->scratch)
+        return fail_memory(err, want, "the kernels' scratch memory");
+    session->scratch_stride = stride;
+    session->scratch_bytes = want;
+    return STRIDER_OK;
+}
