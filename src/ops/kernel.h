@@ -4,6 +4,7 @@
 #define OPS_KERNEL_H
 
 #include "base/cpu.h"
+#include "base/size.h"
 #include "graph/graph.h"
 #include "tensor/layout.h"
 
@@ -46,7 +47,7 @@ typedef struct Prepared {
     /* A phase before: `begin` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
     void (*begin)(const KernelCall *call, int64_t task);
     int64_t begin_tasks;
-    size_t scratch_bytes, workspace_bytes;
+    Bytes scratch_bytes, workspace_bytes;
     void *args;                  /* in PrepareContext.region */
     void (*discard)(void *args); /* frees what `args` hold outside that region; NULL: nothing */
     uint64_t packed_bytes;       /* of what was packed for it, for reports */
@@ -73,13 +74,13 @@ typedef struct PrepareContext {
 } PrepareContext;
 
 /* A constant, rearranged once and shared by all plans and sessions of a model (on a device other than the
- * host: by all plans of a session; then `fill` writes host memory, and *packed is the device's). `size_bytes`
- * of memory are filled by fill(context, memory) when no pack with the same tensor and `key` (which names the
+ * host: by all plans of a session; then `fill` writes host memory, and *packed is the device's). `size`
+ * of memory is filled by fill(context, memory) when no pack with the same tensor and `key` (which names the
  * arrangement completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending
  * order where it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says
  * so.  The memory stays valid as long as the model. `source` identifies the pack; NULL where what is packed
  * comes from no tensor, so that the key says it all. */
-Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
                      void (*fill)(void *context, void *memory), void *context,
                      const void **packed) MUST_CHECK;
 
@@ -91,7 +92,7 @@ typedef struct PackFill {
     int64_t pieces;
     void *context;
 } PackFill;
-Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
                            const PackFill *fill, const void **packed) MUST_CHECK;
 
 /* A constant as it is, likewise. */

@@ -241,9 +241,13 @@ static Status place_inputs(PlanBuilder *builder, int device, const Kernel *kerne
 }
 
 static Status add_workspace(PlanBuilder *builder, Step *step) {
-    const int64_t size_bytes = (int64_t)step->prepared.workspace_bytes;
-    if (!size_bytes)
+    const size_t size = step->prepared.workspace_bytes.n;
+    if (!size)
         return STRIDER_OK;
+    if (size > INT64_MAX)
+        return node_fail(step->node, builder->err, STRIDER_LIMIT_EXCEEDED,
+                         "%s needs more memory for it than there can be", step->kernel);
+    const int64_t size_bytes = (int64_t)size;
     const Type bytes = {.dtype = STRIDER_U8, .shape = shape_make(1, &size_bytes)};
     return plan_add_slot(builder, SLOT_ARENA, &bytes, (Place){step->device, LAYOUT_PLAIN},
                          &step->workspace_slot);

@@ -56,8 +56,8 @@ static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *qu
         TRY(take_operand(m, &query->outputs[i], &outputs[i], err));
     m->call =
         (KernelCall){.inputs = (const void *const *)inputs, .outputs = outputs, .args = m->prepared.args};
-    TRY(take(m, m->prepared.scratch_bytes, &m->call.scratch, err));
-    return take(m, m->prepared.workspace_bytes, &m->call.workspace, err);
+    TRY(take(m, m->prepared.scratch_bytes.n, &m->call.scratch, err));
+    return take(m, m->prepared.workspace_bytes.n, &m->call.workspace, err);
 }
 
 static double run_once(const Measurement *m) {

@@ -250,7 +250,7 @@ Status plan_place(PlanBuilder *builder) {
         TRY(place_device(builder, &placing));
     }
     for (size_t s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].prepared.scratch_bytes > plan->scratch_bytes)
-            plan->scratch_bytes = plan->steps[s].prepared.scratch_bytes;
+        if (plan->steps[s].prepared.scratch_bytes.n > plan->scratch_bytes)
+            plan->scratch_bytes = plan->steps[s].prepared.scratch_bytes.n;
     return STRIDER_OK;
 }

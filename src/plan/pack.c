@@ -170,7 +170,7 @@ static void forget_pack(PackCache *cache, Pack *pack) {
     memory_give(cache->device->allocator, pack);
 }
 
-Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
                      void (*fill)(void *context, void *memory), void *context, const void **packed) {
     PackCache *cache = ctx->packs;
     Status status = STRIDER_OK;
@@ -178,9 +178,9 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     pthread_mutex_lock(&cache->lock);
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
-        status = add_pack(ctx, source, key, size_bytes, &pack);
+        status = add_pack(ctx, source, key, size.n, &pack);
         if (!status) {
-            status = fill_pack(cache, size_bytes, fill, context, pack->memory, ctx->err);
+            status = fill_pack(cache, size.n, fill, context, pack->memory, ctx->err);
             if (status)
                 forget_pack(cache, pack);
         }
@@ -191,7 +191,7 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     return status;
 }
 
-Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
+Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
                            const PackFill *fill, const void **packed) {
     PackCache *cache = ctx->packs;
     Status status = STRIDER_OK;
@@ -199,7 +199,7 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
         PackJob *job = memory_take(cache->device->allocator, sizeof *job);
-        status = job ? add_pack(ctx, source, key, size_bytes, &pack)
+        status = job ? add_pack(ctx, source, key, size.n, &pack)
                      : fail_memory(ctx->err, sizeof *job, "packed weights");
         if (status) {
             memory_give(cache->device->allocator, job);
@@ -222,7 +222,8 @@ static void copy_source(void *context, void *memory) {
 }
 
 Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) {
-    return pack_constant(ctx, source, "plain", source->size_bytes, copy_source, (void *)source, packed);
+    return pack_constant(ctx, source, "plain", bytes_of(source->size_bytes, 1), copy_source, (void *)source,
+                         packed);
 }
 
 void pack_consumed(const Tensor *source, const void *data, size_t size_bytes) {

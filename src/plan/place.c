@@ -86,12 +86,12 @@ static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, boo
     TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->request->isa, &prepare, &prepared));
     ConstantFill fill = {.source = *data,
                          .reorder = &prepared,
-                         .scratch = region_take(&builder->scratch, prepared.scratch_bytes)};
+                         .scratch = region_take(&builder->scratch, prepared.scratch_bytes.n)};
     if (!fill.scratch || !layout_size(type, layout, &size_bytes))
-        return fail_memory(builder->err, prepared.scratch_bytes, "the plan");
+        return fail_memory(builder->err, prepared.scratch_bytes.n, "the plan");
     if (keep)
-        return pack_constant(&prepare, constant, layout_text(type->shape.rank, layout, key), size_bytes,
-                             fill_constant, &fill, data);
+        return pack_constant(&prepare, constant, layout_text(type->shape.rank, layout, key),
+                             bytes_of(size_bytes, 1), fill_constant, &fill, data);
     void *memory = region_take(&builder->plan->region, size_bytes);
     if (!memory)
         return fail_memory(builder->err, size_bytes, "the plan");

@@ -42,8 +42,8 @@ void session_close_devices(strider_session *session) {
 static size_t largest_workspace(const Plan *plan) {
     size_t largest = 0;
     for (size_t i = 0; i < plan->n_steps; i++)
-        if (plan->steps[i].device != HOST && plan->steps[i].prepared.workspace_bytes > largest)
-            largest = plan->steps[i].prepared.workspace_bytes;
+        if (plan->steps[i].device != HOST && plan->steps[i].prepared.workspace_bytes.n > largest)
+            largest = plan->steps[i].prepared.workspace_bytes.n;
     return largest;
 }
 

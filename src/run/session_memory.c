@@ -45,12 +45,12 @@ static Bytes needed_by(strider_session *session, const Plan *plan, size_t arena_
 
 /* Where the step that wants most begins to matter: its results, workspace, scratch memory and weights. */
 static uint64_t wanted_by(const strider_session *session, const Plan *plan, const Step *step) {
-    Bytes sum = bytes_of(step->prepared.scratch_bytes, session->options.threads);
+    Bytes sum = bytes_of(step->prepared.scratch_bytes.n, session->options.threads);
     sum = bytes_sum(sum, (Bytes){step->prepared.packed_bytes});
     for (int i = 0; i < step->n_outputs; i++)
         if (step->output_slots[i] != NO_SLOT)
             sum = bytes_sum(sum, (Bytes){plan->slots[step->output_slots[i]].size_bytes});
-    return bytes_sum(sum, (Bytes){step->prepared.workspace_bytes}).n;
+    return bytes_sum(sum, step->prepared.workspace_bytes).n;
 }
 
 static Status refuse(strider_session *session, const Plan *plan, uint64_t needed, Error *err) {

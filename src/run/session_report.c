@@ -14,8 +14,8 @@ static void count_device(const Plan *plan, strider_plan_info *info) {
         } else if (step->kind == STEP_DOWNLOAD) {
             info->download_count++;
             info->download_bytes += step->size_bytes;
-        } else if (step->device != HOST && step->prepared.workspace_bytes > info->device_workspace_bytes) {
-            info->device_workspace_bytes = step->prepared.workspace_bytes;
+        } else if (step->device != HOST && step->prepared.workspace_bytes.n > info->device_workspace_bytes) {
+            info->device_workspace_bytes = step->prepared.workspace_bytes.n;
         }
     }
 }

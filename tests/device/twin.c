@@ -254,7 +254,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
         args->inputs[i] = query->inputs[i].type;
     for (int i = 0; i < query->n_outputs; i++)
         args->outputs[i] = query->outputs[i].type;
-    *prepared = (Prepared){.submit = submit, .tasks = 1, .args = args, .workspace_bytes = 1000};
+    *prepared = (Prepared){.submit = submit, .tasks = 1, .args = args, .workspace_bytes = {1000}};
     return STRIDER_OK;
 }
 

@@ -259,8 +259,8 @@ static void bench_take_memory(Bench *bench, int at_end) {
         bench->output_memory[i] = guarded_take(operand_bytes(&bench->outputs[i]), at_end);
         bench->output_pointers[i] = bench->output_memory[i].data;
     }
-    bench->scratch = guarded_take(bench->prepared.scratch_bytes + MEMORY_ALIGNMENT, 1);
-    bench->workspace = guarded_take(bench->prepared.workspace_bytes + MEMORY_ALIGNMENT, 1);
+    bench->scratch = guarded_take(bench->prepared.scratch_bytes.n + MEMORY_ALIGNMENT, 1);
+    bench->workspace = guarded_take(bench->prepared.workspace_bytes.n + MEMORY_ALIGNMENT, 1);
 }
 
 static void bench_free_memory(Bench *bench) {
@@ -276,16 +276,16 @@ static void bench_run(Bench *bench, bool backwards) {
     const Prepared *prepared = &bench->prepared;
     KernelCall call = {.inputs = bench->input_pointers,
                        .outputs = bench->output_pointers,
-                       .scratch = aligned_end(&bench->scratch, prepared->scratch_bytes),
-                       .workspace = aligned_end(&bench->workspace, prepared->workspace_bytes),
+                       .scratch = aligned_end(&bench->scratch, prepared->scratch_bytes.n),
+                       .workspace = aligned_end(&bench->workspace, prepared->workspace_bytes.n),
                        .args = prepared->args};
-    memset(call.workspace, 0xff, prepared->workspace_bytes);
+    memset(call.workspace, 0xff, prepared->workspace_bytes.n);
     for (int64_t i = 0; i < prepared->begin_tasks; i++) {
-        memset(call.scratch, 0xff, prepared->scratch_bytes);
+        memset(call.scratch, 0xff, prepared->scratch_bytes.n);
         prepared->begin(&call, backwards ? prepared->begin_tasks - 1 - i : i);
     }
     for (int64_t i = 0; i < prepared->tasks; i++) {
-        memset(call.scratch, 0xff, prepared->scratch_bytes); /* nothing may be kept from task to task */
+        memset(call.scratch, 0xff, prepared->scratch_bytes.n); /* nothing may be kept from task to task */
         prepared->run(&call, backwards ? prepared->tasks - 1 - i : i);
     }
 }
@@ -476,8 +476,8 @@ static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked
     bench_take_memory(&bench, 0);
     KernelCall call = {.inputs = bench.input_pointers,
                        .outputs = bench.output_pointers,
-                       .scratch = aligned_end(&bench.scratch, bench.prepared.scratch_bytes),
-                       .workspace = aligned_end(&bench.workspace, bench.prepared.workspace_bytes),
+                       .scratch = aligned_end(&bench.scratch, bench.prepared.scratch_bytes.n),
+                       .workspace = aligned_end(&bench.workspace, bench.prepared.workspace_bytes.n),
                        .args = bench.prepared.args};
     double best = INFINITY, begin = now_s();
     for (int i = 0; i < 5 || (now_s() - begin < 0.05 && i < 10000); i++) {

@@ -64,8 +64,9 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
     char key[64];
     const void *packed;
     snprintf(key, sizeof key, "depthwise %d %p", query->width, (const void *)pack.scale);
-    prepared->packed_bytes = (size_t)(args->blocks * pack.width * pack.taps) * sizeof(float);
-    TRY(pack_constant(ctx, pack.weight, key, prepared->packed_bytes, fill_pack, &pack, &packed));
+    const Bytes size = bytes_of(sizeof(float), args->blocks, pack.width, pack.taps);
+    prepared->packed_bytes = size.n;
+    TRY(pack_constant(ctx, pack.weight, key, size, fill_pack, &pack, &packed));
     args->weights = packed;
     return STRIDER_OK;
 }
@@ -77,7 +78,7 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, P
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = conv_query_volume(query);
     DepthwiseArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->z = g.dims[0];
     args->y = g.dims[1];
     args->x = g.dims[2];

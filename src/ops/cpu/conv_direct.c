@@ -207,7 +207,7 @@ static void cut_copies(DirectArgs *args, Prepared *prepared) {
         args->copy_blocks = ceil_div(args->in_blocks, ceil_div(LEAST_TASKS, strips));
         prepared->begin = conv_direct_copy;
         prepared->begin_tasks = strips * ceil_div(args->in_blocks, args->copy_blocks);
-        prepared->workspace_bytes = (size_t)(strips * args->in_blocks * args->scratch_block) * sizeof(float);
+        prepared->workspace_bytes = bytes_of(sizeof(float), strips, args->in_blocks, args->scratch_block);
         return;
     }
     int64_t most_blocks = 0;
@@ -217,7 +217,7 @@ static void cut_copies(DirectArgs *args, Prepared *prepared) {
             &args->pack.blocks[i64_min(i + args->tile_blocks_a_task, args->pack.n_blocks) - 1];
         most_blocks = i64_max(most_blocks, last->in_first + last->in_count - first->in_first);
     }
-    prepared->scratch_bytes = (size_t)(most_blocks * args->scratch_block) * sizeof(float);
+    prepared->scratch_bytes = bytes_of(sizeof(float), most_blocks, args->scratch_block);
 }
 
 /* Input blocked or plain, and what computes: `tiles` of conv_tile.h, or `grouped` those of conv_grouped.h. */

@@ -123,12 +123,12 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
     const Shape *w = &weight->type.shape;
     const int64_t depths = shape_size(w, 2, w->rank) / taps;
     TRY(make_blocks(query, g, count, ctx, pack));
-    size_t floats = 0;
+    int64_t floats = 0;
     for (int64_t i = 0; i < pack->n_blocks; i++) {
         int first = (int)i * count;
         pack->blocks[i] = tile_blocks(g, query->width, lanes, first, (int)i64_min(count, out_blocks - first));
-        pack->blocks[i].weights_at = floats;
-        floats += tile_weights(&pack->blocks[i], query->width, lanes, taps);
+        pack->blocks[i].weights_at = (size_t)floats;
+        floats = i64_sum(floats, (int64_t)tile_weights(&pack->blocks[i], query->width, lanes, taps));
     }
     char key[112];
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
@@ -136,12 +136,13 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
              (long long)g->group, (long long)depths, (const void *)scale, tap_scales ? tap_scales->name : "");
     Packing *packing;
     const void *packed;
-    TRY(cpu_take_args(ctx, sizeof *packing, &packing));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *packing, 1), &packing));
     *packing = (Packing){*g,     pack->blocks, query->width, lanes,  taps,
                          weight, scale,        tap_scales,   depths, g->in_channels / depths};
-    pack->size_bytes = floats * sizeof(float);
+    const Bytes size = bytes_of(sizeof(float), floats);
+    pack->size_bytes = size.n;
     const PackFill fill = {fill_pack, pack->n_blocks, packing};
-    TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));
+    TRY(pack_constant_later(ctx, packing->weight, key, size, &fill, &packed));
     pack->weights = packed;
     return STRIDER_OK;
 }
@@ -186,16 +187,17 @@ Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, Prepar
              (const void *)scale);
     Packing *packing;
     const void *packed;
-    TRY(cpu_take_args(ctx, sizeof *packing, &packing));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *packing, 1), &packing));
     *packing = (Packing){.g = *g,
                          .blocks = pack->blocks,
                          .width = query->width,
                          .taps = taps,
                          .weight = query->inputs[CONV_W].constant,
                          .scale = scale};
-    pack->size_bytes = (size_t)(pack->n_blocks * taps * group * width) * sizeof(float);
+    const Bytes size = bytes_of(sizeof(float), pack->n_blocks, taps, group, width);
+    pack->size_bytes = size.n;
     const PackFill fill = {fill_grouped, pack->n_blocks, packing};
-    TRY(pack_constant_later(ctx, packing->weight, key, pack->size_bytes, &fill, &packed));
+    TRY(pack_constant_later(ctx, packing->weight, key, size, &fill, &packed));
     pack->weights = packed;
     return STRIDER_OK;
 }

@@ -309,15 +309,16 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
         region_take_array(ctx->region, (size_t)(phases * args->n_tile_blocks), sizeof *blocks);
     if (!blocks)
         return no_memory(ctx);
-    size_t floats = 0;
+    int64_t floats = 0;
     for (int64_t phase = 0; phase < phases; phase++)
         for (int64_t b = 0; b < args->n_tile_blocks; b++) {
             TileBlocks *at = &blocks[phase * args->n_tile_blocks + b];
             int first = (int)b * count;
             *at = tile_blocks(g, args->width, args->width, first,
                               (int)i64_min(count, args->out_blocks - first));
-            at->weights_at = floats;
-            floats += tile_weights(at, args->width, args->width, phases_of(args, phase).taps);
+            at->weights_at = (size_t)floats;
+            floats = i64_sum(
+                floats, (int64_t)tile_weights(at, args->width, args->width, phases_of(args, phase).taps));
         }
     args->blocks = blocks;
     char key[120];
@@ -326,8 +327,9 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
     snprintf(key, sizeof key, "transpose %d %d %lld %lldx%lldx%lld %p", args->width, count,
              (long long)g->group, (long long)args->z.stride, (long long)args->y.stride,
              (long long)args->x.stride, (const void *)pack.scale);
-    prepared->packed_bytes = floats * sizeof(float);
-    TRY(pack_constant(ctx, pack.weight, key, prepared->packed_bytes, fill_pack, &pack, &packed));
+    const Bytes size = bytes_of(sizeof(float), floats);
+    prepared->packed_bytes = size.n;
+    TRY(pack_constant(ctx, pack.weight, key, size, fill_pack, &pack, &packed));
     args->weights = packed;
     return STRIDER_OK;
 }
@@ -390,7 +392,7 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     cut_work(args);
     TRY(make_taps(args, ctx));
-    prepared->scratch_bytes = (size_t)(args->in_blocks * args->scratch_block) * sizeof(float);
+    prepared->scratch_bytes = bytes_of(sizeof(float), args->in_blocks, args->scratch_block);
     prepared->run = conv_transpose_run;
     prepared->args = args;
     prepared->tasks =

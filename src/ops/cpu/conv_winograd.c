@@ -299,7 +299,7 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = winograd_geometry(query);
     WinogradArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     WinogradImage *image = &args->image;
     args->tiles = conv_tiles(query->isa);
     *image = winograd_image(query, kind);
@@ -314,16 +314,16 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     if (args->cut.weights_first) {
         prepared->begin = begin_with_weights;
         prepared->begin_tasks = args->pack.n_blocks * image->in_blocks;
-        prepared->workspace_bytes = (size_t)(args->pack.n_blocks * args->weights_floats) * sizeof(float);
-        prepared->scratch_bytes = (size_t)(args->input_floats + sums) * sizeof(float);
+        prepared->workspace_bytes = bytes_of(sizeof(float), args->pack.n_blocks, args->weights_floats);
+        prepared->scratch_bytes = bytes_of(sizeof(float), i64_sum(args->input_floats, sums));
         prepared->run = run_tiles;
         prepared->tasks = ceil_div(image->n_tiles, args->cut.task_tiles);
     } else {
         prepared->begin = begin_with_input;
         prepared->begin_tasks = image->in_blocks;
-        prepared->workspace_bytes = (size_t)args->input_floats * sizeof(float);
-        prepared->scratch_bytes =
-            (size_t)(image->transform->distinct * args->weights_stride + sums) * sizeof(float);
+        prepared->workspace_bytes = bytes_of(sizeof(float), args->input_floats);
+        prepared->scratch_bytes = bytes_of(
+            sizeof(float), i64_sum(count_of(image->transform->distinct, args->weights_stride), sums));
         prepared->run = run_blocks;
         prepared->tasks = args->pack.n_blocks;
     }

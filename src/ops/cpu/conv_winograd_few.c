@@ -75,7 +75,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = winograd_geometry(query);
     FewArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     WinogradImage *image = &args->image;
     *image = winograd_image(query, WINOGRAD_F4);
     image->epilogue = &attrs->epilogue;
@@ -92,8 +92,8 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     prepared->packed_bytes = args->pack.size_bytes;
     prepared->begin = begin_with_input;
     prepared->begin_tasks = image->in_blocks;
-    prepared->workspace_bytes = (size_t)(image->frequencies * args->input_stride) * sizeof(float);
-    prepared->scratch_bytes = (size_t)(image->frequencies * args->sums_stride) * sizeof(float);
+    prepared->workspace_bytes = bytes_of(sizeof(float), image->frequencies, args->input_stride);
+    prepared->scratch_bytes = bytes_of(sizeof(float), image->frequencies, args->sums_stride);
     prepared->run = run_groups;
     prepared->tasks = image->out_blocks * args->parts;
     prepared->args = args;

@@ -309,14 +309,14 @@ static void fill_pack(void *context, void *memory) {
 static Status pack_weights(const KernelQuery *query, RowsArgs *args, PrepareContext *ctx,
                            Prepared *prepared) {
     const Packing packing = {args, query->inputs[CONV_W].constant, cpu_input_constant(query, CONV_SCALE)};
-    prepared->packed_bytes =
-        (size_t)(args->phases.frequencies * frequency_weights(args, (int)args->out_blocks)) * sizeof(float);
+    const Bytes size =
+        bytes_of(sizeof(float), args->phases.frequencies, frequency_weights(args, (int)args->out_blocks));
+    prepared->packed_bytes = size.n;
     char key[112];
     snprintf(key, sizeof key, "conv rows %d %d %lld %p", args->width, args->count, (long long)args->x.stride,
              (const void *)packing.scale);
     const void *packed;
-    TRY(pack_constant(ctx, packing.weight, key, prepared->packed_bytes, fill_pack, (void *)&packing,
-                      &packed));
+    TRY(pack_constant(ctx, packing.weight, key, size, fill_pack, (void *)&packing, &packed));
     args->weights = packed;
     return STRIDER_OK;
 }
@@ -361,7 +361,7 @@ static RowsArgs cut_work(const KernelQuery *query) {
 static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
     RowsArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = cut_work(query);
     args->epilogue = &attrs->epilogue;
     args->taps = region_take_array(ctx->region, (size_t)args->y.kernel, sizeof *args->taps);
@@ -371,11 +371,11 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
         args->taps[i] = (ConvTap){i * args->y.dilation * args->phases.frequencies * args->columns, i};
     TRY(pack_weights(query, args, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, args->out_channels, args->width, ctx, &args->bias));
+    const int64_t columns = count_of(ROWS_OUT, i64_sum(args->columns, args->width));
+    const int64_t in = count_of(args->channels, args->in_rows, args->phases.frequencies, args->columns);
     const int64_t sums =
-        (int64_t)args->phases.frequencies * args->count * args->tiles->most_pixels[args->count];
-    const int64_t in = args->channels * args->in_rows * args->phases.frequencies * args->columns;
-    prepared->scratch_bytes =
-        (size_t)(ROWS_OUT * (args->columns + args->width) + in + sums * args->width) * sizeof(float);
+        count_of(args->phases.frequencies, args->count, args->tiles->most_pixels[args->count], args->width);
+    prepared->scratch_bytes = bytes_of(sizeof(float), i64_sum(columns, i64_sum(in, sums)));
     prepared->run = run;
     prepared->args = args;
     prepared->tasks = args->batch * args->strips;

@@ -34,10 +34,10 @@ bool cpu_is_f32(const KernelQuery *query, int port) {
     return !is_absent(query, port) && query->inputs[port].type.dtype == STRIDER_F32;
 }
 
-Status cpu_take_args(PrepareContext *ctx, size_t size_bytes, void *args) {
-    void *memory = region_take(ctx->region, size_bytes);
+Status cpu_take_args(PrepareContext *ctx, Bytes size, void *args) {
+    void *memory = region_take(ctx->region, size.n);
     if (!memory)
-        return fail_memory(ctx->err, size_bytes, "the plan");
+        return fail_memory(ctx->err, size.n, "the plan");
     memcpy(args, &memory, sizeof memory);
     return STRIDER_OK;
 }

@@ -36,7 +36,7 @@ Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int w
 /* Whether the operand is there and of float32. */
 bool cpu_is_f32(const KernelQuery *query, int port);
 /* Zeroed memory in the plan for a kernel's arguments. */
-Status cpu_take_args(PrepareContext *ctx, size_t size_bytes, void *args) MUST_CHECK;
+Status cpu_take_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
 /* The outputs of a dimension whose windows lie inside the input. */
 void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */

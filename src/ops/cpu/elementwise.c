@@ -156,7 +156,7 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
     const Shape *out = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
     ElementwiseArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->function = function;
     args->width = layout;
     args->block_dim = layout == LAYOUT_PLAIN ? -1 : 1;

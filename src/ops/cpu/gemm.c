@@ -20,7 +20,7 @@ enum {
 
 static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs **result) {
     GemmArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = (GemmArgs){.batch = 1, .alpha = 1, .beta = 1, .c_port = -1, .residual_port = -1};
     args->b = query->inputs[1].constant ? query->inputs[1].constant->data : NULL;
     *result = args;
@@ -70,17 +70,17 @@ static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareConte
     int64_t columns = GEMM_PANEL_VECTORS * query->width;
     const int64_t panels = ceil_div(args->n, columns);
     PanelFill *context;
-    TRY(cpu_take_args(ctx, sizeof *context, &context));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *context, 1), &context));
     *context = (PanelFill){*args, b, columns};
     const PackFill fill = {fill_panels, args->b_k == 1 ? panels : 1, context};
-    size_t size_bytes = (size_t)(panels * columns * args->k) * sizeof(float);
+    const Bytes size = bytes_of(sizeof(float), panels, columns, args->k);
     char key[96];
     const void *packed;
     snprintf(key, sizeof key, "gemm %d %lld %lld %d", query->width, (long long)args->k, (long long)args->n,
              args->b_k == 1);
-    TRY(pack_constant_later(ctx, b, key, size_bytes, &fill, &packed));
+    TRY(pack_constant_later(ctx, b, key, size, &fill, &packed));
     args->panels = packed;
-    prepared->packed_bytes = size_bytes;
+    prepared->packed_bytes = size.n;
     return STRIDER_OK;
 }
 
@@ -107,7 +107,7 @@ static void cut_sums(GemmArgs *args, const GemmFewTable *table, Prepared *prepar
     args->k_parts = i64_max(ceil_div(args->k, args->k_step), 1);
     prepared->begin = table->sums;
     prepared->begin_tasks = args->batch * args->k_parts * args->column_parts;
-    prepared->workspace_bytes = (size_t)(args->batch * args->k_parts * args->m * args->n) * sizeof(float);
+    prepared->workspace_bytes = bytes_of(sizeof(float), args->batch, args->k_parts, args->m, args->n);
     prepared->run = table->join_sums;
     prepared->tasks = args->batch * args->column_parts;
 }
@@ -129,15 +129,15 @@ static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Pre
     args->columns_a_task = ceil_div(panels, parts) * panel;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     prepared->tasks = args->batch * args->row_parts * args->column_parts;
-    const int64_t a_bytes = args->batch * args->m * args->k * (int64_t)sizeof(float);
-    args->packs_first = args->column_parts > 1 && a_bytes <= FIRST_BYTES;
+    const Bytes a = bytes_of(sizeof(float), args->batch, args->m, args->k);
+    args->packs_first = args->column_parts > 1 && a.n <= FIRST_BYTES;
     const int64_t own_rows = args->packs_first ? 0 : args->rows_a_task,
                   own_columns = args->panels ? 0 : panel;
-    prepared->scratch_bytes = (size_t)(args->k_step * (own_rows + own_columns)) * sizeof(float);
+    prepared->scratch_bytes = bytes_of(sizeof(float), args->k_step, i64_sum(own_rows, own_columns));
     if (args->packs_first) {
         prepared->begin = table->pack;
         prepared->begin_tasks = args->batch * args->row_parts;
-        prepared->workspace_bytes = (size_t)a_bytes;
+        prepared->workspace_bytes = a;
     }
 }
 
@@ -270,7 +270,7 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     args->epilogue = attrs->epilogue;
     if (g.batch != 1) {
         MatMulGeometry *batches;
-        TRY(cpu_take_args(ctx, sizeof *batches, &batches));
+        TRY(cpu_take_args(ctx, bytes_of(sizeof *batches, 1), &batches));
         *batches = g;
         args->batches = batches;
     }

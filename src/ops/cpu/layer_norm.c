@@ -33,7 +33,7 @@ static double norm_cost(const KernelQuery *query) {
 static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareContext *ctx,
                      Prepared *prepared) {
     GroupArgs *own;
-    TRY(cpu_take_args(ctx, sizeof *own, &own));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *own, 1), &own));
     *own = *args;
     own->groups_a_task = i64_max(TASK_FLOATS / args->count, 1);
     prepared->args = own;
@@ -124,7 +124,7 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Prepa
     const LayerNormTable *table = layer_norm_for(query->isa);
     const Shape *x = &query->inputs[0].type.shape;
     LaneArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->blocks = layout_blocks(x, query->width);
     args->planes = x->dims[0] * args->blocks;
     args->channels = x->dims[1];
@@ -136,7 +136,7 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Prepa
     args->b_port = INSTANCE_NORM_B;
     prepared->args = args;
     prepared->tasks = prepared->begin_tasks = args->planes * args->strips;
-    prepared->workspace_bytes = (size_t)prepared->tasks * table->stats_bytes;
+    prepared->workspace_bytes = bytes_of(table->stats_bytes, prepared->tasks);
     prepared->begin = table->lane_statistics;
     prepared->run = table->normalise_lanes;
     return STRIDER_OK;

@@ -30,7 +30,7 @@ static Status prepare_softmax(const KernelQuery *query, bool logarithm, PrepareC
                               Prepared *prepared) {
     const NormalizeTable *table = normalize_for(query->isa);
     SoftmaxArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->geometry = softmax_geometry(query->node->attrs, &query->inputs[0].type.shape);
     args->logarithm = logarithm;
     const SoftmaxGeometry *g = &args->geometry;
@@ -96,9 +96,9 @@ static double batch_norm_cost(const KernelQuery *query) {
 static Status make_factors(const KernelQuery *query, int64_t channels, PrepareContext *ctx, ScaleArgs *args) {
     const BatchNormAttrs *attrs = query->node->attrs;
     float *factors, *terms;
-    size_t size_bytes = (size_t)(ceil_div(channels, query->width) * query->width) * sizeof *factors;
-    TRY(cpu_take_args(ctx, size_bytes, &factors));
-    TRY(cpu_take_args(ctx, size_bytes, &terms));
+    const Bytes size = bytes_of(sizeof *factors, ceil_div(channels, query->width), query->width);
+    TRY(cpu_take_args(ctx, size, &factors));
+    TRY(cpu_take_args(ctx, size, &terms));
     for (int64_t c = 0; c < channels; c++) {
         double scale = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_SCALE), c),
                mean = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_MEAN), c),
@@ -118,7 +118,7 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     const Layout layout = query->inputs[0].layout;
     const int64_t pixels = shape_size(x, 2, x->rank);
     ScaleArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     TRY(make_factors(query, x->dims[1], ctx, args));
     bool vectors = layout == LAYOUT_PLAIN && pixels == 1;
     args->channels = layout_blocks(x, layout);

@@ -105,7 +105,7 @@ static double pad_cost(const KernelQuery *query) {
 static Status pad_sources(PadArgs *args, const PadAttrs *attrs, int d, int64_t in, int64_t begin,
                           PrepareContext *ctx) {
     int64_t *sources;
-    TRY(cpu_take_args(ctx, (size_t)args->dims[d] * sizeof *sources, &sources));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *sources, args->dims[d]), &sources));
     for (int64_t i = 0; i < args->dims[d]; i++)
         sources[i] = pad_source(attrs->mode, i - begin, in);
     args->sources[d] = sources;
@@ -122,7 +122,7 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     const Layout layout = query->outputs[0].layout;
     int64_t begin[MAX_RANK], end[MAX_RANK], in_dims[COPY_MOST_DIMS];
     PadArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     if (!pads_of(query, begin, end))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not constant");
     const Tensor *value = cpu_input_constant(query, 2);

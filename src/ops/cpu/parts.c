@@ -86,7 +86,7 @@ static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes
 
 static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     CopyBox *boxes;
-    TRY(cpu_take_args(ctx, (size_t)query->n_inputs * sizeof *boxes, &boxes));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *boxes, query->n_inputs), &boxes));
     for (int i = 0; i < query->n_inputs; i++)
         boxes[i] = concat_box(query, i);
     return copy_prepare(boxes, query->n_inputs, dtype_size(query->outputs[0].type.dtype), ctx, prepared);
@@ -149,7 +149,7 @@ static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes)
 
 static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     CopyBox *boxes;
-    TRY(cpu_take_args(ctx, (size_t)query->n_outputs * sizeof *boxes, &boxes));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *boxes, query->n_outputs), &boxes));
     for (int i = 0; i < query->n_outputs; i++)
         boxes[i] = split_box(query, i);
     return copy_prepare(boxes, query->n_outputs, dtype_size(query->inputs[0].type.dtype), ctx, prepared);

@@ -32,7 +32,7 @@ static double pool_cost(const KernelQuery *query) {
 static Status counted_in(const PoolAttrs *attrs, const WindowDim *dim, PrepareContext *ctx,
                          const int64_t **counted) {
     int64_t *counts;
-    TRY(cpu_take_args(ctx, (size_t)dim->out * sizeof *counts, &counts));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *counts, dim->out), &counts));
     for (int64_t i = 0; i < dim->out; i++)
         counts[i] = pool_counted(attrs, dim, i * dim->stride - dim->pad_begin);
     *counted = counts;
@@ -43,7 +43,7 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     const PoolAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     PoolArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     pool_geometry(attrs, x, args->dims);
     cpu_window_inside(&args->dims[2], &args->inside_begin, &args->inside_end);
     for (int i = 0; i < MAX_SPATIAL && !is_max; i++)

@@ -21,7 +21,7 @@ static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction
     const Layout layout = query->inputs[0].layout;
     const PoolTable *table = pool_for(query->isa);
     PlaneArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->pixels = shape_size(x, first_axis, x->rank);
     args->planes = shape_size(x, 0, first_axis);
     args->is_sum = reduction == REDUCE_SUM;

@@ -54,8 +54,8 @@ static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
             used += weights[i] != 0;
         most = i64_max(most, used);
     }
-    TRY(cpu_take_args(ctx, (size_t)(dim->out * most) * sizeof *kept_indices, &kept_indices));
-    TRY(cpu_take_args(ctx, (size_t)(dim->out * most) * sizeof *kept_weights, &kept_weights));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *kept_indices, dim->out, most), &kept_indices));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *kept_weights, dim->out, most), &kept_weights));
     for (int64_t at = 0; at < dim->out; at++) {
         int64_t used = 0;
         (void)resize_taps(attrs, dim, at, indices, weights, &count);
@@ -74,9 +74,9 @@ static Status find_columns(ResizeArgs *args, PrepareContext *ctx) {
     ResizeTaps *x = &args->dims[MAX_SPATIAL - 1];
     const int64_t taps = x->out * x->most;
     int64_t *columns, *places, *indices;
-    TRY(cpu_take_args(ctx, (size_t)x->in * sizeof *columns, &columns));
-    TRY(cpu_take_args(ctx, (size_t)x->in * sizeof *places, &places));
-    TRY(cpu_take_args(ctx, (size_t)taps * sizeof *indices, &indices));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *columns, x->in), &columns));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *places, x->in), &places));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *indices, taps), &indices));
     for (int64_t i = 0; i < taps; i++)
         places[x->indices[i]] = 1;
     for (int64_t column = 0; column < x->in; column++)
@@ -98,7 +98,7 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     ResizeArgs *args;
     if (!resolve(query, dims))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "sizes that are not known");
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     static const ResizeDim one = {1, 1, 1, 0, 1};
     for (int i = 0; i < MAX_SPATIAL; i++) {
         int d = x->rank - MAX_SPATIAL + i;
@@ -114,7 +114,7 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
         TRY(find_columns(args, ctx));
     *prepared = (Prepared){.run = weighted ? table->weighted : table->nearest,
                            .args = args,
-                           .scratch_bytes = (size_t)(args->n_columns * query->width) * sizeof(float),
+                           .scratch_bytes = bytes_of(sizeof(float), args->n_columns, query->width),
                            .tasks = ceil_div(args->rows, args->rows_a_task)};
     return STRIDER_OK;
 }

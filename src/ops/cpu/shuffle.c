@@ -92,8 +92,8 @@ static Status prepare_blocks(const KernelQuery *query, PrepareContext *ctx, Shuf
     const int width = query->width;
     int n_sources = 0;
     args->n_out = layout_blocks(y, width);
-    TRY(cpu_take_args(ctx, (size_t)args->n_out * sizeof *args->blocks, &args->blocks));
-    TRY(cpu_take_args(ctx, (size_t)y->dims[1] * sizeof *args->sources, &args->sources));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->blocks, args->n_out), &args->blocks));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->sources, y->dims[1]), &args->sources));
     for (int64_t b = 0; b < args->n_out; b++) {
         OutputBlock *out = &args->blocks[b];
         out->first_source = n_sources;
@@ -116,8 +116,8 @@ static Status prepare_planes(const KernelQuery *query, PrepareContext *ctx, Shuf
     args->n_out = y->shape.dims[1];
     args->plane_bytes = (size_t)args->plane * dtype_size(y->dtype);
     args->channels_a_task = i64_max(TASK_BYTES / i64_max((int64_t)args->plane_bytes, 1), 1);
-    TRY(cpu_take_args(ctx, (size_t)args->n_out * sizeof *args->ports, &args->ports));
-    TRY(cpu_take_args(ctx, (size_t)args->n_out * sizeof *args->channels, &args->channels));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->ports, args->n_out), &args->ports));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->channels, args->n_out), &args->channels));
     for (int64_t c = 0; c < args->n_out; c++)
         args->channels[c] = find_channel(query, c, &args->ports[c]);
     return STRIDER_OK;
@@ -128,8 +128,8 @@ static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, Pre
     const Layout layout = query->outputs[0].layout;
     ShuffleArgs *args;
     int64_t *in_blocks;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
-    TRY(cpu_take_args(ctx, (size_t)query->n_inputs * sizeof *in_blocks, &in_blocks));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *in_blocks, query->n_inputs), &in_blocks));
     for (int i = 0; i < query->n_inputs; i++)
         in_blocks[i] = layout_blocks(&query->inputs[i].type.shape, layout);
     args->function = shuffle_for(query->isa)->shuffle;

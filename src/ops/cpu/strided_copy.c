@@ -177,8 +177,8 @@ static void find_transpose(CopyJob *job) {
 Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, PrepareContext *ctx,
                     Prepared *prepared) {
     CopyArgs *args;
-    TRY(cpu_take_args(ctx, sizeof *args, &args));
-    TRY(cpu_take_args(ctx, (size_t)n_boxes * sizeof *args->jobs, &args->jobs));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->jobs, n_boxes), &args->jobs));
     int64_t tasks = 0;
     for (int i = 0; i < n_boxes; i++) {
         const CopyBox *box = &boxes[i];

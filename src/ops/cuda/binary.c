@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 
@@ -46,8 +47,8 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     Launch *launches = NULL;
     if (n == 0)
         return copy_prepare(query, ctx, prepared);
-    TRY(cuda_take(ctx, (size_t)n * sizeof *args, &args));
-    TRY(cuda_take(ctx, (size_t)n * sizeof *launches, &launches));
+    TRY(cuda_take(ctx, bytes_of(sizeof *args, n), &args));
+    TRY(cuda_take(ctx, bytes_of(sizeof *launches, n), &launches));
     for (int i = 0; i < n; i++) {
         const Broadcast broadcast = broadcast_of(query, i + 1);
         args[i] = (struct BinaryArgs){.count = (int)count,

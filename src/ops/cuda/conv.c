@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/cuda/conv_plan.h"
 #include "ops/cuda/kernels.h"
 
@@ -60,7 +61,7 @@ static Status pack_weights(const KernelQuery *query, bool transposed, PrepareCon
                        .in_per_group = transposed ? shape->dims[0] / attrs->group : shape->dims[1]};
     char key[40];
     snprintf(key, sizeof key, "scaled by %p", (const void *)scaling.scale);
-    return pack_constant(ctx, w, key, w->size_bytes, scale_weights, &scaling, &conv->weights);
+    return pack_constant(ctx, w, key, bytes_of(w->size_bytes, 1), scale_weights, &scaling, &conv->weights);
 }
 
 /* --- preparing
@@ -220,7 +221,7 @@ static Status prepare(const KernelQuery *query, bool transposed, PrepareContext 
     const int64_t count = cuda_elements(&query->outputs[0]);
     DnnConv described;
     CudaConv *conv = NULL;
-    TRY(cuda_take(ctx, sizeof *conv, &conv));
+    TRY(cuda_take(ctx, bytes_of(sizeof *conv, 1), &conv));
     conv->device = (CudaDevice *)ctx->device;
     conv->bias_port = cuda_has_input(query, CONV_B) ? CONV_B : -1;
     conv->residual_port = attrs->epilogue.has_residual ? CONV_RESIDUAL : -1;

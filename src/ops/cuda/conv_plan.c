@@ -88,8 +88,10 @@ void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, 
     }
 }
 
-size_t conv_plan_workspace(const ConvPlan *plan) {
-    return plan->dnn.plan ? plan->padded_bytes + (size_t)plan->dnn.workspace_bytes : 0;
+Bytes conv_plan_workspace(const ConvPlan *plan) {
+    return plan->dnn.plan
+               ? bytes_sum(bytes_of(1, (int64_t)plan->padded_bytes), bytes_of(1, plan->dnn.workspace_bytes))
+               : (Bytes){0};
 }
 
 Status conv_plan_submit(CudaDevice *device, const ConvPlan *plan, const DnnData *data, Error *err) {

@@ -20,7 +20,7 @@ enum { CONV_MOST_WAYS = 2 };
 int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MOST_WAYS]);
 /* A plan for one way, without the first `offered` engines that cuDNN names. */
 void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, ConvPlan *plan);
-size_t conv_plan_workspace(const ConvPlan *plan);
+Bytes conv_plan_workspace(const ConvPlan *plan);
 /* Hands it to the device; data->workspace as large as conv_plan_workspace() says. */
 Status conv_plan_submit(CudaDevice *device, const ConvPlan *plan, const DnnData *data, Error *err) MUST_CHECK;
 

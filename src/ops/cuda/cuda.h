@@ -175,6 +175,6 @@ bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */
 KernelAxis cuda_axis(const WindowDim *dim);
 /* Zeroed memory in the plan. */
-Status cuda_take(PrepareContext *ctx, size_t size_bytes, void *memory) MUST_CHECK;
+Status cuda_take(PrepareContext *ctx, Bytes size, void *memory) MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
  * activations and other biases follow in a kernel of our own. */
 #include "ops/gemm.h"
 
+#include "base/size.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
@@ -31,7 +32,7 @@ typedef struct CudaGemm {
     cublasLtMatmulDesc_t operation;
     cublasLtMatrixLayout_t left, right, result; /* B, A and Y as cuBLASLt sees them */
     cublasLtMatmulAlgo_t algorithm;
-    size_t workspace_bytes;
+    Bytes workspace_bytes;
     int64_t n_calls;
     const Offsets *calls;
     cublasLtEpilogue_t epilogue;
@@ -137,7 +138,7 @@ static cublasStatus_t choose_algorithm(const Products *products, CudaGemm *gemm)
     if (!status && (count == 0 || found.state))
         status = CUBLAS_STATUS_NOT_SUPPORTED;
     gemm->algorithm = found.algo;
-    gemm->workspace_bytes = found.workspaceSize;
+    gemm->workspace_bytes = bytes_of(found.workspaceSize, 1);
     return status;
 }
 
@@ -183,7 +184,7 @@ static cublasStatus_t multiply(const CudaGemm *gemm, const KernelCall *call, con
     float *y = (float *)call->outputs[0] + at->y;
     return cublasLtMatmul(gemm->device->blas, gemm->operation, &gemm->alpha, b, gemm->left, a, gemm->right,
                           &zero, y, gemm->result, y, gemm->result, &gemm->algorithm, call->workspace,
-                          gemm->workspace_bytes, gemm->device->stream);
+                          gemm->workspace_bytes.n, gemm->device->stream);
 }
 
 static Status gemm_submit(const KernelCall *call, Error *err) {
@@ -234,7 +235,7 @@ static Status prepare(const KernelQuery *query, const Products *products, const 
                       Prepared *prepared) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     CudaGemm *gemm = NULL;
-    TRY(cuda_take(ctx, sizeof *gemm, &gemm));
+    TRY(cuda_take(ctx, bytes_of(sizeof *gemm, 1), &gemm));
     *gemm = (CudaGemm){.device = (CudaDevice *)ctx->device,
                        .alpha = products->alpha,
                        .n_calls = products->n_calls,
@@ -340,7 +341,7 @@ static Status make_calls(const Batch *batch, PrepareContext *ctx, Products *prod
         products->step = batch->steps[longest];
         products->n_calls /= products->batch;
     }
-    TRY(cuda_take(ctx, (size_t)products->n_calls * sizeof *calls, &calls));
+    TRY(cuda_take(ctx, bytes_of(sizeof *calls, products->n_calls), &calls));
     for (int64_t i = 0; i < products->n_calls; i++) {
         int64_t rest = i;
         for (int d = 0; d < batch->rank; d++) {

@@ -43,9 +43,9 @@ Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_
                              size_t args_bytes, Prepared *prepared) {
     LaunchArgs *made = NULL;
     Launch *kept = NULL;
-    TRY(cuda_take(ctx, sizeof *made, &made));
-    TRY(cuda_take(ctx, (size_t)n_launches * sizeof *kept, &kept));
-    TRY(cuda_take(ctx, (size_t)n_launches * args_bytes, &made->args));
+    TRY(cuda_take(ctx, bytes_of(sizeof *made, 1), &made));
+    TRY(cuda_take(ctx, bytes_of(sizeof *kept, n_launches), &kept));
+    TRY(cuda_take(ctx, bytes_of(args_bytes, n_launches), &made->args));
     memcpy(kept, launches, (size_t)n_launches * sizeof *kept);
     memcpy(made->args, args, (size_t)n_launches * args_bytes);
     made->device = (CudaDevice *)ctx->device;
@@ -130,10 +130,10 @@ KernelAxis cuda_axis(const WindowDim *dim) {
                         (int)dim->dilation, (int)dim->pad_begin, (int)dim->pad_end};
 }
 
-Status cuda_take(PrepareContext *ctx, size_t size_bytes, void *memory) {
-    void *taken = region_take(ctx->region, size_bytes);
+Status cuda_take(PrepareContext *ctx, Bytes size, void *memory) {
+    void *taken = region_take(ctx->region, size.n);
     if (!taken)
-        return fail_memory(ctx->err, size_bytes, "the plan");
+        return fail_memory(ctx->err, size.n, "the plan");
     memcpy(memory, &taken, sizeof taken);
     return STRIDER_OK;
 }

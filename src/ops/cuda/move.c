@@ -2,6 +2,7 @@
 /* Operators that only move elements: boxes of elements copied from strides to strides, a launch each. */
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/broadcast.h"
 #include "ops/concat.h"
 #include "ops/cuda/cuda.h"
@@ -84,8 +85,8 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
                       Prepared *prepared) {
     struct MoveArgs *args = NULL;
     Launch *launches = NULL;
-    TRY(cuda_take(ctx, (size_t)n_boxes * sizeof *args, &args));
-    TRY(cuda_take(ctx, (size_t)n_boxes * sizeof *launches, &launches));
+    TRY(cuda_take(ctx, bytes_of(sizeof *args, n_boxes), &args));
+    TRY(cuda_take(ctx, bytes_of(sizeof *launches, n_boxes), &launches));
     for (int i = 0; i < n_boxes; i++) {
         Box box = {0};
         int64_t count = 1;

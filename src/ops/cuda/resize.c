@@ -116,8 +116,8 @@ static Status make_axis(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
              (int)attrs->coordinates, (int)attrs->nearest, attrs->exclude_outside, attrs->antialias,
              (double)attrs->cubic_coeff_a, (long long)dim->in, (long long)dim->out, dim->scale,
              dim->roi_begin, dim->roi_end);
-    TRY(pack_constant(ctx, NULL, key, (size_t)(dim->out * table.taps) * (sizeof(int) + sizeof(float)),
-                      fill_table, &table, &packed));
+    TRY(pack_constant(ctx, NULL, key, bytes_of(sizeof(int) + sizeof(float), dim->out, table.taps), fill_table,
+                      &table, &packed));
     *axis = (ResizeAxis){.in = (int)dim->in,
                          .out = (int)dim->out,
                          .taps = (int)table.taps,

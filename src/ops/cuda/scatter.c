@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 
@@ -78,8 +79,8 @@ static Status sort_updates(const KernelQuery *query, const IndexedParts *parts, 
     snprintf(key, sizeof key, "scatter %s %lld %lld %lld %s", query->node->op->name, (long long)parts->part,
              (long long)parts->steps[0], (long long)((const ScatterAttrs *)query->node->attrs)->axis,
              shape_text(&query->inputs[SCATTER_DATA].type.shape, text));
-    const Status status = pack_constant(ctx, indices, key, (size_t)sorted.count * 3 * sizeof(int), fill_table,
-                                        &sorted, &packed);
+    const Status status = pack_constant(ctx, indices, key, bytes_of(3 * sizeof(int), sorted.count),
+                                        fill_table, &sorted, &packed);
     memory_give(ctx->device->allocator, updates);
     *table = packed;
     return status;

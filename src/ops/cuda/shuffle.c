@@ -2,6 +2,7 @@
 /* Concat with an order: a launch for each input, of the elements along the axis that come from it. */
 #include <stdio.h>
 
+#include "base/size.h"
 #include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
@@ -45,7 +46,8 @@ static Status make_table(Source *source, PrepareContext *ctx, const int **table)
     /* The order lies where it does as long as the model lives. */
     snprintf(key, sizeof key, "shuffle %p %lld %lld", (const void *)source->attrs->order,
              (long long)source->begin, (long long)source->dim);
-    TRY(pack_constant(ctx, NULL, key, (size_t)source->listed * 2 * sizeof(int), fill_table, source, &packed));
+    TRY(pack_constant(ctx, NULL, key, bytes_of(2 * sizeof(int), source->listed), fill_table, source,
+                      &packed));
     *table = packed;
     return STRIDER_OK;
 }
@@ -60,8 +62,8 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     Launch *launches = NULL;
     int n = 0;
     int64_t begin = 0;
-    TRY(cuda_take(ctx, (size_t)query->n_inputs * sizeof *args, &args));
-    TRY(cuda_take(ctx, (size_t)query->n_inputs * sizeof *launches, &launches));
+    TRY(cuda_take(ctx, bytes_of(sizeof *args, query->n_inputs), &args));
+    TRY(cuda_take(ctx, bytes_of(sizeof *launches, query->n_inputs), &launches));
     for (int port = 0; port < query->n_inputs; port++) {
         Source source = {.attrs = attrs, .begin = begin, .dim = query->inputs[port].type.shape.dims[axis]};
         const int *table = NULL;

@@ -55,7 +55,7 @@ static Status take_scratch(const Tuner *tuner, const ConvPlan *plan, Scratch *sc
                  y = tensor_bytes(device, conv->rank, conv->y), bias = tensor_bytes(device, 1, &conv->y[1]);
     void *memory;
     scratch->tensors_bytes = x + w + bias + 2 * y;
-    TRY(device->device.reserve(&device->device, scratch->tensors_bytes + conv_plan_workspace(plan), &memory,
+    TRY(device->device.reserve(&device->device, scratch->tensors_bytes + conv_plan_workspace(plan).n, &memory,
                                err));
     scratch->memory = memory;
     scratch->data = (DnnData){.x = scratch->memory,
