@@ -3,6 +3,7 @@
 #ifndef STRIDER_STATUS_H
 #define STRIDER_STATUS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -25,7 +26,8 @@ typedef enum strider_status {
 } strider_status;
 
 /* What went wrong, filled by a failing call when the caller passes one; untouched on success.
- * Strings are cut to their buffers and always end in NUL. */
+ * Strings are valid UTF-8, cut to their buffers between characters, and always end in NUL.  What they quote
+ * from files is escaped as strider_escape() does, so that each is one line that is safe to print. */
 typedef struct strider_error {
     strider_status status;
     int64_t byte_offset; /* in the model file; -1 where it is not known */
@@ -36,6 +38,13 @@ typedef struct strider_error {
 
 /* A short constant name for a status, such as "bad model".  Never NULL.  Thread safe. */
 STRIDER_API const char *strider_status_name(strider_status status);
+
+/* Makes a name or another text from a file safe to print: control characters, newlines and bytes that are not
+ * UTF-8 become visible escapes such as \x1b, characters that break lines or turn the direction of writing
+ * such as \u202e; all else stays.  Messages and logs are escaped already; names that functions of this
+ * library hand out are as the file has them.  Writes at most `size` bytes with the NUL (cut between
+ * characters) into `escaped`, and returns the bytes that the whole takes without it.  Thread safe. */
+STRIDER_API size_t strider_escape(const char *text, char *escaped, size_t size);
 
 /* The library's version, "MAJOR.MINOR.PATCH".  Thread safe. */
 STRIDER_API const char *strider_version(void);

@@ -2,7 +2,8 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "base/text.h"
 
 void log_warning(const Log *log, const char *format, ...) {
     if (!log || !log->write)
@@ -10,7 +11,7 @@ void log_warning(const Log *log, const char *format, ...) {
     char message[640];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    text_vformat(message, sizeof message, format, args);
     va_end(args);
     log->write(log->context, STRIDER_LOG_WARNING, message);
 }

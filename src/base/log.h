@@ -11,7 +11,7 @@ typedef struct Log {
     void *context;
 } Log;
 
-/* `log` may be NULL. */
+/* `log` may be NULL.  Strings are escaped as in fail(). */
 void log_warning(const Log *log, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

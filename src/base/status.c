@@ -3,13 +3,14 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "base/text.h"
 
 static void fill(Error *err, Status status, int64_t byte_offset, const char *format, va_list args) {
     if (!err)
         return;
     *err = (Error){.status = status, .byte_offset = byte_offset};
-    vsnprintf(err->message, sizeof err->message, format, args);
+    text_vformat(err->message, sizeof err->message, format, args);
 }
 
 Status fail(Error *err, Status status, const char *format, ...) {
@@ -30,6 +31,17 @@ Status fail_at(Error *err, Status status, int64_t byte_offset, const char *forma
 
 Status fail_memory(Error *err, uint64_t size_bytes, const char *what) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory: %" PRIu64 " bytes for %s", size_bytes, what);
+}
+
+void error_name_node(Error *err, const char *node, const char *op) {
+    if (!err)
+        return;
+    text_escape(err->node, sizeof err->node, node ? node : "");
+    text_escape(err->op, sizeof err->op, op ? op : "");
+}
+
+size_t strider_escape(const char *text, char *escaped, size_t size) {
+    return text_escape(escaped, size, text);
 }
 
 const char *strider_status_name(strider_status status) {

@@ -19,7 +19,8 @@ typedef strider_error Error;
             return try_status;                                                                               \
     } while (0)
 
-/* The one way to make an error: fills `err` (which may be NULL) and returns `status`. */
+/* The one way to make an error: fills `err` (which may be NULL) and returns `status`.  Strings are escaped as
+ * base/text.h says; a name from a file stands as \"%s\" in the format, so that it cannot end its quotes. */
 Status fail(Error *err, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The same with a place in the file. */
@@ -27,5 +28,8 @@ Status fail_at(Error *err, Status status, int64_t byte_offset, const char *forma
 
 /* "out of memory: N bytes for WHAT". */
 Status fail_memory(Error *err, uint64_t size_bytes, const char *what);
+
+/* Which node an error is about; NULL: none. */
+void error_name_node(Error *err, const char *node, const char *op);
 
 #endif

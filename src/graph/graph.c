@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "graph/op.h"
 
 void graph_init(Graph *graph, const Allocator *allocator) {
@@ -329,9 +330,9 @@ const char *node_text(const Node *node, char text[NODE_TEXT]) {
     const char *op = node->op ? node->op->name : "?";
     int index = node->source_index >= 0 ? node->source_index : node->index;
     if (node->name && node->name[0])
-        snprintf(text, NODE_TEXT, "node %d \"%.120s\" (%s)", index, node->name, op);
+        text_format(text, NODE_TEXT, "node %d \"%.120s\" (%s)", index, node->name, op);
     else
-        snprintf(text, NODE_TEXT, "node %d (%s)", index, op);
+        text_format(text, NODE_TEXT, "node %d (%s)", index, op);
     return text;
 }
 
@@ -339,12 +340,9 @@ Status node_fail(const Node *node, Error *err, Status status, const char *format
     char text[NODE_TEXT], message[sizeof err->message];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    text_vformat(message, sizeof message, format, args);
     va_end(args);
     status = fail_at(err, status, node->byte_offset, "%s: %s", node_text(node, text), message);
-    if (err) {
-        snprintf(err->node, sizeof err->node, "%s", node->name ? node->name : "");
-        snprintf(err->op, sizeof err->op, "%s", node->op ? node->op->name : "");
-    }
+    error_name_node(err, node->name, node->op ? node->op->name : NULL);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/text.h"
 #include "ops/op.h"
 
 #define FORMAT_MESSAGE(message, format)                                                                      \
@@ -11,7 +12,7 @@
     do {                                                                                                     \
         va_list args;                                                                                        \
         va_start(args, format);                                                                              \
-        vsnprintf(message, sizeof message, format, args);                                                    \
+        text_vformat(message, sizeof message, format, args);                                                 \
         va_end(args);                                                                                        \
     } while (0)
 
