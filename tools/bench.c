@@ -60,14 +60,16 @@ static int print(const Options *options, const Timed *timed, Times *times) {
     };
     const size_t n = sizeof figures / sizeof *figures;
     if (!options->json) {
-        printf("%s, %d threads, %s, %zu runs\n", options->words[0], plan.threads, plan.isa, times->count);
+        tool_print(stdout, "%s, %d threads, %s, %zu runs\n", options->words[0], plan.threads, plan.isa,
+                   times->count);
         for (size_t i = 0; i < n; i++)
-            printf("%-12s %10.3f %s\n", figures[i].label, figures[i].value, i == n - 1 ? "MB" : "ms");
+            tool_print(stdout, "%-12s %10.3f %s\n", figures[i].label, figures[i].value,
+                       i == n - 1 ? "MB" : "ms");
         return EXIT_OK;
     }
-    json_t *all =
-        json_pack("{s:s, s:s, s:s, s:i, s:I}", "model", options->words[0], "version", strider_version(),
-                  "isa", plan.isa, "threads", plan.threads, "runs", (json_int_t)times->count);
+    json_t *all = json_pack("{s:o, s:s, s:s, s:i, s:I}", "model", json_text(options->words[0]), "version",
+                            strider_version(), "isa", plan.isa, "threads", plan.threads, "runs",
+                            (json_int_t)times->count);
     for (size_t i = 0; all && i < n; i++)
         json_object_set_new(all, figures[i].key, json_real(figures[i].value));
     json_object_set_new(all, "macs", json_integer((json_int_t)plan.macs));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "compare.h"
 
 /* All that is checked, counted and reported. */
@@ -37,16 +38,17 @@ static void finish_case(Check *check, const char *path, const char *status, cons
     check->failed += !pass;
     if (check->options->json) {
         json_t *entry = json_object();
-        json_object_set_new(entry, "path", json_string(path));
+        json_object_set_new(entry, "path", json_text(path));
         json_object_set_new(entry, "pass", json_boolean(pass));
-        json_object_set_new(entry, "status", json_string(status));
-        json_object_set_new(entry, "message", json_string(message));
+        json_object_set_new(entry, "status", json_text(status));
+        json_object_set_new(entry, "message", json_text(message));
         json_object_set_new(entry, "outputs", outputs ? json_incref(outputs) : json_array());
         json_array_append_new(check->cases, entry);
     } else if (pass && !check->options->quiet) {
-        printf("PASS %s  largest difference %.3g (%.2g of the largest output)\n", path, max_abs, max_of_peak);
+        tool_print(stdout, "PASS %s  largest difference %.3g (%.2g of the largest output)\n", path, max_abs,
+                   max_of_peak);
     } else if (!pass) {
-        printf("FAIL %s  %s\n", path, message);
+        tool_print(stdout, "FAIL %s  %s\n", path, message);
     }
     if (pass)
         return;
@@ -61,7 +63,7 @@ static void finish_error(Check *check, const char *path, const strider_error *er
     if (!check->status)
         check->status = status;
     finish_case(check, path, "error", error->message, 0, 0, NULL);
-    fprintf(stderr, "strider: %s: %s\n", path, error->message);
+    tool_print(stderr, "strider: %s: %s\n", path, error->message);
 }
 
 /* --- running and comparing
@@ -75,7 +77,7 @@ static void compare_output(Case *at, const Options *options, size_t i, const str
     at->max_abs = fmax(at->max_abs, result.max_abs);
     at->max_of_peak = fmax(at->max_of_peak, result.max_of_peak);
     json_t *entry = json_object();
-    json_object_set_new(entry, "name", json_string(info.name));
+    json_object_set_new(entry, "name", json_text(info.name));
     json_object_set_new(entry, "pass", json_boolean(result.pass));
     if (isfinite(result.max_abs)) {
         json_object_set_new(entry, "max_abs", json_real(result.max_abs));
@@ -87,14 +89,14 @@ static void compare_output(Case *at, const Options *options, size_t i, const str
         return;
     at->differs = true;
     if (result.why[0])
-        snprintf(at->message, sizeof at->message, "output \"%s\" %s", info.name, result.why);
+        text_format(at->message, sizeof at->message, "output \"%s\" %s", info.name, result.why);
     else
-        snprintf(at->message, sizeof at->message,
-                 "output \"%s\": %lld of %lld elements differ, the worst at %lld: got %.9g, expected %.9g "
-                 "(largest difference "
-                 "%.3g, %.2g of the largest output)",
-                 info.name, (long long)result.n_different, (long long)strider_tensor_elements(got),
-                 (long long)result.worst, result.got, result.expected, result.max_abs, result.max_of_peak);
+        text_format(at->message, sizeof at->message,
+                    "output \"%s\": %lld of %lld elements differ, the worst at %lld: got %.9g, expected %.9g "
+                    "(largest difference "
+                    "%.3g, %.2g of the largest output)",
+                    info.name, (long long)result.n_different, (long long)strider_tensor_elements(got),
+                    (long long)result.worst, result.got, result.expected, result.max_abs, result.max_of_peak);
 }
 
 /* Runs with each number of threads; results must have the same bits. */
@@ -402,14 +404,14 @@ int command_check(const Options *options) {
         json_object_set(all, "cases", check.cases);
         json_object_set_new(all, "passed", json_integer(check.passed));
         json_object_set_new(all, "failed", json_integer(check.failed));
-        json_object_set_new(all, "tolerance", json_string(tolerance_text(options, text)));
+        json_object_set_new(all, "tolerance", json_text(tolerance_text(options, text)));
         json_dumpf(all, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(all);
     } else if (!status) {
         if (!options->quiet)
-            printf("tolerance: %s\n", tolerance_text(options, text));
-        printf("%d passed, %d failed\n", check.passed, check.failed);
+            tool_print(stdout, "tolerance: %s\n", tolerance_text(options, text));
+        tool_print(stdout, "%d passed, %d failed\n", check.passed, check.failed);
     }
     json_decref(check.cases);
     return status ? status : check.status;

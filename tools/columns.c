@@ -24,7 +24,7 @@ static void widen(StepColumns *columns, const char *const entries[STEP_COLUMNS])
 
 static void print(const StepColumns *columns, const char *const entries[STEP_COLUMNS]) {
     for (int i = columns->with_device ? DEVICE : KERNEL; i < STEP_COLUMNS; i++)
-        printf("%-*s  ", columns->widths[i], entries[i]);
+        tool_print(stdout, "%-*s  ", columns->widths[i], entries[i]);
 }
 
 static const char *const titles[STEP_COLUMNS] = {"device", "kernel", "operator", "layout", "shape"};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tool.h"
 
 typedef struct OpCount {
@@ -52,10 +53,11 @@ static strider_status make_plan(const strider_model *model, const Options *optio
         inputs[i].dtype = info.dtype ? info.dtype : STRIDER_F32;
         known = input_shape(&info, options, inputs[i].dims, &inputs[i].rank, &open);
         if (!known)
-            snprintf(why, size,
-                     "input \"%s\" has open dimensions: give them with --dim %s=N or --shape %s=1x3x224x224",
-                     info.name, info.rank > open && info.dim_names[open] ? info.dim_names[open] : "NAME",
-                     info.name);
+            text_format(
+                why, size,
+                "input \"%s\" has open dimensions: give them with --dim %s=N or --shape %s=1x3x224x224",
+                info.name, info.rank > open && info.dim_names[open] ? info.dim_names[open] : "NAME",
+                info.name);
     }
     if (known)
         status = make_session(model, options, options->threads[0], session, error);
@@ -68,11 +70,12 @@ static strider_status make_plan(const strider_model *model, const Options *optio
 }
 
 static void print_megabytes(const char *what, uint64_t bytes) {
-    printf("%-22s %.2f MB\n", what, (double)bytes / 1e6);
+    tool_print(stdout, "%-22s %.2f MB\n", what, (double)bytes / 1e6);
 }
 
 static void print_copies(const char *what, size_t count, uint64_t bytes) {
-    printf("%-22s %.2f MB in %zu step%s\n", what, (double)bytes / 1e6, count, count == 1 ? "" : "s");
+    tool_print(stdout, "%-22s %.2f MB in %zu step%s\n", what, (double)bytes / 1e6, count,
+               count == 1 ? "" : "s");
 }
 
 /* Besides the CPU. */
@@ -85,8 +88,8 @@ static void print_plan(const strider_session *session) {
     strider_plan_info plan;
     if (strider_session_get_plan(session, &plan))
         return;
-    printf("%-22s %.1f million\n", "multiply-accumulates", (double)plan.macs / 1e6);
-    printf("%-22s %zu steps, %s, %d threads\n", "plan", plan.step_count, plan.isa, plan.threads);
+    tool_print(stdout, "%-22s %.1f million\n", "multiply-accumulates", (double)plan.macs / 1e6);
+    tool_print(stdout, "%-22s %zu steps, %s, %d threads\n", "plan", plan.step_count, plan.isa, plan.threads);
     print_megabytes("activations", plan.arena_bytes);
     print_megabytes("  without sharing", plan.activation_bytes);
     print_megabytes("packed weights", plan.packed_bytes);
@@ -94,7 +97,7 @@ static void print_plan(const strider_session *session) {
     print_megabytes("memory in all", plan.memory_bytes);
     if (!runs_on_device(session))
         return;
-    printf("%-22s %s\n", "device", plan.device);
+    tool_print(stdout, "%-22s %s\n", "device", plan.device);
     print_megabytes("  activations", plan.device_arena_bytes);
     print_megabytes("  largest workspace", plan.device_workspace_bytes);
     print_megabytes("  weights", plan.device_weight_bytes);
@@ -105,17 +108,17 @@ static void print_plan(const strider_session *session) {
 static void print_steps(const strider_session *session) {
     strider_step_info step;
     const StepColumns columns = step_columns(session, runs_on_device(session));
-    printf("\n%4s  %-28s  ", "step", "name");
+    tool_print(stdout, "\n%4s  %-28s  ", "step", "name");
     step_columns_title(&columns);
-    printf("%12s %12s\n", "offset", "bytes");
+    tool_print(stdout, "%12s %12s\n", "offset", "bytes");
     for (size_t i = 0; strider_session_get_step(session, i, &step) == STRIDER_OK; i++) {
-        printf("%4zu  %-28.28s  ", i, step.name);
+        tool_print(stdout, "%4zu  %-28.28s  ", i, step.name);
         step_columns_print(&columns, &step);
         if (step.arena_offset == UINT64_MAX)
-            printf("%12s", "-");
+            tool_print(stdout, "%12s", "-");
         else
-            printf("%12" PRIu64, step.arena_offset);
-        printf(" %12" PRIu64 "\n", step.output_bytes);
+            tool_print(stdout, "%12" PRIu64, step.arena_offset);
+        tool_print(stdout, " %12" PRIu64 "\n", step.output_bytes);
     }
 }
 
@@ -127,8 +130,8 @@ static void print_values(const char *title, const strider_model *model,
     strider_value_info info;
     char text[DIMS_TEXT];
     for (size_t i = 0; get(model, i, &info) == STRIDER_OK; i++)
-        printf("%-22s %s: %s %s%s\n", i ? "" : title, info.name, strider_dtype_name(info.dtype),
-               value_dims_text(&info, text), info.is_optional ? " (has a default)" : "");
+        tool_print(stdout, "%-22s %s: %s %s%s\n", i ? "" : title, info.name, strider_dtype_name(info.dtype),
+                   value_dims_text(&info, text), info.is_optional ? " (has a default)" : "");
 }
 
 static void print_operators(const strider_model *model) {
@@ -137,10 +140,10 @@ static void print_operators(const strider_model *model) {
     if (!counts)
         return;
     size_t kinds = count_operators(model, counts);
-    printf("%-22s", "operators");
+    tool_print(stdout, "%-22s", "operators");
     for (size_t i = 0; i < kinds; i++)
-        printf("%s %d %s", i ? "," : "", counts[i].count, counts[i].name);
-    printf("\n");
+        tool_print(stdout, "%s %d %s", i ? "," : "", counts[i].count, counts[i].name);
+    tool_print(stdout, "\n");
     free(counts);
 }
 
@@ -148,41 +151,43 @@ static void print_nodes(const strider_model *model) {
     strider_node_info node;
     strider_value_info value;
     char text[DIMS_TEXT], formula[400];
-    printf("\n");
+    tool_print(stdout, "\n");
     for (size_t i = 0; strider_model_get_node(model, i, &node) == STRIDER_OK; i++) {
-        printf("%4zu  %s%s%s \"%s\"", i, node.op_type, node.fused[0] ? "+" : "", node.fused, node.name);
+        tool_print(stdout, "%4zu  %s%s%s \"%s\"", i, node.op_type, node.fused[0] ? "+" : "", node.fused,
+                   node.name);
         if (node.torch_scope[0])
-            printf(" (%s)", node.torch_scope);
-        printf(":");
+            tool_print(stdout, " (%s)", node.torch_scope);
+        tool_print(stdout, ":");
         for (size_t p = 0; strider_model_get_node_input(model, i, p, &value) == STRIDER_OK; p++)
             if (value.name[0])
-                printf(" [%s]", value_dims_text(&value, text));
-        printf(" ->");
+                tool_print(stdout, " [%s]", value_dims_text(&value, text));
+        tool_print(stdout, " ->");
         for (size_t p = 0; strider_model_get_node_output(model, i, p, &value) == STRIDER_OK; p++)
             if (value.name[0])
-                printf(" [%s]", value_dims_text(&value, text));
-        printf("\n");
+                tool_print(stdout, " [%s]", value_dims_text(&value, text));
+        tool_print(stdout, "\n");
         if (strider_model_get_node_formula(model, i, formula, sizeof formula) == STRIDER_OK && formula[0])
-            printf("      %s\n", formula);
+            tool_print(stdout, "      %s\n", formula);
     }
 }
 
 static void print_text(const strider_model *model, const Options *options, const strider_session *session,
                        const char *why) {
     strider_model_info info = strider_model_get_info(model);
-    printf("%-22s %s, opset %lld, IR %lld\n", "format", "ONNX", (long long)info.opset,
-           (long long)info.ir_version);
+    tool_print(stdout, "%-22s %s, opset %lld, IR %lld\n", "format", "ONNX", (long long)info.opset,
+               (long long)info.ir_version);
     if (info.producer_name[0])
-        printf("%-22s %s %s\n", "made by", info.producer_name, info.producer_version);
+        tool_print(stdout, "%-22s %s %s\n", "made by", info.producer_name, info.producer_version);
     print_values("inputs", model, strider_model_get_input);
     print_values("outputs", model, strider_model_get_output);
-    printf("%-22s %zu%s\n", "nodes", info.node_count, options->no_optimize ? "" : " (optimized)");
+    tool_print(stdout, "%-22s %zu%s\n", "nodes", info.node_count, options->no_optimize ? "" : " (optimized)");
     print_operators(model);
-    printf("%-22s %zu (%.2f MB)\n", "parameters", info.parameter_count, (double)info.parameter_bytes / 1e6);
+    tool_print(stdout, "%-22s %zu (%.2f MB)\n", "parameters", info.parameter_count,
+               (double)info.parameter_bytes / 1e6);
     if (session)
         print_plan(session);
     else
-        printf("%-22s %s\n", "no plan", why);
+        tool_print(stdout, "%-22s %s\n", "no plan", why);
     if (options->show_shapes)
         print_nodes(model);
     if (options->show_memory && session)
@@ -200,10 +205,10 @@ static json_t *json_values(const strider_model *model,
         json_t *value = json_object(), *shape = info.rank < 0 ? json_null() : json_array();
         for (int d = 0; d < info.rank; d++)
             json_array_append_new(shape, info.dims[d] >= 0   ? json_integer(info.dims[d])
-                                         : info.dim_names[d] ? json_string(info.dim_names[d])
+                                         : info.dim_names[d] ? json_text(info.dim_names[d])
                                                              : json_null());
-        json_object_set_new(value, "name", json_string(info.name));
-        json_object_set_new(value, "dtype", json_string(strider_dtype_name(info.dtype)));
+        json_object_set_new(value, "name", json_text(info.name));
+        json_object_set_new(value, "dtype", json_text(strider_dtype_name(info.dtype)));
         json_object_set_new(value, "shape", shape);
         json_array_append_new(list, value);
     }
@@ -216,12 +221,12 @@ static json_t *json_nodes(const strider_model *model) {
     for (size_t i = 0; strider_model_get_node(model, i, &info) == STRIDER_OK; i++) {
         char formula[400] = "";
         json_t *node = json_object();
-        json_object_set_new(node, "name", json_string(info.name));
-        json_object_set_new(node, "op_type", json_string(info.op_type));
-        json_object_set_new(node, "fused", json_string(info.fused));
-        json_object_set_new(node, "torch_scope", json_string(info.torch_scope));
+        json_object_set_new(node, "name", json_text(info.name));
+        json_object_set_new(node, "op_type", json_text(info.op_type));
+        json_object_set_new(node, "fused", json_text(info.fused));
+        json_object_set_new(node, "torch_scope", json_text(info.torch_scope));
         if (strider_model_get_node_formula(model, i, formula, sizeof formula) == STRIDER_OK && formula[0])
-            json_object_set_new(node, "shape_formula", json_string(formula));
+            json_object_set_new(node, "shape_formula", json_text(formula));
         json_array_append_new(list, node);
     }
     return list;
@@ -232,11 +237,11 @@ static json_t *json_steps(const strider_session *session) {
     strider_step_info info;
     for (size_t i = 0; strider_session_get_step(session, i, &info) == STRIDER_OK; i++) {
         json_t *step = json_object();
-        json_object_set_new(step, "name", json_string(info.name));
-        json_object_set_new(step, "op_type", json_string(info.op_type));
-        json_object_set_new(step, "kernel", json_string(info.kernel));
-        json_object_set_new(step, "device", json_string(info.device));
-        json_object_set_new(step, "layout", json_string(info.layout));
+        json_object_set_new(step, "name", json_text(info.name));
+        json_object_set_new(step, "op_type", json_text(info.op_type));
+        json_object_set_new(step, "kernel", json_text(info.kernel));
+        json_object_set_new(step, "device", json_text(info.device));
+        json_object_set_new(step, "layout", json_text(info.layout));
         json_object_set_new(step, "tasks", json_integer(info.tasks));
         json_object_set_new(step, "macs", json_integer((json_int_t)info.macs));
         json_object_set_new(step, "output_bytes", json_integer((json_int_t)info.output_bytes));
@@ -259,7 +264,7 @@ static void print_json(const strider_model *model, const Options *options, const
     free(counts);
     json_object_set_new(all, "opset", json_integer(info.opset));
     json_object_set_new(all, "ir_version", json_integer(info.ir_version));
-    json_object_set_new(all, "producer", json_string(info.producer_name));
+    json_object_set_new(all, "producer", json_text(info.producer_name));
     json_object_set_new(all, "inputs", json_values(model, strider_model_get_input));
     json_object_set_new(all, "outputs", json_values(model, strider_model_get_output));
     json_object_set_new(all, "nodes_count", json_integer((json_int_t)info.node_count));
@@ -272,8 +277,8 @@ static void print_json(const strider_model *model, const Options *options, const
         json_object_set_new(all, "packed_bytes", json_integer((json_int_t)plan.packed_bytes));
         json_object_set_new(all, "scratch_bytes", json_integer((json_int_t)plan.scratch_bytes));
         json_object_set_new(all, "memory_bytes", json_integer((json_int_t)plan.memory_bytes));
-        json_object_set_new(all, "isa", json_string(plan.isa));
-        json_object_set_new(all, "device", json_string(plan.device));
+        json_object_set_new(all, "isa", json_text(plan.isa));
+        json_object_set_new(all, "device", json_text(plan.device));
         json_object_set_new(all, "device_arena_bytes", json_integer((json_int_t)plan.device_arena_bytes));
         json_object_set_new(all, "device_weight_bytes", json_integer((json_int_t)plan.device_weight_bytes));
         json_object_set_new(all, "device_workspace_bytes",
@@ -303,14 +308,14 @@ static int print_devices(const Options *options) {
         if (options->json)
             continue;
         if (device.problem[0]) {
-            printf("%-10s not available: %s\n", device.name, device.problem);
+            tool_print(stdout, "%-10s not available: %s\n", device.name, device.problem);
             continue;
         }
-        printf("%-10s %s\n", device.name, device.description);
+        tool_print(stdout, "%-10s %s\n", device.name, device.description);
         if (device.memory_bytes)
-            printf("%-10s %.1f GB\n", "", (double)device.memory_bytes / 1e9);
+            tool_print(stdout, "%-10s %.1f GB\n", "", (double)device.memory_bytes / 1e9);
         if (device.software[0])
-            printf("%-10s %s\n", "", device.software);
+            tool_print(stdout, "%-10s %s\n", "", device.software);
     }
     if (options->json) {
         json_dumpf(all, stdout, JSON_INDENT(2));

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tool.h"
 
 /* --- models
@@ -9,7 +10,7 @@
 
 static void print_warning(void *context, strider_log_level level, const char *message) {
     if (level == STRIDER_LOG_WARNING)
-        fprintf(stderr, "strider: %s: warning: %s\n", (const char *)context, message);
+        tool_print(stderr, "strider: %s: warning: %s\n", (const char *)context, message);
 }
 
 strider_status load_model(const char *path, const Options *options, strider_model **model,
@@ -65,8 +66,8 @@ const char *value_dims_text(const strider_value_info *info, char text[DIMS_TEXT]
         if (info->dims[i] >= 0)
             used += (size_t)snprintf(text + used, DIMS_TEXT - used, "%s%lld", x, (long long)info->dims[i]);
         else
-            used += (size_t)snprintf(text + used, DIMS_TEXT - used, "%s%s", x,
-                                     info->dim_names[i] ? info->dim_names[i] : "?");
+            used += (size_t)text_format(text + used, DIMS_TEXT - used, "%s%s", x,
+                                        info->dim_names[i] ? info->dim_names[i] : "?");
     }
     return text;
 }
@@ -175,8 +176,8 @@ strider_status inputs_set(const strider_model *model, Inputs *inputs, size_t ind
         strider_dtype was = tensor.dtype;
         status = convert(&tensor, info.dtype, error);
         if (!status && !quiet)
-            fprintf(stderr, "strider: input \"%s\": converted from %s to %s\n", info.name,
-                    strider_dtype_name(was), strider_dtype_name(info.dtype));
+            tool_print(stderr, "strider: input \"%s\": converted from %s to %s\n", info.name,
+                       strider_dtype_name(was), strider_dtype_name(info.dtype));
     }
     if (status) {
         strider_tensor_free(&tensor);

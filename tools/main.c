@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
                     {"bench", command_bench}, {"profile", command_profile}, {"selftest", command_selftest}};
     const char *command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "--version") == 0) {
-        printf("strider %s\n", strider_version());
+        tool_print(stdout, "strider %s\n", strider_version());
         return EXIT_OK;
     }
     if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0) {

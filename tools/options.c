@@ -10,7 +10,7 @@ int report_usage(const char *format, ...) {
     va_list args;
     va_start(args, format);
     fputs("strider: ", stderr);
-    vfprintf(stderr, format, args);
+    tool_vprint(stderr, format, args);
     fputs("\nTry 'strider --help'.\n", stderr);
     va_end(args);
     return EXIT_USAGE;
@@ -36,9 +36,9 @@ int exit_status_of(strider_status status) {
 int report_error(const char *file, const strider_error *error) {
     /* A device's failure is not the file's. */
     if (error->status == STRIDER_DEVICE_FAILED)
-        fprintf(stderr, "strider: %s\n", error->message);
+        tool_print(stderr, "strider: %s\n", error->message);
     else
-        fprintf(stderr, "strider: %s: %s\n", file, error->message);
+        tool_print(stderr, "strider: %s: %s\n", file, error->message);
     return exit_status_of(error->status);
 }
 

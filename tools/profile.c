@@ -99,43 +99,43 @@ static size_t sum_kernels(const Profile *profile, KernelTime *kernels) {
 static void print_rate(const Profile *profile, uint64_t macs, double ms) {
     const double rate = gflops(macs, ms);
     if (macs && profile->peak_gflops > 0)
-        printf(" %8.1f %5.0f %%", rate, 100 * rate / profile->peak_gflops);
+        tool_print(stdout, " %8.1f %5.0f %%", rate, 100 * rate / profile->peak_gflops);
     else if (macs)
-        printf(" %8.1f %7s", rate, "");
+        tool_print(stdout, " %8.1f %7s", rate, "");
     else
-        printf(" %8s %7s", "", "");
+        tool_print(stdout, " %8s %7s", "", "");
 }
 
 static void print_table(const Profile *profile, const KernelTime *kernels, size_t n_kernels) {
     const bool with_device = profile->peak_gflops == 0;
     const StepColumns columns = step_columns(profile->timed->session, with_device);
-    printf("%9s %6s %8s %7s  ", "ms", "share", "GFLOP/s", "of peak");
+    tool_print(stdout, "%9s %6s %8s %7s  ", "ms", "share", "GFLOP/s", "of peak");
     step_columns_title(&columns);
-    printf("name\n");
+    tool_print(stdout, "name\n");
     for (size_t i = 0; i < profile->n_lines; i++) {
         const Line *line = &profile->lines[i];
         const strider_step_info *step = &line->step;
-        printf("%9.4f %4.1f %%", line->median_ms, 100 * line->median_ms / profile->total_ms);
+        tool_print(stdout, "%9.4f %4.1f %%", line->median_ms, 100 * line->median_ms / profile->total_ms);
         print_rate(profile, step->macs, line->median_ms);
-        printf("  ");
+        tool_print(stdout, "  ");
         step_columns_print(&columns, step);
-        printf("%s\n", step->name ? step->name : "");
+        tool_print(stdout, "%s\n", step->name ? step->name : "");
     }
-    printf("\n%9s %6s %8s %7s %6s  %s\n", "ms", "share", "GFLOP/s", "of peak", "steps", "kernel");
+    tool_print(stdout, "\n%9s %6s %8s %7s %6s  %s\n", "ms", "share", "GFLOP/s", "of peak", "steps", "kernel");
     uint64_t macs = 0;
     for (size_t k = 0; k < n_kernels; k++) {
-        printf("%9.4f %4.1f %%", kernels[k].ms, 100 * kernels[k].ms / profile->total_ms);
+        tool_print(stdout, "%9.4f %4.1f %%", kernels[k].ms, 100 * kernels[k].ms / profile->total_ms);
         print_rate(profile, kernels[k].macs, kernels[k].ms);
-        printf(" %6d  %s\n", kernels[k].steps, kernels[k].kernel);
+        tool_print(stdout, " %6d  %s\n", kernels[k].steps, kernels[k].kernel);
         macs += kernels[k].macs;
     }
-    printf("%9.4f %6s", profile->total_ms, "");
+    tool_print(stdout, "%9.4f %6s", profile->total_ms, "");
     print_rate(profile, macs, profile->total_ms);
-    printf(" %6zu  total of the medians of %zu runs", profile->n_lines, profile->n_runs);
+    tool_print(stdout, " %6zu  total of the medians of %zu runs", profile->n_lines, profile->n_runs);
     if (with_device)
-        printf("\n");
+        tool_print(stdout, "\n");
     else
-        printf("; measured peak %.0f GFLOP/s\n", profile->peak_gflops);
+        tool_print(stdout, "; measured peak %.0f GFLOP/s\n", profile->peak_gflops);
 }
 
 static json_t *rate_json(const Profile *profile, double ms, uint64_t macs) {
@@ -151,18 +151,18 @@ static int print_json(const Profile *profile, const KernelTime *kernels, size_t 
         json_t *line = rate_json(profile, profile->lines[i].median_ms, step->macs), *shape = json_array();
         for (int d = 0; d < step->output.rank; d++)
             json_array_append_new(shape, json_integer(step->output.dims[d]));
-        json_object_set_new(line, "name", json_string(step->name ? step->name : ""));
-        json_object_set_new(line, "op_type", json_string(step->op_type ? step->op_type : ""));
-        json_object_set_new(line, "kernel", json_string(step->kernel));
-        json_object_set_new(line, "device", json_string(step->device));
-        json_object_set_new(line, "layout", json_string(step->layout));
+        json_object_set_new(line, "name", json_text(step->name ? step->name : ""));
+        json_object_set_new(line, "op_type", json_text(step->op_type ? step->op_type : ""));
+        json_object_set_new(line, "kernel", json_text(step->kernel));
+        json_object_set_new(line, "device", json_text(step->device));
+        json_object_set_new(line, "layout", json_text(step->layout));
         json_object_set_new(line, "shape", shape);
         json_object_set_new(line, "tasks", json_integer(step->tasks));
         json_array_append_new(steps, line);
     }
     for (size_t k = 0; k < n_kernels; k++) {
         json_t *line = rate_json(profile, kernels[k].ms, kernels[k].macs);
-        json_object_set_new(line, "kernel", json_string(kernels[k].kernel));
+        json_object_set_new(line, "kernel", json_text(kernels[k].kernel));
         json_object_set_new(line, "steps", json_integer(kernels[k].steps));
         json_array_append_new(sums, line);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "tool.h"
 
 enum { SHOWN_VALUES = 6 };
@@ -38,15 +39,16 @@ static void print_output(const char *name, const strider_tensor *tensor) {
     char text[DIMS_TEXT];
     Statistics s = measure(tensor);
     int64_t count = strider_tensor_elements(tensor);
-    printf("%s: %s %s", name, strider_dtype_name(tensor->dtype), dims_text(tensor->rank, tensor->dims, text));
+    tool_print(stdout, "%s: %s %s", name, strider_dtype_name(tensor->dtype),
+               dims_text(tensor->rank, tensor->dims, text));
     if (count)
-        printf("  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
+        tool_print(stdout, "  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
     if (s.nan || s.infinite)
-        printf("  (%lld NaN, %lld infinite)", (long long)s.nan, (long long)s.infinite);
-    printf("\n ");
+        tool_print(stdout, "  (%lld NaN, %lld infinite)", (long long)s.nan, (long long)s.infinite);
+    tool_print(stdout, "\n ");
     for (int64_t i = 0; i < count && i < SHOWN_VALUES; i++)
-        printf(" %.6g", tensor_value(tensor, i));
-    printf(count > SHOWN_VALUES ? " ...\n" : "\n");
+        tool_print(stdout, " %.6g", tensor_value(tensor, i));
+    tool_print(stdout, count > SHOWN_VALUES ? " ...\n" : "\n");
 }
 
 /* --- classes
@@ -116,20 +118,20 @@ static int print_classes(const strider_tensor *tensor, const Labels *labels, int
         if (!given)
             softmax(values, count);
         if (rows > 1)
-            printf("image %lld:\n", (long long)row);
+            tool_print(stdout, "image %lld:\n", (long long)row);
         for (int shown = 0; shown < top && shown < count; shown++) {
             int64_t best = 0;
             for (int64_t i = 1; i < count; i++)
                 if (values[i] > values[best])
                     best = i;
             if (labels && best < labels->count)
-                printf("%7.2f %%  %s\n", 100 * values[best], labels->lines[best]);
+                tool_print(stdout, "%7.2f %%  %s\n", 100 * values[best], labels->lines[best]);
             else
-                printf("%7.2f %%  class %lld\n", 100 * values[best], (long long)best);
+                tool_print(stdout, "%7.2f %%  class %lld\n", 100 * values[best], (long long)best);
             values[best] = -1;
         }
         if (!given && row == 0)
-            printf("           (softmax of the outputs)\n");
+            tool_print(stdout, "           (softmax of the outputs)\n");
     }
     free(values);
     return EXIT_OK;
@@ -143,9 +145,9 @@ static bool ends_with(const char *text, const char *end) {
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-/* Names of values may hold slashes, which no file name can. */
+/* Names of values may hold slashes, which no file name can, and what none should. */
 static void file_name(const char *name, char *to, size_t size) {
-    snprintf(to, size, "%s", name[0] == '/' ? name + 1 : name);
+    text_escape(to, size, name[0] == '/' ? name + 1 : name);
     for (; *to; to++)
         if (*to == '/')
             *to = '_';
@@ -198,8 +200,8 @@ static int print_json(const NamedTensor *outputs, size_t count) {
         json_t *shape = json_array(), *output = json_object();
         for (int d = 0; d < tensor->rank; d++)
             json_array_append_new(shape, json_integer(tensor->dims[d]));
-        json_object_set_new(output, "name", json_string(outputs[i].name));
-        json_object_set_new(output, "dtype", json_string(strider_dtype_name(tensor->dtype)));
+        json_object_set_new(output, "name", json_text(outputs[i].name));
+        json_object_set_new(output, "dtype", json_text(strider_dtype_name(tensor->dtype)));
         json_object_set_new(output, "shape", shape);
         if (isfinite(s.min)) {
             json_object_set_new(output, "min", json_real(s.min));

@@ -145,7 +145,7 @@ int command_selftest(const Options *options) {
     if (used.atol < 0 && used.peak < 0)
         used.peak = 1e-4;
     if (options->output && !(test.report = fopen(options->output, "w"))) {
-        fprintf(stderr, "strider: %s: %s\n", options->output, strerror(errno));
+        tool_print(stderr, "strider: %s: %s\n", options->output, strerror(errno));
         return EXIT_FILE;
     }
     find_device(&test);
@@ -160,7 +160,7 @@ int command_selftest(const Options *options) {
         say(&test, "the device cannot be used\n");
     }
     if (test.report && fclose(test.report) != 0) {
-        fprintf(stderr, "strider: %s: %s\n", options->output, strerror(errno));
+        tool_print(stderr, "strider: %s: %s\n", options->output, strerror(errno));
         status = EXIT_FILE;
     }
     return test.failed ? EXIT_DIFFERENT : status;

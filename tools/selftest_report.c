@@ -4,13 +4,11 @@
 #include <stdarg.h>
 
 void say(const SelfTest *test, const char *format, ...) {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    vprintf(format, args);
+    tool_vprint(stdout, format, args);
     if (test->report)
-        vfprintf(test->report, format, again);
-    va_end(again);
+        tool_vprint(test->report, format, args);
     va_end(args);
 }
 

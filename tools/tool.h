@@ -3,6 +3,9 @@
 #ifndef TOOLS_TOOL_H
 #define TOOLS_TOOL_H
 
+#include <jansson.h>
+#include <stdarg.h>
+
 #include "formats/formats.h"
 #include "strider/strider.h"
 
@@ -67,6 +70,11 @@ int tuning_end(Options *options, int status);
 
 /* "strider: FILE: message" on standard error; returns the exit status that stands for the status. */
 int report_error(const char *file, const strider_error *error);
+/* Prints on `to` as fprintf() does, with strings escaped: all that names something goes through here, or
+ * through json_text() for JSON. */
+void tool_print(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tool_vprint(FILE *to, const char *format, va_list args);
+json_t *json_text(const char *text);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int exit_status_of(strider_status status);
 

@@ -16,12 +16,12 @@ int tuning_begin(Options *options) {
     const strider_status status =
         strider_tuning_load(options->tuning, options->tuning_file, &matches, &error);
     if (status) {
-        fprintf(stderr, "strider: %s\n", error.message);
+        tool_print(stderr, "strider: %s\n", error.message);
         return exit_status_of(status);
     }
     if (!matches && !options->quiet)
-        fprintf(stderr, "strider: %s: measured on another CPU or by another version: measuring anew\n",
-                options->tuning_file);
+        tool_print(stderr, "strider: %s: measured on another CPU or by another version: measuring anew\n",
+                   options->tuning_file);
     return EXIT_OK;
 }
 
@@ -30,7 +30,7 @@ int tuning_end(Options *options, int status) {
     if (options->tuning && options->tuning_file && strider_tuning_unsaved(options->tuning)) {
         const strider_status saved = strider_tuning_save(options->tuning, options->tuning_file, &error);
         if (saved)
-            fprintf(stderr, "strider: %s\n", error.message);
+            tool_print(stderr, "strider: %s\n", error.message);
         if (saved && !status)
             status = exit_status_of(saved);
     }

@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 strider_status tool_fail(strider_error *error, strider_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
     *error = (strider_error){.status = status, .byte_offset = -1};
-    vsnprintf(error->message, sizeof error->message, format, args);
+    text_vformat(error->message, sizeof error->message, format, args);
     va_end(args);
     return status;
 }
