@@ -13,7 +13,6 @@ static Status finish(strider_model *model, const LoadOptions *options, Error *er
     TRY(graph_infer(graph, options->shapes, &model->log, err));
     if (options->optimize)
         TRY(optimize_graph(graph, err));
-    graph_count_uses(graph);
     return STRIDER_OK;
 }
 

@@ -11,7 +11,7 @@
 void graph_init(Graph *graph, const Allocator *allocator) {
     *graph = (Graph){.name = ""};
     region_init(&graph->region, allocator, 0);
-    graph->symbols.region = &graph->region;
+    graph->symbols.region = graph->names.region = &graph->region;
 }
 
 void graph_free(Graph *graph) {
@@ -34,25 +34,40 @@ Status graph_add_value(Graph *graph, const char *name, Value **value, Error *err
         return no_memory(err);
     *added = (Value){.name = copy, .index = (int)graph->n_values};
     added->type.shape = added->declared.shape = shape_unknown();
+    if (graph_find_value(graph, name))
+        return fail(err, STRIDER_BAD_MODEL, "two values are called \"%.100s\"", name);
+    if (!names_add(&graph->names, copy, added))
+        return no_memory(err);
     graph->values[graph->n_values++] = added;
     *value = added;
     return STRIDER_OK;
 }
 
+Value *graph_find_value(const Graph *graph, const char *name) {
+    void *value = NULL;
+    return names_find(&graph->names, name, &value) ? value : NULL;
+}
+
 Status graph_unique_name(Graph *graph, const char *stem, const char **name, Error *err) {
     /* The index of the value to come is new; a name of the model may still end in the same digits. */
-    for (size_t suffix = graph->n_values;; suffix++) {
-        char *candidate = region_format(&graph->region, "%s.%zu", stem, suffix);
-        if (!candidate)
+    if (graph->next_suffix < graph->n_values)
+        graph->next_suffix = graph->n_values;
+    do {
+        *name = region_format(&graph->region, "%s.%zu", stem, graph->next_suffix++);
+        if (!*name)
             return no_memory(err);
-        bool taken = false;
-        for (size_t i = 0; i < graph->n_values && !taken; i++)
-            taken = strcmp(graph->values[i]->name, candidate) == 0;
-        if (!taken) {
-            *name = candidate;
-            return STRIDER_OK;
-        }
-    }
+    } while (graph_find_value(graph, *name));
+    return STRIDER_OK;
+}
+
+Status graph_rename_value(Graph *graph, Value *value, Error *err) {
+    const char *name;
+    TRY(graph_unique_name(graph, value->name, &name, err));
+    names_forget(&graph->names, value->name);
+    if (!names_add(&graph->names, name, value))
+        return no_memory(err);
+    value->name = name;
+    return STRIDER_OK;
 }
 
 Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs, int n_outputs, Node **node,
@@ -63,9 +78,10 @@ Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs
     Node *added = region_take(region, sizeof *added);
     char *copy = region_string(region, name, strlen(name));
     Value **inputs = region_take_array(region, (size_t)n_inputs, sizeof *inputs);
+    Use *input_uses = region_take_array(region, (size_t)n_inputs, sizeof *input_uses);
     Value **outputs = region_take_array(region, (size_t)n_outputs, sizeof *outputs);
     void *attrs = op->attrs_size ? region_take(region, op->attrs_size) : NULL;
-    if (!added || !copy || !inputs || !outputs || (op->attrs_size && !attrs))
+    if (!added || !copy || !inputs || !input_uses || !outputs || (op->attrs_size && !attrs))
         return no_memory(err);
     *added = (Node){.op = op,
                     .name = copy,
@@ -77,16 +93,102 @@ Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs
                     .n_inputs = n_inputs,
                     .n_outputs = n_outputs,
                     .inputs = inputs,
+                    .input_uses = input_uses,
                     .outputs = outputs};
     graph->nodes[graph->n_nodes++] = added;
     *node = added;
     return STRIDER_OK;
 }
 
-void node_set_output(Node *node, int port, Value *value) {
-    node->outputs[port] = value;
-    value->producer = node;
+/* --- uses */
+
+/* At the end, so that readers stand in the order in which they came. */
+static void add_use(Value *value, Use *use, Node *node, int port) {
+    *use = (Use){.node = node, .port = port, .previous = value->last_use};
+    *(use->previous ? &use->previous->next : &value->first_use) = use;
+    value->last_use = use;
+    value->uses++;
+    value->output_uses += !node;
 }
+
+static void drop_use(Value *value, Use *use) {
+    *(use->previous ? &use->previous->next : &value->first_use) = use->next;
+    *(use->next ? &use->next->previous : &value->last_use) = use->previous;
+    value->uses--;
+    value->output_uses -= !use->node;
+}
+
+void node_set_input(Node *node, int port, Value *value) {
+    if (node->inputs[port])
+        drop_use(node->inputs[port], &node->input_uses[port]);
+    node->inputs[port] = value;
+    if (value)
+        add_use(value, &node->input_uses[port], node, port);
+}
+
+static void move_use(Value *value, Use *from, Use *to) {
+    *to = *from;
+    *(to->previous ? &to->previous->next : &value->first_use) = to;
+    *(to->next ? &to->next->previous : &value->last_use) = to;
+}
+
+Status graph_widen_inputs(Graph *graph, Node *node, int count, Error *err) {
+    if (node->n_inputs >= count)
+        return STRIDER_OK;
+    Value **inputs = region_take_array(&graph->region, (size_t)count, sizeof *inputs);
+    Use *uses = region_take_array(&graph->region, (size_t)count, sizeof *uses);
+    if (!inputs || !uses)
+        return no_memory(err);
+    for (int port = 0; port < node->n_inputs; port++) {
+        inputs[port] = node->inputs[port];
+        if (inputs[port])
+            move_use(inputs[port], &node->input_uses[port], &uses[port]);
+    }
+    node->inputs = inputs;
+    node->input_uses = uses;
+    node->n_inputs = count;
+    return STRIDER_OK;
+}
+
+void node_drop_inputs(Node *node, int count) {
+    for (int port = count; port < node->n_inputs; port++)
+        node_set_input(node, port, NULL);
+    node->n_inputs = count;
+}
+
+void graph_replace_uses(Graph *graph, Value *from, Value *to) {
+    if (from == to)
+        return;
+    for (Use *use = from->first_use, *next; use; use = next) {
+        next = use->next;
+        *(use->node ? &use->node->inputs[use->port] : &graph->outputs[use->port]) = to;
+        add_use(to, use, use->node, use->port);
+    }
+    from->first_use = from->last_use = NULL;
+    from->uses = from->output_uses = 0;
+}
+
+void graph_remove_node(Node *node) {
+    node->removed = true;
+    for (int port = 0; port < node->n_inputs; port++)
+        node_set_input(node, port, NULL);
+    for (int port = 0; port < node->n_outputs; port++)
+        if (node->outputs[port] && node->outputs[port]->producer == node)
+            node->outputs[port]->producer = NULL;
+}
+
+void node_set_output(Node *node, int port, Value *value) {
+    Value *before = node->outputs[port];
+    if (before && before->producer == node)
+        before->producer = NULL;
+    node->outputs[port] = value;
+    if (!value)
+        return;
+    value->producer = node;
+    value->producer_port = port;
+}
+
+/* --- inputs, outputs and constants */
 
 Status graph_add_input(Graph *graph, Value *value, Error *err) {
     if (!region_grow(&graph->region, &graph->inputs, graph->n_inputs, &graph->inputs_capacity,
@@ -101,6 +203,10 @@ Status graph_add_output(Graph *graph, Value *value, Error *err) {
     if (!region_grow(&graph->region, &graph->outputs, graph->n_outputs, &graph->outputs_capacity,
                      sizeof(Value *)))
         return no_memory(err);
+    Use *use = region_take(&graph->region, sizeof *use);
+    if (!use)
+        return no_memory(err);
+    add_use(value, use, NULL, (int)graph->n_outputs);
     graph->outputs[graph->n_outputs++] = value;
     return STRIDER_OK;
 }
@@ -274,45 +380,6 @@ Status graph_validate(const Graph *graph, Error *err) {
             return fail(err, STRIDER_BAD_MODEL, "graph output \"%s\" is made by no node", value->name);
     }
     return STRIDER_OK;
-}
-
-void graph_count_uses(Graph *graph) {
-    for (size_t i = 0; i < graph->n_values; i++)
-        graph->values[i]->uses = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        for (int port = 0; port < graph->nodes[i]->n_inputs; port++)
-            if (!graph->nodes[i]->removed && graph->nodes[i]->inputs[port])
-                graph->nodes[i]->inputs[port]->uses++;
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        graph->outputs[i]->uses++;
-}
-
-void graph_replace_uses(Graph *graph, Value *from, Value *to) {
-    int moved = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        for (int port = 0; port < graph->nodes[i]->n_inputs; port++)
-            if (!graph->nodes[i]->removed && graph->nodes[i]->inputs[port] == from) {
-                graph->nodes[i]->inputs[port] = to;
-                moved++;
-            }
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        if (graph->outputs[i] == from) {
-            graph->outputs[i] = to;
-            moved++;
-        }
-    from->uses -= moved;
-    to->uses += moved;
-}
-
-void graph_remove_node(Graph *graph, Node *node) {
-    (void)graph;
-    node->removed = true;
-    for (int port = 0; port < node->n_inputs; port++)
-        if (node->inputs[port])
-            node->inputs[port]->uses--;
-    for (int port = 0; port < node->n_outputs; port++)
-        if (node->outputs[port] && node->outputs[port]->producer == node)
-            node->outputs[port]->producer = NULL;
 }
 
 void graph_compact(Graph *graph) {

@@ -5,10 +5,18 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/names.h"
 #include "graph/symbols.h"
 #include "tensor/tensor.h"
 
 struct Op;
+
+/* A place where a value is read.  The graph keeps the list of each value's uses right at all times. */
+typedef struct Use {
+    struct Node *node; /* NULL: it is an output of the graph */
+    int port;          /* in node->inputs or graph->outputs */
+    struct Use *previous, *next;
+} Use;
 
 typedef struct Value {
     const char *name;            /* unique in the graph, never "" */
@@ -16,10 +24,12 @@ typedef struct Value {
     Type type;                   /* as inferred; what is not known stays unknown */
     Type declared;               /* as the model states it; dtype NONE and rank unknown where it does not */
     struct Node *producer;       /* NULL for inputs and constants */
+    int producer_port;           /* in producer->outputs */
     const Tensor *constant;      /* the contents, where they are the same in every run; else NULL */
     const Tensor *default_value; /* of an input that need not be given; else NULL */
     bool is_input;
-    int uses; /* node inputs and graph outputs that read it, as graph_count_uses() found them */
+    Use *first_use, *last_use;
+    int uses, output_uses; /* all of them, and those that are outputs of the graph */
 } Value;
 
 typedef struct Node {
@@ -33,7 +43,8 @@ typedef struct Node {
     int opset;               /* the version of the operator's domain that the model imports */
     void *attrs;             /* the operator's own struct, from its parse(); NULL where it has none */
     int n_inputs, n_outputs;
-    Value **inputs;  /* NULL for an optional input that is absent */
+    Value **inputs;  /* NULL for an optional input that is absent; set by node_set_input() alone */
+    Use *input_uses; /* one for each input */
     Value **outputs; /* NULL for an optional output that nobody asked for */
     bool removed;    /* by a pass; gone after graph_compact() */
 } Node;
@@ -49,6 +60,8 @@ typedef struct Graph {
     size_t n_inputs, inputs_capacity;
     Value **outputs; /* the same value may stand here more than once */
     size_t n_outputs, outputs_capacity;
+    NameMap names;      /* of the values */
+    size_t next_suffix; /* of graph_unique_name(): smaller ones are not tried again */
     SymbolTable symbols;
     TensorList tensors; /* constants whose data graph_free() releases */
 } Graph;
@@ -56,9 +69,12 @@ typedef struct Graph {
 void graph_init(Graph *graph, const Allocator *allocator);
 void graph_free(Graph *graph);
 
-/* A new value of unknown type; `name` is copied.  The caller keeps names unique; graph_unique_name() helps
- * passes. */
+/* A new value of unknown type; `name`, which no value may have yet, is copied. */
 Status graph_add_value(Graph *graph, const char *name, Value **value, Error *err) MUST_CHECK;
+/* The value of that name, or NULL. */
+Value *graph_find_value(const Graph *graph, const char *name);
+/* Gives a value another name, which begins with the one that it had: that one is free then. */
+Status graph_rename_value(Graph *graph, Value *value, Error *err) MUST_CHECK;
 /* A name that starts with `stem` and that no value has. */
 Status graph_unique_name(Graph *graph, const char *stem, const char **name, Error *err) MUST_CHECK;
 
@@ -66,7 +82,14 @@ Status graph_unique_name(Graph *graph, const char *stem, const char **name, Erro
  * op->attrs_size bytes.  `name` is copied. */
 Status graph_add_node(Graph *graph, const struct Op *op, const char *name, int n_inputs, int n_outputs,
                       Node **node, Error *err) MUST_CHECK;
-/* Sets an output and the value's producer. */
+/* Sets an input, or takes it away (NULL). */
+void node_set_input(Node *node, int port, Value *value);
+/* Makes room for inputs up to `count` ports (absent ones). */
+Status graph_widen_inputs(Graph *graph, Node *node, int count, Error *err) MUST_CHECK;
+/* Leaves a node its first `count` inputs. */
+void node_drop_inputs(Node *node, int count);
+/* Sets an output and the value's producer, or takes it away (NULL); what stood there is made by no node then.
+ */
 void node_set_output(Node *node, int port, Value *value);
 
 /* Appends to graph->inputs or graph->outputs. */
@@ -88,12 +111,17 @@ Status graph_sort(Graph *graph, Error *err) MUST_CHECK;
  */
 Status graph_validate(const Graph *graph, Error *err) MUST_CHECK;
 
-/* Sets value->uses of all values. */
-void graph_count_uses(Graph *graph);
-/* Lets all readers of `from` (nodes and graph outputs) read `to` instead, and adjusts both counts of uses. */
+static inline bool is_graph_output(const Value *value) {
+    return value->output_uses > 0;
+}
+/* The only node that reads `value`; NULL where there are several readers, or it is a graph output. */
+static inline Node *only_reader(const Value *value) {
+    return value->uses == 1 ? value->first_use->node : NULL;
+}
+/* Lets all readers of `from` (nodes and graph outputs) read `to` instead, in time of their number. */
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
-/* Marks a node as removed; its outputs lose their producer.  Counts of uses of its inputs go down. */
-void graph_remove_node(Graph *graph, Node *node);
+/* Marks a node as removed: it reads nothing any more, and its outputs lose their producer. */
+void graph_remove_node(Node *node);
 /* Drops removed nodes and sets the indices of the rest. */
 void graph_compact(Graph *graph);
 

@@ -222,7 +222,6 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
     Loading loading = {
         .options = options, .model = model, .graph = &model->graph, .files = &model->files, .err = err};
     region_init(&loading.parsed, options->allocator, options->max_parse_bytes);
-    loading.taken.region = &loading.parsed;
     const MappedFile file = model->files.items[0];
     ProtobufCMessage *message = NULL;
     Status status = scan_message(&loading.scan, &loading.parsed, &onnx__model_proto__descriptor, file.data,

@@ -5,7 +5,7 @@
 
 #include "graph/attrs.h"
 #include "loader/loader.h"
-#include "loader/names.h"
+#include "base/names.h"
 #include "loader/scan.h"
 #include "onnx.pb-c.h"
 
@@ -17,7 +17,6 @@ typedef struct Loading {
     Scan scan;
     Region parsed; /* the reduced message and what protobuf-c makes of it; gone after loading */
     Onnx__ModelProto *proto;
-    NameMap taken; /* names of all values of the graph */
     uint64_t n_nodes;
     Error *err;
 } Loading;

@@ -45,17 +45,19 @@ Status scope_value(Loading *loading, Scope *scope, const char *name, Value **val
     }
     Graph *graph = loading->graph;
     const char *full = name;
+    /* The model's own names stay as they are; those in functions give way. */
+    Value *taken = scope->prefix[0] ? NULL : graph_find_value(graph, name);
+    if (taken)
+        TRY(graph_rename_value(graph, taken, loading->err));
     if (scope->prefix[0]) {
         full = region_format(&graph->region, "%s/%s", scope->prefix, name);
-        /* A count that goes up with each node finds a free name at once, however often a function is called.
-         */
-        for (uint64_t i = loading->n_nodes; full && names_find(&loading->taken, full, NULL); i++)
-            full = region_format(&graph->region, "%s/%s#%" PRIu64, scope->prefix, name, i);
+        if (!full)
+            return no_memory(loading);
+        if (graph_find_value(graph, full))
+            TRY(graph_unique_name(graph, full, &full, loading->err));
     }
-    if (!full)
-        return no_memory(loading);
     TRY(graph_add_value(graph, full, value, loading->err));
-    if (!names_add(&loading->taken, (*value)->name, *value) || !names_add(&scope->values, name, *value))
+    if (!names_add(&scope->values, name, *value))
         return no_memory(loading);
     return STRIDER_OK;
 }
@@ -185,7 +187,7 @@ static Status forward_outputs(Loading *loading, Scope *outer, const Onnx__NodePr
                         text_or_empty(function->name), function->output[i]);
         TRY(graph_add_node(loading->graph, identity, text_or_empty(call->name), 1, 1, &node, loading->err));
         node->opset = 1;
-        node->inputs[0] = from;
+        node_set_input(node, 0, from);
         node_set_output(node, 0, to);
     }
     return STRIDER_OK;
@@ -251,11 +253,13 @@ static Status find_op(Loading *loading, const Where *where, const Op **op, int64
 
 static Status connect(Loading *loading, Scope *scope, const Where *where, Node *node) {
     const Onnx__NodeProto *proto = where->proto;
+    Value *value;
     for (int i = 0; i < node->n_inputs; i++)
-        if (proto->input[i][0])
-            TRY(scope_value(loading, scope, proto->input[i], &node->inputs[i]));
+        if (proto->input[i][0]) {
+            TRY(scope_value(loading, scope, proto->input[i], &value));
+            node_set_input(node, i, value);
+        }
     for (int i = 0; i < node->n_outputs; i++) {
-        Value *value;
         if (!proto->output[i][0])
             continue;
         TRY(scope_value(loading, scope, proto->output[i], &value));

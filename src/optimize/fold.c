@@ -127,7 +127,7 @@ Status pass_fold_constants(Graph *graph, Error *err) {
             TRY(fold_view(graph, node, err));
         else
             TRY(fold_node(graph, node, err));
-        graph_remove_node(graph, node);
+        graph_remove_node(node);
     }
     graph_compact(graph);
     return STRIDER_OK;

@@ -87,7 +87,7 @@ static bool make_affine(const Node *node, const Value *y, Affine *affine) {
 static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) {
     DType dtype = conv->outputs[0]->type.dtype;
     bool scales = false;
-    TRY(widen_inputs(graph, conv, CONV_SCALE + 1, err));
+    TRY(graph_widen_inputs(graph, conv, CONV_SCALE + 1, err));
     const Value *bias = conv->inputs[CONV_B], *scale = conv->inputs[CONV_SCALE];
     for (int64_t c = 0; c < affine->channels; c++) {
         affine->shift[c] += affine->scale[c] * (bias ? tensor_get_f64(bias->constant, c) : 0);
@@ -96,11 +96,11 @@ static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) 
     }
     Value *new_bias, *new_scale;
     TRY(add_vector(graph, "fused_bias", dtype, affine->shift, affine->channels, &new_bias, err));
-    set_input(conv, CONV_B, new_bias);
+    node_set_input(conv, CONV_B, new_bias);
     if (!scales)
         return STRIDER_OK;
     TRY(add_vector(graph, "fused_scale", dtype, affine->scale, affine->channels, &new_scale, err));
-    set_input(conv, CONV_SCALE, new_scale);
+    node_set_input(conv, CONV_SCALE, new_scale);
     return STRIDER_OK;
 }
 
@@ -123,24 +123,23 @@ static Status take_affine(Region *scratch, const Value *y, Affine *affine, Error
 }
 
 /* The node that alone reads `y` and scales or shifts its channels; NULL where there is none. */
-static Node *next_affine(const Readers *readers, const Value *y, Affine *affine) {
-    Node *next = only_reader(readers, y);
-    return next && !next->removed && make_affine(next, y, affine) &&
-                   shape_equal(&y->type.shape, &next->outputs[0]->type.shape)
+static Node *next_affine(const Value *y, Affine *affine) {
+    Node *next = only_reader(y);
+    return next && make_affine(next, y, affine) && shape_equal(&y->type.shape, &next->outputs[0]->type.shape)
                ? next
                : NULL;
 }
 
-static Status fuse_chain(Graph *graph, const Readers *readers, Region *scratch, Node *conv, Error *err) {
+static Status fuse_chain(Graph *graph, Region *scratch, Node *conv, Error *err) {
     for (;;) {
         Affine affine;
         TRY(take_affine(scratch, conv->outputs[0], &affine, err));
-        Node *next = next_affine(readers, conv->outputs[0], &affine);
+        Node *next = next_affine(conv->outputs[0], &affine);
         if (!next)
             return STRIDER_OK;
         TRY(apply(graph, conv, &affine, err));
         TRY(note_fused(graph, conv, next->op->name, err));
-        absorb(graph, conv, next);
+        absorb(conv, next);
     }
 }
 
@@ -180,13 +179,13 @@ static Status add_batch_norm(Graph *graph, Node *last, Value *x, Affine *affine,
     for (int64_t c = 0; c < affine->channels; c++)
         statistics.scale[c] = 1;
     const double *const contents[] = {affine->scale, affine->shift, statistics.shift, statistics.scale};
-    set_input(made, BATCH_NORM_X, x);
+    node_set_input(made, BATCH_NORM_X, x);
     for (int i = 0; i < 4; i++) {
         Value *vector = NULL;
         TRY(add_vector(graph, "joined", x->type.dtype, contents[i], affine->channels, &vector, err));
-        set_input(made, BATCH_NORM_SCALE + i, vector);
+        node_set_input(made, BATCH_NORM_SCALE + i, vector);
     }
-    graph_remove_node(graph, last);
+    graph_remove_node(last);
     node_set_output(made, 0, last->outputs[0]);
     graph->nodes[place] = made;
     made->index = (int)place;
@@ -194,7 +193,7 @@ static Status add_batch_norm(Graph *graph, Node *last, Value *x, Affine *affine,
     return STRIDER_OK;
 }
 
-static Status join_affine(Graph *graph, const Readers *readers, Region *scratch, Node *first, Error *err) {
+static Status join_affine(Graph *graph, Region *scratch, Node *first, Error *err) {
     Value *x = first->removed ? NULL : affine_input(first);
     Affine sum, step;
     if (!x)
@@ -204,12 +203,12 @@ static Status join_affine(Graph *graph, const Readers *readers, Region *scratch,
     if (!make_affine(first, x, &sum))
         return STRIDER_OK;
     Node *last = first, *next;
-    while ((next = next_affine(readers, last->outputs[0], &step))) {
+    while ((next = next_affine(last->outputs[0], &step))) {
         for (int64_t c = 0; c < sum.channels; c++) {
             sum.scale[c] *= step.scale[c];
             sum.shift[c] = sum.shift[c] * step.scale[c] + step.shift[c];
         }
-        graph_remove_node(graph, last);
+        graph_remove_node(last);
         last = next;
     }
     return last == first ? STRIDER_OK : add_batch_norm(graph, last, x, &sum, scratch, err);
@@ -217,15 +216,14 @@ static Status join_affine(Graph *graph, const Readers *readers, Region *scratch,
 
 Status pass_fuse_batch_norm(Graph *graph, Error *err) {
     Region scratch;
-    Readers readers;
     region_init(&scratch, graph->region.allocator, 0);
-    Status status = readers_find(graph, &scratch, &readers, err);
+    Status status = STRIDER_OK;
     size_t n = graph->n_nodes;
     for (size_t i = 0; !status && i < n; i++)
         if (is_candidate(graph->nodes[i]))
-            status = fuse_chain(graph, &readers, &scratch, graph->nodes[i], err);
+            status = fuse_chain(graph, &scratch, graph->nodes[i], err);
     for (size_t i = 0; !status && i < n; i++)
-        status = join_affine(graph, &readers, &scratch, graph->nodes[i], err);
+        status = join_affine(graph, &scratch, graph->nodes[i], err);
     region_free(&scratch);
     graph_compact(graph);
     return status;

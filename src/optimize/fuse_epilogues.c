@@ -49,7 +49,7 @@ static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused,
     *own = activation;
     *fused = true;
     TRY(note_fused(graph, node, next->op->name, err));
-    absorb(graph, node, next);
+    absorb(node, next);
     return STRIDER_OK;
 }
 
@@ -73,13 +73,13 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, E
     for (int d = 0; d < y->type.shape.rank; d++)
         if (y->type.shape.dims[d] == DIM_UNKNOWN)
             return STRIDER_OK;
-    TRY(widen_inputs(graph, node, port + 1, err));
+    TRY(graph_widen_inputs(graph, node, port + 1, err));
     epilogue->has_residual = true;
     epilogue->residual_last = epilogue->activation.kind != ACTIVATION_NONE;
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));
-    set_input(node, port, residual);
-    absorb(graph, node, next);
+    node_set_input(node, port, residual);
+    absorb(node, next);
     return STRIDER_OK;
 }
 
@@ -105,18 +105,18 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
         node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
         node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type))
         return STRIDER_OK;
-    TRY(widen_inputs(graph, node, MATMUL_BIAS + 1, err));
+    TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));
-    set_input(node, MATMUL_BIAS, bias);
-    absorb(graph, node, next);
+    node_set_input(node, MATMUL_BIAS, bias);
+    absorb(node, next);
     return STRIDER_OK;
 }
 
-static Status fuse_behind(Graph *graph, const Readers *readers, Node *node, Error *err) {
+static Status fuse_behind(Graph *graph, Node *node, Error *err) {
     for (bool fused = activation_of(node) != NULL; fused;) {
-        Node *next = only_reader(readers, node->outputs[0]);
-        if (!next || next->removed || next == node)
+        Node *next = only_reader(node->outputs[0]);
+        if (!next)
             return STRIDER_OK;
         TRY(fuse_bias(graph, node, next, &fused, err));
         if (!fused)
@@ -128,16 +128,11 @@ static Status fuse_behind(Graph *graph, const Readers *readers, Node *node, Erro
 }
 
 Status pass_fuse_epilogues(Graph *graph, Error *err) {
-    Region scratch;
-    Readers readers;
-    region_init(&scratch, graph->region.allocator, 0);
-    Status status = readers_find(graph, &scratch, &readers, err);
     /* From the end: of two nodes whose results are added, only the later one can take the other's as its
      * residual. */
-    for (size_t i = graph->n_nodes; !status && i-- > 0;)
+    for (size_t i = graph->n_nodes; i-- > 0;)
         if (!graph->nodes[i]->removed)
-            status = fuse_behind(graph, &readers, graph->nodes[i], err);
-    region_free(&scratch);
+            TRY(fuse_behind(graph, graph->nodes[i], err));
     graph_compact(graph);
-    return status;
+    return STRIDER_OK;
 }

@@ -154,8 +154,8 @@ Status pass_join_activations(Graph *graph, Error *err) {
         TRY(graph_add_activation(graph, joined, node->name, &made, err));
         made->torch_scope = node->torch_scope;
         made->source_index = node->source_index;
-        graph_remove_node(graph, node);
-        set_input(made, 0, x);
+        graph_remove_node(node);
+        node_set_input(made, 0, x);
         node_set_output(made, 0, y);
         /* In the old one's place, so that the order stays. */
         graph->nodes[i] = made;

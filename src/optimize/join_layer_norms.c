@@ -77,17 +77,17 @@ static bool match_quotient(const Node *div, LayerNorm *norm) {
            dtype_is_float(norm->x->type.dtype) && shape_equal(&c->type.shape, &norm->x->type.shape);
 }
 
-static bool match(const Readers *readers, const Node *div, LayerNorm *norm) {
+static bool match(const Node *div, LayerNorm *norm) {
     if (!match_quotient(div, norm))
         return false;
     const Shape *x = &norm->x->type.shape;
     const Value *quotient = div->outputs[0];
-    norm->last = only_reader(readers, quotient);
+    norm->last = only_reader(quotient);
     norm->scale = is_op(norm->last, "Mul") ? constant_beside(norm->last, quotient, x) : NULL;
     if (!norm->scale)
         return false;
     const Value *scaled = norm->last->outputs[0];
-    Node *add = only_reader(readers, scaled);
+    Node *add = only_reader(scaled);
     norm->b = is_op(add, "Add") ? constant_beside(add, scaled, x) : NULL;
     norm->last = norm->b ? add : norm->last;
     return true;
@@ -105,11 +105,11 @@ static Status replace(Graph *graph, const LayerNorm *norm, Error *err) {
     made->source_index = last->source_index;
     *(LayerNormAttrs *)made->attrs =
         (LayerNormAttrs){.axis = norm->axis, .epsilon = (float)norm->epsilon, .stash = STRIDER_F32};
-    graph_remove_node(graph, last);
-    set_input(made, LAYER_NORM_X, norm->x);
-    set_input(made, LAYER_NORM_SCALE, norm->scale);
+    graph_remove_node(last);
+    node_set_input(made, LAYER_NORM_X, norm->x);
+    node_set_input(made, LAYER_NORM_SCALE, norm->scale);
     if (norm->b)
-        set_input(made, LAYER_NORM_B, norm->b);
+        node_set_input(made, LAYER_NORM_B, norm->b);
     node_set_output(made, 0, y);
     graph->nodes[place] = made;
     made->index = (int)place;
@@ -118,17 +118,12 @@ static Status replace(Graph *graph, const LayerNorm *norm, Error *err) {
 }
 
 Status pass_join_layer_norms(Graph *graph, Error *err) {
-    Region scratch;
-    Readers readers;
-    region_init(&scratch, graph->region.allocator, 0);
-    Status status = readers_find(graph, &scratch, &readers, err);
     const size_t n = graph->n_nodes;
-    for (size_t i = 0; !status && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         LayerNorm norm;
-        if (match(&readers, graph->nodes[i], &norm))
-            status = replace(graph, &norm, err);
+        if (match(graph->nodes[i], &norm))
+            TRY(replace(graph, &norm, err));
     }
-    region_free(&scratch);
     graph_compact(graph);
-    return status ? status : pass_remove_dead(graph, err);
+    return pass_remove_dead(graph, err);
 }

@@ -93,7 +93,7 @@ static Status add_part(Graph *graph, const Shuffle *shuffle, const Node *node, i
     made->source_index = node->source_index;
     *(ConcatAttrs *)made->attrs = (ConcatAttrs){.axis = 1, .order = shuffle->order + begin, .n_order = count};
     for (int i = 0; i < shuffle->n_inputs; i++)
-        set_input(made, i, shuffle->inputs[i]);
+        node_set_input(made, i, shuffle->inputs[i]);
     node_set_output(made, 0, y);
     return note_fused(graph, made, "Shuffle", err);
 }
@@ -126,10 +126,8 @@ static bool takes_channels(const Node *slice, int64_t *begin, int64_t *count) {
 /* Replaces what takes channels of the shuffle's result. */
 static Status replace_reader(Graph *graph, const Shuffle *shuffle, Node *reader, Error *err) {
     int64_t begin = 0, count;
-    if (reader->inputs[0] != shuffle->last->outputs[0])
-        return STRIDER_OK;
     if (takes_channels(reader, &begin, &count)) {
-        graph_remove_node(graph, reader);
+        graph_remove_node(reader);
         return add_part(graph, shuffle, reader, begin, count, reader->outputs[0], err);
     }
     if (!is_op(reader, "Split") ||
@@ -138,7 +136,7 @@ static Status replace_reader(Graph *graph, const Shuffle *shuffle, Node *reader,
     for (int i = 0; i < reader->n_outputs; i++)
         if (!reader->outputs[i] || !is_known_from(&reader->outputs[i]->type.shape, 1))
             return STRIDER_OK;
-    graph_remove_node(graph, reader);
+    graph_remove_node(reader);
     for (int i = 0; i < reader->n_outputs; i++) {
         count = reader->outputs[i]->type.shape.dims[1];
         TRY(add_part(graph, shuffle, reader, begin, count, reader->outputs[i], err));
@@ -156,12 +154,14 @@ Status pass_join_shuffles(Graph *graph, Error *err) {
             continue;
         TRY(find_shuffle(graph, graph->nodes[i], &shuffle, &found, err));
         Value *y = graph->nodes[i]->outputs[0];
-        for (size_t r = i + 1; found && r < n; r++)
-            if (!graph->nodes[r]->removed && graph->nodes[r]->n_inputs)
-                TRY(replace_reader(graph, &shuffle, graph->nodes[r], err));
         if (!found)
             continue;
-        graph_remove_node(graph, graph->nodes[i]);
+        for (const Use *use = y->first_use, *next; use; use = next) {
+            next = use->next;
+            if (use->node && use->port == 0)
+                TRY(replace_reader(graph, &shuffle, use->node, err));
+        }
+        graph_remove_node(graph->nodes[i]);
         if (y->uses)
             TRY(add_part(graph, &shuffle, graph->nodes[i], 0, shuffle.channels, y, err));
     }

@@ -25,19 +25,12 @@ static bool begins_with(const Node *node, const Joined *earlier) {
     return memcmp(node->inputs, earlier->inputs, (size_t)earlier->count * sizeof(Value *)) == 0;
 }
 
-static Status shorten(Graph *graph, Node *node, const Joined *earlier, Error *err) {
+static void shorten(Node *node, const Joined *earlier) {
     const int rest = node->n_inputs - earlier->count;
-    Value **inputs = region_take_array(&graph->region, (size_t)rest + 1, sizeof(Value *));
-    if (!inputs)
-        return fail_memory(err, ((size_t)rest + 1) * sizeof(Value *), "a pass");
-    for (int i = 0; i < earlier->count; i++)
-        node->inputs[i]->uses--;
-    inputs[0] = earlier->node->outputs[0];
-    inputs[0]->uses++;
-    memcpy(inputs + 1, node->inputs + earlier->count, (size_t)rest * sizeof(Value *));
-    node->inputs = inputs;
-    node->n_inputs = rest + 1;
-    return STRIDER_OK;
+    node_set_input(node, 0, earlier->node->outputs[0]);
+    for (int i = 0; i < rest; i++)
+        node_set_input(node, 1 + i, node->inputs[earlier->count + i]);
+    node_drop_inputs(node, 1 + rest);
 }
 
 Status pass_nest_concats(Graph *graph, Error *err) {
@@ -51,15 +44,18 @@ Status pass_nest_concats(Graph *graph, Error *err) {
         Node *node = graph->nodes[i];
         if (!is_op(node, "Concat") || node->n_inputs < 2 || !node->outputs[0] || concat_attrs(node)->order)
             continue;
+        const size_t count = (size_t)node->n_inputs;
         Joined *joined = region_take(&scratch, sizeof *joined);
-        if (!joined) {
-            status = fail_memory(err, sizeof *joined, "a pass");
+        Value **inputs = region_take_array(&scratch, count, sizeof *inputs);
+        if (!joined || !inputs) {
+            status = fail_memory(err, count * sizeof *inputs, "a pass");
             break;
         }
-        *joined = (Joined){node, node->inputs, node->n_inputs};
+        memcpy(inputs, node->inputs, count * sizeof *inputs);
+        *joined = (Joined){node, inputs, node->n_inputs};
         const Joined **slot = &last[node->inputs[0]->index];
         if (begins_with(node, *slot))
-            status = shorten(graph, node, *slot, err);
+            shorten(node, *slot);
         *slot = joined;
     }
     region_free(&scratch);

@@ -22,9 +22,7 @@ const Pass *optimize_passes(size_t *count) {
 }
 
 Status optimize_graph(Graph *graph, Error *err) {
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        graph_count_uses(graph);
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
         TRY(passes[i].run(graph, err));
-    }
     return STRIDER_OK;
 }

@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-/* A pass finds value->uses right and types inferred, and leaves both so. */
+/* A pass finds types inferred, and leaves them so. */
 typedef struct Pass {
     const char *name;
     Status (*run)(Graph *graph, Error *err);

@@ -53,24 +53,25 @@ static void join(Graph *graph, Node *second) {
     if (moves &&
         second->inputs[0]->uses > 1) /* the first one stays, and the second may be the smaller work */
         return;
-    if (!moves && !is_graph_output(graph, y)) {
-        graph_remove_node(graph, second);
+    if (!moves && !is_graph_output(y)) {
+        graph_remove_node(second);
         graph_replace_uses(graph, y, x);
         return;
     }
     set_permutation(second, &both); /* one that moves nothing takes no time */
-    set_input(second, 0, x);
+    node_set_input(second, 0, x);
 }
 
 /* --- behind other nodes */
 
 /* Whether `value` is a Transpose's result that only `reader` reads; how it permutes. */
 static bool is_transposed(const Value *value, const Node *reader, Permutation *permutation) {
-    int uses = 0;
-    for (int port = 0; port < reader->n_inputs; port++)
-        uses += reader->inputs[port] == value;
-    return value->uses == uses && is_op(value->producer, "Transpose") &&
-           permutation_of(value->producer, permutation);
+    if (!is_op(value->producer, "Transpose"))
+        return false;
+    for (const Use *use = value->first_use; use; use = use->next)
+        if (use->node != reader)
+            return false;
+    return permutation_of(value->producer, permutation);
 }
 
 /* The shape that a constant has on the other side of a Transpose of `permutation`; false where its elements
@@ -147,7 +148,7 @@ static Status push(Graph *graph, Node *node, const Permutation *permutation, Err
             moved = input->producer->inputs[0];
         else
             TRY(add_reshaped(graph, input, permutation, &moved, err));
-        set_input(node, port, moved);
+        node_set_input(node, port, moved);
     }
     if (is_op(node, "Concat")) {
         ConcatAttrs *attrs = node->attrs;
@@ -164,7 +165,7 @@ static Status push(Graph *graph, Node *node, const Permutation *permutation, Err
     transpose->torch_scope = node->torch_scope;
     transpose->source_index = node->source_index;
     set_permutation(transpose, permutation);
-    set_input(transpose, 0, before);
+    node_set_input(transpose, 0, before);
     node_set_output(transpose, 0, y);
     return STRIDER_OK;
 }

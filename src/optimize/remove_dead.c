@@ -13,17 +13,15 @@ Status pass_remove_dead(Graph *graph, Error *err) {
     /* Backwards: a node's readers stand behind it. */
     for (size_t i = graph->n_nodes; i-- > 0;)
         if (is_dead(graph->nodes[i]))
-            graph_remove_node(graph, graph->nodes[i]);
+            graph_remove_node(graph->nodes[i]);
     graph_compact(graph);
     /* An output that nobody reads need not be made: a Dropout's mask, a training BatchNormalization's
      * statistics. */
     for (size_t i = 0; i < graph->n_nodes; i++)
         for (int port = 0; port < graph->nodes[i]->n_outputs; port++) {
             Value *output = graph->nodes[i]->outputs[port];
-            if (output && !output->uses) {
-                output->producer = NULL;
-                graph->nodes[i]->outputs[port] = NULL;
-            }
+            if (output && !output->uses)
+                node_set_output(graph->nodes[i], port, NULL);
         }
     return STRIDER_OK;
 }

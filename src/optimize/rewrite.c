@@ -12,54 +12,14 @@ bool is_op(const Node *node, const char *name) {
            strcmp(node->op->name, name) == 0;
 }
 
-bool is_graph_output(const Graph *graph, const Value *value) {
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        if (graph->outputs[i] == value)
-            return true;
-    return false;
-}
-
 Node *made_by(const Value *value, const char *op) {
     return value && value->uses == 1 && is_op(value->producer, op) ? value->producer : NULL;
 }
 
-Status readers_find(const Graph *graph, Region *scratch, Readers *readers, Error *err) {
-    readers->only = region_take_array(scratch, graph->n_values, sizeof *readers->only);
-    if (!readers->only)
-        return no_memory(err);
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        for (int port = 0; port < graph->nodes[i]->n_inputs; port++)
-            if (!graph->nodes[i]->removed && graph->nodes[i]->inputs[port])
-                readers->only[graph->nodes[i]->inputs[port]->index] = graph->nodes[i];
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        readers->only[graph->outputs[i]->index] = NULL;
-    return STRIDER_OK;
-}
-
-void absorb(Graph *graph, Node *front, Node *behind) {
-    Value *between = front->outputs[0], *result = behind->outputs[0];
-    graph_remove_node(graph, behind);
-    between->producer = NULL;
+void absorb(Node *front, Node *behind) {
+    Value *result = behind->outputs[0];
+    graph_remove_node(behind);
     node_set_output(front, 0, result);
-}
-
-Status widen_inputs(Graph *graph, Node *node, int count, Error *err) {
-    if (node->n_inputs >= count)
-        return STRIDER_OK;
-    Value **inputs = region_take_array(&graph->region, (size_t)count, sizeof(Value *));
-    if (!inputs)
-        return no_memory(err);
-    memcpy(inputs, node->inputs, (size_t)node->n_inputs * sizeof *inputs);
-    node->inputs = inputs;
-    node->n_inputs = count;
-    return STRIDER_OK;
-}
-
-void set_input(Node *node, int port, Value *value) {
-    if (node->inputs[port])
-        node->inputs[port]->uses--;
-    node->inputs[port] = value;
-    value->uses++;
 }
 
 Status add_vector(Graph *graph, const char *stem, DType dtype, const double *values, int64_t count,

@@ -86,7 +86,7 @@ static void add_input(Fixture *fixture, int port) {
     else
         fill_input(test, tensor, port);
     OK(graph_add_value(&fixture->graph, name, &value, err));
-    fixture->node->inputs[port] = value;
+    node_set_input(fixture->node, port, value);
     value->type = tensor->type;
     if (!(test->constants >> port & 1)) {
         OK(graph_add_input(&fixture->graph, value, err));

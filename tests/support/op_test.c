@@ -65,9 +65,11 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
         if (!test->inputs[i].type.dtype)
             continue;
         char name[16] = {'i', (char)('a' + i)};
-        TRY(graph_add_value(graph, name, &node->inputs[i], err));
-        TRY(graph_add_input(graph, node->inputs[i], err));
-        input_types[i] = node->inputs[i]->type = test->inputs[i].type;
+        Value *value = NULL;
+        TRY(graph_add_value(graph, name, &value, err));
+        TRY(graph_add_input(graph, value, err));
+        node_set_input(node, i, value);
+        input_types[i] = value->type = test->inputs[i].type;
         inputs[i] = &test->inputs[i];
         known[i] = test->hide_inputs || !test->inputs[i].data ? NULL : inputs[i];
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A hash table from names to pointers. */
-#ifndef LOADER_NAMES_H
-#define LOADER_NAMES_H
+#ifndef BASE_NAMES_H
+#define BASE_NAMES_H
 
 #include "base/memory.h"
 
@@ -13,7 +13,9 @@ typedef struct NameMap {
 
 /* Whether the name is there; sets *item where it is (`item` may be NULL). */
 bool names_find(const NameMap *map, const char *name, void **item);
-/* Adds a name that is not there yet; false when there is no memory. */
+/* Adds a name that is not there yet, or was forgotten; false when there is no memory. */
 bool names_add(NameMap *map, const char *name, void *item) MUST_CHECK;
+/* Lets a name stand for NULL. */
+void names_forget(NameMap *map, const char *name);
 
 #endif

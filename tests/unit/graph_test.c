@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Uses of values and their names, which the graph's functions keep right. */
+#include "graph/graph.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "ops/op.h"
+
+static Error error;
+
+#define OK(EXPRESSION)                                                                                       \
+    do {                                                                                                     \
+        Status ok_status = (EXPRESSION);                                                                     \
+        if (ok_status)                                                                                       \
+            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
+    } while (0)
+
+static Value *add_value(Graph *graph, const char *name) {
+    Value *value = NULL;
+    OK(graph_add_value(graph, name, &value, &error));
+    return value;
+}
+
+static Node *add_node(Graph *graph, int n_inputs, Value **inputs, Value *output) {
+    Node *node = NULL;
+    OK(graph_add_node(graph, op_find("", "Sum", 13), output->name, n_inputs, 1, &node, &error));
+    for (int i = 0; i < n_inputs; i++)
+        node_set_input(node, i, inputs[i]);
+    node_set_output(node, 0, output);
+    return node;
+}
+
+/* The list, its counts, and the places that it names agree. */
+static void check_uses(const Graph *graph, const Value *value, int uses, int output_uses) {
+    int count = 0, outputs = 0;
+    const Use *previous = NULL;
+    for (const Use *use = value->first_use; use; previous = use, use = use->next) {
+        assert_ptr_equal(use->previous, previous);
+        assert_ptr_equal(use->node ? use->node->inputs[use->port] : graph->outputs[use->port], value);
+        count++;
+        outputs += !use->node;
+    }
+    assert_ptr_equal(value->last_use, previous);
+    assert_int_equal(count, uses);
+    assert_int_equal(value->uses, uses);
+    assert_int_equal(outputs, output_uses);
+    assert_int_equal(is_graph_output(value), output_uses > 0);
+}
+
+static void uses_follow_every_change(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_value(&graph, "x"), *y = add_value(&graph, "y"), *z = add_value(&graph, "z");
+    OK(graph_add_input(&graph, x, &error));
+    Node *first = add_node(&graph, 3, (Value *[]){x, NULL, x}, y),
+         *second = add_node(&graph, 2, (Value *[]){y, x}, z);
+    OK(graph_add_output(&graph, y, &error));
+    OK(graph_add_output(&graph, z, &error));
+    OK(graph_add_output(&graph, y, &error));
+    check_uses(&graph, x, 3, 0);
+    check_uses(&graph, y, 3, 2);
+    assert_ptr_equal(only_reader(z), NULL); /* an output of the graph is read by no node */
+
+    node_set_input(first, 0, NULL);
+    node_set_input(first, 1, x);
+    check_uses(&graph, x, 3, 0);
+    OK(graph_widen_inputs(&graph, first, 7, &error));
+    node_set_input(first, 6, x);
+    check_uses(&graph, x, 4, 0);
+    node_drop_inputs(first, 2);
+    check_uses(&graph, x, 2, 0);
+
+    graph_replace_uses(&graph, y, x);
+    check_uses(&graph, x, 5, 2);
+    check_uses(&graph, y, 0, 0);
+    assert_ptr_equal(graph.outputs[0], x);
+    assert_ptr_equal(second->inputs[0], x);
+    graph_replace_uses(&graph, x, x);
+    check_uses(&graph, x, 5, 2);
+
+    graph_remove_node(second);
+    check_uses(&graph, x, 3, 2);
+    assert_null(z->producer);
+    graph_free(&graph);
+}
+
+static void a_value_that_another_replaces_has_no_producer(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_value(&graph, "x"), *y = add_value(&graph, "y"), *z = add_value(&graph, "z");
+    OK(graph_add_input(&graph, x, &error));
+    Node *node = add_node(&graph, 1, &x, y);
+    assert_ptr_equal(y->producer, node);
+    assert_int_equal(y->producer_port, 0);
+    node_set_output(node, 0, z);
+    assert_null(y->producer);
+    assert_ptr_equal(z->producer, node);
+    node_set_output(node, 0, NULL);
+    assert_null(z->producer);
+    graph_free(&graph);
+}
+
+static void names_are_unique(void **state) {
+    (void)state;
+    enum { MANY = 1000 };
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    char name[32];
+    for (int i = 0; i < MANY; i++) { /* what graph_unique_name() would take first */
+        snprintf(name, sizeof name, "v.%d", MANY + i);
+        Value *value = add_value(&graph, name);
+        assert_ptr_equal(graph_find_value(&graph, name), value);
+    }
+    assert_null(graph_find_value(&graph, "v"));
+    Value *value = NULL;
+    assert_int_equal(graph_add_value(&graph, name, &value, &error), STRIDER_BAD_MODEL);
+    const char *unique = NULL, *next = NULL;
+    OK(graph_unique_name(&graph, "v", &unique, &error));
+    assert_null(graph_find_value(&graph, unique));
+    OK(graph_unique_name(&graph, "v", &next, &error));
+    assert_string_not_equal(unique, next);
+
+    value = graph_find_value(&graph, name);
+    OK(graph_rename_value(&graph, value, &error));
+    assert_null(graph_find_value(&graph, name));
+    assert_ptr_equal(graph_find_value(&graph, value->name), value);
+    assert_ptr_not_equal(add_value(&graph, name), value);
+    graph_free(&graph);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(uses_follow_every_change),
+        cmocka_unit_test(a_value_that_another_replaces_has_no_producer),
+        cmocka_unit_test(names_are_unique),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
