@@ -3,6 +3,9 @@
 
 #include <omp.h>
 #include <sched.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
 
 /* Waiting turns into yielding after this many looks, some tens of microseconds: with more threads than free
  * CPUs the one that is waited for needs the CPU. */
@@ -16,11 +19,15 @@ static inline void spin_pause(void) {
 #endif
 }
 
-void team_barrier(Team *team) {
-    if (team->size == 1)
+static void meet(Team *team, bool timed) {
+    if (team->size == 1) {
+        team->arrival_ns = timed ? clock_ns() : 0;
         return;
+    }
     int generation = atomic_load_explicit(&team->generation, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == team->size - 1) {
+        /* Nobody reads the old time any more: all have come here. */
+        team->arrival_ns = timed ? clock_ns() : 0;
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
         return;
@@ -32,6 +39,15 @@ void team_barrier(Team *team) {
         else
             sched_yield();
     }
+}
+
+void team_barrier(Team *team) {
+    meet(team, false);
+}
+
+uint64_t team_barrier_timed(Team *team) {
+    meet(team, true);
+    return team->arrival_ns;
 }
 
 void team_run(int threads, void (*body)(void *context, Team *team, int member), void *context) {

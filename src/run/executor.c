@@ -92,7 +92,7 @@ static Status hand_over(const Execution *execution, RunMode mode, const Step *st
     return step->waits && mode == RUN_PLAIN ? device->synchronize(device, err) : STRIDER_OK;
 }
 
-/* The same with Step.time_ns: each step's time is its own, as it is waited for. */
+/* The same for a device's step with Step.time_ns: each step's time is its own, as it is waited for. */
 static Status hand_over_timed(const Execution *execution, Step *step, Error *err) {
     Device *device = execution->plan->devices[step->device];
     const uint64_t before = clock_ns();
@@ -111,7 +111,7 @@ static Status hand_over_timed(const Execution *execution, Step *step, Error *err
 /* What one thread does alone. */
 static Status run_alone(const Running *running, size_t index) {
     const Execution *execution = running->execution;
-    if (execution->profile)
+    if (execution->profile && execution->plan->steps[index].device != HOST)
         return hand_over_timed(execution, &execution->plan->steps[index], running->err);
     Status status = record_before(execution, running->mode, index, running->err);
     if (!status)
@@ -152,23 +152,32 @@ static void run_tasks(Running *running, const Step *step, Team *team, int member
     run_phase(running, team, member, (*phase)++, prepared->run, &call, prepared->tasks);
 }
 
+/* The times of a run's steps on the host add up to the run's: each begins when the one before has ended. */
+static uint64_t meet_after_step(const Execution *execution, Team *team) {
+    if (execution->profile)
+        return team_barrier_timed(team);
+    team_barrier(team);
+    return 0;
+}
+
 static void run_steps(void *context, Team *team, int member) {
     Running *running = context;
     const Execution *execution = running->execution;
     Plan *plan = execution->plan;
     int phase = 0;
+    uint64_t begin = execution->profile ? team_barrier_timed(team) : 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
         Step *step = &plan->steps[i];
-        const uint64_t before = execution->profile ? clock_ns() : 0;
         if (step->kind == STEP_TASKS)
             run_tasks(running, step, team, member, &phase);
         else if (member == 0)
             running->status[i % 2] = run_alone(running, i);
-        team_barrier(team);
+        const uint64_t end = meet_after_step(execution, team);
         if (running->status[i % 2])
             return;
-        if (execution->profile && member == 0 && step->kind == STEP_TASKS)
-            step->time_ns = clock_ns() - before;
+        if (execution->profile && member == 0 && step->device == HOST)
+            step->time_ns = end - begin;
+        begin = end;
     }
 }
 
