@@ -18,6 +18,7 @@ strider_status load_model(const char *path, const Options *options, strider_mode
     strider_load_options load = strider_load_options_default();
     load.optimize = !options->no_optimize;
     load.allow_links = options->allow_links;
+    load.copy = options->copy;
     load.shapes = options->warn_shapes ? STRIDER_SHAPES_WARN : STRIDER_SHAPES_CHECK;
     if (options->limit_memory && options->limit_memory < load.max_parse_bytes)
         load.max_parse_bytes = options->limit_memory;

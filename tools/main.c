@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -47,6 +49,7 @@ static const char usage[] =
     "this\n"
     "                            machine's memory\n"
     "  --allow-links             follow symbolic links to external data\n"
+    "  --copy                    read files instead of mapping them: they may change while they are in use\n"
     "  --json  --quiet  --verbose\n"
     "run:    -o, --output FILE   save the outputs: .npz, .npy (of one), or a folder (DIR/, --format npy|pb)\n"
     "        --labels FILE       names of classes, one a line: show the --top N (default 5) of the first "
@@ -63,6 +66,17 @@ static const char usage[] =
     "or\n"
     "inconsistent; 4 something that Strider does not support; 5 out of memory, or a device failed.\n";
 
+/* What is mapped has no memory any more where another process made the file shorter. */
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    static const char text[] =
+        "strider: a file became shorter while it was in use (--copy reads it at once)\n";
+    (void)context;
+    if (info->si_code == BUS_ADRERR && write(STDERR_FILENO, text, sizeof text - 1) > 0)
+        _exit(EXIT_FILE);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
@@ -70,6 +84,8 @@ int main(int argc, char **argv) {
     } commands[] = {{"run", command_run},     {"check", command_check},     {"info", command_info},
                     {"bench", command_bench}, {"profile", command_profile}, {"selftest", command_selftest}};
     const char *command = argc > 1 ? argv[1] : "";
+    const struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &action, NULL);
     if (strcmp(command, "--version") == 0) {
         tool_print(stdout, "strider %s\n", strider_version());
         return EXIT_OK;

@@ -201,6 +201,7 @@ static bool set_flag(const char *option, Options *options) {
         {"--nondeterministic", &options->nondeterministic},
         {"--cuda-graph", &options->cuda_graph},
         {"--allow-links", &options->allow_links},
+        {"--copy", &options->copy},
     };
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(option, flags[i].name) == 0) {

@@ -31,6 +31,11 @@ typedef struct strider_load_options {
     bool optimize;      /* rewrite the graph (default); false runs it as it is in the file */
     strider_shape_policy shapes;
     bool allow_links; /* external data may be reached through symbolic links (default false) */
+    /* Files are read into memory instead of mapped.  By default only those of up to 4 MiB are: a larger file
+     * stays mapped, its weights are read when they are packed and given back then, and where another process
+     * makes it shorter meanwhile, this one gets SIGBUS, as with any mapped file; where it writes into it,
+     * weights may be the old or the new ones.  For files that may change while they are in use. */
+    bool copy;
 
     /* What an untrusted model may ask for. */
     uint64_t max_file_bytes; /* of the model file itself; default 2 GiB - 1, which is protobuf's own limit */
@@ -82,11 +87,11 @@ typedef struct strider_node_info {
 
 STRIDER_API strider_load_options strider_load_options_default(void);
 
-/* Loads a model from a file.  The file stays mapped until the model is freed and must not be changed until
- * then; external data is looked for beside it and may not lie outside its folder. `options` may be NULL.  On
- * success *model is the caller's, to be freed with strider_model_free(); on failure it is set to NULL and
- * `error`, unless NULL, says why. Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
- * OUT_OF_MEMORY.  Thread safe. */
+/* Loads a model from a file.  A file that is mapped (strider_load_options.copy) must not be changed until the
+ * model is freed; external data is looked for beside it and may not lie outside its folder. `options` may be
+ * NULL.  On success *model is the caller's, to be freed with strider_model_free(); on failure it is set to
+ * NULL and `error`, unless NULL, says why. Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED,
+ * LIMIT_EXCEEDED or OUT_OF_MEMORY.  Thread safe. */
 STRIDER_API strider_status strider_model_load(const char *path, const strider_load_options *options,
                                               strider_model **model, strider_error *error);
 

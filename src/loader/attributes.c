@@ -67,7 +67,7 @@ static Status load_tensor_attribute(Loading *loading, const Onnx__AttributeProto
         return fail(loading->err, STRIDER_BAD_MODEL, "attribute \"%.60s\" is a tensor without contents",
                     attr->name);
     attr->kind = ATTR_TENSOR;
-    TRY(load_tensor(&loading->scan, &loading->files->items[0], loading->files, loading->options,
+    TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
                     loading->graph->region.allocator, proto->t, &tensor, loading->err));
     return graph_keep_tensor(loading->graph, tensor, &attr->tensor, loading->err);
 }

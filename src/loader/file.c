@@ -11,64 +11,139 @@
 
 enum { NAME_MAX_BYTES = 256 };
 
-static Status add_file(Files *files, MappedFile file, Error *err) {
-    if (!region_grow(files->region, &files->items, files->count, &files->capacity, sizeof *files->items))
-        return fail_memory(err, sizeof *files->items, "the list of files");
-    files->items[files->count++] = file;
+static void close_file(const File *file) {
+    if (file->mapped)
+        munmap((void *)file->data, file->size_bytes);
+    else if (file->allocator)
+        memory_give(file->allocator, (void *)file->data);
+}
+
+/* Closes the file on failure. */
+static Status add_file(Files *files, File file, Error *err) {
+    File *added = region_take(files->region, sizeof *added);
+    if (!added ||
+        !region_grow(files->region, &files->items, files->count, &files->capacity, sizeof(File *))) {
+        close_file(&file);
+        return fail_memory(err, sizeof file, "the list of files");
+    }
+    *added = file;
+    files->items[files->count++] = added;
     return STRIDER_OK;
 }
 
-/* Maps a whole regular file and closes the descriptor. */
-static Status map_descriptor(int descriptor, uint64_t max_bytes, MappedFile *file, Error *err) {
-    struct stat info;
-    Status status = STRIDER_OK;
-    if (fstat(descriptor, &info) != 0)
-        status = fail(err, STRIDER_FILE_ERROR, "%s", strerror(errno));
-    else if (!S_ISREG(info.st_mode))
-        status = fail(err, STRIDER_FILE_ERROR, "not a regular file");
-    else if (info.st_size == 0)
-        status = fail(err, STRIDER_BAD_MODEL, "the file is empty");
-    else if ((uint64_t)info.st_size > max_bytes)
-        status = fail(err, STRIDER_LIMIT_EXCEEDED,
-                      "the file has %" PRIu64 " bytes, more than the limit of %" PRIu64,
-                      (uint64_t)info.st_size, max_bytes);
-    if (!status) {
-        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (data == MAP_FAILED)
-            status = fail(err, STRIDER_FILE_ERROR, "cannot be mapped: %s", strerror(errno));
-        else
-            *file = (MappedFile){.data = data, .size_bytes = (size_t)info.st_size, .mapped = true};
+static Status map_file(int descriptor, size_t size_bytes, File *file, Error *err) {
+    void *data = mmap(NULL, size_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED)
+        return fail(err, errno == ENOMEM ? STRIDER_OUT_OF_MEMORY : STRIDER_FILE_ERROR, "cannot be mapped: %s",
+                    strerror(errno));
+    *file = (File){.data = data, .size_bytes = size_bytes, .mapped = true};
+    return STRIDER_OK;
+}
+
+static Status read_all(int descriptor, unsigned char *data, size_t size_bytes, Error *err) {
+    enum { MOST_AT_ONCE = 1 << 30 };
+    for (size_t at = 0; at < size_bytes;) {
+        const size_t left = size_bytes - at;
+        const ssize_t got =
+            pread(descriptor, data + at, left < MOST_AT_ONCE ? left : MOST_AT_ONCE, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail(err, STRIDER_FILE_ERROR, "cannot be read: %s", strerror(errno));
+        if (got == 0)
+            return fail(err, STRIDER_FILE_ERROR,
+                        "the file ends after %zu of its %zu bytes: it became shorter", at, size_bytes);
+        at += (size_t)got;
     }
-    close(descriptor);
+    return STRIDER_OK;
+}
+
+static Status read_file(int descriptor, size_t size_bytes, const Allocator *allocator, File *file,
+                        Error *err) {
+    unsigned char *data = memory_take(allocator, size_bytes);
+    if (!data)
+        return fail_memory(err, size_bytes, "a file");
+    const Status status = read_all(descriptor, data, size_bytes, err);
+    if (status)
+        memory_give(allocator, data);
+    else
+        *file = (File){.data = data, .size_bytes = size_bytes, .allocator = allocator};
     return status;
 }
 
-static void open_folder(Files *files, const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? region_string(files->region, path, (size_t)(slash - path) + 1) : NULL;
-    files->folder = open(folder ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+static Status check_file(int descriptor, uint64_t max_bytes, struct stat *info, Error *err) {
+    if (fstat(descriptor, info) != 0)
+        return fail(err, STRIDER_FILE_ERROR, "%s", strerror(errno));
+    if (!S_ISREG(info->st_mode))
+        return fail(err, STRIDER_FILE_ERROR, "not a regular file");
+    if (info->st_size == 0)
+        return fail(err, STRIDER_BAD_MODEL, "the file is empty");
+    if ((uint64_t)info->st_size > max_bytes)
+        return fail(err, STRIDER_LIMIT_EXCEEDED,
+                    "the file has %" PRIu64 " bytes, more than the limit of %" PRIu64 " (max_file_bytes)",
+                    (uint64_t)info->st_size, max_bytes);
+    return STRIDER_OK;
 }
 
-Status files_open(Files *files, Region *region, const char *path, uint64_t max_bytes, bool allow_links,
+/* The whole of a regular file, unless it is there already. */
+static Status take_file(Files *files, int descriptor, uint64_t max_bytes, File **file, Error *err) {
+    const strider_load_options *options = files->options;
+    struct stat info;
+    void *known = NULL;
+    TRY(check_file(descriptor, max_bytes, &info, err));
+    const char *identity =
+        region_format(files->region, "%ju %ju", (uintmax_t)info.st_dev, (uintmax_t)info.st_ino);
+    if (!identity)
+        return fail_memory(err, sizeof info, "the list of files");
+    if (names_find(&files->by_identity, identity, &known)) {
+        *file = known;
+        return STRIDER_OK;
+    }
+    const size_t size_bytes = (size_t)info.st_size;
+    File made = {0};
+    TRY(options->copy || size_bytes <= MOST_READ_BYTES
+            ? read_file(descriptor, size_bytes, options->allocator, &made, err)
+            : map_file(descriptor, size_bytes, &made, err));
+    TRY(add_file(files, made, err));
+    *file = files->items[files->count - 1];
+    return names_add(&files->by_identity, identity, *file)
+               ? STRIDER_OK
+               : fail_memory(err, sizeof made, "the list of files");
+}
+
+static void begin(Files *files, Region *region, const strider_load_options *options) {
+    *files = (Files){.folder = -1,
+                     .by_location = {.region = region},
+                     .by_identity = {.region = region},
+                     .options = options,
+                     .region = region};
+}
+
+static Status open_folder(Files *files, const char *path, Error *err) {
+    const char *slash = strrchr(path, '/');
+    char *folder = region_string(files->region, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    if (!folder)
+        return fail_memory(err, strlen(path) + 1, "the model's folder");
+    files->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC); /* missed where data lies in it */
+    return STRIDER_OK;
+}
+
+Status files_open(Files *files, Region *region, const char *path, const strider_load_options *options,
                   Error *err) {
-    *files = (Files){.folder = -1, .allow_links = allow_links, .region = region};
-    MappedFile file = {0};
+    File *file;
+    begin(files, region, options);
     /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
         return fail(err, STRIDER_FILE_ERROR, "%s", strerror(errno));
-    TRY(map_descriptor(descriptor, max_bytes, &file, err));
-    Status status = add_file(files, file, err);
-    if (status)
-        munmap((void *)file.data, file.size_bytes);
-    else
-        open_folder(files, path);
-    return status;
+    const Status status = take_file(files, descriptor, options->max_file_bytes, &file, err);
+    close(descriptor);
+    return status ? status : open_folder(files, path, err);
 }
 
 Status files_wrap(Files *files, Region *region, const void *data, size_t size_bytes, const char *folder,
-                  bool allow_links, Error *err) {
-    *files = (Files){.folder = -1, .allow_links = allow_links, .region = region};
+                  const strider_load_options *options, Error *err) {
+    begin(files, region, options);
     if (!data || !size_bytes)
         return fail(err, STRIDER_BAD_MODEL, "the model is empty");
     if (folder) {
@@ -76,13 +151,12 @@ Status files_wrap(Files *files, Region *region, const void *data, size_t size_by
         if (files->folder < 0)
             return fail(err, STRIDER_FILE_ERROR, "folder \"%.200s\": %s", folder, strerror(errno));
     }
-    return add_file(files, (MappedFile){.data = data, .size_bytes = size_bytes}, err);
+    return add_file(files, (File){.data = data, .size_bytes = size_bytes}, err);
 }
 
 void files_close(Files *files) {
     for (size_t i = 0; i < files->count; i++)
-        if (files->items[i].mapped)
-            munmap((void *)files->items[i].data, files->items[i].size_bytes);
+        close_file(files->items[i]);
     if (files->folder >= 0)
         close(files->folder);
     *files = (Files){.folder = -1};
@@ -93,7 +167,7 @@ void files_close(Files *files) {
 static Status open_inside(const Files *files, const char *location, int *descriptor, Error *err) {
     if (location[0] == '/' || location[0] == '\0' || strchr(location, '\\'))
         return fail(err, STRIDER_BAD_MODEL, "external data \"%.200s\": the path must be relative", location);
-    int no_links = files->allow_links ? 0 : O_NOFOLLOW;
+    int no_links = files->options->allow_links ? 0 : O_NOFOLLOW;
     int folder = dup(files->folder);
     for (const char *at = location; folder >= 0;) {
         size_t length = strcspn(at, "/");
@@ -131,27 +205,26 @@ static Status open_inside(const Files *files, const char *location, int *descrip
     return fail(err, STRIDER_FILE_ERROR, "external data \"%.200s\": %s", location, strerror(errno));
 }
 
-Status files_external(Files *files, const char *location, const MappedFile **file, Error *err) {
-    for (size_t i = 1; i < files->count; i++)
-        if (strcmp(files->items[i].location, location) == 0) {
-            *file = &files->items[i];
-            return STRIDER_OK;
-        }
+Status files_external(Files *files, const char *location, const File **file, Error *err) {
+    void *known = NULL;
+    if (names_find(&files->by_location, location, &known)) {
+        *file = known;
+        return STRIDER_OK;
+    }
     if (files->folder < 0)
         return fail(err, STRIDER_BAD_MODEL, "external data \"%.200s\": the model has no folder to look in",
                     location);
     int descriptor = -1;
-    MappedFile mapped = {0};
     TRY(open_inside(files, location, &descriptor, err));
+    File *taken;
     Error why = {0};
-    Status status = map_descriptor(descriptor, INT64_MAX, &mapped, &why);
+    const Status status = take_file(files, descriptor, INT64_MAX, &taken, &why);
+    close(descriptor);
     if (status)
         return fail(err, status, "external data \"%.200s\": %s", location, why.message);
-    mapped.location = region_string(files->region, location, strlen(location));
-    if (!mapped.location || add_file(files, mapped, err)) {
-        munmap((void *)mapped.data, mapped.size_bytes);
-        return fail_memory(err, sizeof mapped, "the list of files");
-    }
-    *file = &files->items[files->count - 1];
+    const char *name = region_string(files->region, location, strlen(location));
+    if (!name || !names_add(&files->by_location, name, taken))
+        return fail_memory(err, strlen(location) + 1, "the list of files");
+    *file = taken;
     return STRIDER_OK;
 }

@@ -1,36 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files as mapped memory, and the rules for files that a model names. */
+/* Files as memory, and the rules for files that a model names. */
 #ifndef LOADER_FILE_H
 #define LOADER_FILE_H
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/names.h"
 
-typedef struct MappedFile {
-    const char *location; /* as the model names it; NULL for the model itself */
+typedef struct File {
     const unsigned char *data;
     size_t size_bytes;
-    bool mapped; /* else the caller's memory */
-} MappedFile;
+    bool mapped;                /* its pages can be given back and come again */
+    const Allocator *allocator; /* of what was read; NULL where it is mapped, or the caller's memory */
+} File;
 
-/* A model file and the files with external data beside it, each mapped once. */
+/* A model file and the files with external data beside it, each there once. */
 typedef struct Files {
-    MappedFile *items; /* the model first */
+    File **items; /* the model first */
     size_t count, capacity;
-    int folder; /* an open descriptor; -1 where no external data may be read */
-    bool allow_links;
+    NameMap by_location; /* as the model names them */
+    NameMap by_identity; /* however they are named: their device and inode, so that each is read once */
+    int folder;          /* an open descriptor; -1 where no external data may be read */
+    const strider_load_options *options; /* while loading */
     Region *region;
 } Files;
 
-/* Both leave *files to be closed with files_close() also on failure. */
-Status files_open(Files *files, Region *region, const char *path, uint64_t max_bytes, bool allow_links,
+/* Files larger than this are mapped, unless options->copy: where they become shorter while they are in use,
+ * the process gets SIGBUS.  Smaller ones are read, which takes a millisecond at most. */
+enum { MOST_READ_BYTES = 4 << 20 };
+
+/* Both leave *files to be closed with files_close() also on failure.  `options` is kept for files_external().
+ */
+Status files_open(Files *files, Region *region, const char *path, const strider_load_options *options,
                   Error *err) MUST_CHECK;
 Status files_wrap(Files *files, Region *region, const void *data, size_t size_bytes, const char *folder,
-                  bool allow_links, Error *err) MUST_CHECK;
+                  const strider_load_options *options, Error *err) MUST_CHECK;
 void files_close(Files *files);
 
 /* The file with external data at `location`, relative to the model's folder and inside it: no absolute path,
  * no "..", and, unless links are allowed, no symbolic link on the way.  Regular files only. */
-Status files_external(Files *files, const char *location, const MappedFile **file, Error *err) MUST_CHECK;
+Status files_external(Files *files, const char *location, const File **file, Error *err) MUST_CHECK;
 
 #endif

@@ -110,7 +110,7 @@ static Status load_initializers(Loading *loading, Scope *scope, const Onnx__Grap
         if (names_find(&scope->values, initializer->name, NULL))
             return fail(loading->err, STRIDER_BAD_MODEL, "two initializers are called \"%.120s\"",
                         initializer->name);
-        TRY(load_tensor(&loading->scan, &loading->files->items[0], loading->files, loading->options,
+        TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
                         loading->graph->region.allocator, initializer, &tensor, loading->err));
         Status status = scope_value(loading, scope, initializer->name, &value);
         if (status) {
@@ -222,7 +222,7 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
     Loading loading = {
         .options = options, .model = model, .graph = &model->graph, .files = &model->files, .err = err};
     region_init(&loading.parsed, options->allocator, options->max_parse_bytes);
-    const MappedFile file = model->files.items[0];
+    const File file = *model->files.items[0];
     ProtobufCMessage *message = NULL;
     Status status = scan_message(&loading.scan, &loading.parsed, &onnx__model_proto__descriptor, file.data,
                                  file.size_bytes, options->max_depth, err);
@@ -250,8 +250,7 @@ Status loader_load_file(const char *path, const LoadOptions *options, LoadedMode
     *model = (LoadedModel){.files = {.folder = -1}};
     TRY(check_options(options, err));
     graph_init(&model->graph, options->allocator);
-    Status status = files_open(&model->files, &model->graph.region, path, options->max_file_bytes,
-                               options->allow_links, err);
+    Status status = files_open(&model->files, &model->graph.region, path, options, err);
     if (!status)
         status = load_opened(model, options, err);
     if (status)
@@ -264,8 +263,7 @@ Status loader_load_memory(const void *data, size_t size_bytes, const char *folde
     *model = (LoadedModel){.files = {.folder = -1}};
     TRY(check_options(options, err));
     graph_init(&model->graph, options->allocator);
-    Status status =
-        files_wrap(&model->files, &model->graph.region, data, size_bytes, folder, options->allow_links, err);
+    Status status = files_wrap(&model->files, &model->graph.region, data, size_bytes, folder, options, err);
     if (!status && size_bytes > options->max_file_bytes)
         status =
             fail(err, STRIDER_LIMIT_EXCEEDED, "the model has more bytes than the limit (max_file_bytes)");
@@ -298,7 +296,7 @@ Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *
         status = unpack(&region, &onnx__tensor_proto__descriptor, &scan, &message, err);
     if (!status) {
         const Onnx__TensorProto *proto = (const Onnx__TensorProto *)message;
-        MappedFile file = {.data = data, .size_bytes = size_bytes};
+        File file = {.data = data, .size_bytes = size_bytes};
         Tensor view = {0};
         status = load_tensor(&scan, &file, NULL, &options, allocator, proto, &view, err);
         if (!status && view.allocator) {

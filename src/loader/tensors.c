@@ -88,7 +88,7 @@ static Status load_type(const Source *source, uint64_t max_tensor_bytes) {
 }
 
 /* Contents that lie in a file as the tensor needs them. */
-static Status point_at(const Source *source, const MappedFile *file, size_t offset, size_t size_bytes) {
+static Status point_at(const Source *source, const File *file, size_t offset, size_t size_bytes) {
     Tensor *tensor = source->tensor;
     if (size_bytes != tensor->size_bytes)
         return tensor_fail(source, STRIDER_BAD_MODEL, "it has %zu bytes of data, its dimensions need %zu",
@@ -131,7 +131,7 @@ static Status point_at_external(const Source *source, Files *files) {
     if (!source->tensor->size_bytes) /* nothing to read: the file may even be empty */
         return tensor_alloc(source->tensor, source->allocator, source->tensor->type.dtype,
                             &source->tensor->type.shape, source->err);
-    const MappedFile *file;
+    const File *file;
     Error why = {0};
     Status status = files_external(files, location, &file, &why);
     if (status)
@@ -171,7 +171,7 @@ static Status copy_list(const Source *source, const void *list, size_t count, si
     return STRIDER_OK;
 }
 
-static Status load_lists(const Source *source, const MappedFile *file) {
+static Status load_lists(const Source *source, const File *file) {
     const Onnx__TensorProto *proto = source->proto;
     const TensorSpans *spans = source->spans;
     if ((spans->float_data.present && proto->n_float_data) ||
@@ -196,7 +196,7 @@ static Status load_lists(const Source *source, const MappedFile *file) {
     }
 }
 
-Status load_tensor(const Scan *scan, const MappedFile *file, Files *files, const LoadOptions *options,
+Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadOptions *options,
                    const Allocator *allocator, const Onnx__TensorProto *proto, Tensor *tensor, Error *err) {
     *tensor = (Tensor){0};
     uint64_t index;
