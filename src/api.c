@@ -42,7 +42,7 @@ static Status load(const Source *source, const strider_load_options *options, st
         memory_give(used.allocator, made);
         return status;
     }
-    status = finish(made, &used, err);
+    status = loader_status(&made->loaded, finish(made, &used, err), err);
     if (status) {
         strider_model_free(made);
         return status;

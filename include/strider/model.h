@@ -42,7 +42,10 @@ typedef struct strider_load_options {
     uint64_t max_tensor_bytes; /* of any one tensor; default 16 GiB */
     uint64_t max_nodes;        /* after inlining local functions; default 1000000 */
     uint32_t max_depth;        /* nesting of messages, and of function calls; default 64 */
-    uint64_t max_parse_bytes;  /* heap that parsing may take, weights not counted; default 1 GiB */
+    /* Memory that loading may take: the parsed file, the graph and what passes make of it, names, constants
+     * that are computed or converted; weights that lie in the file as they are needed are not counted.
+     * Default 768 MiB. */
+    uint64_t max_parse_bytes;
 
     const strider_allocator *allocator; /* NULL: posix_memalign.  Must outlive the model. */
 
@@ -90,8 +93,10 @@ STRIDER_API strider_load_options strider_load_options_default(void);
 /* Loads a model from a file.  A file that is mapped (strider_load_options.copy) must not be changed until the
  * model is freed; external data is looked for beside it and may not lie outside its folder. `options` may be
  * NULL.  On success *model is the caller's, to be freed with strider_model_free(); on failure it is set to
- * NULL and `error`, unless NULL, says why. Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED,
- * LIMIT_EXCEEDED or OUT_OF_MEMORY.  Thread safe. */
+ * NULL and `error`, unless NULL, says why.  A model of an IR version beyond 14, or of an opset of ai.onnx
+ * beyond 28, is UNSUPPORTED: its operators may mean something else; versions of other domains do not matter,
+ * as no operator is from there.  Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
+ * OUT_OF_MEMORY.  Thread safe. */
 STRIDER_API strider_status strider_model_load(const char *path, const strider_load_options *options,
                                               strider_model **model, strider_error *error);
 

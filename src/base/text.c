@@ -235,8 +235,7 @@ static void put_conversion(Sink *sink, const Spec *spec, Args *args) {
             text = "(null)";
         /* As printf() does, nothing is read behind the precision: there may be no NUL. */
         const size_t most = spec->precision >= 0 ? (size_t)spec->precision : PTRDIFF_MAX;
-        const size_t length = strnlen(text, most);
-        put_string(sink, spec, text, length == most ? whole_characters(text, length) : length);
+        put_string(sink, spec, text, text_cut(text, most));
     } else if (spec->conversion == 'c') {
         const char character = (char)va_arg(args->list, int);
         put_string(sink, spec, &character, 1);
@@ -276,6 +275,11 @@ int text_format(char *to, size_t size, const char *format, ...) {
     const int length = text_vformat(to, size, format, args);
     va_end(args);
     return length;
+}
+
+size_t text_cut(const char *text, size_t most) {
+    const size_t length = strnlen(text, most);
+    return length == most ? whole_characters(text, length) : length;
 }
 
 size_t text_escape(char *to, size_t size, const char *text) {

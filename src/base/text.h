@@ -15,6 +15,9 @@
  * Returns the bytes of the whole, as snprintf() does. */
 size_t text_escape(char *to, size_t size, const char *text);
 
+/* The length of `text`, at most `most` and then without the beginning of a last character. */
+size_t text_cut(const char *text, size_t most);
+
 /* snprintf() whose %s and %c are escaped so, and cut so.  In \"%s\" a quote and a backslash get a backslash
  * before them, too: a name cannot end its own quotes.  Widths and precisions of %s count columns. */
 int text_format(char *to, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);

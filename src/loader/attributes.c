@@ -7,16 +7,6 @@ static Status no_memory(Loading *loading) {
     return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
 }
 
-const Onnx__AttributeProto *resolve_attribute(const Onnx__AttributeProto *attribute,
-                                              const Bindings *bindings) {
-    if (!attribute->ref_attr_name || !attribute->ref_attr_name[0])
-        return attribute;
-    for (size_t i = 0; bindings && i < bindings->count; i++)
-        if (bindings->items[i]->name && strcmp(bindings->items[i]->name, attribute->ref_attr_name) == 0)
-            return bindings->items[i];
-    return NULL;
-}
-
 /* Files from before the type was stated have it in what is filled. */
 static int kind_of(const Onnx__AttributeProto *proto) {
     if (proto->type)
@@ -112,23 +102,18 @@ static Status load_attribute(Loading *loading, const char *name, const Onnx__Att
     return STRIDER_OK;
 }
 
-Status load_attributes(Loading *loading, const Onnx__NodeProto *proto, const Bindings *bindings,
+Status load_attributes(Loading *loading, const BodyNode *node, const Onnx__AttributeProto *const *bound,
                        AttrList *attrs) {
+    const Onnx__NodeProto *proto = node->proto;
     Attr *items = region_take_array(&loading->graph->region, proto->n_attribute, sizeof *items);
     if (!items)
         return no_memory(loading);
     *attrs = (AttrList){.items = items};
     for (size_t i = 0; i < proto->n_attribute; i++) {
-        const Onnx__AttributeProto *attribute = proto->attribute[i];
-        if (!attribute->name || !attribute->name[0])
-            return fail(loading->err, STRIDER_BAD_MODEL, "an attribute has no name");
-        const Onnx__AttributeProto *resolved = resolve_attribute(attribute, bindings);
-        if (!resolved)
+        const Onnx__AttributeProto *attribute = bound_attribute(node, i, bound);
+        if (!attribute)
             continue;
-        if (attrs_find(attrs, attribute->name))
-            return fail(loading->err, STRIDER_BAD_MODEL, "attribute \"%.60s\" is given twice",
-                        attribute->name);
-        TRY(load_attribute(loading, attribute->name, resolved, &items[attrs->count]));
+        TRY(load_attribute(loading, proto->attribute[i]->name, attribute, &items[attrs->count]));
         attrs->count++;
     }
     return STRIDER_OK;

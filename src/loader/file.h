@@ -4,8 +4,8 @@
 #define LOADER_FILE_H
 
 #include "base/memory.h"
-#include "base/status.h"
 #include "base/names.h"
+#include "base/status.h"
 
 typedef struct File {
     const unsigned char *data;

@@ -23,31 +23,41 @@ strider_load_options strider_load_options_default(void) {
                                   .max_tensor_bytes = (uint64_t)16 << 30,
                                   .max_nodes = 1000000,
                                   .max_depth = 64,
-                                  .max_parse_bytes = (uint64_t)1 << 30,
+                                  .max_parse_bytes = (uint64_t)768 << 20,
                                   .allocator = allocator_default()};
 }
 
 /* --- protobuf-c
  * ------------------------------------------------------------------------------------------------ */
 
-static void *region_allocate(void *region, size_t size) {
-    return region_take(region, size);
+/* protobuf-c says no more than that it failed. */
+typedef struct Unpacking {
+    Region *region;
+    size_t refused_bytes; /* 0: it had all the memory that it asked for */
+} Unpacking;
+
+static void *unpack_allocate(void *context, size_t size) {
+    Unpacking *unpacking = context;
+    void *memory = region_take(unpacking->region, size);
+    if (!memory)
+        unpacking->refused_bytes = size ? size : 1;
+    return memory;
 }
 
-static void region_release(void *region, void *memory) {
-    (void)region;
+static void unpack_release(void *context, void *memory) {
+    (void)context;
     (void)memory; /* all at once, with the region */
 }
 
 static Status unpack(Region *region, const ProtobufCMessageDescriptor *descriptor, const Scan *scan,
                      ProtobufCMessage **message, Error *err) {
-    ProtobufCAllocator allocator = {region_allocate, region_release, region};
+    Unpacking unpacking = {.region = region};
+    ProtobufCAllocator allocator = {unpack_allocate, unpack_release, &unpacking};
     *message = protobuf_c_message_unpack(descriptor, &allocator, scan->reduced_bytes, scan->reduced);
     if (*message)
         return STRIDER_OK;
-    if (region->limit_bytes && region->total_bytes > region->limit_bytes - region->limit_bytes / 8)
-        return fail(err, STRIDER_LIMIT_EXCEEDED,
-                    "parsing needs more memory than the limit (max_parse_bytes)");
+    if (unpacking.refused_bytes)
+        return fail_memory(err, unpacking.refused_bytes, "parsing");
     return fail(err, STRIDER_BAD_MODEL, "not a valid ONNX message");
 }
 
@@ -107,12 +117,13 @@ static Status load_initializers(Loading *loading, Scope *scope, const Onnx__Grap
         Tensor tensor;
         if (!text_or_empty(initializer->name)[0])
             return fail(loading->err, STRIDER_BAD_MODEL, "initializer %zu has no name", i);
-        if (names_find(&scope->values, initializer->name, NULL))
+        const int slot = body_find_slot(scope->body, initializer->name);
+        if (scope->values[slot])
             return fail(loading->err, STRIDER_BAD_MODEL, "two initializers are called \"%.120s\"",
                         initializer->name);
         TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
                         loading->graph->region.allocator, initializer, &tensor, loading->err));
-        Status status = scope_value(loading, scope, initializer->name, &value);
+        Status status = scope_value(loading, scope, slot, &value);
         if (status) {
             tensor_free(&tensor);
             return status;
@@ -127,7 +138,7 @@ static Status load_inputs(Loading *loading, Scope *scope, const Onnx__GraphProto
         Value *value;
         if (!text_or_empty(proto->input[i]->name)[0])
             return fail(loading->err, STRIDER_BAD_MODEL, "graph input %zu has no name", i);
-        TRY(scope_value(loading, scope, proto->input[i]->name, &value));
+        TRY(scope_value(loading, scope, body_find_slot(scope->body, proto->input[i]->name), &value));
         if (value->is_input)
             return fail(loading->err, STRIDER_BAD_MODEL, "two graph inputs are called \"%.120s\"",
                         value->name);
@@ -145,20 +156,30 @@ static Status load_inputs(Loading *loading, Scope *scope, const Onnx__GraphProto
 static Status load_declarations(Loading *loading, Scope *scope, size_t n, Onnx__ValueInfoProto **infos,
                                 bool outputs) {
     for (size_t i = 0; i < n; i++) {
-        void *found = NULL;
         const char *name = text_or_empty(infos[i]->name);
-        if (outputs && !names_find(&scope->values, name, NULL))
-            return fail(loading->err, STRIDER_BAD_MODEL, "graph output \"%.120s\" is made by no node", name);
-        if (!names_find(&scope->values, name, &found) || !found)
-            continue;
-        Value *value = found;
+        const int slot = body_find_slot(scope->body, name);
+        Value *value = slot == NO_SLOT ? NULL : scope->values[slot];
         Type declared;
+        if (outputs && !value)
+            return fail(loading->err, STRIDER_BAD_MODEL, "graph output \"%.120s\" is made by no node", name);
+        if (!value)
+            continue;
         TRY(load_type(loading, infos[i], outputs, &declared));
         if (!value->is_input && !value->constant)
             value->declared = declared;
         if (outputs)
             TRY(graph_add_output(loading->graph, value, loading->err));
     }
+    return STRIDER_OK;
+}
+
+/* Slots of what no node may read. */
+static Status make_slots(Loading *loading, const Onnx__GraphProto *proto, Body *body) {
+    int slot;
+    for (size_t i = 0; i < proto->n_initializer; i++)
+        TRY(body_slot(loading, body, text_or_empty(proto->initializer[i]->name), &slot));
+    for (size_t i = 0; i < proto->n_input; i++)
+        TRY(body_slot(loading, body, text_or_empty(proto->input[i]->name), &slot));
     return STRIDER_OK;
 }
 
@@ -172,13 +193,18 @@ static Status load_graph(Loading *loading) {
         region_string(&graph->region, text_or_empty(proto->name), strlen(text_or_empty(proto->name)));
     if (!graph->name)
         return no_memory(loading);
-    Scope scope = {.values = {.region = &loading->parsed},
-                   .prefix = "",
-                   .n_opsets = model->n_opset_import,
-                   .opsets = model->opset_import};
+    Body body = {0};
+    Scope scope = {.body = &body, .prefix = "", .imports = &body.imports};
+    TRY(list_functions(loading));
+    TRY(make_body(loading, proto->n_node, proto->node, model->n_opset_import, model->opset_import, &body));
+    loading->model->opset = body.imports.onnx;
+    TRY(make_slots(loading, proto, &body));
+    scope.values = region_take_array(&loading->parsed, body.slots.count, sizeof(Value *));
+    if (!scope.values)
+        return no_memory(loading);
     TRY(load_initializers(loading, &scope, proto));
     TRY(load_inputs(loading, &scope, proto));
-    TRY(load_nodes(loading, &scope, proto->n_node, proto->node));
+    TRY(load_nodes(loading, &scope));
     TRY(load_declarations(loading, &scope, proto->n_value_info, proto->value_info, false));
     TRY(load_declarations(loading, &scope, proto->n_output, proto->output, true));
     TRY(graph_validate(graph, loading->err));
@@ -205,23 +231,21 @@ static Status load_info(Loading *loading) {
     model->producer_version = region_string(region, version, strlen(version));
     if (!model->producer_name || !model->producer_version)
         return no_memory(loading);
-    for (size_t i = 0; i < proto->n_opset_import; i++) {
-        const char *domain = text_or_empty(proto->opset_import[i]->domain);
-        if (!domain[0] || strcmp(domain, "ai.onnx") == 0)
-            model->opset = proto->opset_import[i]->version;
-    }
     if (!proto->has_ir_version && !proto->graph)
         return fail(loading->err, STRIDER_BAD_MODEL, "neither a version nor a graph: this is no ONNX file");
-    if (model->ir_version < 0 || model->opset < 0)
-        return fail(loading->err, STRIDER_BAD_MODEL, "IR version %" PRId64 " and opset %" PRId64,
-                    model->ir_version, model->opset);
+    if (model->ir_version < 0)
+        return fail(loading->err, STRIDER_BAD_MODEL, "IR version %" PRId64, model->ir_version);
+    if (model->ir_version > NEWEST_IR)
+        return fail(loading->err, STRIDER_UNSUPPORTED,
+                    "IR version %" PRId64 " is newer than %d, the newest that this version of Strider knows",
+                    model->ir_version, NEWEST_IR);
     return STRIDER_OK;
 }
 
 static Status load_opened(LoadedModel *model, const LoadOptions *options, Error *err) {
     Loading loading = {
         .options = options, .model = model, .graph = &model->graph, .files = &model->files, .err = err};
-    region_init(&loading.parsed, options->allocator, options->max_parse_bytes);
+    region_init(&loading.parsed, &model->budget.allocator, 0);
     const File file = *model->files.items[0];
     ProtobufCMessage *message = NULL;
     Status status = scan_message(&loading.scan, &loading.parsed, &onnx__model_proto__descriptor, file.data,
@@ -240,6 +264,24 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
     return status;
 }
 
+Status loader_status(LoadedModel *model, Status status, Error *err) {
+    return budget_status(&model->budget, status, "max_parse_bytes", err);
+}
+
+static void start(LoadedModel *model, const LoadOptions *options) {
+    budget_init(&model->budget, options->allocator, options->max_parse_bytes);
+    graph_init(&model->graph, &model->budget.allocator);
+}
+
+static Status finish(LoadedModel *model, Status status, Error *err) {
+    status = loader_status(model, status, err);
+    if (status)
+        loader_unload(model);
+    else
+        model->files.options = NULL;
+    return status;
+}
+
 static Status check_options(const LoadOptions *options, Error *err) {
     return options->struct_size == sizeof *options && options->allocator
                ? STRIDER_OK
@@ -249,47 +291,47 @@ static Status check_options(const LoadOptions *options, Error *err) {
 Status loader_load_file(const char *path, const LoadOptions *options, LoadedModel *model, Error *err) {
     *model = (LoadedModel){.files = {.folder = -1}};
     TRY(check_options(options, err));
-    graph_init(&model->graph, options->allocator);
+    start(model, options);
     Status status = files_open(&model->files, &model->graph.region, path, options, err);
     if (!status)
         status = load_opened(model, options, err);
-    if (status)
-        loader_unload(model);
-    return status;
+    return finish(model, status, err);
 }
 
 Status loader_load_memory(const void *data, size_t size_bytes, const char *folder, const LoadOptions *options,
                           LoadedModel *model, Error *err) {
     *model = (LoadedModel){.files = {.folder = -1}};
     TRY(check_options(options, err));
-    graph_init(&model->graph, options->allocator);
+    start(model, options);
     Status status = files_wrap(&model->files, &model->graph.region, data, size_bytes, folder, options, err);
     if (!status && size_bytes > options->max_file_bytes)
-        status =
-            fail(err, STRIDER_LIMIT_EXCEEDED, "the model has more bytes than the limit (max_file_bytes)");
+        status = fail(err, STRIDER_LIMIT_EXCEEDED,
+                      "the model has %zu bytes, more than the limit of %" PRIu64 " (max_file_bytes)",
+                      size_bytes, options->max_file_bytes);
     if (!status)
         status = load_opened(model, options, err);
-    if (status)
-        loader_unload(model);
-    return status;
+    return finish(model, status, err);
 }
 
 void loader_unload(LoadedModel *model) {
     files_close(&model->files);
     if (model->graph.region.allocator)
         graph_free(&model->graph);
+    budget_free(&model->budget);
     *model = (LoadedModel){.files = {.folder = -1}};
 }
 
 Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *allocator, Tensor *tensor,
                           char *name, size_t name_size, Error *err) {
-    enum { MOST_PARSED_BYTES = 1 << 30, DEPTH = 8 };
+    enum { DEPTH = 8 };
     *tensor = (Tensor){0};
     LoadOptions options = strider_load_options_default();
+    Budget budget;
     Region region;
     Scan scan;
     ProtobufCMessage *message = NULL;
-    region_init(&region, allocator, MOST_PARSED_BYTES);
+    budget_init(&budget, allocator, options.max_parse_bytes);
+    region_init(&region, &budget.allocator, 0);
     Status status =
         scan_message(&scan, &region, &onnx__tensor_proto__descriptor, data, size_bytes, DEPTH, err);
     if (!status)
@@ -310,5 +352,7 @@ Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *
             snprintf(name, name_size, "%s", text_or_empty(proto->name));
     }
     region_free(&region);
+    status = budget_status(&budget, status, "max_parse_bytes", err);
+    budget_free(&budget);
     return status;
 }

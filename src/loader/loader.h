@@ -4,25 +4,30 @@
 #ifndef LOADER_LOADER_H
 #define LOADER_LOADER_H
 
+#include "base/budget.h"
 #include "graph/graph.h"
 #include "loader/file.h"
 
 typedef strider_load_options LoadOptions;
 
 typedef struct LoadedModel {
-    Graph graph; /* sorted and validated; types are not inferred yet */
-    Files files; /* stay mapped, as constants point into them */
+    Budget budget; /* of max_parse_bytes: all that is made of the file, here and in passes over the graph */
+    Graph graph;   /* sorted and validated; types are not inferred yet */
+    Files files;   /* stay mapped, as constants point into them */
     int64_t ir_version, opset;
     const char *producer_name, *producer_version;
     uint64_t parameter_count, parameter_bytes; /* of all constants in the file */
 } LoadedModel;
 
-/* `folder` is where external data may lie; NULL: none may.  On failure nothing is left behind. */
+/* `model` must stay where it is.  `folder` is where external data may lie; NULL: none may.  On failure
+ * nothing is left behind. */
 Status loader_load_file(const char *path, const LoadOptions *options, LoadedModel *model,
                         Error *err) MUST_CHECK;
 Status loader_load_memory(const void *data, size_t size_bytes, const char *folder, const LoadOptions *options,
                           LoadedModel *model, Error *err) MUST_CHECK;
 void loader_unload(LoadedModel *model);
+/* LIMIT_EXCEEDED where `status` is OUT_OF_MEMORY because of max_parse_bytes; else `status`. */
+Status loader_status(LoadedModel *model, Status status, Error *err);
 
 /* One serialized TensorProto; the result owns its data.  `name` gets its name, cut to name_size, unless NULL.
  */

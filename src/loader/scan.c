@@ -74,8 +74,7 @@ static Status reserve(const Scanner *scanner, size_t size) {
     size_t capacity = scan->reduced_capacity * 2 + size + 4096;
     unsigned char *grown = region_take(scanner->region, capacity);
     if (!grown)
-        return fail(scanner->err, STRIDER_LIMIT_EXCEEDED,
-                    "parsing needs more memory than the limit (max_parse_bytes)");
+        return fail_memory(scanner->err, capacity, "parsing");
     if (scan->reduced_bytes)
         memcpy(grown, scan->reduced, scan->reduced_bytes);
     scan->reduced = grown;
@@ -171,8 +170,7 @@ static Status scan_submessage(const Scanner *scanner, const ProtobufCMessageDesc
         message == &onnx__node_proto__descriptor) {
         if (!region_grow(scanner->region, &scan->node_offsets, scan->n_nodes, &scan->nodes_capacity,
                          sizeof(size_t)))
-            return fail(scanner->err, STRIDER_LIMIT_EXCEEDED,
-                        "parsing needs more memory than the limit (max_parse_bytes)");
+            return fail_memory(scanner->err, sizeof(size_t), "the list of nodes");
         scan->node_offsets[scan->n_nodes++] = begin;
     }
     /* The length is known when the contents are there: five bytes, which any varint may have, are filled in
@@ -234,8 +232,7 @@ static Status scan_fields(const Scanner *scanner, const ProtobufCMessageDescript
         return STRIDER_OK;
     if (!region_grow(scanner->region, &scan->tensors, scan->n_tensors, &scan->tensors_capacity,
                      sizeof tensor))
-        return fail(scanner->err, STRIDER_LIMIT_EXCEEDED,
-                    "parsing needs more memory than the limit (max_parse_bytes)");
+        return fail_memory(scanner->err, sizeof tensor, "the list of tensors");
     uint64_t index = scan->n_tensors;
     scan->tensors[scan->n_tensors++] = tensor;
     TRY(emit_varint(scanner, 9 << 3 | WIRE_BYTES));
