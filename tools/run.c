@@ -54,6 +54,8 @@ static void print_output(const char *name, const strider_tensor *tensor) {
 /* --- classes
  * --------------------------------------------------------------------------------------------------- */
 
+enum { MOST_LABEL_BYTES = 16 << 20 };
+
 typedef struct Labels {
     char *text;
     char **lines;
@@ -64,12 +66,14 @@ static strider_status read_labels(const char *path, Labels *labels, strider_erro
     size_t size;
     unsigned char *data;
     *labels = (Labels){0};
-    strider_status status = read_whole(path, &data, &size, error);
+    strider_status status = read_whole(path, MOST_LABEL_BYTES, &data, &size, error);
     if (status)
         return status;
-    data[size] = '\0';
     labels->text = (char *)data;
-    labels->lines = calloc(size + 1, sizeof *labels->lines);
+    size_t lines = 1;
+    for (size_t i = 0; i < size; i++)
+        lines += data[i] == '\n' || data[i] == '\r';
+    labels->lines = calloc(lines, sizeof *labels->lines);
     if (!labels->lines)
         return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
     for (char *line = strtok(labels->text, "\r\n"); line; line = strtok(NULL, "\r\n"))

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -110,7 +111,7 @@ static void damaged_files_are_refused_at_every_length(void **state) {
         free(cut);
     }
     assert_int_equal(npz_write(scratch_path(".npz"), &item, 1, &error), STRIDER_OK);
-    assert_int_equal(read_whole(scratch_path(".npz"), &whole, &size, &error), STRIDER_OK);
+    assert_int_equal(read_whole(scratch_path(".npz"), 1 << 20, &whole, &size, &error), STRIDER_OK);
     for (size_t n = 0; n < size; n++) {
         unsigned char *cut = malloc(n + 1);
         TensorFile file = {0};
@@ -152,6 +153,113 @@ static void headers_that_claim_too_much_are_refused(void **state) {
     }
 }
 
+static void a_shape_without_elements_may_have_any_other_dimensions(void **state) {
+    (void)state;
+    static const char header[] =
+        "{'descr': '<f4', 'fortran_order': True, 'shape': (4000000000000, 4000000000000, 0), }\n";
+    unsigned char bytes[256] = "\x93NUMPY\1\0";
+    strider_tensor tensor = {0};
+    bytes[8] = (unsigned char)strlen(header);
+    memcpy(bytes + 10, header, strlen(header));
+    (void)!npy_parse(bytes, 10 + strlen(header), &tensor, &error); /* refused or not, without overflow */
+    strider_tensor_free(&tensor);
+}
+
+static void a_header_longer_than_any_is_refused(void **state) {
+    (void)state;
+    const size_t size = 1 << 20;
+    unsigned char *bytes = calloc(1, size);
+    strider_tensor tensor;
+    memcpy(bytes, "\x93NUMPY\2\0\xf0\xff\xf\0", 12);
+    assert_int_equal(npy_parse(bytes, size, &tensor, &error), STRIDER_BAD_MODEL);
+    assert_non_null(strstr(error.message, "header of 1048560 bytes"));
+    free(bytes);
+}
+
+/* Two entries of 15 floats, of which the directory is then changed at `field` of the second record. */
+static strider_status parse_changed(size_t field, uint64_t value, int bytes) {
+    const int64_t dims[] = {3, 5};
+    NamedTensor items[] = {{"a", counting(STRIDER_F32, 2, dims)}, {"b", counting(STRIDER_F32, 2, dims)}};
+    unsigned char *whole;
+    size_t size;
+    TensorFile file = {0};
+    assert_int_equal(npz_write(scratch_path(".npz"), items, 2, &error), STRIDER_OK);
+    assert_int_equal(read_whole(scratch_path(".npz"), 1 << 20, &whole, &size, &error), STRIDER_OK);
+    unsigned char *record = whole + size - 22 - 51; /* "b.npy" */
+    assert_memory_equal(record, "PK\1\2", 4);
+    for (int i = 0; i < bytes; i++)
+        record[field + (size_t)i] = (unsigned char)(value >> (8 * i));
+    const strider_status status = npz_parse(whole, size, &file, &error);
+    tensor_file_free(&file);
+    free(whole);
+    strider_tensor_free(&items[0].tensor);
+    strider_tensor_free(&items[1].tensor);
+    unlink(scratch_path(".npz"));
+    return status;
+}
+
+static void an_archive_whose_entries_share_bytes_is_refused(void **state) {
+    (void)state;
+    enum { LOCAL_OFFSET = 42 };
+    assert_int_equal(parse_changed(LOCAL_OFFSET, 0, 4), STRIDER_BAD_MODEL);
+    assert_non_null(strstr(error.message, "overlap"));
+}
+
+static void an_archive_that_claims_too_much_is_refused_as_a_whole(void **state) {
+    (void)state;
+    enum { METHOD_AND_SIZES = 10, DEFLATED = 8, UNPACKED = 24, SIZE = 300 << 20 };
+    assert_int_equal(parse_changed(UNPACKED, SIZE, 4), STRIDER_BAD_MODEL); /* stored, of another size */
+    const int64_t dims[] = {3, 5};
+    NamedTensor items[] = {{"a", counting(STRIDER_F32, 2, dims)}, {"b", counting(STRIDER_F32, 2, dims)}};
+    unsigned char *whole;
+    size_t size;
+    TensorFile file = {0};
+    assert_int_equal(npz_write(scratch_path(".npz"), items, 2, &error), STRIDER_OK);
+    assert_int_equal(read_whole(scratch_path(".npz"), 1 << 20, &whole, &size, &error), STRIDER_OK);
+    for (size_t i = 1; i <= 2; i++) { /* 150 MB each: only both together are too much */
+        unsigned char *record = whole + size - 22 - 51 * i;
+        record[METHOD_AND_SIZES] = DEFLATED;
+        record[UNPACKED + 3] = 9;
+    }
+    assert_int_equal(npz_parse(whole, size, &file, &error), STRIDER_LIMIT_EXCEEDED);
+    tensor_file_free(&file);
+    free(whole);
+    strider_tensor_free(&items[0].tensor);
+    strider_tensor_free(&items[1].tensor);
+    unlink(scratch_path(".npz"));
+}
+
+static void what_is_no_file_is_not_read(void **state) {
+    (void)state;
+    TensorFile file;
+    char *fifo = scratch_path(".fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    const char *const paths[] = {"/dev/zero", "/tmp", fifo, "/nowhere/at/all"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_int_equal(format_read(paths[i], &file, &error), STRIDER_FILE_ERROR);
+        assert_int_equal(file.count, 0);
+    }
+    unlink(fifo);
+    /* The system says 4096 bytes and gives fewer, as of a file that becomes shorter. */
+    const char *short_file = "/sys/kernel/mm/transparent_hugepage/enabled";
+    if (access(short_file, R_OK) == 0) {
+        assert_int_equal(format_read(short_file, &file, &error), STRIDER_FILE_ERROR);
+        assert_non_null(strstr(error.message, "ends after"));
+    }
+}
+
+static void messages_escape_what_headers_say(void **state) {
+    (void)state;
+    static const char header[] = "{'descr': '\x1b[31mred', 'fortran_order': False, 'shape': (1,), }\n";
+    unsigned char bytes[256] = "\x93NUMPY\1\0";
+    strider_tensor tensor;
+    bytes[8] = (unsigned char)strlen(header);
+    memcpy(bytes + 10, header, strlen(header));
+    assert_int_equal(npy_parse(bytes, sizeof bytes, &tensor, &error), STRIDER_UNSUPPORTED);
+    assert_null(strchr(error.message, 0x1b));
+    assert_non_null(strstr(error.message, "\\x1b[31mred"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_from_npy_and_pb),
@@ -159,6 +267,12 @@ int main(void) {
         cmocka_unit_test(fortran_order_and_big_endian_are_put_right),
         cmocka_unit_test(damaged_files_are_refused_at_every_length),
         cmocka_unit_test(headers_that_claim_too_much_are_refused),
+        cmocka_unit_test(a_shape_without_elements_may_have_any_other_dimensions),
+        cmocka_unit_test(a_header_longer_than_any_is_refused),
+        cmocka_unit_test(an_archive_whose_entries_share_bytes_is_refused),
+        cmocka_unit_test(an_archive_that_claims_too_much_is_refused_as_a_whole),
+        cmocka_unit_test(what_is_no_file_is_not_read),
+        cmocka_unit_test(messages_escape_what_headers_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "formats/formats.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,25 +20,50 @@ strider_status tool_fail(strider_error *error, strider_status status, const char
     return status;
 }
 
-strider_status read_whole(const char *path, unsigned char **data, size_t *size, strider_error *error) {
+static strider_status read_all(int descriptor, unsigned char *data, size_t size, strider_error *error) {
+    enum { MOST_AT_ONCE = 1 << 30 };
+    for (size_t at = 0; at < size;) {
+        const size_t left = size - at;
+        const ssize_t got = read(descriptor, data + at, left < MOST_AT_ONCE ? left : MOST_AT_ONCE);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tool_fail(error, STRIDER_FILE_ERROR, "cannot be read: %s", strerror(errno));
+        if (got == 0)
+            return tool_fail(error, STRIDER_FILE_ERROR, "the file ends after %zu of its %zu bytes", at, size);
+        at += (size_t)got;
+    }
+    return STRIDER_OK;
+}
+
+strider_status read_whole(const char *path, uint64_t most, unsigned char **data, size_t *size,
+                          strider_error *error) {
     struct stat info;
-    FILE *file = fopen(path, "rb");
-    if (!file)
+    *data = NULL;
+    *size = 0;
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
         return tool_fail(error, STRIDER_FILE_ERROR, "%s", strerror(errno));
     strider_status status = STRIDER_OK;
-    *data = NULL;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
+    if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
         status = tool_fail(error, STRIDER_FILE_ERROR, "not a regular file");
+    else if ((uint64_t)info.st_size > most)
+        status =
+            tool_fail(error, STRIDER_LIMIT_EXCEEDED, "the file has %llu bytes, more than the limit of %llu",
+                      (unsigned long long)info.st_size, (unsigned long long)most);
     *size = status ? 0 : (size_t)info.st_size;
     if (!status && !(*data = malloc(*size + 1)))
         status = tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory: %zu bytes for a file", *size);
-    if (!status && fread(*data, 1, *size, file) != *size)
-        status = tool_fail(error, STRIDER_FILE_ERROR, "cannot be read: %s", strerror(errno));
+    if (!status)
+        status = read_all(descriptor, *data, *size, error);
+    if (!status)
+        (*data)[*size] = '\0';
+    close(descriptor);
     if (status) {
         free(*data);
         *data = NULL;
     }
-    fclose(file);
     return status;
 }
 
@@ -64,9 +90,13 @@ strider_status tensor_make(strider_tensor *tensor, strider_dtype dtype, int rank
 
 strider_status tensor_file_add(TensorFile *file, const char *name, strider_tensor tensor,
                                strider_error *error) {
-    NamedTensor *items = realloc(file->items, (file->count + 1) * sizeof *items);
-    if (items)
+    const bool is_full = file->count == file->capacity;
+    const size_t capacity = file->capacity * 2 + 4;
+    NamedTensor *items = is_full ? realloc(file->items, capacity * sizeof *items) : file->items;
+    if (items && is_full) {
         file->items = items;
+        file->capacity = capacity;
+    }
     char *copy = strdup(name);
     if (!items || !copy) {
         free(copy);
@@ -107,7 +137,7 @@ strider_status format_read(const char *path, TensorFile *file, strider_error *er
     unsigned char *data;
     size_t size;
     *file = (TensorFile){0};
-    strider_status status = read_whole(path, &data, &size, error);
+    strider_status status = read_whole(path, (uint64_t)16 << 30, &data, &size, error);
     if (status)
         return status;
     status = parse(data, size, file, error);

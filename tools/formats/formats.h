@@ -16,7 +16,7 @@ typedef struct NamedTensor {
 
 typedef struct TensorFile {
     NamedTensor *items;
-    size_t count;
+    size_t count, capacity;
 } TensorFile;
 
 /* Each returns a status and fills `error`; results are freed by tensor_file_free(). */
@@ -35,7 +35,9 @@ strider_status pb_write(const char *path, const char *name, const strider_tensor
 /* --- shared by the formats --- */
 strider_status tool_fail(strider_error *error, strider_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-strider_status read_whole(const char *path, unsigned char **data, size_t *size, strider_error *error);
+/* A regular file of at most `most` bytes, with a NUL behind them; to be freed. */
+strider_status read_whole(const char *path, uint64_t most, unsigned char **data, size_t *size,
+                          strider_error *error);
 /* A zeroed tensor of that type and shape; its data is freed by strider_tensor_free(). */
 strider_status tensor_make(strider_tensor *tensor, strider_dtype dtype, int rank, const int64_t *dims,
                            strider_error *error);

@@ -17,6 +17,9 @@ static const struct {
     {"u2", STRIDER_U16}, {"u4", STRIDER_U32}, {"u8", STRIDER_U64}, {"b1", STRIDER_BOOL},
 };
 
+/* NumPy itself takes 10,000. */
+enum { MOST_HEADER_BYTES = 65536 };
+
 typedef struct Header {
     strider_dtype dtype;
     bool swapped, fortran;
@@ -123,6 +126,8 @@ strider_status npy_parse(const unsigned char *data, size_t size, strider_tensor 
     size_t length = (size_t)data[8] | (size_t)data[9] << 8;
     if (data[6] > 1)
         length |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
+    if (length > MOST_HEADER_BYTES)
+        return tool_fail(error, STRIDER_BAD_MODEL, "a .npy file with a header of %zu bytes", length);
     if (length > size - start)
         return tool_fail(error, STRIDER_BAD_MODEL, "a .npy file that ends in its header");
     char *text = strndup((const char *)data + start, length);
@@ -143,7 +148,7 @@ strider_status npy_parse(const unsigned char *data, size_t size, strider_tensor 
     status = tensor_make(tensor, header.dtype, header.rank, header.dims, error);
     if (status)
         return status;
-    if (header.fortran && header.rank > 1)
+    if (header.fortran && header.rank > 1 && count)
         reorder(&header, data + start + length, tensor->data);
     else if (count)
         memcpy(tensor->data, data + start + length, (size_t)count * element);

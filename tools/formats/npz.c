@@ -14,8 +14,13 @@ enum {
     MOST_ENTRIES = 65536,
 };
 
-/* What an entry may inflate to: a few bytes may claim more than there is memory. */
-static const uint64_t most_bytes = (uint64_t)16 << 30;
+/* What all entries together may inflate to: deflate makes a thousand bytes of one, where they are all the
+ * same, but what is worth reading seldom makes 64. */
+static uint64_t most_unpacked(uint64_t file_bytes) {
+    const uint64_t always = (uint64_t)256 << 20, never = (uint64_t)16 << 30;
+    const uint64_t most = file_bytes < never / 64 ? always + 64 * file_bytes : never;
+    return most < never ? most : never;
+}
 
 static uint64_t get_le(const unsigned char *at, int size) {
     uint64_t value = 0;
@@ -25,10 +30,12 @@ static uint64_t get_le(const unsigned char *at, int size) {
 }
 
 typedef struct Entry {
-    char *name;
+    const unsigned char *name; /* in the file */
+    size_t name_length;
     unsigned method;
     uint32_t crc;
     uint64_t packed, unpacked, local;
+    uint64_t contents; /* where they begin; `packed` bytes are there */
 } Entry;
 
 static strider_status malformed(strider_error *error, const char *what) {
@@ -84,23 +91,9 @@ static strider_status inflate_entry(const Entry *entry, const unsigned char *fro
     return whole ? STRIDER_OK : malformed(error, "with damaged compressed data");
 }
 
-static strider_status read_entry(const unsigned char *data, size_t size, const Entry *entry,
-                                 strider_tensor *tensor, strider_error *error) {
-    if (entry->local > size || size - entry->local < LOCAL_BYTES ||
-        memcmp(data + entry->local, "PK\3\4", 4) != 0)
-        return malformed(error, "with a damaged entry");
-    const unsigned char *local = data + entry->local;
-    uint64_t start = entry->local + LOCAL_BYTES + get_le(local + 26, 2) + get_le(local + 28, 2);
-    if (start > size || entry->packed > size - start)
-        return malformed(error, "whose entries reach beyond its end");
-    if (entry->method != 0 && entry->method != Z_DEFLATED)
-        return tool_fail(error, STRIDER_UNSUPPORTED, "a .npz file with compression method %u", entry->method);
-    if (entry->method == 0 && entry->packed != entry->unpacked)
-        return malformed(error, "with a damaged entry");
-    if (entry->unpacked > most_bytes || (entry->method && entry->unpacked / 1100 > entry->packed + 1000))
-        return tool_fail(error, STRIDER_LIMIT_EXCEEDED, "a .npz file that claims to hold %llu bytes",
-                         (unsigned long long)entry->unpacked);
-    const unsigned char *contents = data + start;
+static strider_status read_contents(const unsigned char *data, const Entry *entry, strider_tensor *tensor,
+                                    strider_error *error) {
+    const unsigned char *contents = data + entry->contents;
     unsigned char *inflated = NULL;
     strider_status status = STRIDER_OK;
     if (entry->method) {
@@ -115,6 +108,18 @@ static strider_status read_entry(const unsigned char *data, size_t size, const E
     if (!status)
         status = npy_parse(contents, entry->unpacked, tensor, error);
     free(inflated);
+    return status;
+}
+
+static strider_status read_entry(const unsigned char *data, const Entry *entry, TensorFile *file,
+                                 strider_error *error) {
+    strider_tensor tensor;
+    char *name = strndup((const char *)entry->name, entry->name_length);
+    strider_status status = name ? read_contents(data, entry, &tensor, error)
+                                 : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    if (!status)
+        status = tensor_file_add(file, name, tensor, error);
+    free(name);
     return status;
 }
 
@@ -142,7 +147,25 @@ static bool find_directory(const unsigned char *data, size_t size, uint64_t *cou
     return *count <= MOST_ENTRIES && *at <= size;
 }
 
-static strider_status parse_entry(const unsigned char *data, size_t size, size_t *at, TensorFile *file,
+/* --- the directory, and what it may claim */
+
+static strider_status find_contents(const unsigned char *data, size_t size, Entry *entry,
+                                    strider_error *error) {
+    if (entry->local > size || size - entry->local < LOCAL_BYTES ||
+        memcmp(data + entry->local, "PK\3\4", 4) != 0)
+        return malformed(error, "with a damaged entry");
+    const unsigned char *local = data + entry->local;
+    entry->contents = entry->local + LOCAL_BYTES + get_le(local + 26, 2) + get_le(local + 28, 2);
+    if (entry->contents > size || entry->packed > size - entry->contents)
+        return malformed(error, "whose entries reach beyond its end");
+    if (entry->method != 0 && entry->method != Z_DEFLATED)
+        return tool_fail(error, STRIDER_UNSUPPORTED, "a .npz file with compression method %u", entry->method);
+    if (entry->method == 0 && entry->packed != entry->unpacked)
+        return malformed(error, "with a damaged entry");
+    return STRIDER_OK;
+}
+
+static strider_status parse_entry(const unsigned char *data, size_t size, size_t *at, Entry *entry,
                                   strider_error *error) {
     if (size - *at < CENTRAL_BYTES || memcmp(data + *at, "PK\1\2", 4) != 0)
         return malformed(error, "with a damaged directory");
@@ -151,24 +174,49 @@ static strider_status parse_entry(const unsigned char *data, size_t size, size_t
     size_t comment_length = (size_t)get_le(record + 32, 2);
     if (name_length + extra_length + comment_length > size - *at - CENTRAL_BYTES)
         return malformed(error, "with a damaged directory");
-    Entry entry = {.method = (unsigned)get_le(record + 10, 2),
-                   .crc = (uint32_t)get_le(record + 16, 4),
-                   .packed = get_le(record + 20, 4),
-                   .unpacked = get_le(record + 24, 4),
-                   .local = get_le(record + 42, 4)};
+    *entry = (Entry){.name = record + CENTRAL_BYTES,
+                     .name_length = name_length,
+                     .method = (unsigned)get_le(record + 10, 2),
+                     .crc = (uint32_t)get_le(record + 16, 4),
+                     .packed = get_le(record + 20, 4),
+                     .unpacked = get_le(record + 24, 4),
+                     .local = get_le(record + 42, 4)};
     *at += CENTRAL_BYTES + name_length + extra_length + comment_length;
-    if (!read_zip64(record + CENTRAL_BYTES + name_length, extra_length, &entry))
+    if (!read_zip64(record + CENTRAL_BYTES + name_length, extra_length, entry))
         return malformed(error, "with a damaged directory");
-    if (name_length > 4 && memcmp(record + CENTRAL_BYTES + name_length - 4, ".npy", 4) == 0)
-        name_length -= 4;
-    entry.name = strndup((const char *)record + CENTRAL_BYTES, name_length);
-    if (!entry.name)
+    if (name_length > 4 && memcmp(entry->name + name_length - 4, ".npy", 4) == 0)
+        entry->name_length -= 4;
+    return find_contents(data, size, entry, error);
+}
+
+static int by_place(const void *a, const void *b) {
+    const Entry *const *first = a, *const *second = b;
+    return ((*first)->local > (*second)->local) - ((*first)->local < (*second)->local);
+}
+
+/* Entries that share bytes would let a small file hold any number of large ones. */
+static strider_status check_entries(const Entry *entries, size_t count, size_t size, strider_error *error) {
+    const Entry **sorted = malloc((count + 1) * sizeof *sorted);
+    uint64_t unpacked = 0, most = most_unpacked(size);
+    strider_status status = STRIDER_OK;
+    if (!sorted)
         return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-    strider_tensor tensor;
-    strider_status status = read_entry(data, size, &entry, &tensor, error);
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &entries[i];
+        if (entries[i].unpacked > most - unpacked)
+            status = tool_fail(error, STRIDER_LIMIT_EXCEEDED,
+                               "a .npz file of %zu bytes that claims to hold more than %llu", size,
+                               (unsigned long long)most);
+        if (status)
+            break;
+        unpacked += entries[i].unpacked;
+    }
     if (!status)
-        status = tensor_file_add(file, entry.name, tensor, error);
-    free(entry.name);
+        qsort(sorted, count, sizeof *sorted, by_place);
+    for (size_t i = 1; i < count && !status; i++)
+        if (sorted[i - 1]->contents + sorted[i - 1]->packed > sorted[i]->local)
+            status = malformed(error, "whose entries overlap");
+    free(sorted);
     return status;
 }
 
@@ -176,13 +224,19 @@ strider_status npz_parse(const unsigned char *data, size_t size, TensorFile *fil
     uint64_t count, directory;
     if (!find_directory(data, size, &count, &directory))
         return malformed(error, "without a readable directory: is it complete?");
+    if (count > size / CENTRAL_BYTES)
+        return malformed(error, "with a damaged directory");
+    Entry *entries = calloc(count + 1, sizeof *entries);
     size_t at = (size_t)directory;
-    for (uint64_t i = 0; i < count; i++) {
-        strider_status status = parse_entry(data, size, &at, file, error);
-        if (status)
-            return status;
-    }
-    return STRIDER_OK;
+    strider_status status = entries ? STRIDER_OK : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    for (uint64_t i = 0; i < count && !status; i++)
+        status = parse_entry(data, size, &at, &entries[i], error);
+    if (!status)
+        status = check_entries(entries, (size_t)count, size, error);
+    for (uint64_t i = 0; i < count && !status; i++)
+        status = read_entry(data, &entries[i], file, error);
+    free(entries);
+    return status;
 }
 
 /* --- writing
