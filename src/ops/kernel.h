@@ -14,7 +14,9 @@ typedef struct Operand {
     Layout
         layout; /* before accepts(): how an input lies now (outputs: plain); after: how the kernel wants it */
     const Tensor *constant; /* an input's contents where they are the same in every run; may be unaligned */
-    bool packed; /* set by accepts() for a constant that prepare() rearranges: it is not passed to run() */
+    int64_t begin; /* set by accepts() of what joins or takes parts: where along the axis the whole has it, in
+                    * elements or blocks of channels */
+    bool packed;   /* set by accepts() for a constant that prepare() rearranges: it is not passed to run() */
 } Operand;
 
 /* A question to the kernels: who computes this node?  accepts() fills in layouts and `packed`. */

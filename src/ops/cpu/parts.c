@@ -33,6 +33,15 @@ static int64_t extent(const Shape *shape, Layout layout, int axis) {
     return axis == 1 && layout != LAYOUT_PLAIN ? layout_blocks(shape, layout) : shape->dims[axis];
 }
 
+/* Known to kernels of all ports at once, as summing up for each one would take the square of their number. */
+static void set_begins(Operand *parts, int n_parts, Layout layout, int axis) {
+    int64_t begin = 0;
+    for (int i = 0; i < n_parts; i++) {
+        parts[i].begin = begin;
+        begin += extent(&parts[i].type.shape, layout, axis);
+    }
+}
+
 /* --- Concat
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +69,7 @@ static bool concat_accepts(KernelQuery *query) {
         query->inputs[i].layout = layout;
     }
     query->outputs[0].layout = layout;
+    set_begins(query->inputs, query->n_inputs, layout, axis_of(query));
     return true;
 }
 
@@ -73,8 +83,7 @@ static CopyBox concat_box(const KernelQuery *query, int port) {
     physical_strides(box.dims, box.rank, box.in_strides);
     physical_strides(out_dims, physical_dims(&query->outputs[0].type.shape, layout, out_dims),
                      box.out_strides);
-    for (int i = 0; i < port; i++)
-        box.out_offset += extent(&query->inputs[i].type.shape, layout, axis) * box.out_strides[axis];
+    box.out_offset = query->inputs[port].begin * box.out_strides[axis];
     return box;
 }
 
@@ -125,6 +134,7 @@ static bool split_accepts(KernelQuery *query) {
     query->inputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
     for (int i = 0; i < query->n_outputs; i++)
         query->outputs[i].layout = query->inputs[0].layout;
+    set_begins(query->outputs, query->n_outputs, query->inputs[0].layout, axis);
     return true;
 }
 
@@ -136,8 +146,7 @@ static CopyBox split_box(const KernelQuery *query, int port) {
     box.rank = physical_dims(&query->outputs[port].type.shape, layout, box.dims);
     physical_strides(box.dims, box.rank, box.out_strides);
     physical_strides(in_dims, physical_dims(&query->inputs[0].type.shape, layout, in_dims), box.in_strides);
-    for (int i = 0; i < port; i++)
-        box.in_offset += extent(&query->outputs[i].type.shape, layout, axis) * box.in_strides[axis];
+    box.in_offset = query->outputs[port].begin * box.in_strides[axis];
     return box;
 }
 

@@ -100,11 +100,21 @@ static void run_unit(const CopyJob *job, const char *from, char *to, int64_t uni
         memcpy(to, from, (size_t)job->run_bytes);
 }
 
+static const CopyJob *job_of(const CopyArgs *args, int64_t task) {
+    int64_t first = 0, end = args->n_jobs;
+    while (end - first > 1) {
+        const int64_t middle = first + (end - first) / 2;
+        if (args->jobs[middle].first_task <= task)
+            first = middle;
+        else
+            end = middle;
+    }
+    return &args->jobs[first];
+}
+
 static void copy_run(const KernelCall *call, int64_t task) {
     const CopyArgs *args = call->args;
-    const CopyJob *job = args->jobs;
-    while (job + 1 < args->jobs + args->n_jobs && job[1].first_task <= task)
-        job++;
+    const CopyJob *job = job_of(args, task);
     const char *from = call->inputs[job->input];
     char *to = call->outputs[job->output];
     if (!from || !to || from + job->in_offset == to + job->out_offset)

@@ -123,6 +123,14 @@ static const Shape *output_shape(const KernelQuery *query, int port) {
     return &query->outputs[port].type.shape;
 }
 
+static void set_begins(Operand *parts, int n_parts, int axis) {
+    int64_t begin = 0;
+    for (int i = 0; i < n_parts; i++) {
+        parts[i].begin = begin;
+        begin += parts[i].type.dtype ? parts[i].type.shape.dims[axis] : 0;
+    }
+}
+
 /* --- Concat
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -135,13 +143,16 @@ static bool concat_box(const KernelQuery *query, int port, Box *box) {
     box->input = port;
     shape_strides(input_shape(query, port), box->in_strides);
     shape_strides(output_shape(query, 0), box->out_strides);
-    for (int i = 0; i < port; i++)
-        box->out_offset += input_shape(query, i)->dims[axis] * box->out_strides[axis];
+    box->out_offset = query->inputs[port].begin * box->out_strides[axis];
     return true;
 }
 
 static bool concat_accepts(KernelQuery *query) {
-    return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, concat_box, query->n_inputs);
+    const ConcatAttrs *attrs = query->node->attrs;
+    if (!cuda_all_of(query, CUDA_FLOATS_AND_BOOLS))
+        return false;
+    set_begins(query->inputs, query->n_inputs, axis_resolve(attrs->axis, output_shape(query, 0)->rank));
+    return is_movable(query, concat_box, query->n_inputs);
 }
 
 static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes) {
@@ -164,14 +175,16 @@ static bool split_box(const KernelQuery *query, int port, Box *box) {
     box->output = port;
     shape_strides(input_shape(query, 0), box->in_strides);
     shape_strides(output_shape(query, port), box->out_strides);
-    for (int i = 0; i < port; i++)
-        box->in_offset += output_shape(query, i)->dims[axis] * box->in_strides[axis];
+    box->in_offset = query->outputs[port].begin * box->in_strides[axis];
     return true;
 }
 
 static bool split_accepts(KernelQuery *query) {
-    return cuda_take_constants(query) && cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) &&
-           is_movable(query, split_box, query->n_outputs);
+    const SplitAttrs *attrs = query->node->attrs;
+    if (!cuda_take_constants(query) || !cuda_first_of(query, CUDA_FLOATS_AND_BOOLS))
+        return false;
+    set_begins(query->outputs, query->n_outputs, axis_resolve(attrs->axis, input_shape(query, 0)->rank));
+    return is_movable(query, split_box, query->n_outputs);
 }
 
 static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes) {
