@@ -28,17 +28,17 @@ static Status number_of(Loading *loading, NameMap *map, const char *name, int *n
 }
 
 Status body_slot(Loading *loading, Body *body, const char *name, int *slot) {
-    if (!name[0]) {
-        *slot = NO_SLOT;
+    const size_t known = body->slots.count;
+    *slot = NO_SLOT;
+    if (!name[0])
         return STRIDER_OK;
-    }
-    if (body->slots.count == body->names_capacity || !names_find(&body->slots, name, NULL)) {
-        if (!region_grow(&loading->parsed, &body->names, body->slots.count, &body->names_capacity,
-                         sizeof *body->names))
-            return no_memory(loading);
-        body->names[body->slots.count] = name;
-    }
-    return number_of(loading, &body->slots, name, slot);
+    TRY(number_of(loading, &body->slots, name, slot));
+    if (body->slots.count == known)
+        return STRIDER_OK;
+    if (!region_grow(&loading->parsed, &body->names, known, &body->names_capacity, sizeof *body->names))
+        return no_memory(loading);
+    body->names[known] = name;
+    return STRIDER_OK;
 }
 
 int body_find_slot(const Body *body, const char *name) {
