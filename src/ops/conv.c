@@ -155,20 +155,18 @@ static double window_sum(const ConvGeometry *g, const double *x, const double *w
                          const int64_t begin[MAX_SPATIAL]) {
     const WindowDim *d = g->dims;
     int64_t channels = g->in_channels / g->group;
+    WindowTaps seen[MAX_SPATIAL];
     double sum = 0;
+    for (int i = 0; i < MAX_SPATIAL; i++)
+        seen[i] = window_taps(&d[i], begin[i], d[i].in);
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < d[0].kernel; i++)
-            for (int64_t j = 0; j < d[1].kernel; j++) {
+        for (int64_t i = seen[0].first; i < seen[0].end; i++)
+            for (int64_t j = seen[1].first; j < seen[1].end; j++) {
                 int64_t z = begin[0] + i * d[0].dilation, y = begin[1] + j * d[1].dilation;
-                if (z < 0 || z >= d[0].in || y < 0 || y >= d[1].in)
-                    continue;
                 const double *row = x + ((c * d[0].in + z) * d[1].in + y) * d[2].in;
                 const double *taps = w + ((c * d[0].kernel + i) * d[1].kernel + j) * d[2].kernel;
-                for (int64_t k = 0; k < d[2].kernel; k++) {
-                    int64_t at = begin[2] + k * d[2].dilation;
-                    if (at >= 0 && at < d[2].in)
-                        sum += row[at] * taps[k];
-                }
+                for (int64_t k = seen[2].first; k < seen[2].end; k++)
+                    sum += row[begin[2] + k * d[2].dilation] * taps[k];
             }
     return sum;
 }

@@ -126,17 +126,21 @@ ConvGeometry conv_transpose_geometry(const ConvAttrs *attrs, const Shape *x, con
 static void spread(const ConvGeometry *g, double value, const double *w, const int64_t at[MAX_SPATIAL],
                    double *y) {
     const WindowDim *d = g->dims;
-    int64_t out_size = d[0].out * d[1].out * d[2].out;
+    int64_t out_size = d[0].out * d[1].out * d[2].out, begin[MAX_SPATIAL];
+    WindowTaps taps[MAX_SPATIAL]; /* that fall on the output */
+    for (int i = 0; i < MAX_SPATIAL; i++) {
+        begin[i] = at[i] * d[i].stride - d[i].pad_begin;
+        taps[i] = window_taps(&d[i], begin[i], d[i].out);
+    }
     for (int64_t m = 0; m < g->out_channels / g->group; m++)
-        for (int64_t i = 0; i < d[0].kernel; i++)
-            for (int64_t j = 0; j < d[1].kernel; j++)
-                for (int64_t k = 0; k < d[2].kernel; k++, w++) {
-                    int64_t oz = at[0] * d[0].stride + i * d[0].dilation - d[0].pad_begin;
-                    int64_t oy = at[1] * d[1].stride + j * d[1].dilation - d[1].pad_begin;
-                    int64_t ox = at[2] * d[2].stride + k * d[2].dilation - d[2].pad_begin;
-                    if (oz >= 0 && oz < d[0].out && oy >= 0 && oy < d[1].out && ox >= 0 && ox < d[2].out)
-                        y[m * out_size + (oz * d[1].out + oy) * d[2].out + ox] += value * *w;
-                }
+        for (int64_t i = taps[0].first; i < taps[0].end; i++)
+            for (int64_t j = taps[1].first; j < taps[1].end; j++) {
+                const double *row = w + ((m * d[0].kernel + i) * d[1].kernel + j) * d[2].kernel;
+                const int64_t z = begin[0] + i * d[0].dilation, line = begin[1] + j * d[1].dilation;
+                double *out = y + m * out_size + (z * d[1].out + line) * d[2].out;
+                for (int64_t k = taps[2].first; k < taps[2].end; k++)
+                    out[begin[2] + k * d[2].dilation] += value * row[k];
+            }
 }
 
 static void spread_all(const ConvGeometry *g, const ConvOperands *operands, double *sums) {

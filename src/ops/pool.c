@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/size.h"
 
@@ -131,10 +132,12 @@ static double finish_max(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL
 }
 
 static double finish_average(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
-    int64_t count = 1;
+    double count = 1;
     for (int i = 0; i < MAX_SPATIAL; i++)
-        count *= pool_counted(walk->attrs, &walk->dims[i], begin[i]);
-    return count ? walk->result / (double)count : 0; /* 0 where nothing counts, as in torch */
+        count *= (double)pool_counted(walk->attrs, &walk->dims[i], begin[i]);
+    /* Where nothing counts the specification is silent; onnxruntime says 0, onnx's reference evaluator NaN.
+     */
+    return count > 0 ? walk->result / count : 0;
 }
 
 static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATIAL]) {
@@ -142,50 +145,110 @@ static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATI
     return pool_norm(walk->result, (double)walk->attrs->p, walk->peak);
 }
 
-/* Windows are walked by `before`, where that is not NULL, and then by `visit`. */
-static Status pool(EvalContext *ctx, Visit before, Visit visit, Finish finish) {
+/* The outputs of a dimension whose windows may see the input: those before lie in front of it, those behind
+ * it behind. */
+static void seeing_outputs(const WindowDim *dim, int64_t *begin, int64_t *end) {
+    const int64_t short_by = dim->pad_begin - (dim->kernel - 1) * dim->dilation;
+    *begin = short_by > 0 ? i64_min(ceil_div(short_by, dim->stride), dim->out) : 0;
+    const int64_t room = dim->in + dim->pad_begin;
+    *end = i64_max(room > 0 ? i64_min(ceil_div(room, dim->stride), dim->out) : 0, *begin);
+}
+
+/* How the windows of an operator are walked: by `before`, where that is not NULL, and then by `visit`. */
+typedef struct Pooling {
+    Visit before, visit;
+    Finish finish;
+} Pooling;
+
+typedef struct PoolOutput {
+    Tensor *y, *indices; /* NULL where nobody asked */
+    int64_t plane, at;   /* the next one */
+} PoolOutput;
+
+/* The same element `count` times, from the first one on. */
+static void repeat(Tensor *tensor, int64_t first, int64_t count) {
+    enum { MOST = 4096 }; /* elements that stay near */
+    const size_t size = dtype_size(tensor->type.dtype);
+    char *to = (char *)tensor->data + (size_t)first * size;
+    for (int64_t done = 1, n; done < count; done += n) {
+        n = i64_min(i64_min(done, MOST), count - done);
+        memcpy(to + (size_t)done * size, to, (size_t)n * size);
+    }
+}
+
+/* The result of the window that was walked, for `count` outputs. */
+static void put(PoolOutput *out, const WindowWalk *walk, const Pooling *pooling,
+                const int64_t begin[MAX_SPATIAL], int64_t count) {
+    const WindowDim *d = walk->dims;
+    if (out->y && count > 0) {
+        tensor_set_f64(out->y, out->at, pooling->finish(walk, begin));
+        repeat(out->y, out->at, count);
+    }
+    if (out->indices && count > 0) {
+        tensor_set_i64(
+            out->indices, out->at,
+            pool_flat_index(out->plane, d[0].in, d[1].in, d[2].in, walk->index, walk->attrs->column_major));
+        repeat(out->indices, out->at, count);
+    }
+    out->at += count;
+}
+
+/* A row of outputs; begin[0] and begin[1] are set.  Pads may be far larger than the input: windows that see
+ * nothing are alike. */
+static void pool_row(WindowWalk *walk, const Pooling *pooling, const double *in, int64_t begin[MAX_SPATIAL],
+                     PoolOutput *out) {
+    const WindowDim *d = walk->dims;
+    int64_t first, end;
+    seeing_outputs(&d[2], &first, &end);
+    for (int i = 0; i < 2; i++) {
+        const WindowTaps taps = window_taps(&d[i], begin[i], d[i].in);
+        if (taps.first == taps.end)
+            first = end = d[2].out;
+    }
+    for (int64_t k = 0; k < d[2].out;) {
+        const bool sees = k >= first && k < end;
+        const int64_t count = sees ? 1 : k < first ? first - k : d[2].out - k;
+        begin[2] = k * d[2].stride - d[2].pad_begin;
+        walk->result = walk->peak = 0;
+        walk->index = -1;
+        if (sees && pooling->before)
+            walk_window(walk, in, begin, pooling->before);
+        if (sees)
+            walk_window(walk, in, begin, pooling->visit);
+        put(out, walk, pooling, begin, count);
+        k += count;
+    }
+}
+
+static Status pool(EvalContext *ctx, const Pooling *pooling) {
     WindowWalk walk = {.attrs = eval_attrs(ctx)};
     const Shape *shape = &ctx->inputs[0]->type.shape;
     pool_geometry(walk.attrs, shape, walk.dims);
     const WindowDim *d = walk.dims;
     double *x;
     TRY(eval_load_doubles(ctx, 0, &x));
-    Tensor *y = eval_output(ctx, 0), *indices = eval_output(ctx, 1);
-    int64_t out = 0;
-    for (int64_t plane = 0; plane < shape->dims[0] * shape->dims[1]; plane++)
+    PoolOutput out = {.y = eval_output(ctx, 0), .indices = eval_output(ctx, 1)};
+    for (; out.plane < i64_product(shape->dims[0], shape->dims[1]); out.plane++)
         for (int64_t i = 0; i < d[0].out; i++)
-            for (int64_t j = 0; j < d[1].out; j++)
-                for (int64_t k = 0; k < d[2].out; k++, out++) {
-                    int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
-                                                  j * d[1].stride - d[1].pad_begin,
-                                                  k * d[2].stride - d[2].pad_begin};
-                    const double *in = x + plane * d[0].in * d[1].in * d[2].in;
-                    walk.result = walk.peak = 0;
-                    walk.index = -1;
-                    if (before)
-                        walk_window(&walk, in, begin, before);
-                    walk_window(&walk, in, begin, visit);
-                    if (y)
-                        tensor_set_f64(y, out, finish(&walk, begin));
-                    if (indices)
-                        tensor_set_i64(indices, out,
-                                       pool_flat_index(plane, d[0].in, d[1].in, d[2].in, walk.index,
-                                                       walk.attrs->column_major));
-                }
+            for (int64_t j = 0; j < d[1].out; j++) {
+                int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
+                                              j * d[1].stride - d[1].pad_begin};
+                pool_row(&walk, pooling, x + out.plane * d[0].in * d[1].in * d[2].in, begin, &out);
+            }
     memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
 static Status max_pool_reference(EvalContext *ctx) {
-    return pool(ctx, NULL, visit_max, finish_max);
+    return pool(ctx, &(Pooling){NULL, visit_max, finish_max});
 }
 
 static Status average_pool_reference(EvalContext *ctx) {
-    return pool(ctx, NULL, visit_sum, finish_average);
+    return pool(ctx, &(Pooling){NULL, visit_sum, finish_average});
 }
 
 static Status lp_pool_reference(EvalContext *ctx) {
-    return pool(ctx, visit_peak, visit_power, finish_power);
+    return pool(ctx, &(Pooling){visit_peak, visit_power, finish_power});
 }
 
 static const char *pool_explain(const Node *node, char text[EXPLANATION_TEXT]) {

@@ -56,7 +56,8 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t in, int64_t kernel) {
+/* As the model states it. */
+static WindowDim resolve(const WindowAttrs *attrs, int spatial, int i, int64_t in, int64_t kernel) {
     WindowDim dim = {
         .in = in, .kernel = kernel, .stride = attrs->strides[i], .dilation = attrs->dilations[i]};
     int64_t extent = dim.dilation * (kernel - 1) + 1;
@@ -73,6 +74,17 @@ WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t i
     dim.out = floor_div(room, dim.stride) + 1;
     if (attrs->ceil_mode && room % dim.stride && dim.out * dim.stride < in + dim.pad_begin)
         dim.out++; /* rounded up, a window that is a little larger than the padded input is one too */
+    return dim;
+}
+
+WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t in, int64_t kernel) {
+    WindowDim dim = resolve(attrs, spatial, i, in, kernel);
+    /* The least stride that leaves a single output alone. */
+    if (dim.out == 1)
+        dim.stride =
+            i64_max(i64_min(dim.stride, in + dim.pad_begin + dim.pad_end - dim.dilation * (kernel - 1)), 1);
+    if (kernel == 1)
+        dim.dilation = 1;
     return dim;
 }
 
@@ -101,7 +113,7 @@ Status window_infer_dim(InferContext *ctx, const WindowAttrs *attrs, int spatial
     if (in > largest || kernel > largest)
         return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED,
                           "dimension %d of %" PRId64 " is too large for a window", i, in);
-    WindowDim dim = window_resolve(attrs, spatial, i, in, kernel);
+    WindowDim dim = resolve(attrs, spatial, i, in, kernel);
     if (dim.out < 1 && in > 0)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "the window of %" PRId64 " (dilation %" PRId64
@@ -120,7 +132,7 @@ const char *window_formula(const WindowAttrs *attrs, const Shape *x, const int64
     for (int i = 0; i < spatial && spatial <= MAX_SPATIAL; i++) {
         if (x->dims[2 + i] < 0 || kernel[i] < 0)
             return text;
-        WindowDim dim = window_resolve(attrs, spatial, i, x->dims[2 + i], kernel[i]);
+        WindowDim dim = resolve(attrs, spatial, i, x->dims[2 + i], kernel[i]);
         int length =
             snprintf(text + used, EXPLANATION_TEXT - used,
                      "%s%s: %s((%" PRId64 " + %" PRId64 " + %" PRId64 " - %" PRId64 "*(%" PRId64

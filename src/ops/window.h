@@ -33,7 +33,8 @@ Status window_check(InferContext *ctx, const WindowAttrs *attrs, int spatial) MU
  *     floor((in + pad_begin + pad_end - dilation*(kernel - 1) - 1) / stride) + 1
  * (torch.nn.Conv2d's documentation); with ceil_mode the ceiling, less a last window that starts in the end
  * padding (as torch.nn.MaxPool2d says).  `out` is 0 or less where the kernel is larger than the padded input.
- */
+ * A stride or dilation that has no effect, of a single output or tap, is made small: models may state any,
+ * and what a kernel sets up for it would be as large. */
 WindowDim window_resolve(const WindowAttrs *attrs, int spatial, int i, int64_t in, int64_t kernel);
 /* The same for infer(): checked, and unknown or a symbol where `in` is. */
 Status window_infer_dim(InferContext *ctx, const WindowAttrs *attrs, int spatial, int i, int64_t in,

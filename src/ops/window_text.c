@@ -98,7 +98,8 @@ int64_t window_derived_dim(InferContext *ctx, int64_t dim, int64_t add, int64_t 
     /* What the divisor divides goes behind the division. */
     int64_t whole = shift / divide - (shift % divide < 0);
     shift -= whole * divide;
-    then += whole;
+    if (!i64_add(then, whole, &then))
+        return DIM_UNKNOWN;
     if (shift) { /* floor((H - 1)/2) + 1, as the formula has it, rather than floor((H + 1)/2) */
         shift -= divide;
         then++;

@@ -127,13 +127,33 @@ static double reorders_time(PlanBuilder *builder, const KernelQuery *query) {
     return time;
 }
 
+/* Whether a tensor could lie in memory at all, also were its dimensions of 0 ones: kernels count in the sizes
+ * of their operands without asking at each step whether they overflow. */
+static bool can_exist(const Operand *operand) {
+    const int64_t most = (int64_t)1 << 46;
+    int64_t elements = 1;
+    for (int d = 0; d < operand->type.shape.rank; d++)
+        elements = i64_product(elements, i64_max(operand->type.shape.dims[d], 1));
+    return elements <= most;
+}
+
+static bool operands_can_exist(const KernelQuery *query) {
+    for (int i = 0; i < query->n_inputs; i++)
+        if (!can_exist(&query->inputs[i]))
+            return false;
+    for (int i = 0; i < query->n_outputs; i++)
+        if (!can_exist(&query->outputs[i]))
+            return false;
+    return true;
+}
+
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
 static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
     if (strcmp(kernel->op, query->node->op->name) != 0 ||
         kernel->peak_error > builder->request->max_layer_error)
         return false;
     fill_query(builder, device, query);
-    return kernel->accepts(query);
+    return operands_can_exist(query) && kernel->accepts(query);
 }
 
 /* *best is NULL where no kernel of the device accepts the node; else the query is left as the best one wants

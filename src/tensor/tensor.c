@@ -97,10 +97,7 @@ bool shape_count(const Shape *shape, int from, int to, int64_t *count) {
 }
 
 int64_t shape_size(const Shape *shape, int from, int to) {
-    int64_t product = 1;
-    for (int i = from; i < to; i++)
-        product *= shape->dims[i];
-    return product;
+    return i64_product_of_list(shape->dims + from, to > from ? (size_t)(to - from) : 0);
 }
 
 int64_t shape_elements(const Shape *shape) {
@@ -111,7 +108,7 @@ void shape_strides(const Shape *shape, int64_t strides[MAX_RANK]) {
     int64_t stride = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {
         strides[i] = stride;
-        stride *= shape->dims[i];
+        stride = i64_product(stride, shape->dims[i]);
     }
 }
 

@@ -23,7 +23,7 @@ static bool depthwise_accepts(KernelQuery *query) {
 
 static double depthwise_cost(const KernelQuery *query) {
     ConvGeometry g = conv_query_geometry(query);
-    double vectors = (double)(g.batch * ceil_div(g.out_channels, query->width)), taps = 1;
+    double vectors = (double)i64_product(g.batch, ceil_div(g.out_channels, query->width)), taps = 1;
     for (int i = 0; i < g.spatial; i++) {
         vectors *= (double)g.dims[i].out;
         taps *= (double)g.dims[i].kernel;
@@ -59,7 +59,7 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
     DepthwisePack pack = {.weight = query->inputs[CONV_W].constant,
                           .scale = cpu_input_constant(query, CONV_SCALE),
                           .channels = channels,
-                          .taps = args->z.kernel * args->y.kernel * args->x.kernel,
+                          .taps = count_of(args->z.kernel, args->y.kernel, args->x.kernel),
                           .width = query->width};
     char key[64];
     const void *packed;
@@ -88,14 +88,15 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, P
     args->epilogue = attrs->epilogue;
     TRY(pack_weights(query, g.out_channels, ctx, args, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
-    int64_t planes = g.batch * args->blocks, row_floats = args->x.out * query->width;
-    int64_t rows = args->z.out * args->y.out, for_balance = ceil_div(rows, ceil_div(LEAST_TASKS, planes));
+    int64_t planes = i64_product(g.batch, args->blocks), row_floats = i64_product(args->x.out, query->width);
+    int64_t rows = i64_product(args->z.out, args->y.out),
+            for_balance = ceil_div(rows, ceil_div(LEAST_TASKS, planes));
     args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), rows);
     args->strip_rows = i64_max(i64_min(args->strip_rows, for_balance), 1);
     args->strips = ceil_div(rows, args->strip_rows);
     prepared->run = depthwise_for(query->isa)->run;
     prepared->args = args;
-    prepared->tasks = planes * args->strips;
+    prepared->tasks = i64_product(planes, args->strips);
     return STRIDER_OK;
 }
 

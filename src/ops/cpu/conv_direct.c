@@ -32,7 +32,8 @@ enum {
     STRIP_BYTES = 192 * 1024, /* input of a strip: leaves most of a 1 MiB L2 cache for weights */
     LEAST_TASKS = 16,
     PIECE_PIXELS = 4 * TILE_MAX_PIXELS,
-    MOST_ROW_TAPS = 64, /* of a long row that is not copied: each tap makes pieces at both of its ends */
+    MOST_ROW_TAPS = 64,      /* of a long row that is not copied: each tap makes pieces at both of its ends */
+    MOST_CUT_TAPS = 1 << 17, /* of all pieces of a row: each lists its own */
     COPIED_PIECE_PIXELS = 32 * TILE_MAX_PIXELS, /* copies what its neighbours copy too */
 };
 
@@ -55,7 +56,7 @@ static ConvGeometry geometry_of(const KernelQuery *query) {
     ConvGeometry g = conv_query_volume(query);
     WindowDim *x = &g.dims[X];
     for (int i = Y; i >= Z && is_pointwise(x) && is_pointwise(&g.dims[i]); i--) {
-        x->in *= g.dims[i].in;
+        x->in = i64_product(x->in, g.dims[i].in);
         x->out = x->in;
         g.dims[i] = (WindowDim){1, 1, 1, 1, 1, 0, 0};
     }
@@ -90,7 +91,7 @@ static bool is_one_row(const ConvGeometry *g) {
 
 /* Taps of one depth. */
 static int64_t plane_taps(const ConvGeometry *g) {
-    return g->dims[Y].kernel * g->dims[X].kernel;
+    return i64_product(g->dims[Y].kernel, g->dims[X].kernel);
 }
 
 /* Steps in depth inside the input that all windows of a row of outputs along it take. */
@@ -122,8 +123,9 @@ static double whole_cycles(const ConvGeometry *g, const ConvTiles *tiles, int co
 static bool skipping_padding_pays(const ConvGeometry *g, const ConvTiles *tiles, int count) {
     const WindowDim *y = &g->dims[Y], *x = &g->dims[X];
     const bool dilated = (y->kernel > 1 && y->dilation > 1) || (x->kernel > 1 && x->dilation > 1);
-    if (g->dims[Z].kernel != 1 || y->stride != 1 || x->stride != 1 ||
-        !(dilated || (is_one_row(g) && needs_copy(g) && x->kernel <= MOST_ROW_TAPS)))
+    const int64_t pieces = i64_min(i64_product(2, x->kernel), x->out);
+    if (count_of(pieces, y->kernel, x->kernel) > MOST_CUT_TAPS || g->dims[Z].kernel != 1 || y->stride != 1 ||
+        x->stride != 1 || !(dilated || (is_one_row(g) && needs_copy(g) && x->kernel <= MOST_ROW_TAPS)))
         return false;
     return row_cut_cycles(y, x, tiles, count) <= 1.1 * whole_cycles(g, tiles, count);
 }
@@ -151,23 +153,24 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
 static void cut_rows(DirectArgs *args, bool one_row, int count) {
     const int64_t most = args->tiles->most_pixels[count], piece = PIECE_PIXELS / most * most;
     const WindowDim *x = &args->x;
-    const int64_t reach = (x->kernel - 1) * x->dilation / x->stride;
+    const int64_t reach = i64_product(x->kernel - 1, x->dilation) / x->stride;
     args->rows = args->y.out;
     args->row_pixels = x->out;
     if (args->samples) {
         args->total_pixels = args->out_plane_pixels;
         args->row_pixels = i64_min(args->total_pixels, piece);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
-    } else if (one_row && args->cut.pieces) {
+    } else if (one_row && args->skips_padding) {
         args->rows_are_pieces = true;
         args->rows = args->cut.n_pieces;
     } else if (one_row) {
         args->total_pixels = x->out;
-        args->row_pixels = i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, 4 * reach) : piece);
+        args->row_pixels =
+            i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, i64_product(4, reach)) : piece);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
     }
-    args->phase_pixels = args->row_pixels + reach;
-    args->row_floats = (args->samples ? 1 : x->stride) * args->phase_pixels * args->unit;
+    args->phase_pixels = i64_sum(args->row_pixels, reach);
+    args->row_floats = count_of(args->samples ? 1 : x->stride, args->phase_pixels, args->unit);
     args->row_step = args->y.kernel == 1 ? 1 : args->y.stride;
 }
 
@@ -176,48 +179,45 @@ static int64_t most_depths(const DirectArgs *args) {
     return i64_min(args->z.kernel, ceil_div(args->z.in, args->z.dilation));
 }
 
-/* How strips are made of rows, and how many output blocks a task takes. */
-static void cut_strips(DirectArgs *args) {
+/* How strips are made of rows, and how many output blocks a task takes; a run of them, of `n_runs` in all,
+ * reads `in_count` input blocks. */
+static void cut_strips(DirectArgs *args, int64_t n_runs, int64_t in_count) {
     const int64_t pixels = args->rows_are_pieces ? TILE_MAX_PIXELS : args->row_pixels;
-    const int64_t in_floats = args->pack.blocks[0].in_count * args->row_step * most_depths(args) *
-                              (args->copies ? args->row_floats : pixels * args->unit);
-    const int64_t planes = args->batch * args->z.out;
-    int64_t by_memory = i64_max(STRIP_BYTES / i64_max(in_floats * (int64_t)sizeof(float), 1), 1);
+    const int64_t in_floats = count_of(in_count, args->row_step, most_depths(args),
+                                       args->copies ? args->row_floats : i64_product(pixels, args->unit));
+    const int64_t planes = count_of(args->batch, args->z.out);
+    int64_t by_memory = i64_max(STRIP_BYTES / i64_max(i64_product(in_floats, sizeof(float)), 1), 1);
     /* Larger kernels copy rows that neighbours copy too: at least as many rows as that costs. */
-    int64_t least = args->copies ? i64_min(args->y.kernel * 2 - 1, args->rows) : 1;
+    int64_t least = args->copies ? i64_min(i64_product(args->y.kernel, 2) - 1, args->rows) : 1;
     args->strip_rows = i64_min(i64_max(by_memory, least), args->rows);
-    int64_t for_balance = i64_max(ceil_div(args->rows * planes, LEAST_TASKS), least);
+    int64_t for_balance = i64_max(ceil_div(count_of(args->rows, planes), LEAST_TASKS), least);
     args->strip_rows = i64_min(args->strip_rows, for_balance);
     args->strips = ceil_div(args->rows, args->strip_rows);
-    int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->strips * planes), args->pack.n_blocks);
-    args->tile_blocks_a_task = ceil_div(args->pack.n_blocks, i64_max(parts, 1));
-    args->oc_parts = ceil_div(args->pack.n_blocks, args->tile_blocks_a_task);
+    int64_t parts = i64_min(ceil_div(LEAST_TASKS, count_of(args->strips, planes)), n_runs);
+    args->tile_blocks_a_task = ceil_div(n_runs, i64_max(parts, 1));
+    args->oc_parts = ceil_div(n_runs, args->tile_blocks_a_task);
 }
 
-/* What is copied: rows of the strip, in each depth that its windows see, of all blocks, or of those that a
- * task reads. */
-static void cut_copies(DirectArgs *args, Prepared *prepared) {
-    args->scratch_rows =
-        (args->strip_rows - 1) * args->row_step + (args->y.kernel - 1) * args->y.dilation + 1;
-    args->scratch_plane = args->scratch_rows * args->row_floats;
-    args->scratch_block = most_depths(args) * args->scratch_plane;
+/* Memory for copies: of each task, or of all. */
+typedef struct CopyMemory {
+    Bytes scratch, workspace;
+} CopyMemory;
+
+/* What is copied: rows of the strip, in each depth that its windows see, of all blocks; for all tasks of a
+ * strip at once where it has several. */
+static CopyMemory cut_copies(DirectArgs *args) {
+    args->scratch_rows = i64_sum(count_of(args->strip_rows - 1, args->row_step),
+                                 i64_sum(i64_product(args->y.kernel - 1, args->y.dilation), 1));
+    args->scratch_plane = i64_product(args->scratch_rows, args->row_floats);
+    args->scratch_block = i64_product(most_depths(args), args->scratch_plane);
     args->copies_once = args->oc_parts > 1;
     if (args->copies_once) {
-        const int64_t strips = args->batch * args->z.out * args->strips;
+        const int64_t strips = count_of(args->batch, args->z.out, args->strips);
         args->copy_blocks = ceil_div(args->in_blocks, ceil_div(LEAST_TASKS, strips));
-        prepared->begin = conv_direct_copy;
-        prepared->begin_tasks = strips * ceil_div(args->in_blocks, args->copy_blocks);
-        prepared->workspace_bytes = bytes_of(sizeof(float), strips, args->in_blocks, args->scratch_block);
-        return;
+        return (CopyMemory){.workspace =
+                                bytes_of(sizeof(float), strips, args->in_blocks, args->scratch_block)};
     }
-    int64_t most_blocks = 0;
-    for (int64_t i = 0; i < args->pack.n_blocks; i += args->tile_blocks_a_task) {
-        const TileBlocks *first = &args->pack.blocks[i];
-        const TileBlocks *last =
-            &args->pack.blocks[i64_min(i + args->tile_blocks_a_task, args->pack.n_blocks) - 1];
-        most_blocks = i64_max(most_blocks, last->in_first + last->in_count - first->in_first);
-    }
-    prepared->scratch_bytes = bytes_of(sizeof(float), most_blocks, args->scratch_block);
+    return (CopyMemory){.scratch = bytes_of(sizeof(float), args->in_blocks, args->scratch_block)};
 }
 
 /* Input blocked or plain, and what computes: `tiles` of conv_tile.h, or `grouped` those of conv_grouped.h. */
@@ -226,73 +226,115 @@ typedef struct DirectKind {
     const ConvTiles *tiles;
 } DirectKind;
 
-static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext *ctx, Prepared *prepared) {
+/* Output blocks of a tile. */
+static int count_of_kind(const KernelQuery *query, DirectKind kind, const ConvGeometry *g) {
+    return kind.grouped ? 1 : choose_count(g, kind.tiles, query->width);
+}
+
+static DirectArgs describe(const KernelQuery *query, DirectKind kind, const ConvGeometry *g, int count) {
     const ConvAttrs *attrs = query->node->attrs;
+    DirectArgs args = {.tiles = kind.tiles,
+                       .epilogue = &attrs->epilogue,
+                       .width = query->width,
+                       .unit = kind.plain_input ? 1 : query->width,
+                       .lanes = kind.plain_input ? 1 : query->width,
+                       .out_channels = g->out_channels,
+                       .out_blocks = ceil_div(g->out_channels, query->width),
+                       .batch = g->batch,
+                       .plane_taps = plane_taps(g),
+                       .z = g->dims[Z],
+                       .y = g->dims[Y],
+                       .x = g->dims[X],
+                       .samples = is_sampled(g),
+                       .has_residual = attrs->epilogue.has_residual};
+    args.skips_padding = skipping_padding_pays(g, args.tiles, count);
+    args.copies = needs_copy(g) && !args.skips_padding;
+    args.n_taps = i64_product(args.z.kernel, args.plane_taps);
+    args.in_blocks = ceil_div(g->in_channels, args.lanes);
+    args.in_plane = count_of(args.y.in, args.x.in, args.unit);
+    args.in_block = i64_product(args.z.in, args.in_plane);
+    args.out_plane_pixels = count_of(args.y.out, args.x.out);
+    return args;
+}
+
+static CopyMemory cut_work(DirectArgs *args, const ConvGeometry *g, int count) {
+    const TileBlocks first =
+        tile_blocks(g, args->width, args->lanes, 0, (int)i64_min(count, args->out_blocks));
+    cut_rows(args, is_one_row(g), count);
+    cut_strips(args, ceil_div(args->out_blocks, count), first.in_count);
+    return args->copies ? cut_copies(args) : (CopyMemory){0};
+}
+
+static bool copies_in_proportion(const KernelQuery *query, DirectKind kind) {
     const ConvGeometry g = geometry_of(query);
-    const int count = kind.grouped ? 1 : choose_count(&g, kind.tiles, query->width);
-    DirectArgs *args = region_take(ctx->region, sizeof *args);
-    if (!args)
-        return fail_memory(ctx->err, sizeof *args, "the plan");
-    *args = (DirectArgs){.tiles = kind.tiles,
-                         .epilogue = &attrs->epilogue,
-                         .width = query->width,
-                         .unit = kind.plain_input ? 1 : query->width,
-                         .lanes = kind.plain_input ? 1 : query->width,
-                         .out_channels = g.out_channels,
-                         .out_blocks = ceil_div(g.out_channels, query->width),
-                         .batch = g.batch,
-                         .plane_taps = plane_taps(&g),
-                         .z = g.dims[Z],
-                         .y = g.dims[Y],
-                         .x = g.dims[X],
-                         .samples = is_sampled(&g),
-                         .has_residual = attrs->epilogue.has_residual};
-    const bool skips_padding = skipping_padding_pays(&g, args->tiles, count);
-    args->n_taps = args->z.kernel * args->plane_taps;
-    args->copies = needs_copy(&g) && !skips_padding;
-    args->in_blocks = ceil_div(g.in_channels, args->lanes);
-    args->in_plane = args->y.in * args->x.in * args->unit;
-    args->in_block = args->z.in * args->in_plane;
-    args->out_plane_pixels = args->y.out * args->x.out;
-    if (skips_padding)
+    const int count = count_of_kind(query, kind, &g);
+    DirectArgs args = describe(query, kind, &g, count);
+    if (!args.copies)
+        return true;
+    const CopyMemory memory = cut_work(&args, &g, count);
+    return cpu_in_proportion(query, memory.scratch, memory.workspace);
+}
+
+static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext *ctx, Prepared *prepared) {
+    const ConvGeometry g = geometry_of(query);
+    const int count = count_of_kind(query, kind, &g);
+    DirectArgs *args;
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    *args = describe(query, kind, &g, count);
+    if (args->skips_padding)
         TRY(row_cut_make(&args->y, &args->x, args->tiles, count, args->unit, ctx, &args->cut));
-    cut_rows(args, is_one_row(&g), count);
+    const CopyMemory memory = cut_work(args, &g, count);
     TRY(kind.grouped ? conv_pack_grouped(query, &g, ctx, &args->pack)
                      : conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
-    cut_strips(args);
-    if (args->copies)
-        cut_copies(args, prepared);
     TRY(make_taps(args, ctx));
+    if (args->copies_once) {
+        prepared->begin = conv_direct_copy;
+        prepared->begin_tasks =
+            count_of(args->batch, args->z.out, args->strips, ceil_div(args->in_blocks, args->copy_blocks));
+    }
+    prepared->scratch_bytes = memory.scratch;
+    prepared->workspace_bytes = memory.workspace;
     prepared->run = conv_direct_run;
     prepared->args = args;
-    prepared->tasks = g.batch * args->z.out * args->strips * args->oc_parts;
+    prepared->tasks = count_of(g.batch, args->z.out, args->strips, args->oc_parts);
     return STRIDER_OK;
 }
 
+static DirectKind direct_kind(const KernelQuery *query) {
+    return (DirectKind){.tiles = conv_tiles(query->isa)};
+}
+
+static DirectKind first_layer_kind(const KernelQuery *query) {
+    return (DirectKind){.plain_input = true, .tiles = conv_tiles(query->isa)};
+}
+
+/* `tiles` is NULL where none fit the groups. */
+static DirectKind grouped_kind(const KernelQuery *query) {
+    const ConvGeometry g = geometry_of(query);
+    return (DirectKind){
+        .grouped = true,
+        .tiles = conv_grouped_tiles_of(query->isa, g.in_channels / g.group, g.out_channels / g.group)};
+}
+
 static Status direct_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, (DirectKind){.tiles = conv_tiles(query->isa)}, ctx, prepared);
+    return prepare(query, direct_kind(query), ctx, prepared);
 }
 
 static Status first_layer_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, (DirectKind){.plain_input = true, .tiles = conv_tiles(query->isa)}, ctx, prepared);
-}
-
-static const ConvTiles *grouped_tiles(const KernelQuery *query, const ConvGeometry *g) {
-    return conv_grouped_tiles_of(query->isa, g->in_channels / g->group, g->out_channels / g->group);
+    return prepare(query, first_layer_kind(query), ctx, prepared);
 }
 
 static Status grouped_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    const ConvGeometry g = geometry_of(query);
-    return prepare(query, (DirectKind){.grouped = true, .tiles = grouped_tiles(query, &g)}, ctx, prepared);
+    return prepare(query, grouped_kind(query), ctx, prepared);
 }
 
 /* --- choosing
  * -------------------------------------------------------------------------------------------------- */
 
 static bool direct_accepts(KernelQuery *query) {
-    return conv_accepts_blocked(query, query->width);
+    return conv_accepts_blocked(query, query->width) && copies_in_proportion(query, direct_kind(query));
 }
 
 /* Plain input is read one channel at a time, which is as good as blocks as long as there are not many. */
@@ -300,20 +342,20 @@ static bool first_layer_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
     return query->inputs[CONV_X].layout == LAYOUT_PLAIN && attrs->group == 1 &&
            query->inputs[CONV_X].type.shape.dims[1] <= query->width &&
-           conv_accepts_blocked(query, LAYOUT_PLAIN);
+           conv_accepts_blocked(query, LAYOUT_PLAIN) && copies_in_proportion(query, first_layer_kind(query));
 }
 
 static bool grouped_accepts(KernelQuery *query) {
     if (!conv_accepts_blocked(query, query->width))
         return false;
-    const ConvGeometry g = geometry_of(query);
-    return grouped_tiles(query, &g) != NULL;
+    const DirectKind kind = grouped_kind(query);
+    return kind.tiles && copies_in_proportion(query, kind);
 }
 
 /* As direct_cost(): for each tap a group's channels are as many products. */
 static double grouped_cost(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
-    const ConvTiles *tiles = grouped_tiles(query, &g);
+    const ConvTiles *tiles = grouped_kind(query).tiles;
     const int group = (int)(g.in_channels / g.group);
     const int64_t rows = tile_rows(&g), pixels = tile_row_pixels(&g);
     const double n = (double)tile_count(tiles, pixels, 1), tile_pixels = (double)pixels / n;

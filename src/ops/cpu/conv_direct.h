@@ -14,7 +14,8 @@ typedef struct DirectArgs {
     ConvPack pack;
     const float *bias;
     const ConvTap *taps;
-    RowCut cut; /* where padding is skipped; no pieces: it is not */
+    bool skips_padding;
+    RowCut cut; /* where padding is skipped */
     int64_t tile_blocks_a_task, oc_parts;
     int width; /* floats in an output vector */
     int unit;  /* floats in an input pixel: the width, or 1 for plain input */

@@ -93,7 +93,7 @@ typedef struct TilePixels {
 } TilePixels;
 
 static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
-    if (args->cut.pieces)
+    if (args->skips_padding)
         return args->rows_are_pieces ? 1 : args->cut.n_pieces;
     return tile_count(args->tiles, pixels_of_row(args, row), count);
 }
@@ -101,7 +101,7 @@ static int64_t tiles_of_row(const DirectArgs *args, int count, int64_t row) {
 /* Of `n`: of about equal size, so that none is nearly empty, or as the row was cut. */
 static TilePixels tile_of_row(const DirectArgs *args, const WindowTaps *depths, int64_t row, int64_t i,
                               int64_t n) {
-    if (!args->cut.pieces) {
+    if (!args->skips_padding) {
         const int64_t pixels = pixels_of_row(args, row);
         return (TilePixels){i * pixels / n, (i + 1) * pixels / n,
                             args->taps + depths->first * args->plane_taps,

@@ -103,7 +103,7 @@ static void fill_pack(void *context, void *memory, int64_t piece) {
 static int64_t count_taps(const ConvGeometry *g) {
     int64_t taps = 1;
     for (int i = 0; i < g->spatial; i++)
-        taps *= g->dims[i].kernel;
+        taps = i64_product(taps, g->dims[i].kernel);
     return taps;
 }
 
@@ -179,7 +179,7 @@ Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, Prepar
     TRY(make_blocks(query, g, 1, ctx, pack));
     for (int64_t i = 0; i < pack->n_blocks; i++) {
         pack->blocks[i] = tile_blocks(g, query->width, query->width, (int)i, 1);
-        pack->blocks[i].weights_at = (size_t)(i * taps * group * width);
+        pack->blocks[i].weights_at = (size_t)count_of(i, taps, group, width);
     }
     char key[112];
     const Tensor *scale = cpu_input_constant(query, CONV_SCALE);

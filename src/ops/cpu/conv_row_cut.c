@@ -40,7 +40,7 @@ void row_cut_kernel_rows(const WindowDim *y, int64_t at, int64_t *begin, int64_t
 static Status make_taps(const WindowDim *y, const WindowDim *x, int64_t first, int64_t last, int64_t unit,
                         PrepareContext *ctx, RowPiece *piece) {
     piece->columns = last - first;
-    const int64_t count = y->kernel * piece->columns;
+    const int64_t count = i64_product(y->kernel, piece->columns);
     ConvTap *taps = region_take_array(ctx->region, (size_t)count + 1, sizeof *taps);
     if (!taps)
         return fail_memory(ctx->err, (size_t)count * sizeof *taps, "the plan");

@@ -64,7 +64,7 @@ TileBlocks tile_blocks(const ConvGeometry *g, int width, int lanes, int first, i
 
 size_t tile_weights(const TileBlocks *blocks, int width, int lanes, int64_t n_taps) {
     int64_t in_lanes = (int64_t)(blocks->in_count - 1) * lanes + blocks->last_lanes;
-    return (size_t)(in_lanes * n_taps * blocks->count * width);
+    return (size_t)count_of(in_lanes, n_taps, blocks->count, width);
 }
 
 size_t tile_weight_at(const TileBlocks *blocks, int width, int lanes, int64_t n_taps, int64_t t,

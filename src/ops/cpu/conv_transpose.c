@@ -182,8 +182,11 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
 
 static ConvGeometry query_geometry(const KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
-    const ConvGeometry g =
+    ConvGeometry g =
         conv_transpose_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
+    for (int i = 0; i < g.spatial; i++)
+        if (g.dims[i].in == 1) /* a stride would only make phases */
+            g.dims[i].stride = 1;
     return conv_geometry_3d(&g);
 }
 
@@ -194,7 +197,7 @@ typedef struct Phases {
 } Phases;
 
 static int64_t count_phases(const TransposeArgs *args) {
-    return args->z.stride * args->y.stride * args->x.stride;
+    return count_of(args->z.stride, args->y.stride, args->x.stride);
 }
 
 static Phases phases_of(const TransposeArgs *args, int64_t phase) {
@@ -204,7 +207,7 @@ static Phases phases_of(const TransposeArgs *args, int64_t phase) {
     phases.z = &args->depths[phases.of_z];
     phases.y = &args->rows[phases.of_y];
     phases.x = &args->columns[phases.of_x];
-    phases.taps = phases.z->taps * phases.y->taps * phases.x->taps;
+    phases.taps = count_of(phases.z->taps, phases.y->taps, phases.x->taps);
     return phases;
 }
 
@@ -254,40 +257,23 @@ static void fill_pack(void *context, void *memory) {
     pack_consumed(pack->weight, pack->weight->data, pack->weight->size_bytes);
 }
 
-static Status no_memory(PrepareContext *ctx) {
-    return fail(ctx->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
-}
-
-static Status make_dim(const WindowDim *dim, PrepareContext *ctx, Phase **phases, int64_t *reach) {
-    *phases = region_take_array(ctx->region, (size_t)dim->stride, sizeof(Phase));
-    if (!*phases)
-        return no_memory(ctx);
+static Status make_dim(const WindowDim *dim, PrepareContext *ctx, Phase **phases) {
+    TRY(cpu_take_args(ctx, bytes_of(sizeof(Phase), dim->stride), phases));
     for (int64_t f = 0; f < dim->stride; f++)
         (*phases)[f] = phase_of(dim, f);
-    *reach = i64_max(ceil_div(dim->kernel, dim->stride) - 1, 0);
     return STRIDER_OK;
 }
 
 static Status make_phases(TransposeArgs *args, PrepareContext *ctx) {
-    TRY(make_dim(&args->z, ctx, &args->depths, &args->reach_z));
-    TRY(make_dim(&args->y, ctx, &args->rows, &args->reach_y));
-    TRY(make_dim(&args->x, ctx, &args->columns, &args->reach_x));
-    args->first_column = INT64_MAX;
-    args->last_first = INT64_MIN;
-    for (int64_t f = 0; f < args->x.stride; f++) {
-        args->first_column = i64_min(args->first_column, args->columns[f].first - args->reach_x);
-        args->last_first = i64_max(args->last_first, args->columns[f].first);
-    }
-    return STRIDER_OK;
+    TRY(make_dim(&args->z, ctx, &args->depths));
+    TRY(make_dim(&args->y, ctx, &args->rows));
+    return make_dim(&args->x, ctx, &args->columns);
 }
 
 /* Where the taps of each phase lie in scratch memory. */
 static Status make_taps(TransposeArgs *args, PrepareContext *ctx) {
-    args->most_taps = (args->reach_z + 1) * (args->reach_y + 1) * (args->reach_x + 1);
-    ConvTap *taps =
-        region_take_array(ctx->region, (size_t)(count_phases(args) * args->most_taps), sizeof *taps);
-    if (!taps)
-        return no_memory(ctx);
+    ConvTap *taps;
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *taps, count_phases(args), args->most_taps), &taps));
     for (int64_t phase = 0; phase < count_phases(args); phase++) {
         const Phases f = phases_of(args, phase);
         const int64_t ny = f.y->taps, nx = f.x->taps;
@@ -304,11 +290,8 @@ static Status make_taps(TransposeArgs *args, PrepareContext *ctx) {
 static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, TransposeArgs *args, int count,
                            PrepareContext *ctx, Prepared *prepared) {
     const int64_t phases = count_phases(args);
-    args->n_tile_blocks = ceil_div(args->out_blocks, count);
-    TileBlocks *blocks =
-        region_take_array(ctx->region, (size_t)(phases * args->n_tile_blocks), sizeof *blocks);
-    if (!blocks)
-        return no_memory(ctx);
+    TileBlocks *blocks;
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *blocks, phases, args->n_tile_blocks), &blocks));
     int64_t floats = 0;
     for (int64_t phase = 0; phase < phases; phase++)
         for (int64_t b = 0; b < args->n_tile_blocks; b++) {
@@ -334,69 +317,109 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
     return STRIDER_OK;
 }
 
-static int64_t most_outputs(const Phase *phases, const WindowDim *dim) {
+static int64_t most_outputs(const WindowDim *dim) {
     int64_t most = 0;
     for (int64_t f = 0; f < dim->stride; f++)
-        most = i64_max(most, phases[f].count);
+        most = i64_max(most, phase_of(dim, f).count);
     return most;
 }
 
-/* Strips of rows, or of the columns of the only row; and how many output blocks a task takes. */
-static void cut_work(TransposeArgs *args) {
-    const int64_t rows = most_outputs(args->rows, &args->y), columns = most_outputs(args->columns, &args->x);
-    const int64_t planes = args->batch * args->z.out * args->y.stride;
+static int64_t reach_of(const WindowDim *dim) {
+    return ceil_div(dim->kernel, dim->stride) - 1;
+}
+
+/* How far phases lie apart. */
+static void set_reach(TransposeArgs *args) {
+    args->reach_z = reach_of(&args->z);
+    args->reach_y = reach_of(&args->y);
+    args->reach_x = reach_of(&args->x);
+    args->most_taps = count_of(args->reach_z + 1, args->reach_y + 1, args->reach_x + 1);
+    args->first_column = INT64_MAX;
+    args->last_first = INT64_MIN;
+    for (int64_t f = 0; f < args->x.stride; f++) {
+        const int64_t first = phase_of(&args->x, f).first;
+        args->first_column = i64_min(args->first_column, first - args->reach_x);
+        args->last_first = i64_max(args->last_first, first);
+    }
+}
+
+/* Strips of rows, or of the columns of the only row; and how many output blocks a task takes.  `in_count`:
+ * input blocks that one run of them reads. */
+static void cut_work(TransposeArgs *args, int64_t in_count) {
+    const int64_t rows = most_outputs(&args->y), columns = most_outputs(&args->x);
+    const int64_t planes = count_of(args->batch, args->z.out, args->y.stride);
     const int64_t depths = i64_min(args->reach_z + 1, args->z.in),
                   halo = args->last_first - args->first_column;
-    const int64_t column_bytes = args->blocks[0].in_count * depths * args->width * (int64_t)sizeof(float);
-    const int64_t most_columns = i64_max(STRIP_BYTES / column_bytes, 4 * halo + TILE_MAX_PIXELS);
+    const int64_t column_bytes = count_of(in_count, depths, args->width, sizeof(float)),
+                  least_columns = i64_sum(i64_product(4, halo), TILE_MAX_PIXELS);
     args->strip_columns = columns;
-    if (rows == 1)
-        args->strip_columns = i64_min(i64_min(most_columns, i64_max(ceil_div(columns * planes, LEAST_TASKS),
-                                                                    4 * halo + TILE_MAX_PIXELS)),
-                                      columns);
+    if (rows == 1) {
+        const int64_t by_memory = i64_max(STRIP_BYTES / column_bytes, least_columns),
+                      balanced = i64_max(ceil_div(i64_product(columns, planes), LEAST_TASKS), least_columns);
+        args->strip_columns = i64_min(i64_min(by_memory, balanced), columns);
+    }
     args->column_strips = ceil_div(columns, args->strip_columns);
-    args->scratch_columns = args->strip_columns + halo;
-    const int64_t row_bytes = args->scratch_columns * column_bytes;
-    args->strip_rows =
-        i64_max(i64_min(STRIP_BYTES / i64_max(row_bytes, 1), ceil_div(rows * planes, LEAST_TASKS)), 1);
+    args->scratch_columns = i64_sum(args->strip_columns, halo);
+    const int64_t row_bytes = i64_product(args->scratch_columns, column_bytes);
+    args->strip_rows = i64_max(
+        i64_min(STRIP_BYTES / i64_max(row_bytes, 1), ceil_div(i64_product(rows, planes), LEAST_TASKS)), 1);
     args->strips = ceil_div(rows, args->strip_rows);
-    const int64_t parts =
-        i64_min(ceil_div(LEAST_TASKS, args->strips * args->column_strips * planes), args->n_tile_blocks);
+    const int64_t parts = i64_min(ceil_div(LEAST_TASKS, count_of(args->strips, args->column_strips, planes)),
+                                  args->n_tile_blocks);
     args->blocks_a_task = ceil_div(args->n_tile_blocks, parts);
     args->parts = ceil_div(args->n_tile_blocks, args->blocks_a_task);
-    args->scratch_rows = args->strip_rows + args->reach_y;
-    args->scratch_plane = args->scratch_rows * args->scratch_columns * args->width;
-    args->scratch_block = depths * args->scratch_plane;
+    args->scratch_rows = i64_sum(args->strip_rows, args->reach_y);
+    args->scratch_plane = count_of(args->scratch_rows, args->scratch_columns, args->width);
+    args->scratch_block = i64_product(depths, args->scratch_plane);
+}
+
+/* What a query's node becomes, but for its constants and tables; output blocks of a tile through *count. */
+static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, int *count) {
+    const ConvAttrs *attrs = query->node->attrs;
+    TransposeArgs args = {.tiles = conv_tiles(query->isa),
+                          .epilogue = &attrs->epilogue,
+                          .width = query->width,
+                          .batch = g->batch,
+                          .in_blocks = ceil_div(g->in_channels, query->width),
+                          .out_blocks = ceil_div(g->out_channels, query->width),
+                          .out_channels = g->out_channels,
+                          .z = g->dims[0],
+                          .y = g->dims[1],
+                          .x = g->dims[2],
+                          .has_residual = attrs->epilogue.has_residual};
+    *count = tile_choose_blocks(args.tiles, ceil_div(args.x.out, args.x.stride), args.out_blocks);
+    args.n_tile_blocks = ceil_div(args.out_blocks, *count);
+    set_reach(&args);
+    cut_work(&args,
+             tile_blocks(g, args.width, args.width, 0, (int)i64_min(*count, args.out_blocks)).in_count);
+    return args;
+}
+
+static Bytes scratch_of(const TransposeArgs *args) {
+    return bytes_of(sizeof(float), args->in_blocks, args->scratch_block);
+}
+
+/* Of all phases, most of which may have no taps. */
+static Bytes tables_of(const TransposeArgs *args) {
+    return bytes_sum(bytes_of(sizeof(ConvTap), count_phases(args), args->most_taps),
+                     bytes_of(sizeof(TileBlocks), count_phases(args), args->n_tile_blocks));
 }
 
 static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    const ConvAttrs *attrs = query->node->attrs;
     ConvGeometry g = query_geometry(query);
-    TransposeArgs *args = region_take(ctx->region, sizeof *args);
-    if (!args)
-        return no_memory(ctx);
-    *args = (TransposeArgs){.tiles = conv_tiles(query->isa),
-                            .epilogue = &attrs->epilogue,
-                            .width = query->width,
-                            .batch = g.batch,
-                            .in_blocks = ceil_div(g.in_channels, query->width),
-                            .out_blocks = ceil_div(g.out_channels, query->width),
-                            .out_channels = g.out_channels,
-                            .z = g.dims[0],
-                            .y = g.dims[1],
-                            .x = g.dims[2],
-                            .has_residual = attrs->epilogue.has_residual};
+    TransposeArgs *args;
+    int count;
+    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    *args = plan_work(query, &g, &count);
     TRY(make_phases(args, ctx));
-    int count = tile_choose_blocks(args->tiles, ceil_div(args->x.out, args->x.stride), args->out_blocks);
     TRY(pack_weights(query, &g, args, count, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
-    cut_work(args);
     TRY(make_taps(args, ctx));
-    prepared->scratch_bytes = bytes_of(sizeof(float), args->in_blocks, args->scratch_block);
+    prepared->scratch_bytes = scratch_of(args);
     prepared->run = conv_transpose_run;
     prepared->args = args;
     prepared->tasks =
-        g.batch * args->z.out * args->y.stride * args->strips * args->column_strips * args->parts;
+        count_of(g.batch, args->z.out, args->y.stride, args->strips, args->column_strips, args->parts);
     return STRIDER_OK;
 }
 
@@ -410,7 +433,11 @@ static bool conv_transpose_accepts(KernelQuery *query) {
             return false;
         phases *= g.dims[i].stride;
     }
-    return phases <= MOST_PHASES;
+    if (phases > MOST_PHASES)
+        return false;
+    int count;
+    const TransposeArgs args = plan_work(query, &g, &count);
+    return cpu_in_proportion(query, bytes_sum(scratch_of(&args), tables_of(&args)), (Bytes){0});
 }
 
 static double conv_transpose_cost(const KernelQuery *query) {

@@ -231,9 +231,9 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
                        .task_tiles = image->n_tiles,
                        .piece_blocks = image->in_blocks};
     const int64_t vector = image->width * (int64_t)sizeof(float),
-                  in_bytes = image->frequencies * image->in_blocks * vector;
+                  in_bytes = count_of(image->frequencies, image->in_blocks, vector);
     const int64_t distinct = image->transform->distinct;
-    const int64_t weights = distinct * distinct * image->in_channels * image->out_blocks * vector;
+    const int64_t weights = count_of(distinct, distinct, image->in_channels, image->out_blocks, vector);
     const bool large = weights > WEIGHTS_BYTES;
     const int64_t most = tiles->most_pixels[cut.count];
     /* Few runs of output blocks are few tasks, unless these are cut by tiles. */
@@ -287,12 +287,40 @@ static void set_strides(WinogradArgs *args) {
     const WinogradCut *cut = &args->cut;
     const int64_t lanes =
         cut->piece_blocks < image->in_blocks ? cut->piece_blocks * image->width : image->in_channels;
-    args->input_stride = winograd_stride(image, image->in_blocks * cut->task_tiles);
-    args->weights_stride = winograd_stride(image, lanes * cut->count);
+    args->input_stride = winograd_stride(image, i64_product(image->in_blocks, cut->task_tiles));
+    args->weights_stride = winograd_stride(image, i64_product(lanes, cut->count));
     const int64_t distinct = image->transform->distinct;
-    args->weights_floats = distinct * distinct * args->weights_stride;
-    args->sums_stride = winograd_stride(image, cut->count * cut->task_tiles);
-    args->input_floats = image->frequencies * args->input_stride;
+    args->weights_floats = count_of(distinct, distinct, args->weights_stride);
+    args->sums_stride = winograd_stride(image, i64_product(cut->count, cut->task_tiles));
+    args->input_floats = i64_product(image->frequencies, args->input_stride);
+}
+
+/* What a query's node becomes, but for its constants. */
+static WinogradArgs plan_work(const KernelQuery *query, WinogradKind kind) {
+    WinogradArgs args = {.tiles = conv_tiles(query->isa), .image = winograd_image(query, kind)};
+    args.cut = cut_work(&args.image, args.tiles);
+    set_strides(&args);
+    return args;
+}
+
+static Bytes scratch_of(const WinogradArgs *args) {
+    const WinogradImage *image = &args->image;
+    const int64_t sums = i64_product(image->frequencies, args->sums_stride),
+                  weights = i64_product(image->transform->distinct, args->weights_stride);
+    return bytes_of(sizeof(float), i64_sum(args->cut.weights_first ? args->input_floats : weights, sums));
+}
+
+static Bytes workspace_of(const WinogradArgs *args) {
+    const int64_t runs = ceil_div(args->image.out_blocks, args->cut.count);
+    return args->cut.weights_first ? bytes_of(sizeof(float), runs, args->weights_floats)
+                                   : bytes_of(sizeof(float), args->input_floats);
+}
+
+static bool accepts(KernelQuery *query, WinogradKind kind) {
+    if (!(kind == WINOGRAD_F4_STRIDE_2 ? winograd_accepts_stride_2 : winograd_accepts)(query))
+        return false;
+    const WinogradArgs args = plan_work(query, kind);
+    return cpu_in_proportion(query, scratch_of(&args), workspace_of(&args));
 }
 
 static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx, Prepared *prepared) {
@@ -300,30 +328,23 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     const ConvGeometry g = winograd_geometry(query);
     WinogradArgs *args;
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    *args = plan_work(query, kind);
     WinogradImage *image = &args->image;
-    args->tiles = conv_tiles(query->isa);
-    *image = winograd_image(query, kind);
     image->epilogue = &attrs->epilogue;
-    args->cut = cut_work(image, args->tiles);
-    set_strides(args);
     TRY(conv_pack_weights(query, &g, image->width, args->cut.count, image->transform->tap_scales, ctx,
                           &args->pack));
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
-    const int64_t sums = image->frequencies * args->sums_stride;
+    prepared->workspace_bytes = workspace_of(args);
+    prepared->scratch_bytes = scratch_of(args);
     if (args->cut.weights_first) {
         prepared->begin = begin_with_weights;
-        prepared->begin_tasks = args->pack.n_blocks * image->in_blocks;
-        prepared->workspace_bytes = bytes_of(sizeof(float), args->pack.n_blocks, args->weights_floats);
-        prepared->scratch_bytes = bytes_of(sizeof(float), i64_sum(args->input_floats, sums));
+        prepared->begin_tasks = i64_product(args->pack.n_blocks, image->in_blocks);
         prepared->run = run_tiles;
         prepared->tasks = ceil_div(image->n_tiles, args->cut.task_tiles);
     } else {
         prepared->begin = begin_with_input;
         prepared->begin_tasks = image->in_blocks;
-        prepared->workspace_bytes = bytes_of(sizeof(float), args->input_floats);
-        prepared->scratch_bytes = bytes_of(
-            sizeof(float), i64_sum(count_of(image->transform->distinct, args->weights_stride), sums));
         prepared->run = run_blocks;
         prepared->tasks = args->pack.n_blocks;
     }
@@ -332,7 +353,10 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
 }
 
 /* A kernel for each kind, so that the plan compares them and reports which it took. */
-#define WINOGRAD(SUFFIX, NAME, KIND, ACCEPTS, PEAK_ERROR)                                                    \
+#define WINOGRAD(SUFFIX, NAME, KIND, PEAK_ERROR)                                                             \
+    static bool accepts_##SUFFIX(KernelQuery *query) {                                                       \
+        return accepts(query, KIND);                                                                         \
+    }                                                                                                        \
     static double cost_##SUFFIX(const KernelQuery *query) {                                                  \
         return winograd_cost(query, KIND);                                                                   \
     }                                                                                                        \
@@ -341,13 +365,13 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     }                                                                                                        \
     const Kernel kernel_conv_winograd_##SUFFIX = {.name = "conv_winograd_" NAME,                             \
                                                   .op = "Conv",                                              \
-                                                  .accepts = ACCEPTS,                                        \
+                                                  .accepts = accepts_##SUFFIX,                               \
                                                   .cost = cost_##SUFFIX,                                     \
                                                   .tuning_key = conv_tuning_key,                             \
                                                   .prepare = prepare_##SUFFIX,                               \
                                                   .peak_error = PEAK_ERROR};
 
-WINOGRAD(2, "f2", WINOGRAD_F2, winograd_accepts, 2e-6)
-WINOGRAD(4, "f4", WINOGRAD_F4, winograd_accepts, WINOGRAD_4_PEAK_ERROR)
-WINOGRAD(6, "f6", WINOGRAD_F6, winograd_accepts, 3e-5)
-WINOGRAD(4_stride_2, "f4_stride_2", WINOGRAD_F4_STRIDE_2, winograd_accepts_stride_2, 4e-6)
+WINOGRAD(2, "f2", WINOGRAD_F2, 2e-6)
+WINOGRAD(4, "f4", WINOGRAD_F4, WINOGRAD_4_PEAK_ERROR)
+WINOGRAD(6, "f6", WINOGRAD_F6, 3e-5)
+WINOGRAD(4_stride_2, "f4_stride_2", WINOGRAD_F4_STRIDE_2, 4e-6)

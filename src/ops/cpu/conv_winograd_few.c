@@ -71,31 +71,51 @@ static void run_groups(const KernelCall *call, int64_t task) {
                               call->scratch, args->sums_stride);
 }
 
+static FewArgs plan_work(const KernelQuery *query) {
+    FewArgs args = {.image = winograd_image(query, WINOGRAD_F4), .few = winograd_few_for(query->isa)};
+    const WinogradImage *image = &args.image;
+    args.groups = ceil_div(image->n_tiles, FEW_MOST_TILES);
+    args.parts = i64_min(ceil_div(LEAST_TASKS, image->out_blocks), args.groups);
+    args.task_groups = ceil_div(args.groups, args.parts);
+    args.parts = ceil_div(args.groups, args.task_groups);
+    args.input_stride = winograd_stride(image, i64_product(image->in_blocks, image->n_tiles));
+    args.sums_stride = winograd_stride(image, i64_product(args.task_groups, FEW_MOST_TILES));
+    return args;
+}
+
+static Bytes scratch_of(const FewArgs *args) {
+    return bytes_of(sizeof(float), args->image.frequencies, args->sums_stride);
+}
+
+static Bytes workspace_of(const FewArgs *args) {
+    return bytes_of(sizeof(float), args->image.frequencies, args->input_stride);
+}
+
+static bool few_accepts(KernelQuery *query) {
+    if (!winograd_accepts(query))
+        return false;
+    const FewArgs args = plan_work(query);
+    return cpu_in_proportion(query, scratch_of(&args), workspace_of(&args));
+}
+
 static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = winograd_geometry(query);
     FewArgs *args;
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    *args = plan_work(query);
     WinogradImage *image = &args->image;
-    *image = winograd_image(query, WINOGRAD_F4);
     image->epilogue = &attrs->epilogue;
-    args->few = winograd_few_for(query->isa);
-    args->groups = ceil_div(image->n_tiles, FEW_MOST_TILES);
-    args->parts = i64_min(ceil_div(LEAST_TASKS, image->out_blocks), args->groups);
-    args->task_groups = ceil_div(args->groups, args->parts);
-    args->parts = ceil_div(args->groups, args->task_groups);
-    args->input_stride = winograd_stride(image, image->in_blocks * image->n_tiles);
-    args->sums_stride = winograd_stride(image, args->task_groups * FEW_MOST_TILES);
     /* Blocks of one channel: each channel's taps lie one behind the other. */
     TRY(conv_pack_weights(query, &g, 1, 1, image->transform->tap_scales, ctx, &args->pack));
     TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
     prepared->packed_bytes = args->pack.size_bytes;
     prepared->begin = begin_with_input;
     prepared->begin_tasks = image->in_blocks;
-    prepared->workspace_bytes = bytes_of(sizeof(float), image->frequencies, args->input_stride);
-    prepared->scratch_bytes = bytes_of(sizeof(float), image->frequencies, args->sums_stride);
+    prepared->workspace_bytes = workspace_of(args);
+    prepared->scratch_bytes = scratch_of(args);
     prepared->run = run_groups;
-    prepared->tasks = image->out_blocks * args->parts;
+    prepared->tasks = i64_product(image->out_blocks, args->parts);
     prepared->args = args;
     return STRIDER_OK;
 }
@@ -118,7 +138,7 @@ static double few_cost(const KernelQuery *query) {
 
 const Kernel kernel_conv_winograd_few = {.name = "conv_winograd_f4_few",
                                          .op = "Conv",
-                                         .accepts = winograd_accepts,
+                                         .accepts = few_accepts,
                                          .cost = few_cost,
                                          .tuning_key = conv_tuning_key,
                                          .prepare = few_prepare,

@@ -29,7 +29,7 @@ bool winograd_accepts_stride_2(KernelQuery *query) {
 ConvGeometry winograd_geometry(const KernelQuery *query) {
     ConvGeometry g = conv_query_volume(query);
     if (g.dims[0].kernel > 1)
-        g.in_channels = g.dims[0].kernel * ceil_div(g.in_channels, query->width) * query->width;
+        g.in_channels = count_of(g.dims[0].kernel, ceil_div(g.in_channels, query->width), query->width);
     g.spatial = 2;
     g.dims[0] = g.dims[1];
     g.dims[1] = g.dims[2];
@@ -49,6 +49,8 @@ WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
                            .n = transform->n,
                            .frequencies = transform->n * transform->n,
                            .width = query->width,
+                           .phases_y = i64_min(g.dims[0].dilation, g.dims[0].out),
+                           .phases_x = i64_min(g.dims[1].dilation, g.dims[1].out),
                            .tiles_y = ceil_div(ceil_div(g.dims[0].out, g.dims[0].dilation), m),
                            .tiles_x = ceil_div(ceil_div(g.dims[1].out, g.dims[1].dilation), m),
                            .in_channels = g.in_channels,
@@ -56,7 +58,7 @@ WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
                            .in_blocks = ceil_div(g.in_channels, query->width),
                            .out_blocks = ceil_div(g.out_channels, query->width)};
     image.depth_blocks = image.in_blocks / z.kernel;
-    image.n_tiles = g.batch * z.out * image.y.dilation * image.x.dilation * image.tiles_y * image.tiles_x;
+    image.n_tiles = count_of(g.batch, z.out, image.phases_y, image.phases_x, image.tiles_y, image.tiles_x);
     return image;
 }
 
@@ -65,7 +67,7 @@ int64_t winograd_lanes(const WinogradImage *image, int64_t in_block) {
 }
 
 int64_t winograd_stride(const WinogradImage *image, int64_t vectors) {
-    return (vectors | 1) * image->width;
+    return i64_product(vectors | 1, image->width);
 }
 
 typedef struct TilePlace {
@@ -74,10 +76,10 @@ typedef struct TilePlace {
 
 static TilePlace place_of(const WinogradImage *image, int64_t tile) {
     const int64_t row = tile / image->tiles_x, phase = row / image->tiles_y;
-    const int64_t phase_y = phase / image->x.dilation, phase_x = phase % image->x.dilation;
-    const int64_t plane = phase_y / image->y.dilation;
+    const int64_t phase_y = phase / image->phases_x, phase_x = phase % image->phases_x;
+    const int64_t plane = phase_y / image->phases_y;
     return (TilePlace){plane / image->z.out, plane % image->z.out,
-                       phase_y % image->y.dilation + row % image->tiles_y * image->m * image->y.dilation,
+                       phase_y % image->phases_y + row % image->tiles_y * image->m * image->y.dilation,
                        phase_x + tile % image->tiles_x * image->m * image->x.dilation};
 }
 

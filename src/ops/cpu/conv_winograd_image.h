@@ -22,6 +22,7 @@ typedef struct WinogradImage {
     const float *bias;
     WindowDim z, y, x;
     int m, n, frequencies, width;
+    int64_t phases_y, phases_x;        /* with pixels: a large dilation has fewer than remainders */
     int64_t tiles_y, tiles_x, n_tiles; /* of a phase; n_tiles: of all phases of all images */
     int64_t in_channels, out_channels, in_blocks, out_blocks;
     int64_t depth_blocks; /* of in_blocks, those of one step in depth */

@@ -199,7 +199,7 @@ static int run_blocks(const RowsArgs *args, int64_t run) {
 }
 
 static int64_t frequency_weights(const RowsArgs *args, int blocks) {
-    return args->channels * args->y.kernel * blocks * args->width;
+    return count_of(args->channels, args->y.kernel, blocks, args->width);
 }
 
 /* Tiles [begin, begin + n) of a row for a run of output blocks; the scratch memory for sums is
@@ -326,8 +326,9 @@ static int choose_count(const RowsArgs *args) {
     int count = tile_choose_blocks(args->tiles, args->row_tiles, args->out_blocks);
     for (; count > 1; count--) {
         const int64_t tiles = i64_min(args->row_tiles, args->tiles->most_pixels[count]);
-        const int64_t vectors = count * (args->channels * args->y.kernel + tiles);
-        if (args->phases.frequencies * vectors * args->width * (int64_t)sizeof(float) <= L1_BYTES)
+        const int64_t vectors =
+            i64_product(count, i64_sum(i64_product(args->channels, args->y.kernel), tiles));
+        if (count_of(args->phases.frequencies, vectors, args->width, sizeof(float)) <= L1_BYTES)
             break;
     }
     return count;
@@ -350,12 +351,21 @@ static RowsArgs cut_work(const KernelQuery *query) {
     args.n_runs = ceil_div(args.out_blocks, args.count);
     args.columns = ceil_div(args.row_tiles, args.width) * args.width;
     const int64_t in_bytes =
-        args.channels * args.y.stride * args.phases.frequencies * args.columns * (int64_t)sizeof(float);
-    const int64_t balanced = ceil_div(args.y.out * args.batch, LEAST_TASKS);
+        count_of(args.channels, args.y.stride, args.phases.frequencies, args.columns, sizeof(float));
+    const int64_t balanced = ceil_div(i64_product(args.y.out, args.batch), LEAST_TASKS);
     args.strip_rows = i64_min(i64_max(i64_min(STRIP_BYTES / in_bytes, balanced), 1), args.y.out);
     args.strips = ceil_div(args.y.out, args.strip_rows);
-    args.in_rows = (args.strip_rows - 1) * args.y.stride + (args.y.kernel - 1) * args.y.dilation + 1;
+    args.in_rows = i64_sum(i64_product(args.strip_rows - 1, args.y.stride),
+                           i64_sum(i64_product(args.y.kernel - 1, args.y.dilation), 1));
     return args;
+}
+
+static Bytes scratch_of(const RowsArgs *args) {
+    const int64_t columns = count_of(ROWS_OUT, i64_sum(args->columns, args->width)),
+                  in = count_of(args->channels, args->in_rows, args->phases.frequencies, args->columns),
+                  sums = count_of(args->phases.frequencies, args->count,
+                                  args->tiles->most_pixels[args->count], args->width);
+    return bytes_of(sizeof(float), i64_sum(columns, i64_sum(in, sums)));
 }
 
 static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -368,17 +378,13 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
     if (!args->taps)
         return fail_memory(ctx->err, (size_t)args->y.kernel * sizeof *args->taps, "the plan");
     for (int64_t i = 0; i < args->y.kernel; i++)
-        args->taps[i] = (ConvTap){i * args->y.dilation * args->phases.frequencies * args->columns, i};
+        args->taps[i] = (ConvTap){count_of(i, args->y.dilation, args->phases.frequencies, args->columns), i};
     TRY(pack_weights(query, args, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, args->out_channels, args->width, ctx, &args->bias));
-    const int64_t columns = count_of(ROWS_OUT, i64_sum(args->columns, args->width));
-    const int64_t in = count_of(args->channels, args->in_rows, args->phases.frequencies, args->columns);
-    const int64_t sums =
-        count_of(args->phases.frequencies, args->count, args->tiles->most_pixels[args->count], args->width);
-    prepared->scratch_bytes = bytes_of(sizeof(float), i64_sum(columns, i64_sum(in, sums)));
+    prepared->scratch_bytes = scratch_of(args);
     prepared->run = run;
     prepared->args = args;
-    prepared->tasks = args->batch * args->strips;
+    prepared->tasks = i64_product(args->batch, args->strips);
     return STRIDER_OK;
 }
 
@@ -390,7 +396,10 @@ static bool rows_accepts(KernelQuery *query) {
         return false;
     const WindowDim x = conv_query_geometry(query).dims[1];
     Phases phases;
-    return x.dilation == 1 && x.kernel > 1 && x.kernel >= x.stride && make_phases(&x, &phases);
+    if (x.dilation != 1 || x.kernel <= 1 || x.kernel < x.stride || !make_phases(&x, &phases))
+        return false;
+    const RowsArgs args = cut_work(query);
+    return cpu_in_proportion(query, scratch_of(&args), (Bytes){0});
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs. */

@@ -51,6 +51,27 @@ int cpu_last_lanes(const Shape *shape, Layout layout) {
     return rest ? rest : layout;
 }
 
+static Bytes operands_bytes(const Operand *operands, int count) {
+    Bytes sum = {0};
+    for (int i = 0; i < count; i++) {
+        size_t size;
+        if (operands[i].type.dtype)
+            sum = bytes_sum(sum, type_size(&operands[i].type, &size) ? (Bytes){size} : (Bytes){SIZE_MAX});
+    }
+    return sum;
+}
+
+/* Ordinary networks stay far below: copies are of some rows, transforms 7 times as large as their source. */
+bool cpu_in_proportion(const KernelQuery *query, Bytes scratch, Bytes workspace) {
+    enum { SCRATCH_FREE = 16 << 20, WORKSPACE_FREE = 64 << 20, SCRATCH_RATIO = 2, WORKSPACE_RATIO = 16 };
+    const Bytes tensors = bytes_sum(operands_bytes(query->inputs, query->n_inputs),
+                                    operands_bytes(query->outputs, query->n_outputs));
+    if (tensors.n > INT64_MAX)
+        return false;
+    return scratch.n <= bytes_sum((Bytes){SCRATCH_FREE}, bytes_of(tensors.n, SCRATCH_RATIO)).n &&
+           workspace.n <= bytes_sum((Bytes){WORKSPACE_FREE}, bytes_of(tensors.n, WORKSPACE_RATIO)).n;
+}
+
 void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end) {
     /* The room for the last window's begin, counted from where the first one begins. */
     int64_t room = dim->in - 1 - (dim->kernel - 1) * dim->dilation + dim->pad_begin;

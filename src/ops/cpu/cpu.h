@@ -37,6 +37,10 @@ Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int w
 bool cpu_is_f32(const KernelQuery *query, int port);
 /* Zeroed memory in the plan for a kernel's arguments. */
 Status cpu_take_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
+/* Whether memory that a kernel takes beside its node's tensors, of each thread and of all together, is in
+ * proportion to these.  Windows that lie mostly on padding may ask for any amount of copies; then another
+ * kernel or the reference, which goes over what windows see, computes the node. */
+bool cpu_in_proportion(const KernelQuery *query, Bytes scratch, Bytes workspace);
 /* The outputs of a dimension whose windows lie inside the input. */
 void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */

@@ -24,8 +24,8 @@ static double pool_cost(const KernelQuery *query) {
     double taps = 1;
     for (int i = 0; i < out->rank - 2; i++)
         taps *= (double)attrs->window.kernel[i];
-    double vectors =
-        (double)(out->dims[0] * layout_blocks(out, query->width)) * (double)shape_size(out, 2, out->rank);
+    double vectors = (double)i64_product(out->dims[0], layout_blocks(out, query->width)) *
+                     (double)shape_size(out, 2, out->rank);
     return 1000 + vectors * (1 + taps * 0.4);
 }
 
@@ -33,8 +33,9 @@ static Status counted_in(const PoolAttrs *attrs, const WindowDim *dim, PrepareCo
                          const int64_t **counted) {
     int64_t *counts;
     TRY(cpu_take_args(ctx, bytes_of(sizeof *counts, dim->out), &counts));
+    /* Of a window that nothing counts in, the sum is 0, and so is the average. */
     for (int64_t i = 0; i < dim->out; i++)
-        counts[i] = pool_counted(attrs, dim, i * dim->stride - dim->pad_begin);
+        counts[i] = i64_max(pool_counted(attrs, dim, i * dim->stride - dim->pad_begin), 1);
     *counted = counts;
     return STRIDER_OK;
 }
@@ -50,13 +51,15 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
         TRY(counted_in(attrs, &args->dims[i], ctx, &args->counted[i]));
     args->blocks = layout_blocks(x, query->width);
     args->last_lanes = cpu_last_lanes(x, query->width);
-    int64_t planes = x->dims[0] * args->blocks, rows = args->dims[0].out * args->dims[1].out;
+    int64_t planes = i64_product(x->dims[0], args->blocks),
+            rows = i64_product(args->dims[0].out, args->dims[1].out);
     int64_t strips = planes ? i64_min(ceil_div(LEAST_TASKS, planes), rows) : 1;
     args->strip_rows = ceil_div(rows, i64_max(strips, 1));
     args->strips = args->strip_rows ? ceil_div(rows, args->strip_rows) : 0;
     const PoolTable *table = pool_for(query->isa);
-    *prepared =
-        (Prepared){.run = is_max ? table->max : table->average, .args = args, .tasks = planes * args->strips};
+    *prepared = (Prepared){.run = is_max ? table->max : table->average,
+                           .args = args,
+                           .tasks = i64_product(planes, args->strips)};
     return STRIDER_OK;
 }
 

@@ -10,8 +10,9 @@ typedef struct PoolArgs {
     WindowDim dims[MAX_SPATIAL];
     /* Along x: the outputs whose windows lie inside the input. */
     int64_t inside_begin, inside_end;
-    const int64_t *counted[MAX_SPATIAL]; /* AveragePool: for each output position, what divides the sum */
-    int64_t strip_rows, strips;          /* output rows of a task, over depth and height; tasks of a plane */
+    const int64_t
+        *counted[MAX_SPATIAL];  /* AveragePool: for each output position, what divides the sum; at least 1 */
+    int64_t strip_rows, strips; /* output rows of a task, over depth and height; tasks of a plane */
     int64_t blocks;
     int last_lanes;
 } PoolArgs;

@@ -86,7 +86,7 @@ INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
         row.z_first = z * d[0].stride - d[0].pad_begin;
         row.y_first = y * d[1].stride - d[1].pad_begin;
         if (!is_max)
-            row.counted = (float)(args->counted[0][z] * args->counted[1][y]);
+            row.counted = (float)args->counted[0][z] * (float)args->counted[1][y];
         border_outputs(args, &row, is_max, 0, args->inside_begin);
         if (d[2].kernel == 3 && d[2].dilation == 1)
             inside_outputs(args, &row, is_max, 3);

@@ -118,8 +118,8 @@ bool cuda_windows_fit(const WindowDim *dims, int n) {
     for (int i = 0; i < n; i++) {
         const WindowDim *dim = &dims[i];
         const int64_t pads = i64_max(dim->pad_begin, -dim->pad_begin) + i64_max(dim->pad_end, -dim->pad_end);
-        if (dim->in + pads > INT_MAX / 2 || dim->kernel * dim->dilation > INT_MAX / 2 ||
-            dim->out * dim->stride > INT_MAX / 2)
+        if (dim->in + pads > INT_MAX / 2 || i64_product(dim->kernel, dim->dilation) > INT_MAX / 2 ||
+            i64_product(dim->out, dim->stride) > INT_MAX / 2)
             return false;
     }
     return true;
