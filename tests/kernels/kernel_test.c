@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "graph/evaluate.h"
 #include "guarded.h"
+#include "ops/cpu/cpu.h"
 #include "ops/kernel.h"
 #include "ops/op.h"
 #include "plan/pack.h"
@@ -397,6 +398,9 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
                               .device = &bench->device};
     OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
     pack_fill_pending(&bench->packs, 1);
+    if (!cpu_in_proportion(&bench->query, bench->prepared.scratch_bytes, bench->prepared.workspace_bytes))
+        fail_msg("%s: memory out of proportion, %zu bytes a thread and %zu for all", bench->what,
+                 bench->prepared.scratch_bytes.n, bench->prepared.workspace_bytes.n);
     return true;
 }
 

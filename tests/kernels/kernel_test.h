@@ -48,6 +48,7 @@ enum { N_TEST_CHANNELS = 9 };
 
 /* The groups of tests: each runs a cmocka group and returns its failures; and the timed shapes. */
 #define KERNEL_TEST_GROUPS(DO)                                                                               \
+    DO(window)                                                                                               \
     DO(elementwise)                                                                                          \
     DO(pool)                                                                                                 \
     DO(move)                                                                                                 \
