@@ -43,10 +43,13 @@ typedef struct Node {
     int opset;               /* the version of the operator's domain that the model imports */
     void *attrs;             /* the operator's own struct, from its parse(); NULL where it has none */
     int n_inputs, n_outputs;
-    Value **inputs;  /* NULL for an optional input that is absent; set by node_set_input() alone */
-    Use *input_uses; /* one for each input */
-    Value **outputs; /* NULL for an optional output that nobody asked for */
-    bool removed;    /* by a pass; gone after graph_compact() */
+    Value **inputs;      /* NULL for an optional input that is absent; set by node_set_input() alone */
+    Use *input_uses;     /* one for each input */
+    Value **outputs;     /* NULL for an optional output that nobody asked for */
+    bool removed;        /* by a pass; gone after graph_compact() */
+    struct Node **parts; /* in order, what a pass made this node of where that holds for some shapes alone
+                          * (see optimize/parts.h): a plan takes them in its place for others */
+    int n_parts;
 } Node;
 
 typedef struct Graph {
@@ -64,6 +67,8 @@ typedef struct Graph {
     size_t next_suffix; /* of graph_unique_name(): smaller ones are not tried again */
     SymbolTable symbols;
     TensorList tensors; /* constants whose data graph_free() releases */
+    const Value
+        *relied_on; /* one whose sizes passes took for fixed, so that inputs must keep theirs; or NULL */
 } Graph;
 
 void graph_init(Graph *graph, const Allocator *allocator);
@@ -122,6 +127,12 @@ static inline Node *only_reader(const Value *value) {
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
 /* Marks a node as removed: it reads nothing any more, and its outputs lose their producer. */
 void graph_remove_node(Node *node);
+/* To be called by a pass that takes sizes of `value`, as they follow from those that inputs declare, for
+ * granted in what it makes: a session that overrides the inputs' sizes is refused then. */
+static inline void graph_rely_on(Graph *graph, const Value *value) {
+    if (!graph->relied_on && !value->constant)
+        graph->relied_on = value;
+}
 /* Drops removed nodes and sets the indices of the rest. */
 void graph_compact(Graph *graph);
 

@@ -230,7 +230,7 @@ bool node_activation(const Node *node, Activation *activation) {
     }
     double low, high;
     if (strcmp(node->op->name, "Clip") != 0 || node->op->domain || !clip_bounds(node, &low, &high) ||
-        low > high)
+        low > high || (double)(float)low != low || (double)(float)high != high)
         return false;
     *activation = (Activation){ACTIVATION_CLIP, (float)low, (float)high};
     return true;

@@ -123,6 +123,8 @@ Status pass_fold_constants(Graph *graph, Error *err) {
         TRY(infer_again(graph, node, err));
         if (!can_fold(node))
             continue;
+        if (node->op->flags & OP_SHAPE_ONLY)
+            graph_rely_on(graph, node->inputs[0]);
         if ((node->op->flags & OP_VIEW) && node->inputs[0]->constant)
             TRY(fold_view(graph, node, err));
         else

@@ -8,6 +8,7 @@
 #include "ops/gemm.h"
 #include "ops/matmul.h"
 #include "ops/unary.h"
+#include "optimize/parts.h"
 #include "optimize/rewrite.h"
 
 /* Where a node keeps its epilogue and takes its residual; NULL for nodes that have none. */
@@ -46,6 +47,7 @@ static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused,
     if (!own || own->kind != ACTIVATION_NONE || !node_activation(next, &activation) ||
         next->inputs[0] != node->outputs[0])
         return STRIDER_OK;
+    TRY(parts_extend(graph, node, next, err));
     *own = activation;
     *fused = true;
     TRY(note_fused(graph, node, next->op->name, err));
@@ -58,6 +60,7 @@ static bool is_earlier(const Value *value, const Node *node) {
     return !value->producer || value->producer->index < node->index;
 }
 
+/* Equal names of dimensions make equal sizes likely, no more. */
 static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
     Value *y = node->outputs[0];
     int port;
@@ -73,6 +76,7 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, E
     for (int d = 0; d < y->type.shape.rank; d++)
         if (y->type.shape.dims[d] == DIM_UNKNOWN)
             return STRIDER_OK;
+    TRY(parts_begin(graph, node, next, port, err));
     TRY(graph_widen_inputs(graph, node, port + 1, err));
     epilogue->has_residual = true;
     epilogue->residual_last = epilogue->activation.kind != ACTIVATION_NONE;
@@ -105,6 +109,7 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
         node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
         node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type))
         return STRIDER_OK;
+    graph_rely_on(graph, node->inputs[MATMUL_B]);
     TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));

@@ -148,7 +148,8 @@ Status pass_join_activations(Graph *graph, Error *err) {
         Node *node = graph->nodes[i];
         Activation joined;
         Value *x = match(node, &joined), *y = node->outputs[0];
-        if (!x || !shape_equal(&x->type.shape, &y->type.shape))
+        /* A constant of one element may still have more dimensions than x. */
+        if (!x || x->type.shape.rank < 0 || !shape_equal(&x->type.shape, &y->type.shape))
             continue;
         Node *made = NULL;
         TRY(graph_add_activation(graph, joined, node->name, &made, err));

@@ -31,7 +31,7 @@ static bool splits_channels(const Shape *x, const Shape *apart, const Shape *y) 
         y->dims[1] != x->dims[1])
         return false;
     for (int d = 2; d < x->rank; d++)
-        if (apart->dims[d + 1] != x->dims[d] || y->dims[d] != x->dims[d])
+        if (apart->dims[d + 1] != x->dims[d] || y->dims[d] != x->dims[d] || !x->dims[d])
             return false;
     return x->dims[1] > 0;
 }
@@ -156,6 +156,8 @@ Status pass_join_shuffles(Graph *graph, Error *err) {
         Value *y = graph->nodes[i]->outputs[0];
         if (!found)
             continue;
+        for (int port = 0; port < shuffle.n_inputs; port++)
+            graph_rely_on(graph, shuffle.inputs[port]);
         for (const Use *use = y->first_use, *next; use; use = next) {
             next = use->next;
             if (use->node && use->port == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimize/optimize.h"
 
+#include "optimize/parts.h"
+
 /* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. */
 static const Pass passes[] = {
     {"fold_constants", pass_fold_constants},
@@ -24,5 +26,6 @@ const Pass *optimize_passes(size_t *count) {
 Status optimize_graph(Graph *graph, Error *err) {
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
         TRY(passes[i].run(graph, err));
+    parts_connect(graph);
     return STRIDER_OK;
 }

@@ -5,6 +5,13 @@ static bool is_false(const Tensor *constant) {
     return constant && tensor_elements(constant) == 1 && !tensor_get_i64(constant, 0);
 }
 
+/* Whether a Reshape or the like changes no size, of those that are known. */
+static bool is_same_view(const Node *node) {
+    const Type *in = &node->inputs[0]->type, *out = &node->outputs[0]->type;
+    return (node->op->flags & OP_VIEW) && in->dtype && in->dtype == out->dtype &&
+           shape_is_known(&in->shape) && shape_equal(&in->shape, &out->shape);
+}
+
 /* Whether output 0 is input 0, element by element and in shape. */
 static bool is_identity(const Node *node) {
     const Value *in = node->n_inputs ? node->inputs[0] : NULL, *out = node->outputs[0];
@@ -17,14 +24,12 @@ static bool is_identity(const Node *node) {
         return true;
     if (is_op(node, "Dropout"))
         return node->n_inputs < 3 || !node->inputs[2] || is_false(node->inputs[2]->constant);
-    bool same = in->type.dtype && in->type.dtype == out->type.dtype && shape_is_known(&in->type.shape) &&
-                shape_equal(&in->type.shape, &out->type.shape);
     if (is_op(node, "Cast") || is_op(node, "CastLike"))
         return in->type.dtype && in->type.dtype == out->type.dtype;
     if (is_op(node, "Concat") || is_op(node, "Sum") || is_op(node, "Max") || is_op(node, "Min") ||
         is_op(node, "Mean"))
         return node->n_inputs == 1;
-    return same && (node->op->flags & OP_VIEW);
+    return is_same_view(node);
 }
 
 /* Where the output is one of the graph's it keeps its name, so the producer of the input writes to it: unless
@@ -46,6 +51,8 @@ Status pass_remove_identities(Graph *graph, Error *err) {
         if (!is_identity(node))
             continue;
         Value *in = node->inputs[0], *out = node->outputs[0];
+        if (is_same_view(node) && !is_op(node, "Identity"))
+            graph_rely_on(graph, in);
         if (is_graph_output(out)) {
             replace_output(graph, node);
         } else {

@@ -7,6 +7,7 @@ list(APPEND sources
     optimize/join_shuffles.c
     optimize/nest_concats.c
     optimize/optimize.c
+    optimize/parts.c
     optimize/push_transposes.c
     optimize/remove_dead.c
     optimize/remove_identities.c

@@ -193,27 +193,51 @@ static Status compare_declared(PlanBuilder *builder, const Node *node, const Val
     return STRIDER_OK;
 }
 
+/* What is known of a node, with the types of its outputs. */
+static Status infer_facts(PlanBuilder *builder, const Node *node, NodeFacts *facts) {
+    TRY(collect_facts(builder, node, facts));
+    return node_infer(node, facts->inputs, facts->contents, &(SymbolTable){.region = &builder->scratch},
+                      facts->outputs, builder->err);
+}
+
+/* Contents or steps for a node whose outputs' types are known. */
+static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts *facts) {
+    Plan *plan = builder->plan;
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i]) {
+            plan->types[node->outputs[i]->index] = facts->outputs[i];
+            TRY(check_size(builder, node->outputs[i], &facts->outputs[i]));
+            TRY(compare_declared(builder, node, node->outputs[i], &facts->outputs[i]));
+        }
+    return can_compute(node, facts) ? compute(builder, node, facts) : plan_add_node(builder, node);
+}
+
+/* Whether the shapes are as the pass assumed that made the node of parts: its residual, the last input, has
+ * the shape of its output. */
+static bool is_one_piece(const Node *node, const NodeFacts *facts) {
+    return !node->n_parts || shape_equal(&facts->inputs[node->n_inputs - 1].shape, &facts->outputs[0].shape);
+}
+
+/* The parts' inputs are known, as those of the node are, and none of them is a border. */
+static Status plan_parts(PlanBuilder *builder, const Node *node) {
+    for (int i = 0; i < node->n_parts; i++) {
+        NodeFacts facts;
+        TRY(infer_facts(builder, node->parts[i], &facts));
+        TRY(plan_known(builder, node->parts[i], &facts));
+    }
+    return STRIDER_OK;
+}
+
 static Status plan_nodes(PlanBuilder *builder) {
     Plan *plan = builder->plan;
     const Graph *graph = plan->graph;
     for (plan->end_node = builder->request->first_node; plan->end_node < graph->n_nodes; plan->end_node++) {
         const Node *node = graph->nodes[plan->end_node];
         NodeFacts facts;
-        TRY(collect_facts(builder, node, &facts));
-        TRY(node_infer(node, facts.inputs, facts.contents, &(SymbolTable){.region = &builder->scratch},
-                       facts.outputs, builder->err));
+        TRY(infer_facts(builder, node, &facts));
         if (!outputs_are_known(node, facts.outputs))
             break;
-        for (int i = 0; i < node->n_outputs; i++)
-            if (node->outputs[i]) {
-                plan->types[node->outputs[i]->index] = facts.outputs[i];
-                TRY(check_size(builder, node->outputs[i], &facts.outputs[i]));
-                TRY(compare_declared(builder, node, node->outputs[i], &facts.outputs[i]));
-            }
-        if (can_compute(node, &facts))
-            TRY(compute(builder, node, &facts));
-        else
-            TRY(plan_add_node(builder, node));
+        TRY(is_one_piece(node, &facts) ? plan_known(builder, node, &facts) : plan_parts(builder, node));
     }
     return STRIDER_OK;
 }

@@ -122,10 +122,18 @@ static Status check_input(const strider_session *session, const Value *value, co
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is %s, the model wants %s", value->name,
                     dtype_name(input->dtype), dtype_name(declared->dtype));
     Shape shape = shape_make(input->rank, input->dims);
-    bool fits = declared->shape.rank < 0 || declared->shape.rank == shape.rank;
-    for (int i = 0; fits && !session->options.override_shapes && i < declared->shape.rank; i++)
-        fits = declared->shape.dims[i] < 0 || declared->shape.dims[i] == shape.dims[i];
-    if (!fits) {
+    bool fits = declared->shape.rank < 0 || declared->shape.rank == shape.rank, as_declared = true;
+    for (int i = 0; fits && i < declared->shape.rank; i++)
+        as_declared =
+            as_declared && (declared->shape.dims[i] < 0 || declared->shape.dims[i] == shape.dims[i]);
+    const Value *relied_on = session->model->loaded.graph.relied_on;
+    if (fits && !as_declared && session->options.override_shapes && relied_on)
+        return fail(
+            err, STRIDER_INVALID_ARGUMENT,
+            "input \"%s\" has other sizes than the model declares, which were taken for granted where "
+            "the model was optimised (at \"%s\"): load it without optimising it",
+            value->name, relied_on->name);
+    if (!fits || (!as_declared && !session->options.override_shapes)) {
         char got[SHAPE_TEXT], wanted[SHAPE_TEXT];
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" has shape %s, the model wants %s",
                     value->name, shape_text(&shape, got), shape_text(&declared->shape, wanted));
