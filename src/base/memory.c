@@ -28,6 +28,8 @@ const Allocator *allocator_default(void) {
 }
 
 void *memory_take(const Allocator *allocator, size_t size) {
+    if (size > PTRDIFF_MAX) /* sums that have saturated */
+        return NULL;
     return allocator->allocate(allocator->context, size ? size : 1, MEMORY_ALIGNMENT);
 }
 

@@ -116,6 +116,21 @@ static inline Bytes bytes_larger(Bytes a, Bytes b) {
     return a.n > b.n ? a : b;
 }
 
+/* The integer part of a number; saturates, and NaN is 0. */
+static inline int64_t i64_from_double(double value) {
+    if (value != value)
+        return 0;
+    if (value >= 0x1p63)
+        return INT64_MAX;
+    return value < -0x1p63 ? INT64_MIN : (int64_t)value;
+}
+
+static inline uint64_t u64_from_double(double value) {
+    if (!(value > 0))
+        return 0;
+    return value >= 0x1p64 ? UINT64_MAX : (uint64_t)value;
+}
+
 static inline int64_t i64_min(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

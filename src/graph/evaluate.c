@@ -84,6 +84,27 @@ static Status allocate_outputs(const Node *node, const Type *output_types, Tenso
     return STRIDER_OK;
 }
 
+static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *const *inputs,
+                            const Type *output_types, const Allocator *allocator) {
+    if (!node->op->scratch)
+        return node->op->reference(ctx);
+    const size_t n = (size_t)node->n_inputs;
+    Type *types = memory_take_zeroed(allocator, n + 1, sizeof *types);
+    if (!types)
+        return fail_memory(ctx->err, n * sizeof *types, "a node");
+    for (size_t i = 0; i < n; i++)
+        if (inputs[i])
+            types[i] = inputs[i]->type;
+    ctx->scratch_bytes = node->op->scratch(node, types, output_types).n;
+    ctx->scratch = memory_take(allocator, ctx->scratch_bytes);
+    memory_give(allocator, types);
+    if (!ctx->scratch)
+        return fail_memory(ctx->err, ctx->scratch_bytes, "a node");
+    Status status = node->op->reference(ctx);
+    memory_give(allocator, ctx->scratch);
+    return status;
+}
+
 Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *output_types, Tensor *outputs,
                      const Allocator *allocator, Error *err) {
     if (!node->op->reference)
@@ -102,7 +123,7 @@ Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *
                            .outputs = pointers,
                            .allocator = allocator,
                            .err = err};
-        status = node->op->reference(&ctx);
+        status = run_reference(node, &ctx, inputs, output_types, allocator);
     }
     for (size_t i = 0; status && allocated && i < n; i++)
         if (allocated[i])

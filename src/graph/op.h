@@ -4,6 +4,7 @@
 #ifndef GRAPH_OP_H
 #define GRAPH_OP_H
 
+#include "base/size.h"
 #include "graph/attrs.h"
 #include "graph/graph.h"
 #include "tensor/tensor.h"
@@ -34,7 +35,9 @@ typedef struct EvalContext {
     const Tensor *const *inputs; /* NULL where the optional input is absent; never unaligned */
     Tensor *const *outputs;      /* NULL where nobody asked; memory for the inferred type is there, unless a
                                   * dimension was not known: then eval_set_output_shape() makes it */
-    const Allocator *allocator;  /* for scratch memory, which the reference kernel frees, and outputs */
+    char *scratch;               /* Op.scratch() bytes, aligned, of which eval_take() hands out */
+    size_t scratch_bytes, scratch_taken;
+    const Allocator *allocator; /* for eval_set_output_shape(); NULL where all shapes are known */
     Error *err;
 } EvalContext;
 
@@ -63,6 +66,9 @@ typedef struct Op {
     /* Computes all outputs that are asked for, single-threaded, for every data type that infer() lets
      * through. */
     Status (*reference)(EvalContext *ctx);
+    /* The memory that reference() takes besides its outputs, from known types of all inputs (dtype NONE where
+     * absent) and of the outputs that do not depend on data.  NULL: none. */
+    Bytes (*scratch)(const Node *node, const Type *inputs, const Type *outputs);
     /* The documented shape formula with the numbers of a node whose input types are known, for messages;
      * returns `text`.  NULL where there is nothing to explain. */
     const char *(*explain_shape)(const Node *node, char text[EXPLANATION_TEXT]);

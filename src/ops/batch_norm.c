@@ -133,19 +133,21 @@ static Status batch_norm_reference(EvalContext *ctx) {
     BatchNormProblem p = {.batch = x->dims[0],
                           .channels = x->rank > 1 ? shape_size(x, 1, last) : 1,
                           .inner = x->rank > 1 ? shape_size(x, last, x->rank) : 1};
-    Status status = load(ctx, &p);
-    if (!status) {
-        if (attrs->training)
-            batch_statistics(&p);
-        normalise(&p, attrs->training ? p.batch_mean : p.mean, attrs->training ? p.batch_var : p.var, attrs);
-        store_statistics(ctx, &p);
-        if (ctx->outputs[0])
-            tensor_store_doubles(ctx->outputs[0], p.x);
-    }
-    double *const owned[] = {p.x, p.scale, p.b, p.mean, p.var, p.batch_mean, p.batch_var};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-        memory_give(ctx->allocator, owned[i]);
-    return status;
+    TRY(load(ctx, &p));
+    if (attrs->training)
+        batch_statistics(&p);
+    normalise(&p, attrs->training ? p.batch_mean : p.mean, attrs->training ? p.batch_var : p.var, attrs);
+    store_statistics(ctx, &p);
+    if (ctx->outputs[0])
+        tensor_store_doubles(ctx->outputs[0], p.x);
+    return STRIDER_OK;
+}
+
+static Bytes batch_norm_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    const BatchNormAttrs *attrs = node->attrs;
+    const Bytes operands = scratch_of_inputs(node, inputs, outputs),
+                statistics = scratch_of_tensor(&inputs[BATCH_NORM_MEAN]);
+    return attrs->training ? bytes_sum(operands, bytes_sum(statistics, statistics)) : operands;
 }
 
 const Op op_batch_norm = {
@@ -157,4 +159,5 @@ const Op op_batch_norm = {
     .parse = batch_norm_parse,
     .infer = batch_norm_infer,
     .reference = batch_norm_reference,
+    .scratch = batch_norm_scratch,
 };

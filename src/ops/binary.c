@@ -260,8 +260,13 @@ static Status variadic_sum(EvalContext *ctx, double divisor) {
     for (int64_t i = 0; i < count; i++)
         sums[i] /= divisor;
     tensor_store_doubles(y, sums);
-    memory_give(ctx->allocator, sums);
     return STRIDER_OK;
+}
+
+static Bytes variadic_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    (void)inputs;
+    const PairKind kind = node_pair_kind(node);
+    return kind == PAIR_SUM || kind == PAIR_MEAN ? scratch_of_tensor(&outputs[0]) : (Bytes){0};
 }
 
 static Status variadic_reference(EvalContext *ctx) {
@@ -298,6 +303,7 @@ static Status variadic_reference(EvalContext *ctx) {
         .parse = binary_parse,                                                                               \
         .infer = binary_infer,                                                                               \
         .reference = variadic_reference,                                                                     \
+        .scratch = variadic_scratch,                                                                         \
         .flags = OP_ELEMENTWISE,                                                                             \
     };
 

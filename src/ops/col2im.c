@@ -84,34 +84,31 @@ static Status col2im_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* Adds the elements of one row of X, which all lie at tap `k` of their windows. */
-static void add_row(const Col2ImGeometry *g, const double *row, const int64_t k[MAX_SPATIAL], double *plane) {
-    const WindowDim *d = g->dims;
-    for (int64_t column = 0; column < g->columns; column++) {
-        int64_t at = 0, rest = column, stride = 1;
-        bool inside = true;
-        for (int i = MAX_SPATIAL - 1; i >= 0; i--) {
-            int64_t o = rest % d[i].out;
-            int64_t position = o * d[i].stride - d[i].pad_begin + k[i] * d[i].dilation;
-            rest /= d[i].out;
-            inside = inside && position >= 0 && position < d[i].in;
-            at += position * stride;
-            stride *= d[i].in;
-        }
-        if (inside)
-            plane[at] += row[column];
-    }
+/* The column whose window lies so in one dimension that tap `k` is element `at`; -1 where none does. */
+static int64_t column_at(const WindowDim *d, int64_t at, int64_t k) {
+    const int64_t begin = at + d->pad_begin - k * d->dilation;
+    return begin >= 0 && begin % d->stride == 0 && begin / d->stride < d->out ? begin / d->stride : -1;
 }
 
-static void add_up(const Col2ImGeometry *g, const double *x, double *y) {
+/* The sum of what all taps of the windows over one element of the image bring; `row` is the first row of its
+ * channel. */
+static double gather(const Col2ImGeometry *g, const Tensor *x, int64_t row, const int64_t at[MAX_SPATIAL]) {
     const WindowDim *d = g->dims;
-    int64_t plane = d[0].in * d[1].in * d[2].in;
-    for (int64_t i = 0; i < g->batch * g->channels; i++)
-        for (int64_t block = 0; block < g->block; block++) {
-            int64_t k[] = {block / (d[1].kernel * d[2].kernel), block / d[2].kernel % d[1].kernel,
-                           block % d[2].kernel};
-            add_row(g, x + (i * g->block + block) * g->columns, k, y + i * plane);
+    double sum = 0;
+    for (int64_t i = 0; i < d[0].kernel; i++) {
+        const int64_t z = column_at(&d[0], at[0], i);
+        for (int64_t j = 0; z >= 0 && j < d[1].kernel; j++) {
+            const int64_t y = column_at(&d[1], at[1], j);
+            for (int64_t k = 0; y >= 0 && k < d[2].kernel; k++) {
+                const int64_t column = column_at(&d[2], at[2], k),
+                              block = (i * d[1].kernel + j) * d[2].kernel + k;
+                if (column >= 0)
+                    sum += tensor_get_f64(x, (row + block) * g->columns + (z * d[1].out + y) * d[2].out +
+                                                 column);
+            }
         }
+    }
+    return sum;
 }
 
 static Status col2im_reference(EvalContext *ctx) {
@@ -132,20 +129,15 @@ static Status col2im_reference(EvalContext *ctx) {
     Shape shape = {.rank = 2 + n_image, .dims = {g.batch, g.channels}};
     memcpy(shape.dims + 2, image, (size_t)n_image * sizeof *image);
     TRY(eval_set_output_shape(ctx, 0, ctx->inputs[COL2IM_X]->type.dtype, &shape));
-    double *x = NULL, *y = NULL;
-    int64_t count = shape_elements(&shape);
-    Status status = eval_load_doubles(ctx, COL2IM_X, &x);
-    if (!status)
-        status = eval_take_doubles(ctx, count, &y);
-    if (!status) {
-        for (int64_t i = 0; i < count; i++)
-            y[i] = 0;
-        add_up(&g, x, y);
-        tensor_store_doubles(ctx->outputs[0], y);
-    }
-    memory_give(ctx->allocator, x);
-    memory_give(ctx->allocator, y);
-    return status;
+    const WindowDim *d = g.dims;
+    int64_t to = 0;
+    for (int64_t i = 0; i < g.batch * g.channels; i++)
+        for (int64_t z = 0; z < d[0].in; z++)
+            for (int64_t y = 0; y < d[1].in; y++)
+                for (int64_t x = 0; x < d[2].in; x++, to++)
+                    tensor_set_f64(ctx->outputs[0], to,
+                                   gather(&g, ctx->inputs[COL2IM_X], i * g.block, (int64_t[]){z, y, x}));
+    return STRIDER_OK;
 }
 
 const Op op_col2im = {

@@ -121,24 +121,12 @@ ConvGeometry conv_geometry_3d(const ConvGeometry *geometry) {
 Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) {
     const ConvAttrs *attrs = eval_attrs(ctx);
     *operands = (ConvOperands){0};
-    Status status = eval_load_doubles(ctx, CONV_X, &operands->x);
-    if (!status)
-        status = eval_load_doubles(ctx, CONV_W, &operands->w);
-    if (!status)
-        status = eval_load_doubles(ctx, CONV_B, &operands->bias);
-    if (!status)
-        status = eval_load_doubles(ctx, CONV_SCALE, &operands->scale);
-    if (!status && attrs->epilogue.has_residual)
-        status = eval_load_doubles(ctx, CONV_RESIDUAL, &operands->residual);
-    return status;
-}
-
-void conv_free_operands(EvalContext *ctx, ConvOperands *operands) {
-    memory_give(ctx->allocator, operands->x);
-    memory_give(ctx->allocator, operands->w);
-    memory_give(ctx->allocator, operands->bias);
-    memory_give(ctx->allocator, operands->scale);
-    memory_give(ctx->allocator, operands->residual);
+    TRY(eval_load_doubles(ctx, CONV_X, &operands->x));
+    TRY(eval_load_doubles(ctx, CONV_W, &operands->w));
+    TRY(eval_load_doubles(ctx, CONV_B, &operands->bias));
+    TRY(eval_load_doubles(ctx, CONV_SCALE, &operands->scale));
+    return attrs->epilogue.has_residual ? eval_load_doubles(ctx, CONV_RESIDUAL, &operands->residual)
+                                        : STRIDER_OK;
 }
 
 double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, double sum, int64_t channel,
@@ -197,11 +185,9 @@ static Status conv_reference(EvalContext *ctx) {
         conv_geometry(attrs, &ctx->inputs[CONV_X]->type.shape, &ctx->inputs[CONV_W]->type.shape);
     ConvGeometry geometry = conv_geometry_3d(&plain);
     ConvOperands operands;
-    Status status = conv_load_operands(ctx, &operands);
-    if (!status)
-        convolve(attrs, &geometry, &operands, ctx->outputs[0]);
-    conv_free_operands(ctx, &operands);
-    return status;
+    TRY(conv_load_operands(ctx, &operands));
+    convolve(attrs, &geometry, &operands, ctx->outputs[0]);
+    return STRIDER_OK;
 }
 
 static const char *conv_explain(const Node *node, char text[EXPLANATION_TEXT]) {
@@ -226,6 +212,7 @@ const Op op_conv = {
     .parse = conv_parse,
     .infer = conv_infer,
     .reference = conv_reference,
+    .scratch = scratch_of_inputs,
     .explain_shape = conv_explain,
     .strict_shape = true,
     .macs = conv_macs,

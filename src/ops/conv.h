@@ -46,7 +46,6 @@ typedef struct ConvOperands {
     double *x, *w, *bias, *scale, *residual;
 } ConvOperands;
 Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) MUST_CHECK;
-void conv_free_operands(EvalContext *ctx, ConvOperands *operands);
 double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, double sum, int64_t channel,
                    int64_t index);
 

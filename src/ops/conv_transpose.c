@@ -164,23 +164,22 @@ static Status conv_transpose_reference(EvalContext *ctx) {
         conv_transpose_geometry(attrs, &ctx->inputs[CONV_X]->type.shape, &ctx->inputs[CONV_W]->type.shape);
     ConvGeometry geometry = conv_geometry_3d(&plain);
     ConvOperands operands;
-    double *sums = NULL;
+    double *sums;
     Tensor *y = ctx->outputs[0];
     int64_t count = tensor_elements(y), plane = count / i64_max(geometry.batch * geometry.out_channels, 1);
-    Status status = conv_load_operands(ctx, &operands);
-    if (!status)
-        status = eval_take_doubles(ctx, count, &sums);
-    if (!status) {
-        for (int64_t i = 0; i < count; i++)
-            sums[i] = 0;
-        spread_all(&geometry, &operands, sums);
-        for (int64_t i = 0; i < count; i++)
-            sums[i] = conv_finish(&attrs->epilogue, &operands, sums[i], i / plane % geometry.out_channels, i);
-        tensor_store_doubles(y, sums);
-    }
-    memory_give(ctx->allocator, sums);
-    conv_free_operands(ctx, &operands);
-    return status;
+    TRY(conv_load_operands(ctx, &operands));
+    TRY(eval_take_doubles(ctx, count, &sums));
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = 0;
+    spread_all(&geometry, &operands, sums);
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = conv_finish(&attrs->epilogue, &operands, sums[i], i / plane % geometry.out_channels, i);
+    tensor_store_doubles(y, sums);
+    return STRIDER_OK;
+}
+
+static Bytes conv_transpose_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    return bytes_sum(scratch_of_inputs(node, inputs, outputs), scratch_of_tensor(&outputs[0]));
 }
 
 static uint64_t conv_transpose_macs(const Node *node, const Type *inputs, const Type *outputs) {
@@ -199,5 +198,6 @@ const Op op_conv_transpose = {
     .parse = conv_transpose_parse,
     .infer = conv_transpose_infer,
     .reference = conv_transpose_reference,
+    .scratch = conv_transpose_scratch,
     .macs = conv_transpose_macs,
 };

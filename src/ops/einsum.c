@@ -4,7 +4,8 @@
  * has the ellipsis and then, in alphabetical order, each letter that occurs once.
  *
  * The inputs are multiplied in one after the other, and a letter is summed over as soon as nothing behind it
- * needs it.  Floats are computed in float64, integers wrap around. */
+ * needs it; where a product on the way would be far larger than inputs and output, all at once.  Floats are
+ * computed in float64, integers wrap around. */
 #include <ctype.h>
 #include <string.h>
 
@@ -183,12 +184,12 @@ static Status einsum_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* --- arithmetic
- * ------------------------------------------------------------------------------------------------ */
+/* --- arithmetic */
 
-/* Elements by label: a stride for each that there is, 0 for all others and for dimensions of 1.  They are
- * doubles, or the bits of integers. */
+/* Elements by label: a stride for each that there is, 0 for all others and for dimensions of 1.  They are an
+ * input's, or a product's: doubles, or the bits of integers. */
 typedef struct Operand {
+    const Tensor *tensor; /* NULL: a product */
     union {
         double *doubles;
         uint64_t *bits;
@@ -196,28 +197,22 @@ typedef struct Operand {
     };
     int64_t dims[N_LABELS], strides[N_LABELS];
     uint64_t labels; /* a bit set */
+    int64_t at;      /* while loops run */
 } Operand;
 
-static Status take_operand(EvalContext *ctx, int64_t count, Operand *operand) {
-    size_t bytes;
-    if (!size_mul((size_t)count, sizeof *operand->bits, &bytes))
-        return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "a product of inputs is too large");
-    operand->memory = memory_take_zeroed(ctx->allocator, 1, bytes);
-    return operand->memory ? STRIDER_OK : fail_memory(ctx->err, bytes, "a product of inputs");
-}
-
-/* A label that stands twice walks along the diagonal: its strides add up. */
-static Status load_operand(EvalContext *ctx, int port, Operand *operand) {
-    const EinsumAttrs *attrs = eval_attrs(ctx);
-    const Tensor *x = ctx->inputs[port];
-    const Shape *shape = &x->type.shape;
-    uint8_t labels[MAX_RANK];
-    int64_t strides[MAX_RANK], count = tensor_elements(x);
+static void clear_operand(Operand *operand) {
     *operand = (Operand){.labels = 0};
     for (int label = 0; label < N_LABELS; label++)
         operand->dims[label] = 1;
-    if (!term_labels(&attrs->inputs[port], shape->rank, labels))
-        return eval_fail(ctx, STRIDER_BAD_MODEL, "input %d does not fit the equation", port);
+}
+
+/* A label that stands twice walks along the diagonal: its strides add up.  infer() has made the term fit. */
+static void open_operand(const Term *term, const Shape *shape, Operand *operand) {
+    uint8_t labels[MAX_RANK];
+    int64_t strides[MAX_RANK];
+    clear_operand(operand);
+    if (!term_labels(term, shape->rank, labels))
+        return;
     shape_strides(shape, strides);
     for (int i = 0; i < shape->rank; i++) {
         int label = labels[i];
@@ -227,85 +222,27 @@ static Status load_operand(EvalContext *ctx, int port, Operand *operand) {
         operand->dims[label] = shape->dims[i];
         operand->strides[label] += strides[i];
     }
-    TRY(take_operand(ctx, count, operand));
-    for (int64_t i = 0; i < count; i++)
-        if (dtype_is_float(x->type.dtype))
-            operand->doubles[i] = tensor_get_f64(x, i);
-        else
-            operand->bits[i] = tensor_get_bits(x, i);
-    return STRIDER_OK;
 }
 
-/* Loops over labels: the places in two operands and in their product. */
-typedef struct Loop {
-    int rank;
-    int64_t dims[N_LABELS], a[N_LABELS], b[N_LABELS], out[N_LABELS], counters[N_LABELS];
-} Loop;
-
-static void loop_add(Loop *loop, const Operand *a, const Operand *b, const Operand *out, int label) {
-    int i = loop->rank++;
-    loop->dims[i] = i64_max(a->dims[label], b->dims[label]);
-    if (a->dims[label] == 0 || b->dims[label] == 0)
-        loop->dims[i] = 0;
-    loop->a[i] = a->strides[label];
-    loop->b[i] = b->strides[label];
-    loop->out[i] = out->strides[label];
-}
-
-static void loop_run(Loop *loop, bool floats, const Operand *a, const Operand *b, const Operand *out) {
-    int64_t at_a = 0, at_b = 0, at_out = 0;
-    for (int i = 0; i < loop->rank; i++)
-        if (loop->dims[i] == 0)
-            return;
-    for (;;) {
-        if (floats)
-            out->doubles[at_out] += a->doubles[at_a] * b->doubles[at_b];
-        else
-            out->bits[at_out] += a->bits[at_a] * b->bits[at_b];
-        int i = loop->rank - 1;
-        for (; i >= 0; i--) {
-            at_a += loop->a[i];
-            at_b += loop->b[i];
-            at_out += loop->out[i];
-            if (++loop->counters[i] < loop->dims[i])
-                break;
-            at_a -= loop->a[i] * loop->dims[i];
-            at_b -= loop->b[i] * loop->dims[i];
-            at_out -= loop->out[i] * loop->dims[i];
-            loop->counters[i] = 0;
-        }
-        if (i < 0)
-            return;
-    }
-}
-
-/* *out = the product of a and b, summed over the labels that are not in `kept`.  `order` lists all labels,
- * the last first, as they shall lie in memory. */
-static Status multiply(EvalContext *ctx, const Operand *a, const Operand *b, uint64_t kept,
-                       const uint8_t order[N_LABELS], Operand *out) {
-    bool floats = dtype_is_float(ctx->inputs[0]->type.dtype);
+/* *out is made what the product of a and b is when it is summed over the labels that are not in `kept`;
+ * returns its number of elements.  `order` lists all labels, the last first, as they shall lie in memory. */
+static int64_t open_product(const Operand *a, const Operand *b, uint64_t kept, const uint8_t order[N_LABELS],
+                            Operand *out) {
     int64_t count = 1;
-    Loop loop = {.rank = 0};
-    *out = (Operand){.labels = (a->labels | b->labels) & kept};
-    for (int label = 0; label < N_LABELS; label++)
-        out->dims[label] = 1;
+    bool is_empty = false;
+    clear_operand(out);
+    out->labels = (a->labels | b->labels) & kept;
     for (int i = 0; i < N_LABELS; i++) {
-        int label = order[i];
+        const int label = order[i];
         if (!(out->labels >> label & 1))
             continue;
-        bool empty = a->dims[label] == 0 || b->dims[label] == 0;
-        int64_t dim = empty ? 0 : i64_max(a->dims[label], b->dims[label]);
+        const int64_t dim = a->dims[label] == 1 ? b->dims[label] : a->dims[label];
         out->dims[label] = dim;
         out->strides[label] = dim == 1 ? 0 : count;
-        if (!i64_mul(count, dim, &count))
-            return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "a product of inputs is too large");
+        count = i64_product(count, dim ? dim : 1);
+        is_empty = is_empty || dim == 0;
     }
-    for (int i = N_LABELS - 1; i >= 0; i--)
-        if ((a->labels | b->labels) >> order[i] & 1)
-            loop_add(&loop, a, b, out, order[i]);
-    TRY(take_operand(ctx, count, out));
-    loop_run(&loop, floats, a, b, out);
-    return STRIDER_OK;
+    return is_empty ? 0 : count;
 }
 
 /* Labels of the output from its last on, then all others. */
@@ -314,7 +251,7 @@ static uint64_t output_order(const Term *output, int rank, uint8_t order[N_LABEL
     uint64_t in_output = 0;
     int n = 0;
     if (!term_labels(output, rank, labels)) /* infer() has made them fit */
-        return 0;
+        rank = 0;
     for (int i = rank - 1; i >= 0; i--) {
         order[n++] = labels[i];
         in_output |= (uint64_t)1 << labels[i];
@@ -325,49 +262,229 @@ static uint64_t output_order(const Term *output, int rank, uint8_t order[N_LABEL
     return in_output;
 }
 
-static uint64_t labels_from(EvalContext *ctx, int port) {
-    const EinsumAttrs *attrs = eval_attrs(ctx);
+/* The inputs' shapes, before a run and in it. */
+typedef struct Inputs {
+    int n;
+    const Type *types;
+    const Tensor *const *tensors;
+} Inputs;
+
+static const Shape *shape_at(const Inputs *inputs, int port) {
+    return inputs->types ? &inputs->types[port].shape : &inputs->tensors[port]->type.shape;
+}
+
+/* How many inputs, from some one on, need each label: those where it is not 1. */
+static void count_needs(const Term *term, const Shape *shape, int add, int needs[N_LABELS]) {
+    uint8_t labels[MAX_RANK];
+    const bool fits = term_labels(term, shape->rank, labels);
+    for (int i = 0; fits && i < shape->rank; i++)
+        needs[labels[i]] += shape->dims[i] == 1 ? 0 : add;
+}
+
+static uint64_t needed(const int needs[N_LABELS]) {
     uint64_t labels = 0;
-    for (; port < ctx->n_inputs; port++) {
-        uint8_t term[MAX_RANK];
-        int rank = ctx->inputs[port]->type.shape.rank;
-        for (int i = 0; term_labels(&attrs->inputs[port], rank, term) && i < rank; i++)
-            labels |= (uint64_t)1 << term[i];
-    }
+    for (int label = 0; label < N_LABELS; label++)
+        labels |= (uint64_t)(needs[label] > 0) << label;
     return labels;
 }
 
-static Status einsum_reference(EvalContext *ctx) {
-    const EinsumAttrs *attrs = eval_attrs(ctx);
-    Tensor *y = ctx->outputs[0];
-    bool floats = dtype_is_float(y->type.dtype);
+/* Products of inputs before the last, from the first on, may take no more elements than this for each element
+ * of inputs and output: else all inputs are multiplied at once, which takes none. */
+enum { MOST_GROWTH = 16, SMALL_PRODUCT = 4096 };
+
+/* The elements of the largest product of inputs before the last; 0 where all are multiplied at once. */
+static int64_t largest_product(const EinsumAttrs *attrs, const Inputs *inputs, const Shape *output) {
     uint8_t order[N_LABELS];
-    uint64_t in_output = output_order(&attrs->output, y->type.shape.rank, order);
-    Operand product = {.labels = 0};
-    for (int label = 0; label < N_LABELS; label++)
-        product.dims[label] = 1;
-    TRY(take_operand(ctx, 1, &product));
-    if (floats)
-        product.doubles[0] = 1;
-    else
-        product.bits[0] = 1;
-    for (int port = 0; port < ctx->n_inputs; port++) {
-        Operand next = {.memory = NULL}, joined = {.memory = NULL};
-        Status status = load_operand(ctx, port, &next);
-        if (!status)
-            status = multiply(ctx, &product, &next, in_output | labels_from(ctx, port + 1), order, &joined);
-        memory_give(ctx->allocator, next.memory);
-        memory_give(ctx->allocator, product.memory);
-        if (status)
-            return status;
+    const uint64_t in_output = output_order(&attrs->output, output->rank, order);
+    int needs[N_LABELS] = {0};
+    int64_t largest = 0, elements = i64_product_of_list(output->dims, (size_t)output->rank);
+    for (int port = 0; port < inputs->n; port++) {
+        const Shape *shape = shape_at(inputs, port);
+        count_needs(&attrs->inputs[port], shape, 1, needs);
+        elements = i64_sum(elements, i64_product_of_list(shape->dims, (size_t)shape->rank));
+    }
+    Operand product, next, joined;
+    clear_operand(&product);
+    for (int port = 0; port + 1 < inputs->n; port++) {
+        open_operand(&attrs->inputs[port], shape_at(inputs, port), &next);
+        count_needs(&attrs->inputs[port], shape_at(inputs, port), -1, needs);
+        largest = i64_max(largest, open_product(&product, &next, in_output | needed(needs), order, &joined));
         product = joined;
     }
-    if (floats)
-        tensor_store_doubles(y, product.doubles);
-    for (int64_t i = 0; !floats && i < tensor_elements(y); i++)
-        tensor_set_bits(y, i, product.bits[i]);
-    memory_give(ctx->allocator, product.memory);
+    return largest > i64_sum(i64_product(elements, MOST_GROWTH), SMALL_PRODUCT) ? 0 : largest;
+}
+
+/* Loops over labels, the outermost first. */
+typedef struct Loop {
+    int rank, labels[N_LABELS];
+    int64_t dims[N_LABELS], counters[N_LABELS], count;
+} Loop;
+
+static Loop loop_over(const Operand *operands, int n, uint64_t labels, const uint8_t order[N_LABELS]) {
+    Loop loop = {.count = 1};
+    for (int i = N_LABELS - 1; i >= 0; i--) {
+        int64_t dim = 1;
+        for (int k = 0; k < n && dim == 1; k++)
+            dim = operands[k].dims[order[i]];
+        if (!(labels >> order[i] & 1) || dim == 1)
+            continue;
+        loop.labels[loop.rank] = order[i];
+        loop.dims[loop.rank++] = dim;
+        loop.count = dim == 0 || loop.count == 0 ? 0 : i64_product(loop.count, dim);
+    }
+    return loop;
+}
+
+/* Counts on in the loops before `rank`; false at the end, when all are where they began. */
+static bool loop_next(Loop *loop, int rank, Operand *operands, int n) {
+    for (int i = rank - 1; i >= 0; i--) {
+        const bool wraps = ++loop->counters[i] == loop->dims[i];
+        for (int k = 0; k < n; k++) {
+            const int64_t stride = operands[k].strides[loop->labels[i]];
+            operands[k].at += wraps ? -stride * (loop->dims[i] - 1) : stride;
+        }
+        if (!wraps)
+            return true;
+        loop->counters[i] = 0;
+    }
+    return false;
+}
+
+enum { RUN = 64 };
+
+static void read_doubles(const Operand *operand, int64_t at, int64_t stride, int64_t n, double values[RUN]) {
+    const Tensor *tensor = operand->tensor;
+    if (!tensor)
+        for (int64_t i = 0; i < n; i++)
+            values[i] = operand->doubles[at + i * stride];
+    else if (tensor->type.dtype == STRIDER_F32)
+        for (int64_t i = 0; i < n; i++)
+            values[i] = (double)((const float *)tensor->data)[at + i * stride];
+    else
+        for (int64_t i = 0; i < n; i++)
+            values[i] = tensor_get_f64(tensor, at + i * stride);
+}
+
+static void read_bits(const Operand *operand, int64_t at, int64_t stride, int64_t n, uint64_t values[RUN]) {
+    for (int64_t i = 0; i < n; i++)
+        values[i] = operand->tensor ? tensor_get_bits(operand->tensor, at + i * stride)
+                                    : operand->bits[at + i * stride];
+}
+
+/* The sum over `loop` of the products of all operands' elements. */
+#define SUM_OF_PRODUCTS(NAME, T, READ)                                                                       \
+    static T NAME(Loop *loop, Operand *operands, int n) {                                                    \
+        const int last = loop->rank - 1;                                                                     \
+        const int64_t length = loop->rank ? loop->dims[last] : 1;                                            \
+        T sum = 0, products[RUN], values[RUN];                                                               \
+        if (!loop->count)                                                                                    \
+            return 0;                                                                                        \
+        do {                                                                                                 \
+            for (int64_t done = 0; done < length; done += RUN) {                                             \
+                const int64_t run = i64_min(length - done, RUN);                                             \
+                for (int k = 0; k < n; k++) {                                                                \
+                    const int64_t stride = loop->rank ? operands[k].strides[loop->labels[last]] : 0;         \
+                    READ(&operands[k], operands[k].at + done * stride, stride, run, k ? values : products);  \
+                    for (int64_t i = 0; k && i < run; i++)                                                   \
+                        products[i] *= values[i];                                                            \
+                }                                                                                            \
+                for (int64_t i = 0; i < run; i++)                                                            \
+                    sum += products[i];                                                                      \
+            }                                                                                                \
+        } while (loop_next(loop, last, operands, n));                                                        \
+        return sum;                                                                                          \
+    }
+SUM_OF_PRODUCTS(sum_doubles, double, read_doubles)
+SUM_OF_PRODUCTS(sum_bits, uint64_t, read_bits)
+
+/* The operands' product, summed over all labels but `kept`: into *out, or into the output `y`. */
+static void multiply(Operand *operands, int n, bool floats, uint64_t kept, const uint8_t order[N_LABELS],
+                     const Operand *out, Tensor *y) {
+    uint64_t labels = 0;
+    for (int k = 0; k < n; k++) {
+        labels |= operands[k].labels;
+        operands[k].at = 0;
+    }
+    Loop outer = loop_over(operands, n, labels & kept, order),
+         inner = loop_over(operands, n, labels & ~kept, order);
+    int64_t to = 0;
+    if (!outer.count)
+        return;
+    do {
+        if (floats) {
+            const double sum = sum_doubles(&inner, operands, n);
+            if (y)
+                tensor_set_f64(y, to++, sum);
+            else
+                out->doubles[to++] = sum;
+        } else {
+            const uint64_t sum = sum_bits(&inner, operands, n);
+            if (y)
+                tensor_set_bits(y, to++, sum);
+            else
+                out->bits[to++] = sum;
+        }
+    } while (loop_next(&outer, outer.rank, operands, n));
+}
+
+/* The inputs one after the other, in memory for two products. */
+static Status multiply_in_turn(EvalContext *ctx, const Inputs *inputs, int64_t largest) {
+    const EinsumAttrs *attrs = eval_attrs(ctx);
+    const int n = ctx->n_inputs;
+    const bool floats = dtype_is_float(ctx->inputs[0]->type.dtype);
+    uint8_t order[N_LABELS];
+    const uint64_t in_output = output_order(&attrs->output, ctx->outputs[0]->type.shape.rank, order);
+    int needs[N_LABELS] = {0};
+    void *products[2];
+    for (int i = 0; i < 2; i++)
+        TRY(eval_take(ctx, sizeof(uint64_t), largest, &products[i]));
+    for (int port = 0; port < n; port++)
+        count_needs(&attrs->inputs[port], shape_at(inputs, port), 1, needs);
+    Operand pair[2], joined, one;
+    clear_operand(&one);
+    for (int port = 0; port < n; port++) {
+        Operand *next = &pair[port > 0];
+        open_operand(&attrs->inputs[port], shape_at(inputs, port), next);
+        next->tensor = ctx->inputs[port];
+        count_needs(&attrs->inputs[port], shape_at(inputs, port), -1, needs);
+        const uint64_t kept = in_output | needed(needs);
+        const bool is_last = port + 1 == n;
+        open_product(port ? &pair[0] : &one, next, kept, order, &joined);
+        joined.memory = products[port % 2];
+        multiply(pair, port ? 2 : 1, floats, kept, order, &joined, is_last ? ctx->outputs[0] : NULL);
+        pair[0] = joined;
+    }
     return STRIDER_OK;
+}
+
+static Status multiply_at_once(EvalContext *ctx, const Inputs *inputs) {
+    const EinsumAttrs *attrs = eval_attrs(ctx);
+    uint8_t order[N_LABELS];
+    const uint64_t in_output = output_order(&attrs->output, ctx->outputs[0]->type.shape.rank, order);
+    void *memory;
+    TRY(eval_take(ctx, sizeof(Operand), ctx->n_inputs, &memory));
+    Operand *operands = memory;
+    for (int port = 0; port < ctx->n_inputs; port++) {
+        open_operand(&attrs->inputs[port], shape_at(inputs, port), &operands[port]);
+        operands[port].tensor = ctx->inputs[port];
+    }
+    multiply(operands, ctx->n_inputs, dtype_is_float(ctx->inputs[0]->type.dtype), in_output, order, NULL,
+             ctx->outputs[0]);
+    return STRIDER_OK;
+}
+
+static Status einsum_reference(EvalContext *ctx) {
+    const Inputs inputs = {.n = ctx->n_inputs, .tensors = ctx->inputs};
+    const int64_t largest = largest_product(eval_attrs(ctx), &inputs, &ctx->outputs[0]->type.shape);
+    return largest || inputs.n == 1 ? multiply_in_turn(ctx, &inputs, largest)
+                                    : multiply_at_once(ctx, &inputs);
+}
+
+static Bytes einsum_scratch(const Node *node, const Type *types, const Type *outputs) {
+    const Inputs inputs = {.n = node->n_inputs, .types = types};
+    const int64_t largest = largest_product(node->attrs, &inputs, &outputs[0].shape);
+    const Bytes product = scratch_of(sizeof(uint64_t), largest);
+    return largest || inputs.n == 1 ? bytes_sum(product, product) : scratch_of(sizeof(Operand), inputs.n);
 }
 
 const Op op_einsum = {
@@ -379,4 +496,5 @@ const Op op_einsum = {
     .parse = einsum_parse,
     .infer = einsum_infer,
     .reference = einsum_reference,
+    .scratch = einsum_scratch,
 };

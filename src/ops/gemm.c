@@ -98,20 +98,14 @@ static Status gemm_reference(EvalContext *ctx) {
     GemmGeometry geometry = gemm_geometry(attrs, &ctx->inputs[GEMM_A]->type.shape,
                                           &ctx->inputs[GEMM_B]->type.shape, c ? &c->type.shape : NULL);
     GemmOperands operands = {0};
-    Status status = eval_load_doubles(ctx, GEMM_A, &operands.a);
-    if (!status)
-        status = eval_load_doubles(ctx, GEMM_B, &operands.b);
-    if (!status && attrs->beta != 0)
-        status = eval_load_doubles(ctx, GEMM_C, &operands.c);
-    if (!status && attrs->epilogue.has_residual)
-        status = eval_load_doubles(ctx, GEMM_RESIDUAL, &operands.residual);
-    if (!status)
-        multiply(attrs, &geometry, &operands, ctx->outputs[0]);
-    memory_give(ctx->allocator, operands.a);
-    memory_give(ctx->allocator, operands.b);
-    memory_give(ctx->allocator, operands.c);
-    memory_give(ctx->allocator, operands.residual);
-    return status;
+    TRY(eval_load_doubles(ctx, GEMM_A, &operands.a));
+    TRY(eval_load_doubles(ctx, GEMM_B, &operands.b));
+    if (attrs->beta != 0)
+        TRY(eval_load_doubles(ctx, GEMM_C, &operands.c));
+    if (attrs->epilogue.has_residual)
+        TRY(eval_load_doubles(ctx, GEMM_RESIDUAL, &operands.residual));
+    multiply(attrs, &geometry, &operands, ctx->outputs[0]);
+    return STRIDER_OK;
 }
 
 static uint64_t gemm_macs(const Node *node, const Type *inputs, const Type *outputs) {
@@ -128,5 +122,6 @@ const Op op_gemm = {
     .parse = gemm_parse,
     .infer = gemm_infer,
     .reference = gemm_reference,
+    .scratch = scratch_of_inputs,
     .macs = gemm_macs,
 };

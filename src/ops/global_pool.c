@@ -65,7 +65,6 @@ static Status global_pool(EvalContext *ctx, double (*reduce)(const double *x, in
     TRY(eval_load_doubles(ctx, 0, &x));
     for (int64_t i = 0; i < planes; i++)
         tensor_set_f64(ctx->outputs[0], i, reduce(x + i * size, size, attrs->p));
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -90,6 +89,7 @@ const Op op_global_average_pool = {
     .parse = global_pool_parse,
     .infer = global_pool_infer,
     .reference = global_average_pool_reference,
+    .scratch = scratch_of_input,
 };
 
 const Op op_global_max_pool = {
@@ -101,6 +101,7 @@ const Op op_global_max_pool = {
     .parse = global_pool_parse,
     .infer = global_pool_infer,
     .reference = global_max_pool_reference,
+    .scratch = scratch_of_input,
 };
 
 const Op op_global_lp_pool = {
@@ -112,4 +113,5 @@ const Op op_global_lp_pool = {
     .parse = global_pool_parse,
     .infer = global_pool_infer,
     .reference = global_lp_pool_reference,
+    .scratch = scratch_of_input,
 };

@@ -80,7 +80,6 @@ static Status instance_norm_reference(EvalContext *ctx) {
                 x[i * plane + j] * tensor_get_f64(scale, parameter) + tensor_get_f64(b, parameter);
     }
     tensor_store_doubles(ctx->outputs[0], x);
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -93,6 +92,7 @@ const Op op_instance_norm = {
     .parse = instance_norm_parse,
     .infer = instance_norm_infer,
     .reference = instance_norm_reference,
+    .scratch = scratch_of_input,
 };
 
 const Op op_group_norm = {
@@ -104,6 +104,7 @@ const Op op_group_norm = {
     .parse = group_norm_parse,
     .infer = instance_norm_infer,
     .reference = instance_norm_reference,
+    .scratch = scratch_of_input,
 };
 
 /* --- MeanVarianceNormalization */
@@ -174,29 +175,29 @@ static Status mvn_reference(EvalContext *ctx) {
     const Shape *shape = &ctx->inputs[0]->type.shape;
     MvnGroups g = mvn_groups(eval_attrs(ctx), shape);
     int64_t elements = shape_elements(shape);
-    double *x = NULL, *means = NULL, *squares = NULL;
-    Status status = eval_load_doubles(ctx, 0, &x);
-    if (!status)
-        status = eval_take_doubles(ctx, g.groups, &means);
-    if (!status)
-        status = eval_take_doubles(ctx, g.groups, &squares);
-    if (!status) {
-        for (int64_t i = 0; i < g.groups; i++)
-            means[i] = squares[i] = 0;
-        for (int64_t i = 0; i < elements; i++)
-            means[group_of(&g, i)] += x[i] / (double)g.count;
-        for (int64_t i = 0; i < elements; i++) {
-            x[i] -= means[group_of(&g, i)];
-            squares[group_of(&g, i)] += x[i] * x[i] / (double)g.count;
-        }
-        for (int64_t i = 0; i < elements; i++)
-            x[i] /= sqrt(squares[group_of(&g, i)]) + 1e-9;
-        tensor_store_doubles(ctx->outputs[0], x);
+    double *x, *means, *squares;
+    TRY(eval_load_doubles(ctx, 0, &x));
+    TRY(eval_take_doubles(ctx, g.groups, &means));
+    TRY(eval_take_doubles(ctx, g.groups, &squares));
+    for (int64_t i = 0; i < g.groups; i++)
+        means[i] = squares[i] = 0;
+    for (int64_t i = 0; i < elements; i++)
+        means[group_of(&g, i)] += x[i] / (double)g.count;
+    for (int64_t i = 0; i < elements; i++) {
+        x[i] -= means[group_of(&g, i)];
+        squares[group_of(&g, i)] += x[i] * x[i] / (double)g.count;
     }
-    memory_give(ctx->allocator, x);
-    memory_give(ctx->allocator, means);
-    memory_give(ctx->allocator, squares);
-    return status;
+    for (int64_t i = 0; i < elements; i++)
+        x[i] /= sqrt(squares[group_of(&g, i)]) + 1e-9;
+    tensor_store_doubles(ctx->outputs[0], x);
+    return STRIDER_OK;
+}
+
+static Bytes mvn_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    (void)outputs;
+    const MvnGroups g = mvn_groups(node->attrs, &inputs[0].shape);
+    const Bytes statistics = scratch_of(sizeof(double), g.groups);
+    return bytes_sum(scratch_of_tensor(&inputs[0]), bytes_sum(statistics, statistics));
 }
 
 const Op op_mean_variance_norm = {
@@ -208,4 +209,5 @@ const Op op_mean_variance_norm = {
     .parse = mvn_parse,
     .infer = mvn_infer,
     .reference = mvn_reference,
+    .scratch = mvn_scratch,
 };

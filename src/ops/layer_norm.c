@@ -112,7 +112,6 @@ static Status normalise(EvalContext *ctx, bool centred) {
     scale_and_shift(ctx, x);
     if (y)
         tensor_store_doubles(y, x);
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -133,6 +132,7 @@ const Op op_layer_norm = {
     .parse = layer_norm_parse,
     .infer = layer_norm_infer,
     .reference = layer_norm_reference,
+    .scratch = scratch_of_input,
 };
 
 const Op op_rms_norm = {
@@ -144,4 +144,5 @@ const Op op_rms_norm = {
     .parse = layer_norm_parse,
     .infer = layer_norm_infer,
     .reference = rms_norm_reference,
+    .scratch = scratch_of_input,
 };

@@ -46,7 +46,6 @@ static Status lp_norm_reference(EvalContext *ctx) {
         for (int64_t j = 0; j < inner; j++)
             divide_by_norm(x + i * count * inner + j, count, inner, attrs->p);
     tensor_store_doubles(ctx->outputs[0], x);
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -59,4 +58,5 @@ const Op op_lp_norm = {
     .parse = lp_norm_parse,
     .infer = lp_norm_infer,
     .reference = lp_norm_reference,
+    .scratch = scratch_of_input,
 };

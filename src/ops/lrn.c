@@ -53,7 +53,6 @@ static Status lrn_reference(EvalContext *ctx) {
                 tensor_set_f64(ctx->outputs[0], index, x[index] / pow(base, (double)attrs->beta));
             }
         }
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -66,4 +65,5 @@ const Op op_lrn = {
     .parse = lrn_parse,
     .infer = lrn_infer,
     .reference = lrn_reference,
+    .scratch = scratch_of_input,
 };

@@ -135,20 +135,17 @@ static Status matmul_reference(EvalContext *ctx) {
         return STRIDER_OK;
     }
     MatMulOperands operands = {0};
-    Status status = eval_load_doubles(ctx, MATMUL_A, &operands.a);
-    if (!status)
-        status = eval_load_doubles(ctx, MATMUL_B, &operands.b);
-    if (!status)
-        status = eval_load_doubles(ctx, MATMUL_BIAS, &operands.bias);
-    if (!status && attrs->epilogue.has_residual)
-        status = eval_load_doubles(ctx, MATMUL_RESIDUAL, &operands.residual);
-    if (!status)
-        multiply(attrs, &geometry, &operands, ctx->outputs[0]);
-    memory_give(ctx->allocator, operands.a);
-    memory_give(ctx->allocator, operands.b);
-    memory_give(ctx->allocator, operands.bias);
-    memory_give(ctx->allocator, operands.residual);
-    return status;
+    TRY(eval_load_doubles(ctx, MATMUL_A, &operands.a));
+    TRY(eval_load_doubles(ctx, MATMUL_B, &operands.b));
+    TRY(eval_load_doubles(ctx, MATMUL_BIAS, &operands.bias));
+    if (attrs->epilogue.has_residual)
+        TRY(eval_load_doubles(ctx, MATMUL_RESIDUAL, &operands.residual));
+    multiply(attrs, &geometry, &operands, ctx->outputs[0]);
+    return STRIDER_OK;
+}
+
+static Bytes matmul_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    return dtype_is_float(inputs[MATMUL_A].dtype) ? scratch_of_inputs(node, inputs, outputs) : (Bytes){0};
 }
 
 static uint64_t matmul_macs(const Node *node, const Type *inputs, const Type *outputs) {
@@ -166,5 +163,6 @@ const Op op_matmul = {
     .parse = matmul_parse,
     .infer = matmul_infer,
     .reference = matmul_reference,
+    .scratch = matmul_scratch,
     .macs = matmul_macs,
 };

@@ -91,14 +91,23 @@ uint64_t tensor_get_bits(const Tensor *tensor, int64_t index);
 void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value);
 /* For data-dependent shapes: allocates output `port`, which must be asked for and have no data yet. */
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) MUST_CHECK;
-/* A tensor's elements as doubles, in memory that the caller gives back with memory_give(ctx->allocator, ...);
- * NULL where the input is absent.  How reference kernels handle all float types by one loop. */
+/* `count` items of `size` bytes of scratch memory, at a multiple of MEMORY_ALIGNMENT, contents undefined. All
+ * of it ends with reference(), which may take no more than Op.scratch() has stated. */
+Status eval_take(EvalContext *ctx, size_t size, int64_t count, void **memory) MUST_CHECK;
+Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
+/* A tensor's elements as doubles in scratch memory; NULL where the input is absent.  How reference kernels
+ * handle all float types by one loop. */
 Status eval_load_doubles(EvalContext *ctx, int port, double **values) MUST_CHECK;
 /* The reverse: rounds each element once to the tensor's type. */
 void tensor_store_doubles(Tensor *tensor, const double *values);
-/* `count` doubles of scratch memory, given back likewise. */
-Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
 /* An integer tensor's contents; at most `capacity`. */
 Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
+
+/* --- scratch(): what these take */
+Bytes scratch_of(size_t size, int64_t count);
+/* As doubles: a tensor of a known type, or none where it is absent; the first input; all inputs. */
+Bytes scratch_of_tensor(const Type *type);
+Bytes scratch_of_input(const Node *node, const Type *inputs, const Type *outputs);
+Bytes scratch_of_inputs(const Node *node, const Type *inputs, const Type *outputs);
 
 #endif

@@ -247,11 +247,13 @@ void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value) {
 
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) {
     Tensor *output = ctx->outputs[port];
-    if (output->data)
+    if (output->data || shape_is_known(&output->type.shape))
         return shape_equal(&output->type.shape, shape)
                    ? STRIDER_OK
                    : eval_fail(ctx, STRIDER_BAD_MODEL,
                                "output %d has another shape than its inputs' shapes said", port);
+    if (!ctx->allocator)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "the shape of output %d depends on data", port);
     return tensor_alloc(output, ctx->allocator, dtype, shape, ctx->err);
 }
 
@@ -263,12 +265,24 @@ Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int 
     return STRIDER_OK;
 }
 
+Status eval_take(EvalContext *ctx, size_t size, int64_t count, void **memory) {
+    const Bytes bytes = scratch_of(size, count);
+    if (bytes.n > ctx->scratch_bytes - ctx->scratch_taken)
+        return eval_fail(ctx, STRIDER_OUT_OF_MEMORY,
+                         "the reference takes %zu bytes of scratch memory where %zu of %zu are left", bytes.n,
+                         ctx->scratch_bytes - ctx->scratch_taken, ctx->scratch_bytes);
+    *memory = ctx->scratch; /* NULL where none is stated */
+    if (bytes.n)
+        *memory = ctx->scratch + ctx->scratch_taken;
+    ctx->scratch_taken += bytes.n;
+    return STRIDER_OK;
+}
+
 Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) {
-    size_t bytes;
-    if (!size_mul((size_t)count, sizeof **values, &bytes))
-        return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "a scratch buffer is too large");
-    *values = memory_take(ctx->allocator, bytes);
-    return *values ? STRIDER_OK : fail_memory(ctx->err, bytes, "a reference kernel");
+    void *memory = NULL;
+    TRY(eval_take(ctx, sizeof **values, count, &memory));
+    *values = memory;
+    return STRIDER_OK;
 }
 
 Status eval_load_doubles(EvalContext *ctx, int port, double **values) {
@@ -299,4 +313,32 @@ void tensor_store_doubles(Tensor *tensor, const double *values) {
         for (int64_t i = 0; i < count; i++)
             tensor_set_f64(tensor, i, values[i]);
     }
+}
+
+/* --- scratch() */
+
+Bytes scratch_of(size_t size, int64_t count) {
+    Bytes bytes = bytes_of_items(size, count);
+    if (!size_align(bytes.n, MEMORY_ALIGNMENT, &bytes.n))
+        bytes.n = SIZE_MAX;
+    return bytes;
+}
+
+Bytes scratch_of_tensor(const Type *type) {
+    if (!type->dtype || type->shape.rank < 0)
+        return (Bytes){0};
+    return scratch_of(sizeof(double), i64_product_of_list(type->shape.dims, (size_t)type->shape.rank));
+}
+
+Bytes scratch_of_input(const Node *node, const Type *inputs, const Type *outputs) {
+    (void)node, (void)outputs;
+    return scratch_of_tensor(&inputs[0]);
+}
+
+Bytes scratch_of_inputs(const Node *node, const Type *inputs, const Type *outputs) {
+    (void)outputs;
+    Bytes sum = {0};
+    for (int i = 0; i < node->n_inputs; i++)
+        sum = bytes_sum(sum, scratch_of_tensor(&inputs[i]));
+    return sum;
 }

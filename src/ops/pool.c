@@ -235,7 +235,6 @@ static Status pool(EvalContext *ctx, const Pooling *pooling) {
                                               j * d[1].stride - d[1].pad_begin};
                 pool_row(&walk, pooling, x + out.plane * d[0].in * d[1].in * d[2].in, begin, &out);
             }
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -267,6 +266,7 @@ const Op op_max_pool = {
     .parse = pool_parse,
     .infer = max_pool_infer,
     .reference = max_pool_reference,
+    .scratch = scratch_of_input,
     .explain_shape = pool_explain,
 };
 
@@ -279,6 +279,7 @@ const Op op_average_pool = {
     .parse = pool_parse,
     .infer = average_pool_infer,
     .reference = average_pool_reference,
+    .scratch = scratch_of_input,
     .explain_shape = pool_explain,
 };
 
@@ -291,5 +292,6 @@ const Op op_lp_pool = {
     .parse = pool_parse,
     .infer = average_pool_infer,
     .reference = lp_pool_reference,
+    .scratch = scratch_of_input,
     .explain_shape = pool_explain,
 };

@@ -86,79 +86,61 @@ static Status reduce_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* Where each input element goes: a stride in the output for each input dimension, 0 where it is reduced. */
-static void output_strides(const Shape *x, unsigned mask, int64_t strides[MAX_RANK]) {
-    int64_t stride = 1;
-    for (int i = x->rank - 1; i >= 0; i--) {
-        bool reduced = mask >> i & 1;
-        strides[i] = reduced ? 0 : stride;
-        stride *= reduced ? 1 : x->dims[i];
+/* The elements that make one of the output, which lie at its first one's place plus the offsets of a box. */
+typedef struct Group {
+    int rank;
+    int64_t dims[MAX_RANK], strides[MAX_RANK], count;
+} Group;
+
+/* *kept are the first elements of the groups, in the output's order. */
+static void split(const Shape *x, unsigned mask, Group *kept, Group *reduced) {
+    int64_t strides[MAX_RANK];
+    shape_strides(x, strides);
+    kept->count = reduced->count = 1;
+    kept->rank = reduced->rank = 0;
+    for (int d = 0; d < x->rank; d++) {
+        Group *group = mask >> d & 1 ? reduced : kept;
+        group->dims[group->rank] = x->dims[d];
+        group->strides[group->rank++] = strides[d];
+        group->count *= x->dims[d];
     }
 }
 
-static int64_t next_target(const Shape *x, const int64_t strides[MAX_RANK], int64_t counters[MAX_RANK],
-                           int64_t at) {
-    for (int i = x->rank - 1; i >= 0; i--) {
-        at += strides[i];
-        if (++counters[i] < x->dims[i])
+static int64_t next_place(const Group *group, int64_t counters[MAX_RANK], int64_t at) {
+    for (int d = group->rank - 1; d >= 0; d--) {
+        at += group->strides[d];
+        if (++counters[d] < group->dims[d])
             return at;
-        at -= strides[i] * x->dims[i];
-        counters[i] = 0;
+        at -= group->strides[d] * group->dims[d];
+        counters[d] = 0;
     }
     return at;
 }
 
-static Status reduce_floats(EvalContext *ctx, ReduceKind kind, unsigned mask) {
-    const Tensor *x = ctx->inputs[0];
-    Tensor *y = ctx->outputs[0];
-    const Shape *shape = &x->type.shape;
-    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
-                               at = 0;
-    double *sums, *peaks = NULL;
-    output_strides(shape, mask, strides);
-    TRY(eval_take_doubles(ctx, out, &sums));
+/* Runs BODY for each of a group's elements; `place` is declared as its place in the input. */
+#define FOR_EACH_PLACE(group, first, place, BODY)                                                            \
+    do {                                                                                                     \
+        int64_t counters_[MAX_RANK] = {0}, place = (first);                                                  \
+        for (int64_t i_ = 0; i_ < (group)->count; i_++, place = next_place(group, counters_, place))         \
+            BODY                                                                                             \
+    } while (0)
+
+static double reduce_group(const Tensor *x, ReduceKind kind, const Group *group, int64_t first) {
+    double sum = reduce_start(kind), peak = 0;
     if (kind == R_LOG_SUM_EXP) {
-        Status status = eval_take_doubles(ctx, out, &peaks);
-        if (status) {
-            memory_give(ctx->allocator, sums);
-            return status;
-        }
-        for (int64_t i = 0; i < out; i++)
-            peaks[i] = reduce_start(R_MAX);
-        for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at))
-            peaks[at] = reduce_join(R_MAX, peaks[at], tensor_get_f64(x, i));
+        peak = reduce_start(R_MAX);
+        FOR_EACH_PLACE(group, first, at, { peak = reduce_join(R_MAX, peak, tensor_get_f64(x, at)); });
     }
-    for (int64_t i = 0; i < out; i++)
-        sums[i] = reduce_start(kind);
-    for (int64_t i = 0; i < in; i++, at = next_target(shape, strides, counters, at)) {
-        double term = reduce_term(kind, tensor_get_f64(x, i), peaks ? peaks[at] : 0);
-        sums[at] = reduce_join(kind, sums[at], term);
-    }
-    double count = out ? (double)in / (double)out : 0;
-    for (int64_t i = 0; i < out; i++)
-        tensor_set_f64(y, i, reduce_result(kind, sums[i], peaks ? peaks[i] : 0, count));
-    memory_give(ctx->allocator, sums);
-    memory_give(ctx->allocator, peaks);
-    return STRIDER_OK;
+    FOR_EACH_PLACE(group, first, at,
+                   { sum = reduce_join(kind, sum, reduce_term(kind, tensor_get_f64(x, at), peak)); });
+    return reduce_result(kind, sum, peak, (double)group->count);
 }
 
-static Status multiply_floats(EvalContext *ctx, unsigned mask) {
-    const Tensor *x = ctx->inputs[0];
-    Tensor *y = ctx->outputs[0];
-    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
-                               at = 0;
-    Product *products = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *products);
-    if (!products)
-        return fail_memory(ctx->err, (size_t)out * sizeof *products, "a reference kernel");
-    output_strides(&x->type.shape, mask, strides);
-    for (int64_t i = 0; i < out; i++)
-        products[i] = product_of(1, 0);
-    for (int64_t i = 0; i < in; i++, at = next_target(&x->type.shape, strides, counters, at))
-        products[at] = product_join(products[at], product_of(tensor_get_f64(x, i), 0));
-    for (int64_t i = 0; i < out; i++)
-        tensor_set_f64(y, i, product_result(products[i]));
-    memory_give(ctx->allocator, products);
-    return STRIDER_OK;
+static double multiply_group(const Tensor *x, const Group *group, int64_t first) {
+    Product product = product_of(1, 0);
+    FOR_EACH_PLACE(group, first, at,
+                   { product = product_join(product, product_of(tensor_get_f64(x, at), 0)); });
+    return product_result(product);
 }
 
 /* What no element changes. */
@@ -191,24 +173,12 @@ static uint64_t integer_step(ReduceKind kind, bool is_signed, uint64_t sum, uint
 
 /* Sum, Max, Min, Prod, L1 and SumSquare of integers and bools: exact in 64 bits, then cut to the type, which
  * is wrapping around. */
-static Status reduce_integers(EvalContext *ctx, ReduceKind kind, unsigned mask) {
-    const Tensor *x = ctx->inputs[0];
-    Tensor *y = ctx->outputs[0];
-    DType dtype = x->type.dtype;
-    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0}, in = tensor_elements(x), out = tensor_elements(y),
-                               at = 0;
-    uint64_t *sums = memory_take_zeroed(ctx->allocator, (size_t)out, sizeof *sums);
-    if (!sums)
-        return fail_memory(ctx->err, (size_t)out * sizeof *sums, "a reference kernel");
-    output_strides(&x->type.shape, mask, strides);
-    for (int64_t i = 0; i < out; i++)
-        sums[i] = integer_start(kind, dtype);
-    for (int64_t i = 0; i < in; i++, at = next_target(&x->type.shape, strides, counters, at))
-        sums[at] = integer_step(kind, dtype_is_signed(dtype), sums[at], tensor_get_bits(x, i));
-    for (int64_t i = 0; i < out; i++)
-        tensor_set_bits(y, i, sums[i]);
-    memory_give(ctx->allocator, sums);
-    return STRIDER_OK;
+static uint64_t reduce_integer_group(const Tensor *x, ReduceKind kind, const Group *group, int64_t first) {
+    const DType dtype = x->type.dtype;
+    uint64_t sum = integer_start(kind, dtype);
+    FOR_EACH_PLACE(group, first, at,
+                   { sum = integer_step(kind, dtype_is_signed(dtype), sum, tensor_get_bits(x, at)); });
+    return sum;
 }
 
 static Status reduce_reference(EvalContext *ctx) {
@@ -229,9 +199,19 @@ static Status reduce_reference(EvalContext *ctx) {
     }
     bool exact = kind == R_SUM || kind == R_MAX || kind == R_MIN || kind == R_PROD || kind == R_L1 ||
                  kind == R_SUM_SQUARE;
-    if (!dtype_is_float(x->dtype) && exact)
-        return reduce_integers(ctx, kind, mask);
-    return kind == R_PROD ? multiply_floats(ctx, mask) : reduce_floats(ctx, kind, mask);
+    Group kept, reduced;
+    split(&x->shape, mask, &kept, &reduced);
+    int64_t to = 0;
+    FOR_EACH_PLACE(&kept, 0, first, {
+        if (!dtype_is_float(x->dtype) && exact)
+            tensor_set_bits(ctx->outputs[0], to++,
+                            reduce_integer_group(ctx->inputs[0], kind, &reduced, first));
+        else if (kind == R_PROD)
+            tensor_set_f64(ctx->outputs[0], to++, multiply_group(ctx->inputs[0], &reduced, first));
+        else
+            tensor_set_f64(ctx->outputs[0], to++, reduce_group(ctx->inputs[0], kind, &reduced, first));
+    });
+    return STRIDER_OK;
 }
 
 #define REDUCE(ROW, NAME)                                                                                    \

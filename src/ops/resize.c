@@ -108,14 +108,17 @@ static const char *check_axes(const ResizeAttrs *attrs, int rank) {
     return NULL;
 }
 
+static const char too_large[] = "an output dimension is too large";
+static const double LARGEST_OUT = 0x1p40;
+
 static const char *apply_scale(ResizeDim *dim, double scale) {
     if (!(scale > 0) || scale > 0x1p30)
         return "a scale is not a positive number of reasonable size";
     double out = floor((double)dim->in * scale);
-    if (out > 0x1p40)
-        return "an output dimension is too large";
+    if (out > LARGEST_OUT)
+        return too_large;
     dim->scale = scale;
-    dim->out = (int64_t)out;
+    dim->out = i64_from_double(out);
     return NULL;
 }
 
@@ -135,12 +138,24 @@ static const char *apply_sizes(const ResizeAttrs *attrs, const Tensor *sizes, in
     for (int i = 0; attrs->keep_aspect_ratio && i < n; i++) {
         ResizeDim *dim = &dims[axis_at(attrs, rank, i)];
         dim->scale = common;
-        dim->out = (int64_t)floor(common * (double)dim->in + 0.5); /* halves away from zero */
+        const double out = floor(common * (double)dim->in + 0.5); /* halves away from zero */
+        if (out > LARGEST_OUT)
+            return too_large;
+        dim->out = i64_from_double(out);
     }
     return NULL;
 }
 
-const char *resize_resolve(const Node *node, const Shape *x, int n_inputs, const Tensor *const *inputs,
+/* An antialiasing filter is as wide as the scale is small. */
+static const double least_scale = 0x1p-24;
+
+static const char *check_filter(const ResizeAttrs *attrs, const ResizeDim *dim) {
+    return attrs->antialias && attrs->mode != RESIZE_NEAREST && dim->out > 0 && dim->scale < least_scale
+               ? "a scale is too small for antialiasing"
+               : NULL;
+}
+
+static const char *resolve(const Node *node, const Shape *x, int n_inputs, const Tensor *const *inputs,
                            ResizeDim dims[MAX_RANK], bool *known) {
     const ResizeAttrs *attrs = node->attrs;
     ResizePorts ports = ports_of(node);
@@ -182,11 +197,20 @@ const char *resize_resolve(const Node *node, const Shape *x, int n_inputs, const
             double extent = dim->roi_end - dim->roi_begin;
             wrong = apply_scale(dim, scale);
             if (!wrong)
-                dim->out = (int64_t)fmin(fmax(floor((double)dim->in * extent * scale), 0), 0x1p40);
+                dim->out =
+                    i64_from_double(fmin(fmax(floor((double)dim->in * extent * scale), 0), LARGEST_OUT));
         } else {
             wrong = apply_scale(dim, scale);
         }
     }
+    return wrong;
+}
+
+const char *resize_resolve(const Node *node, const Shape *x, int n_inputs, const Tensor *const *inputs,
+                           ResizeDim dims[MAX_RANK], bool *known) {
+    const char *wrong = resolve(node, x, n_inputs, inputs, dims, known);
+    for (int i = 0; i < x->rank && *known && !wrong; i++)
+        wrong = check_filter(node->attrs, &dims[i]);
     return wrong;
 }
 
@@ -198,7 +222,8 @@ bool resize_resolve_planned(const Node *node, const Shape *x, const Shape *y, in
     if (resize_resolve(node, x, n_inputs, inputs, dims, &known))
         return false;
     for (int d = 0; d < x->rank && !known; d++)
-        dims[d] = (ResizeDim){x->dims[d], y->dims[d], (double)y->dims[d] / (double)x->dims[d], 0, 1};
+        dims[d] = (ResizeDim){x->dims[d], y->dims[d],
+                              x->dims[d] ? (double)y->dims[d] / (double)x->dims[d] : 1, 0, 1};
     bool by_size = sizes >= 0 && sizes < n_inputs && node->inputs[sizes];
     return known ||
            (by_size && attrs->keep_aspect_ratio == 0 && attrs->coordinates != COORDINATE_TF_CROP_AND_RESIZE);
@@ -269,16 +294,16 @@ static double coordinate(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t
     return x;
 }
 
-static int64_t nearest(NearestMode mode, double x) {
+static double nearest(NearestMode mode, double x) {
     switch (mode) {
     case NEAREST_ROUND_PREFER_FLOOR:
-        return (int64_t)ceil(x - 0.5);
+        return ceil(x - 0.5);
     case NEAREST_ROUND_PREFER_CEIL:
-        return (int64_t)floor(x + 0.5);
+        return floor(x + 0.5);
     case NEAREST_FLOOR:
-        return (int64_t)floor(x);
+        return floor(x);
     case NEAREST_CEIL:
-        return (int64_t)ceil(x);
+        return ceil(x);
     }
     return 0;
 }
@@ -294,128 +319,152 @@ static double linear_weight(double distance) {
     return fmax(0, 1 - fabs(distance));
 }
 
-/* How far a filter reaches: antialiasing widens it when the output is smaller. */
+/* How much antialiasing widens a filter: when the output is smaller. */
+static double widening(const ResizeAttrs *attrs, const ResizeDim *dim) {
+    return attrs->antialias && dim->scale < 1 && dim->scale >= least_scale ? 1 / dim->scale : 1;
+}
+
 static double reach(const ResizeAttrs *attrs, const ResizeDim *dim) {
-    double base = attrs->mode == RESIZE_CUBIC ? 2 : 1;
-    return attrs->antialias && dim->scale < 1 ? base / dim->scale : base;
+    const double base = attrs->mode == RESIZE_CUBIC ? 2 : 1;
+    return widening(attrs, dim) > 1 ? base / dim->scale : base;
 }
 
 int64_t resize_most_taps(const ResizeAttrs *attrs, const ResizeDim *dim) {
-    return attrs->mode == RESIZE_NEAREST ? 1 : (int64_t)(2 * ceil(reach(attrs, dim))) + 1;
+    return attrs->mode == RESIZE_NEAREST ? 1 : i64_from_double(2 * ceil(reach(attrs, dim))) + 1;
+}
+
+/* Input elements [first, end), of which those outside the input stand for its ends, and where they are
+ * centred.  Weights are kept as far as there is room, and computed anew behind. */
+enum { WEIGHTS_KEPT = 16 };
+typedef struct ResizeWindow {
+    double x, sum; /* sum 1 where weights are not divided by it */
+    int64_t first, end;
+    bool inside; /* else it is extrapolation_value */
+    double weights[WEIGHTS_KEPT];
+} ResizeWindow;
+
+static double tap_weight(const ResizeAttrs *attrs, const ResizeDim *dim, double x, int64_t i) {
+    const double shrink = widening(attrs, dim) > 1 ? dim->scale : 1, distance = ((double)i - x) * shrink;
+    if (attrs->mode == RESIZE_NEAREST)
+        return 1;
+    if (attrs->exclude_outside && (i < 0 || i >= dim->in))
+        return 0;
+    return attrs->mode == RESIZE_CUBIC ? cubic_weight((double)attrs->cubic_coeff_a, distance)
+                                       : linear_weight(distance);
+}
+
+static void open_window(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at, ResizeWindow *window) {
+    const double x = coordinate(attrs, dim, at), last = (double)(dim->in - 1), far = reach(attrs, dim);
+    *window = (ResizeWindow){.x = x, .sum = 1, .end = 1, .inside = true, .weights = {1}};
+    if (attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE && !(x >= 0 && x <= last)) {
+        window->inside = false;
+        return;
+    }
+    if (attrs->mode == RESIZE_NEAREST) {
+        window->first = i64_from_double(fmin(fmax(nearest(attrs->nearest, x), 0), last));
+        window->end = window->first + 1;
+        return;
+    }
+    double sum = 0;
+    window->first = window->end = i64_from_double(floor(x - far)) + 1;
+    for (int64_t most = resize_most_taps(attrs, dim); most > 0 && (double)window->end < x + far; most--) {
+        const double weight = tap_weight(attrs, dim, x, window->end);
+        if (window->end - window->first < WEIGHTS_KEPT)
+            window->weights[window->end - window->first] = weight;
+        window->end++;
+        sum += weight;
+    }
+    if ((attrs->antialias || attrs->exclude_outside) && sum != 0)
+        window->sum = sum;
+}
+
+/* The weight and the place of one tap. */
+static double window_tap(const ResizeAttrs *attrs, const ResizeDim *dim, const ResizeWindow *window,
+                         int64_t i, int64_t *index) {
+    *index = i64_min(i64_max(i, 0), dim->in - 1);
+    return (i - window->first < WEIGHTS_KEPT ? window->weights[i - window->first]
+                                             : tap_weight(attrs, dim, window->x, i)) /
+           window->sum;
 }
 
 bool resize_taps(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at, int64_t *indices,
                  double *weights, int64_t *count) {
-    double x = coordinate(attrs, dim, at);
-    *count = 1;
-    weights[0] = 1;
-    if (attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE && (x < 0 || x > (double)(dim->in - 1)))
-        return false;
-    if (attrs->mode == RESIZE_NEAREST) {
-        indices[0] = i64_min(i64_max(nearest(attrs->nearest, x), 0), dim->in - 1);
-        return true;
-    }
-    double far = reach(attrs, dim), shrink = attrs->antialias && dim->scale < 1 ? dim->scale : 1, sum = 0;
-    int64_t first = (int64_t)floor(x - far) + 1, most = resize_most_taps(attrs, dim);
-    *count = 0;
-    for (int64_t i = first; i < first + most && (double)i < x + far; i++) {
-        double distance = ((double)i - x) * shrink;
-        double weight = attrs->mode == RESIZE_CUBIC ? cubic_weight((double)attrs->cubic_coeff_a, distance)
-                                                    : linear_weight(distance);
-        bool outside = i < 0 || i >= dim->in;
-        if (outside && attrs->exclude_outside)
-            weight = 0;
-        indices[*count] = i64_min(i64_max(i, 0), dim->in - 1);
-        weights[(*count)++] = weight;
-        sum += weight;
-    }
-    if (attrs->antialias || attrs->exclude_outside)
-        for (int64_t i = 0; i < *count && sum != 0; i++)
-            weights[i] /= sum;
-    return true;
+    ResizeWindow window;
+    open_window(attrs, dim, at, &window);
+    *count = window.end - window.first;
+    for (int64_t i = 0; i < *count; i++)
+        weights[i] = window_tap(attrs, dim, &window, window.first + i, &indices[i]);
+    return window.inside;
 }
 
-/* --- reference
- * ------------------------------------------------------------------------------------------------- */
+/* --- reference */
 
-/* The taps of every output element of one dimension. */
-typedef struct DimTaps {
-    int64_t most;
-    int64_t *indices, *counts;
-    double *weights;
-    bool *inside;
-} DimTaps;
+/* One output element: its window in each dimension. */
+typedef struct ResizePoint {
+    const ResizeAttrs *attrs;
+    const Tensor *x;
+    int rank;
+    ResizeDim dims[MAX_RANK];
+    ResizeWindow windows[MAX_RANK];
+    int64_t strides[MAX_RANK], at[MAX_RANK];
+} ResizePoint;
 
-static Status make_taps(EvalContext *ctx, Region *region, const ResizeDim *dim, DimTaps *taps) {
-    const ResizeAttrs *attrs = eval_attrs(ctx);
-    taps->most = resize_most_taps(attrs, dim);
-    size_t out = (size_t)dim->out, all;
-    if (!size_mul(out, (size_t)taps->most, &all))
-        return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "the filter is too large");
-    taps->indices = region_take_array(region, all, sizeof(int64_t));
-    taps->weights = region_take_array(region, all, sizeof(double));
-    taps->counts = region_take_array(region, out, sizeof(int64_t));
-    taps->inside = region_take_array(region, out, sizeof(bool));
-    if (!taps->indices || !taps->weights || !taps->counts || !taps->inside)
-        return fail_memory(ctx->err, all * sizeof(double), "a reference kernel");
-    for (int64_t i = 0; i < dim->out; i++)
-        taps->inside[i] = resize_taps(attrs, dim, i, taps->indices + i * taps->most,
-                                      taps->weights + i * taps->most, &taps->counts[i]);
-    return STRIDER_OK;
-}
-
-static double weighted_sum(const Tensor *x, const DimTaps *taps, const int64_t *at, const int64_t *strides,
-                           int d, int rank, int64_t offset) {
-    if (d == rank)
-        return tensor_get_f64(x, offset);
-    const DimTaps *t = &taps[d];
+static double weighted_sum(const ResizePoint *point, int d, int64_t offset) {
+    if (d == point->rank)
+        return tensor_get_f64(point->x, offset);
+    const ResizeWindow *window = &point->windows[d];
     double sum = 0;
-    for (int64_t i = 0; i < t->counts[at[d]]; i++) {
-        double weight = t->weights[at[d] * t->most + i];
+    for (int64_t i = window->first; i < window->end; i++) {
+        int64_t index;
+        const double weight = window_tap(point->attrs, &point->dims[d], window, i, &index);
         if (weight != 0)
-            sum += weight * weighted_sum(x, taps, at, strides, d + 1, rank,
-                                         offset + t->indices[at[d] * t->most + i] * strides[d]);
+            sum += weight * weighted_sum(point, d + 1, offset + index * point->strides[d]);
     }
     return sum;
+}
+
+/* Opens the windows of dimensions from `d` on. */
+static void open_windows(ResizePoint *point, int d) {
+    for (; d < point->rank; d++)
+        open_window(point->attrs, &point->dims[d], point->at[d], &point->windows[d]);
+}
+
+static double point_value(const ResizePoint *point) {
+    for (int d = 0; d < point->rank; d++)
+        if (!point->windows[d].inside)
+            return (double)point->attrs->extrapolation_value;
+    return weighted_sum(point, 0, 0);
 }
 
 static Status resize_reference(EvalContext *ctx) {
     const ResizeAttrs *attrs = eval_attrs(ctx);
     const Tensor *x = ctx->inputs[0];
     const Shape *in = &x->type.shape;
-    ResizeDim dims[MAX_RANK];
-    DimTaps taps[MAX_RANK];
+    ResizePoint point = {.attrs = attrs, .x = x, .rank = in->rank};
     bool known;
-    const char *wrong = resize_resolve(ctx->node, in, ctx->n_inputs, ctx->inputs, dims, &known);
+    const char *wrong = resize_resolve(ctx->node, in, ctx->n_inputs, ctx->inputs, point.dims, &known);
     if (wrong)
         return eval_fail(ctx, STRIDER_BAD_MODEL, "%s", wrong);
     Shape out = *in;
     for (int d = 0; d < in->rank; d++)
-        out.dims[d] = dims[d].out;
+        out.dims[d] = point.dims[d].out;
     TRY(eval_set_output_shape(ctx, 0, x->type.dtype, &out));
     Tensor *y = ctx->outputs[0];
-    Region region;
-    region_init(&region, ctx->allocator, 0);
-    Status status = STRIDER_OK;
-    for (int d = 0; d < in->rank && !status; d++)
-        status = make_taps(ctx, &region, &dims[d], &taps[d]);
-    int64_t strides[MAX_RANK], at[MAX_RANK] = {0};
-    shape_strides(in, strides);
-    for (int64_t i = 0; !status && i < tensor_elements(y); i++) {
-        bool inside = true;
-        for (int d = 0; d < in->rank; d++)
-            inside = inside && taps[d].inside[at[d]];
-        double value =
-            inside ? weighted_sum(x, taps, at, strides, 0, in->rank, 0) : (double)attrs->extrapolation_value;
-        /* Integers: interpolation of them is rounded, as the official data are. */
-        tensor_set_f64(y, i,
-                       dtype_is_integer(x->type.dtype) && attrs->mode != RESIZE_NEAREST ? nearbyint(value)
-                                                                                        : value);
-        for (int d = in->rank - 1; d >= 0 && ++at[d] == out.dims[d]; d--)
-            at[d] = 0;
+    /* Integers: interpolation of them is rounded, as the official data are. */
+    const bool rounds = dtype_is_integer(x->type.dtype) && attrs->mode != RESIZE_NEAREST;
+    const int64_t count = tensor_elements(y);
+    shape_strides(in, point.strides);
+    if (count)
+        open_windows(&point, 0);
+    for (int64_t i = 0; i < count; i++) {
+        const double value = point_value(&point);
+        tensor_set_f64(y, i, rounds ? nearbyint(value) : value);
+        int d = in->rank - 1;
+        for (; d >= 0 && ++point.at[d] == out.dims[d]; d--)
+            point.at[d] = 0;
+        open_windows(&point, d < 0 ? 0 : d);
     }
-    region_free(&region);
-    return status;
+    return STRIDER_OK;
 }
 
 const Op op_resize = {

@@ -70,7 +70,6 @@ static Status for_each_group(EvalContext *ctx, GroupFunction *function) {
         for (int64_t j = 0; j < g.inner; j++)
             function(x + i * g.count * g.inner + j, g.count, g.inner);
     tensor_store_doubles(ctx->outputs[0], x);
-    memory_give(ctx->allocator, x);
     return STRIDER_OK;
 }
 
@@ -96,6 +95,7 @@ static Status hardmax_reference(EvalContext *ctx) {
         .parse = softmax_parse,                                                                              \
         .infer = softmax_infer,                                                                              \
         .reference = REFERENCE,                                                                              \
+        .scratch = scratch_of_input,                                                                         \
     }
 
 SOFTMAX_ROW(op_softmax, "Softmax", softmax_reference);

@@ -104,12 +104,10 @@ static Status topk_reference(EvalContext *ctx) {
         TRY(eval_set_output_shape(ctx, 1, STRIDER_I64, &out));
     int64_t outer = shape_size(shape, 0, axis), inner = shape_size(shape, axis + 1, shape->rank),
             n = shape->dims[axis], k = out.dims[axis];
-    size_t element = dtype_size(x->type.dtype), bytes;
-    if (!size_mul((size_t)n, sizeof(Entry), &bytes))
-        return eval_fail(ctx, STRIDER_LIMIT_EXCEEDED, "axis %d is too long to sort", axis);
-    Entry *entries = memory_take(ctx->allocator, bytes);
-    if (!entries)
-        return fail_memory(ctx->err, bytes, "sorting");
+    size_t element = dtype_size(x->type.dtype);
+    void *memory;
+    TRY(eval_take(ctx, sizeof(Entry), n, &memory));
+    Entry *entries = memory;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
             for (int64_t j = 0; j < n; j++) {
@@ -126,8 +124,14 @@ static Status topk_reference(EvalContext *ctx) {
                     tensor_set_i64(indices, to, entries[j].index);
             }
         }
-    memory_give(ctx->allocator, entries);
     return STRIDER_OK;
+}
+
+static Bytes topk_scratch(const Node *node, const Type *inputs, const Type *outputs) {
+    (void)outputs;
+    const TopKAttrs *attrs = node->attrs;
+    const Shape *x = &inputs[0].shape;
+    return scratch_of(sizeof(Entry), x->dims[attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis]);
 }
 
 #define TOPK(ROW, SINCE, INPUTS)                                                                             \
@@ -140,6 +144,7 @@ static Status topk_reference(EvalContext *ctx) {
         .parse = topk_parse,                                                                                 \
         .infer = topk_infer,                                                                                 \
         .reference = topk_reference,                                                                         \
+        .scratch = topk_scratch,                                                                             \
     };
 
 TOPK(op_topk_1, 1, 1)

@@ -318,6 +318,20 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
     return add_workspace(builder, step);
 }
 
+/* Of all inputs, then of all outputs; dtype NONE where absent. */
+static Status node_types(PlanBuilder *builder, const Node *node, Type **types) {
+    const Type none = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+    const Type *known = builder->plan->types;
+    *types = region_take_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof **types);
+    if (!*types)
+        return no_memory(builder);
+    for (int i = 0; i < node->n_inputs; i++)
+        (*types)[i] = node->inputs[i] ? known[node->inputs[i]->index] : none;
+    for (int i = 0; i < node->n_outputs; i++)
+        (*types)[node->n_inputs + i] = node->outputs[i] ? known[node->outputs[i]->index] : none;
+    return STRIDER_OK;
+}
+
 static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     if (!node->op->reference)
@@ -337,13 +351,16 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     step->prepared.tasks = 1;
     step->input_tensors = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
     step->output_tensors = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
-    if (!step->input_tensors || !step->output_tensors)
+    step->reference_inputs = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor *));
+    step->reference_outputs = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor *));
+    if (!step->input_tensors || !step->output_tensors || !step->reference_inputs || !step->reference_outputs)
         return no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
         step->input_slots[i] = slots[i];
         if (node->inputs[i]) {
             const Type *type = &plan->types[node->inputs[i]->index];
             step->input_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
+            step->reference_inputs[i] = &step->input_tensors[i];
         }
     }
     for (int i = 0; i < node->n_outputs; i++)
@@ -353,25 +370,21 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
             TRY(plan_add_slot(builder, SLOT_ARENA, type, host_plain, &slot));
             plan->plain_slots[node->outputs[i]->index] = step->output_slots[i] = slot;
             step->output_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
+            step->reference_outputs[i] = &step->output_tensors[i];
         }
-    return STRIDER_OK;
+    Type *types;
+    TRY(node_types(builder, node, &types));
+    if (node->op->scratch)
+        step->prepared.workspace_bytes = node->op->scratch(node, types, types + node->n_inputs);
+    return add_workspace(builder, step);
 }
 
 static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs) {
     *macs = 0;
     if (!node->op->macs)
         return STRIDER_OK;
-    KernelQuery query;
-    TRY(make_query(builder, node, &query));
-    Type *types =
-        region_take_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof *types);
-    if (!types)
-        return no_memory(builder);
-    fill_query(builder, HOST, &query);
-    for (int i = 0; i < node->n_inputs; i++)
-        types[i] = query.inputs[i].type;
-    for (int i = 0; i < node->n_outputs; i++)
-        types[node->n_inputs + i] = query.outputs[i].type;
+    Type *types;
+    TRY(node_types(builder, node, &types));
     *macs = node->op->macs(node, types, types + node->n_inputs);
     return STRIDER_OK;
 }

@@ -66,7 +66,9 @@ typedef struct Step {
     const void **inputs;             /* addresses, filled before a run */
     void **outputs;
     void *workspace;
-    Tensor *input_tensors, *output_tensors; /* for a reference: views of the same */
+    Tensor *input_tensors, *output_tensors; /* for a reference: views of the same, and pointers to them */
+    const Tensor **reference_inputs;        /* NULL where absent */
+    Tensor **reference_outputs;
     uint64_t macs;
     uint64_t time_ns; /* of the last run with profiling */
 } Step;

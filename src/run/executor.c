@@ -25,42 +25,20 @@ typedef struct Running {
     Error *err;
 } Running;
 
-static Status run_reference(const Execution *execution, const Step *step, Error *err) {
-    enum { FEW = 16 };
-    const Tensor *few_inputs[FEW];
-    Tensor *few_outputs[FEW];
-    const Allocator *allocator = execution->allocator;
-    const Tensor **inputs = step->n_inputs <= FEW
-                                ? few_inputs
-                                : memory_take_zeroed(allocator, (size_t)step->n_inputs, sizeof *inputs);
-    Tensor **outputs = step->n_outputs <= FEW
-                           ? few_outputs
-                           : memory_take_zeroed(allocator, (size_t)step->n_outputs, sizeof *outputs);
-    Status status =
-        inputs && outputs ? STRIDER_OK : fail_memory(err, (size_t)step->n_inputs * sizeof *inputs, "a node");
-    for (int i = 0; i < step->n_inputs && !status; i++) {
+static Status run_reference(const Step *step, Error *err) {
+    for (int i = 0; i < step->n_inputs; i++)
         step->input_tensors[i].data = (void *)step->inputs[i];
-        inputs[i] = step->input_slots[i] == NO_SLOT ? NULL : &step->input_tensors[i];
-    }
-    for (int i = 0; i < step->n_outputs && !status; i++) {
+    for (int i = 0; i < step->n_outputs; i++)
         step->output_tensors[i].data = step->outputs[i];
-        outputs[i] = step->output_slots[i] == NO_SLOT ? NULL : &step->output_tensors[i];
-    }
-    if (!status) {
-        EvalContext ctx = {.node = step->node,
-                           .n_inputs = step->n_inputs,
-                           .n_outputs = step->n_outputs,
-                           .inputs = inputs,
-                           .outputs = outputs,
-                           .allocator = allocator,
-                           .err = err};
-        status = step->node->op->reference(&ctx);
-    }
-    if (inputs != few_inputs)
-        memory_give(allocator, inputs);
-    if (outputs != few_outputs)
-        memory_give(allocator, outputs);
-    return status;
+    EvalContext ctx = {.node = step->node,
+                       .n_inputs = step->n_inputs,
+                       .n_outputs = step->n_outputs,
+                       .inputs = step->reference_inputs,
+                       .outputs = step->reference_outputs,
+                       .scratch = step->workspace,
+                       .scratch_bytes = step->prepared.workspace_bytes.n,
+                       .err = err};
+    return step->node->op->reference(&ctx);
 }
 
 static KernelCall call_of(const Step *step) {
@@ -77,7 +55,7 @@ static Status hand_over(const Execution *execution, RunMode mode, const Step *st
     case STEP_TASKS:
         break;
     case STEP_REFERENCE:
-        return run_reference(execution, step, err);
+        return run_reference(step, err);
     case STEP_SUBMIT:
         if (mode != RUN_REPLAY)
             TRY(step->prepared.submit(&call, err));

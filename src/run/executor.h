@@ -12,9 +12,8 @@ typedef struct Execution {
     size_t scratch_stride;        /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
     const strider_tensor *inputs; /* of the graph, in its order */
     int threads;
-    bool profile;               /* measure Step.time_ns */
-    bool record;                /* what other devices do, to hand it over as one piece in later runs */
-    const Allocator *allocator; /* for reference kernels that need memory */
+    bool profile; /* measure Step.time_ns */
+    bool record;  /* what other devices do, to hand it over as one piece in later runs */
 } Execution;
 
 /* Runs all steps in order, and waits for all devices.  Fails only where a reference kernel does (an index out

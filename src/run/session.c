@@ -239,8 +239,7 @@ Execution session_execution(const strider_session *session, Plan *plan, char *co
                        .inputs = session->inputs,
                        .threads = session->options.threads,
                        .profile = session->profiling,
-                       .record = session->options.record_runs,
-                       .allocator = session->allocator};
+                       .record = session->options.record_runs};
 }
 
 static Status store_plan(strider_session *session, Plan *plan, Error *err) {

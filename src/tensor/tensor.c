@@ -190,20 +190,6 @@ void tensor_list_free(TensorList *list) {
     list->first = NULL;
 }
 
-static int64_t saturate_to_i64(double value) {
-    if (value != value)
-        return 0;
-    if (value >= 0x1p63)
-        return INT64_MAX;
-    return value < -0x1p63 ? INT64_MIN : (int64_t)value;
-}
-
-static uint64_t saturate_to_u64(double value) {
-    if (!(value > 0))
-        return 0;
-    return value >= 0x1p64 ? UINT64_MAX : (uint64_t)value;
-}
-
 #define LOAD(T, tensor, index)                                                                               \
     ({                                                                                                       \
         T loaded;                                                                                            \
@@ -238,7 +224,7 @@ int64_t tensor_get_i64(const Tensor *tensor, int64_t index) {
         return value > INT64_MAX ? INT64_MAX : (int64_t)value;
     }
     default:
-        return saturate_to_i64(tensor_get_f64(tensor, index));
+        return i64_from_double(tensor_get_f64(tensor, index));
     }
 }
 
@@ -314,7 +300,7 @@ void tensor_set_f64(Tensor *tensor, int64_t index, double value) {
         STORE(uint16_t, tensor, index, f64_to_bf16(value));
         break;
     case STRIDER_U64:
-        STORE(uint64_t, tensor, index, saturate_to_u64(value));
+        STORE(uint64_t, tensor, index, u64_from_double(value));
         break;
     case STRIDER_BOOL:
         STORE(uint8_t, tensor, index, value != 0); /* NaN is true, as in C */
@@ -323,6 +309,6 @@ void tensor_set_f64(Tensor *tensor, int64_t index, double value) {
     case STRIDER_DTYPE_COUNT:
         break;
     default:
-        tensor_set_i64(tensor, index, saturate_to_i64(value));
+        tensor_set_i64(tensor, index, i64_from_double(value));
     }
 }

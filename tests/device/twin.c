@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "graph/op.h"
+#include "graph/evaluate.h"
 #include "ops/device.h"
 
 typedef struct Block {
@@ -142,7 +142,7 @@ static Status run_node(const Job *job, Error *err) {
     enum { MOST_PORTS = 64 };
     const NodeArgs *args = job->node;
     const Node *node = args->node;
-    Tensor inputs[MOST_PORTS], outputs[MOST_PORTS], *output_list[MOST_PORTS] = {0};
+    Tensor inputs[MOST_PORTS], outputs[MOST_PORTS] = {0};
     const Tensor *input_list[MOST_PORTS] = {0};
     for (int i = 0; i < node->n_inputs; i++)
         if (args->inputs[i].dtype) {
@@ -150,18 +150,9 @@ static Status run_node(const Job *job, Error *err) {
             input_list[i] = &inputs[i];
         }
     for (int i = 0; i < node->n_outputs; i++)
-        if (args->outputs[i].dtype) {
+        if (args->outputs[i].dtype)
             outputs[i] = tensor_view(args->outputs[i].dtype, &args->outputs[i].shape, job->outputs[i]);
-            output_list[i] = &outputs[i];
-        }
-    EvalContext ctx = {.node = node,
-                       .n_inputs = node->n_inputs,
-                       .n_outputs = node->n_outputs,
-                       .inputs = input_list,
-                       .outputs = output_list,
-                       .allocator = args->twin->device.allocator,
-                       .err = err};
-    return node->op->reference(&ctx);
+    return node_evaluate(node, input_list, args->outputs, outputs, args->twin->device.allocator, err);
 }
 
 static void protect(const Twin *twin, int protection) {

@@ -97,8 +97,7 @@ static Status run_plan(Case *c) {
                                  .scratch = c->scratch,
                                  .scratch_stride = c->plan->scratch_bytes,
                                  .inputs = c->inputs,
-                                 .threads = 1,
-                                 .allocator = allocator_default()};
+                                 .threads = 1};
     return execute(&execution, &c->err);
 }
 

@@ -91,6 +91,7 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     TRY(node_infer(node, input_types, known, &graph->symbols, test->output_types, err));
     if (test->infer_only)
         return STRIDER_OK;
+    test->scratch_bytes = op->scratch ? op->scratch(node, input_types, test->output_types).n : 0;
     TRY(node_evaluate(node, inputs, test->output_types, test->outputs, allocator_default(), err));
     device_case_run(test, graph, node);
     return STRIDER_OK;

@@ -21,6 +21,7 @@ typedef struct OpTest {
     /* results */
     Tensor outputs[OP_TEST_MAX_PORTS];
     Type output_types[OP_TEST_MAX_PORTS]; /* as infer() said */
+    size_t scratch_bytes;                 /* as the operator states */
     Error error;
     Region region;
 } OpTest;

@@ -395,7 +395,7 @@ static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, 
     return args;
 }
 
-static Bytes scratch_of(const TransposeArgs *args) {
+static Bytes task_scratch(const TransposeArgs *args) {
     return bytes_of(sizeof(float), args->in_blocks, args->scratch_block);
 }
 
@@ -415,7 +415,7 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
     TRY(pack_weights(query, &g, args, count, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
     TRY(make_taps(args, ctx));
-    prepared->scratch_bytes = scratch_of(args);
+    prepared->scratch_bytes = task_scratch(args);
     prepared->run = conv_transpose_run;
     prepared->args = args;
     prepared->tasks =
@@ -437,7 +437,7 @@ static bool conv_transpose_accepts(KernelQuery *query) {
         return false;
     int count;
     const TransposeArgs args = plan_work(query, &g, &count);
-    return cpu_in_proportion(query, bytes_sum(scratch_of(&args), tables_of(&args)), (Bytes){0});
+    return cpu_in_proportion(query, bytes_sum(task_scratch(&args), tables_of(&args)), (Bytes){0});
 }
 
 static double conv_transpose_cost(const KernelQuery *query) {

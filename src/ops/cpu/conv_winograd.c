@@ -303,7 +303,7 @@ static WinogradArgs plan_work(const KernelQuery *query, WinogradKind kind) {
     return args;
 }
 
-static Bytes scratch_of(const WinogradArgs *args) {
+static Bytes task_scratch(const WinogradArgs *args) {
     const WinogradImage *image = &args->image;
     const int64_t sums = i64_product(image->frequencies, args->sums_stride),
                   weights = i64_product(image->transform->distinct, args->weights_stride);
@@ -320,7 +320,7 @@ static bool accepts(KernelQuery *query, WinogradKind kind) {
     if (!(kind == WINOGRAD_F4_STRIDE_2 ? winograd_accepts_stride_2 : winograd_accepts)(query))
         return false;
     const WinogradArgs args = plan_work(query, kind);
-    return cpu_in_proportion(query, scratch_of(&args), workspace_of(&args));
+    return cpu_in_proportion(query, task_scratch(&args), workspace_of(&args));
 }
 
 static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx, Prepared *prepared) {
@@ -336,7 +336,7 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     prepared->packed_bytes = args->pack.size_bytes;
     TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
     prepared->workspace_bytes = workspace_of(args);
-    prepared->scratch_bytes = scratch_of(args);
+    prepared->scratch_bytes = task_scratch(args);
     if (args->cut.weights_first) {
         prepared->begin = begin_with_weights;
         prepared->begin_tasks = i64_product(args->pack.n_blocks, image->in_blocks);

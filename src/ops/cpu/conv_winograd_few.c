@@ -83,7 +83,7 @@ static FewArgs plan_work(const KernelQuery *query) {
     return args;
 }
 
-static Bytes scratch_of(const FewArgs *args) {
+static Bytes task_scratch(const FewArgs *args) {
     return bytes_of(sizeof(float), args->image.frequencies, args->sums_stride);
 }
 
@@ -95,7 +95,7 @@ static bool few_accepts(KernelQuery *query) {
     if (!winograd_accepts(query))
         return false;
     const FewArgs args = plan_work(query);
-    return cpu_in_proportion(query, scratch_of(&args), workspace_of(&args));
+    return cpu_in_proportion(query, task_scratch(&args), workspace_of(&args));
 }
 
 static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
@@ -113,7 +113,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     prepared->begin = begin_with_input;
     prepared->begin_tasks = image->in_blocks;
     prepared->workspace_bytes = workspace_of(args);
-    prepared->scratch_bytes = scratch_of(args);
+    prepared->scratch_bytes = task_scratch(args);
     prepared->run = run_groups;
     prepared->tasks = i64_product(image->out_blocks, args->parts);
     prepared->args = args;

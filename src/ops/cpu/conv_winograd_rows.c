@@ -360,7 +360,7 @@ static RowsArgs cut_work(const KernelQuery *query) {
     return args;
 }
 
-static Bytes scratch_of(const RowsArgs *args) {
+static Bytes task_scratch(const RowsArgs *args) {
     const int64_t columns = count_of(ROWS_OUT, i64_sum(args->columns, args->width)),
                   in = count_of(args->channels, args->in_rows, args->phases.frequencies, args->columns),
                   sums = count_of(args->phases.frequencies, args->count,
@@ -381,7 +381,7 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
         args->taps[i] = (ConvTap){count_of(i, args->y.dilation, args->phases.frequencies, args->columns), i};
     TRY(pack_weights(query, args, ctx, prepared));
     TRY(cpu_pack_bias(query, CONV_B, args->out_channels, args->width, ctx, &args->bias));
-    prepared->scratch_bytes = scratch_of(args);
+    prepared->scratch_bytes = task_scratch(args);
     prepared->run = run;
     prepared->args = args;
     prepared->tasks = i64_product(args->batch, args->strips);
@@ -399,7 +399,7 @@ static bool rows_accepts(KernelQuery *query) {
     if (x.dilation != 1 || x.kernel <= 1 || x.kernel < x.stride || !make_phases(&x, &phases))
         return false;
     const RowsArgs args = cut_work(query);
-    return cpu_in_proportion(query, scratch_of(&args), (Bytes){0});
+    return cpu_in_proportion(query, task_scratch(&args), (Bytes){0});
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs. */
