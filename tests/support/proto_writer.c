@@ -86,3 +86,19 @@ void proto_value(Proto *graph, int field, const char *name, int elem_type, const
     proto_message(&value, 2, &type);
     proto_message(graph, field, &value);
 }
+
+void proto_float_attribute(Proto *node, const char *name, float value) {
+    Proto attribute = {0};
+    proto_text(&attribute, 1, name);
+    proto_float(&attribute, 2, value);
+    proto_int(&attribute, 20, 1);
+    proto_message(node, 5, &attribute);
+}
+
+void proto_text_attribute(Proto *node, const char *name, const char *value) {
+    Proto attribute = {0};
+    proto_text(&attribute, 1, name);
+    proto_text(&attribute, 4, value);
+    proto_int(&attribute, 20, 3);
+    proto_message(node, 5, &attribute);
+}

@@ -23,6 +23,8 @@ void proto_free(Proto *proto);
 /* An int attribute list as AttributeProto, put into a node. */
 void proto_ints_attribute(Proto *node, const char *name, const int64_t *values, size_t count);
 void proto_int_attribute(Proto *node, const char *name, int64_t value);
+void proto_float_attribute(Proto *node, const char *name, float value);
+void proto_text_attribute(Proto *node, const char *name, const char *value);
 /* A value with a float tensor type; dims below 0 are left out. */
 void proto_value(Proto *graph, int field, const char *name, int elem_type, const int64_t *dims, int rank);
 
