@@ -200,7 +200,7 @@ static const char *conv_explain(const Node *node, char text[EXPLANATION_TEXT]) {
 static uint64_t conv_macs(const Node *node, const Type *inputs, const Type *outputs) {
     (void)node;
     const Shape *w = &inputs[CONV_W].shape;
-    return (uint64_t)shape_elements(&outputs[0].shape) * (uint64_t)shape_size(w, 1, w->rank);
+    return (uint64_t)i64_product(shape_elements(&outputs[0].shape), shape_size(w, 1, w->rank));
 }
 
 const Op op_conv = {

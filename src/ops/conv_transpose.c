@@ -186,7 +186,7 @@ static uint64_t conv_transpose_macs(const Node *node, const Type *inputs, const 
     (void)node;
     (void)outputs;
     const Shape *w = &inputs[CONV_W].shape;
-    return (uint64_t)shape_elements(&inputs[CONV_X].shape) * (uint64_t)shape_size(w, 1, w->rank);
+    return (uint64_t)i64_product(shape_elements(&inputs[CONV_X].shape), shape_size(w, 1, w->rank));
 }
 
 const Op op_conv_transpose = {

@@ -321,6 +321,20 @@ static void conv_transpose_groups_and_dilates(void **state) {
     op_test_expect(&test, &y);
 }
 
+/* 2^30 + 1 elements in each dimension, of which three are left. */
+static void conv_transpose_crops_results_of_any_size(void **state) {
+    (void)state;
+    enum { STRIDE = 1 << 30 };
+    OpTest test = {
+        .op = "ConvTranspose",
+        .opset = 11,
+        .attrs = {attr_ints("strides", STRIDE, STRIDE), attr_ints("pads", 0, STRIDE - 2, STRIDE - 2, 0)},
+        .n_inputs = 2,
+        .inputs = {tensor_f32(DIMS(1, 1, 2, 2), 1, 2, 3, 4), tensor_f32(DIMS(1, 1, 1, 1), 10)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 3, 3), 0, 0, 20, 0, 0, 0, 0, 0, 0);
+    op_test_expect(&test, &y);
+}
+
 static void conv_transpose_refuses_what_does_not_fit(void **state) {
     (void)state;
     const Tensor w = tensor_f32(DIMS(2, 1, 1), 1, 2);
@@ -373,6 +387,7 @@ int main(void) {
         cmocka_unit_test(conv_transpose_output_shape_puts_the_odd_pad_first),
         cmocka_unit_test(conv_transpose_same_is_in_times_stride),
         cmocka_unit_test(conv_transpose_groups_and_dilates),
+        cmocka_unit_test(conv_transpose_crops_results_of_any_size),
         cmocka_unit_test(conv_transpose_refuses_what_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,47 @@ static void windows_far_larger_than_the_input_cost_no_more_than_it(void **state)
     op_test_expect(&average, &y);
 }
 
+/* Pads that ask for rows of outputs of which few see the input. */
+static void windows_on_padding_see_nothing(void **state) {
+    (void)state;
+    const struct {
+        const char *op;
+        Tensor x, y;
+    } cases[] = {
+        {"MaxPool", tensor_f32(DIMS(1, 1, 2), 1, 2),
+         tensor_f32(DIMS(1, 1, 5), -INFINITY, 1, 2, 2, -INFINITY)},
+        {"MaxPool", tensor_typed(STRIDER_I8, DIMS(1, 1, 2), 1, 2),
+         tensor_typed(STRIDER_I8, DIMS(1, 1, 5), -128, 1, 2, 2, -128)},
+        {"MaxPool", tensor_typed(STRIDER_U8, DIMS(1, 1, 2), 1, 2),
+         tensor_typed(STRIDER_U8, DIMS(1, 1, 5), 0, 1, 2, 2, 0)},
+        {"AveragePool", tensor_f32(DIMS(1, 1, 2), 1, 2), tensor_f32(DIMS(1, 1, 5), 0, 1, 1.5f, 2, 0)},
+        {"LpPool", tensor_f32(DIMS(1, 1, 2), 3, 4), tensor_f32(DIMS(1, 1, 5), 0, 3, 5, 4, 0)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OpTest test = {.op = cases[i].op,
+                       .opset = 22,
+                       .attrs = {attr_ints("kernel_shape", 2), attr_ints("pads", 2, 2)},
+                       .n_inputs = 1,
+                       .inputs = {cases[i].x}};
+        op_test_expect(&test, &cases[i].y);
+    }
+}
+
+/* 2^90 elements count for each average. */
+static void counts_of_padding_do_not_overflow(void **state) {
+    (void)state;
+    enum { PAD = 1 << 29 };
+    OpTest test = {.op = "AveragePool",
+                   .opset = 22,
+                   .attrs = {attr_ints("kernel_shape", 1 << 30, 1 << 30, 1 << 30),
+                             attr_ints("pads", PAD, PAD, PAD, PAD - 1, PAD - 1, PAD - 1),
+                             attr_int("count_include_pad", 1)},
+                   .n_inputs = 1,
+                   .inputs = {tensor_f32(DIMS(1, 1, 1, 1, 1), 0x1p90f)}};
+    Tensor y = tensor_f32(DIMS(1, 1, 1, 1, 1), 1);
+    op_test_expect(&test, &y);
+}
+
 static void a_window_larger_than_the_input_is_one_where_sizes_round_up(void **state) {
     (void)state;
     OpTest test = {.op = "MaxPool",
@@ -374,6 +415,8 @@ int main(void) {
         cmocka_unit_test(average_pool_divides_by_what_counts),
         cmocka_unit_test(average_pool_dilates),
         cmocka_unit_test(windows_far_larger_than_the_input_cost_no_more_than_it),
+        cmocka_unit_test(windows_on_padding_see_nothing),
+        cmocka_unit_test(counts_of_padding_do_not_overflow),
         cmocka_unit_test(a_window_larger_than_the_input_is_one_where_sizes_round_up),
         cmocka_unit_test(average_of_nothing_is_zero),
         cmocka_unit_test(lp_pool_takes_the_norm),

@@ -41,11 +41,39 @@ static void symbolic_sizes_are_short_texts(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(derive(&ctx, cases[i].from, cases[i].add, cases[i].divide, cases[i].then),
                             cases[i].expected);
+    assert_string_equal(derive(&ctx, "H", INT64_MAX, 1, 1), "?");
     assert_int_equal(window_derived_dim(&ctx, DIM_UNKNOWN, 1, 2, 1), DIM_UNKNOWN);
     region_free(&region);
 }
 
+/* What kernels set up is as large as these numbers. */
+static void numbers_without_effect_are_small(void **state) {
+    (void)state;
+    WindowAttrs attrs = {.strides = {1 << 29}, .dilations = {1 << 30}, .pads = {1, 2}};
+    WindowDim one = window_resolve(&attrs, 1, 0, 8, 1);
+    assert_int_equal(one.out, 1);
+    assert_int_equal(one.stride, 11); /* one less would make two outputs */
+    assert_int_equal(one.dilation, 1);
+    attrs.strides[0] = 5;
+    attrs.dilations[0] = 2;
+    WindowDim two = window_resolve(&attrs, 1, 0, 8, 2);
+    assert_int_equal(two.out, 2);
+    assert_int_equal(two.stride, 5);
+    assert_int_equal(two.dilation, 2);
+}
+
+static void messages_state_the_models_own_numbers(void **state) {
+    (void)state;
+    const WindowAttrs attrs = {.strides = {1 << 29}, .dilations = {1 << 30}};
+    const Shape x = {.rank = 3, .dims = {1, 1, 8}};
+    char text[EXPLANATION_TEXT];
+    assert_string_equal(window_formula(&attrs, &x, (const int64_t[]){1}, text),
+                        "L: floor((8 + 0 + 0 - 1073741824*(1 - 1) - 1) / 536870912) + 1 = 1");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(symbolic_sizes_are_short_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(symbolic_sizes_are_short_texts),
+                                       cmocka_unit_test(numbers_without_effect_are_small),
+                                       cmocka_unit_test(messages_state_the_models_own_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 /* Of one output: its plane, where tap 0 lies in that, and the taps [first, end) that lie inside it. */
 typedef struct Window {
     int plane, begin[KERNEL_SPATIAL], first[KERNEL_SPATIAL], end[KERNEL_SPATIAL];
-    int counted; /* for an average */
+    float counted; /* for an average; padding that counts may be of any size */
 } Window;
 
 SHARED Window window_of(const struct PoolArgs *args, int i) {
@@ -21,8 +21,8 @@ SHARED Window window_of(const struct PoolArgs *args, int i) {
         window.begin[d] = begin;
         window.first[d] = window_first_tap(begin, axis.dilation);
         window.end[d] = window_end_tap(begin, axis.in, axis.kernel, axis.dilation);
-        window.counted *= window_counted(begin, axis.in, axis.kernel, axis.dilation, axis.pad_begin,
-                                         axis.pad_end, args->count_include_pad);
+        window.counted *= (float)window_counted(begin, axis.in, axis.kernel, axis.dilation, axis.pad_begin,
+                                                axis.pad_end, args->count_include_pad);
     }
     window.plane = rest;
     return window;
@@ -60,7 +60,7 @@ KERNEL(k_pool, PoolArgs) {
                 }
             }
     /* The average of a window that counts nothing is 0. */
-    args.data.out[i] = args.is_max ? max : window.counted ? sum / (float)window.counted : 0;
+    args.data.out[i] = args.is_max ? max : window.counted > 0 ? sum / window.counted : 0;
     if (args.data.indices)
         args.data.indices[i] = pool_flat_index(window.plane, args.axes[0].in, args.axes[1].in,
                                                args.axes[2].in, index, args.column_major);
