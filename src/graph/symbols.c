@@ -3,20 +3,22 @@
 
 #include <string.h>
 
-enum { LONGEST_TEXT = 120, MOST_SYMBOLS = 4096 };
+enum { LONGEST_TEXT = 120, MOST_SYMBOLS = 1000000 };
 
 int64_t symbol_dim(SymbolTable *table, const char *text) {
     size_t length = strlen(text);
     if (!length || length > LONGEST_TEXT)
         return DIM_UNKNOWN;
-    for (size_t i = 0; i < table->count; i++)
-        if (strcmp(table->names[i], text) == 0)
-            return -2 - (int64_t)i;
+    void *found;
+    table->indices.region = table->region;
+    if (names_find(&table->indices, text, &found))
+        return -1 - (int64_t)(uintptr_t)found;
     if (table->count >= MOST_SYMBOLS ||
         !region_grow(table->region, &table->names, table->count, &table->capacity, sizeof *table->names))
         return DIM_UNKNOWN;
     char *name = region_string(table->region, text, length);
-    if (!name)
+    if (!name ||
+        !names_add(&table->indices, name, (void *)(table->count + 1))) // NOLINT(performance-no-int-to-ptr)
         return DIM_UNKNOWN;
     table->names[table->count++] = name;
     return -1 - (int64_t)table->count;

@@ -8,6 +8,9 @@
 /* What folding may add to the heap: small results always, larger ones where they are no larger than what they
  * are made of, such as a transposed weight. */
 enum { ALWAYS_BYTES = 1 << 20 };
+/* And what it may add in all, besides as much again as the constants that were there: a chain of nodes that a
+ * file has room for in kilobytes could make gigabytes.  What is not folded is computed in each run. */
+enum { MOST_FOLDED_BYTES = 256 << 20 };
 
 static bool is_known(const Node *node, int port) {
     const Value *value = node->inputs[port];
@@ -17,7 +20,12 @@ static bool is_known(const Node *node, int port) {
            shape_is_known(&value->type.shape);
 }
 
-static bool can_fold(const Node *node) {
+static bool is_view_of_constant(const Node *node) {
+    return (node->op->flags & OP_VIEW) && node->inputs[0]->constant;
+}
+
+/* `budget_bytes`: what may be added still, which the results are taken off. */
+static bool can_fold(const Node *node, size_t *budget_bytes) {
     size_t in = 0, out = 0, size_bytes;
     if (node->op->flags & OP_NO_FOLD)
         return false;
@@ -39,7 +47,11 @@ static bool can_fold(const Node *node) {
             (!type_size(&value->type, &size_bytes) || !size_add(out, size_bytes, &out)))
             return false;
     }
-    return out <= ALWAYS_BYTES || out <= in;
+    if ((out > ALWAYS_BYTES && out > in) || out > *budget_bytes)
+        return false;
+    if (!is_view_of_constant(node))
+        *budget_bytes -= out;
+    return true;
 }
 
 /* The same bytes under another shape: weights stay in the mapped file. */
@@ -118,14 +130,19 @@ static Status infer_again(Graph *graph, Node *node, Error *err) {
 }
 
 Status pass_fold_constants(Graph *graph, Error *err) {
+    size_t budget_bytes = MOST_FOLDED_BYTES;
+    for (size_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i]->constant &&
+            !size_add(budget_bytes, graph->values[i]->constant->size_bytes, &budget_bytes))
+            budget_bytes = SIZE_MAX;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
         TRY(infer_again(graph, node, err));
-        if (!can_fold(node))
+        if (!can_fold(node, &budget_bytes))
             continue;
         if (node->op->flags & OP_SHAPE_ONLY)
             graph_rely_on(graph, node->inputs[0]);
-        if ((node->op->flags & OP_VIEW) && node->inputs[0]->constant)
+        if (is_view_of_constant(node))
             TRY(fold_view(graph, node, err));
         else
             TRY(fold_node(graph, node, err));

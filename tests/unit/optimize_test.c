@@ -417,6 +417,31 @@ static void channel_shuffles_become_concats_with_an_order(void **state) {
     }
 }
 
+/* Each result is small enough to be folded, a file of them would take all memory. */
+static void what_is_folded_is_limited_in_all(void **state) {
+    (void)state;
+    enum { NODES = 300, MOST_FOLDED_MIB = 256 };
+    Graph graph;
+    Value *number = NULL, *y = NULL;
+    Tensor tensor;
+    graph_init(&graph, allocator_default());
+    const Shape one = DIMS(1);
+    OK(tensor_alloc(&tensor, graph.region.allocator, STRIDER_F64, &one, &error));
+    *(double *)tensor.data = 1;
+    OK(graph_add_value(&graph, "number", &number, &error));
+    OK(graph_set_constant(&graph, number, tensor, &error));
+    Value *mebibyte = INTS("mebibyte", (1 << 20) / (int64_t)sizeof(double));
+    for (int i = 0; i < NODES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "y%d", i);
+        y = ADD("Expand", name, number, mebibyte);
+    }
+    finish(&graph, y);
+    OK(pass_fold_constants(&graph, &error));
+    assert_int_equal(graph.n_nodes, NODES - MOST_FOLDED_MIB);
+    graph_free(&graph);
+}
+
 /* Both outputs are parts of one shuffle of one input, with an open batch. */
 static void a_split_behind_a_shuffle_becomes_two_concats(void **state) {
     (void)state;
@@ -616,6 +641,7 @@ int main(void) {
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
         cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),
+        cmocka_unit_test(what_is_folded_is_limited_in_all),
         cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
         cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
         cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
