@@ -30,6 +30,7 @@ static bool book(Budget *budget, size_t size) {
             budget->peak_bytes = budget->used_bytes;
     } else {
         budget->refused_bytes = size;
+        budget->used_when_refused = budget->used_bytes;
     }
     pthread_mutex_unlock(&budget->lock);
     return fits;
@@ -136,7 +137,7 @@ uint64_t budget_left(Budget *budget) {
 
 Status budget_status(Budget *budget, Status status, const char *name, Error *err) {
     pthread_mutex_lock(&budget->lock);
-    const uint64_t refused = budget->refused_bytes, used = budget->used_bytes;
+    const uint64_t refused = budget->refused_bytes, used = budget->used_when_refused;
     budget->refused_bytes = 0;
     pthread_mutex_unlock(&budget->lock);
     if (status != STRIDER_OUT_OF_MEMORY || !refused)

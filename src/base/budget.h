@@ -17,7 +17,7 @@ typedef struct Budget {
     uint64_t used_bytes, peak_bytes;
     /* The last request that the limit refused, 0: none.  Tells a caller that was handed no memory whether it
      * was the limit or the system. */
-    uint64_t refused_bytes;
+    uint64_t refused_bytes, used_when_refused;
     struct BudgetBlock *large; /* blocks whose alignment leaves no room for their size before them */
     pthread_mutex_t lock;
 } Budget;

@@ -49,11 +49,12 @@ static void unpack_release(void *context, void *memory) {
     (void)memory; /* all at once, with the region */
 }
 
-static Status unpack(Region *region, const ProtobufCMessageDescriptor *descriptor, const Scan *scan,
+static Status unpack(Region *region, const ProtobufCMessageDescriptor *descriptor, Scan *scan,
                      ProtobufCMessage **message, Error *err) {
     Unpacking unpacking = {.region = region};
     ProtobufCAllocator allocator = {unpack_allocate, unpack_release, &unpacking};
     *message = protobuf_c_message_unpack(descriptor, &allocator, scan->reduced_bytes, scan->reduced);
+    scan_free_reduced(scan, region);
     if (*message)
         return STRIDER_OK;
     if (unpacking.refused_bytes)
@@ -260,6 +261,7 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
         status = load_graph(&loading);
     if (!status)
         count_parameters(model);
+    scan_free_reduced(&loading.scan, &loading.parsed);
     region_free(&loading.parsed);
     return status;
 }
@@ -351,6 +353,7 @@ Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *
         if (!status && name && name_size)
             snprintf(name, name_size, "%s", text_or_empty(proto->name));
     }
+    scan_free_reduced(&scan, &region);
     region_free(&region);
     status = budget_status(&budget, status, "max_parse_bytes", err);
     budget_free(&budget);

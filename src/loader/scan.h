@@ -36,7 +36,11 @@ typedef struct Scan {
 
 /* Walks `size_bytes` at `data`, a message of type `descriptor`; results live in `region`.  BAD_MODEL with the
  * offset, LIMIT_EXCEEDED where it is nested deeper than `max_depth`, or OUT_OF_MEMORY. */
+/* In any case scan_free_reduced() frees the reduced message, which is not in the region. */
 Status scan_message(Scan *scan, Region *region, const ProtobufCMessageDescriptor *descriptor,
                     const unsigned char *data, size_t size_bytes, uint32_t max_depth, Error *err) MUST_CHECK;
+
+void scan_free_reduced(Scan *scan, const Region *region);
+void scan_free_reduced(Scan *scan, const Region *region);
 
 #endif

@@ -129,6 +129,20 @@ static Status infer_again(Graph *graph, Node *node, Error *err) {
     return status;
 }
 
+/* A large constant for which loading has no memory is left for plans to compute. */
+static bool can_wait(const Node *node) {
+    bool is_large = false;
+    for (int i = 0; i < node->n_outputs; i++) {
+        const Value *value = node->outputs[i];
+        size_t size_bytes;
+        if (value && value->constant)
+            return false;
+        is_large = is_large || (value && shape_is_known(&value->type.shape) &&
+                                type_size(&value->type, &size_bytes) && size_bytes > ALWAYS_BYTES);
+    }
+    return is_large;
+}
+
 Status pass_fold_constants(Graph *graph, Error *err) {
     size_t budget_bytes = MOST_FOLDED_BYTES;
     for (size_t i = 0; i < graph->n_values; i++)
@@ -137,6 +151,8 @@ Status pass_fold_constants(Graph *graph, Error *err) {
             budget_bytes = SIZE_MAX;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
+        Status status = STRIDER_OK;
+        Error why;
         TRY(infer_again(graph, node, err));
         if (!can_fold(node, &budget_bytes))
             continue;
@@ -144,8 +160,13 @@ Status pass_fold_constants(Graph *graph, Error *err) {
             graph_rely_on(graph, node->inputs[0]);
         if (is_view_of_constant(node))
             TRY(fold_view(graph, node, err));
-        else
-            TRY(fold_node(graph, node, err));
+        else if ((status = fold_node(graph, node, &why)) == STRIDER_OUT_OF_MEMORY && can_wait(node))
+            continue;
+        if (status) {
+            if (err)
+                *err = why;
+            return status;
+        }
         graph_remove_node(node);
     }
     graph_compact(graph);
