@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small models, put together from nodes. */
+#ifndef TESTS_TINY_MODEL_H
+#define TESTS_TINY_MODEL_H
+
+#include "support/proto_writer.h"
+
+enum {
+    GRAPH_NODE = 1,
+    GRAPH_INITIALIZER = 5,
+    GRAPH_INPUT = 11,
+    GRAPH_OUTPUT = 12,
+    MODEL_GRAPH = 7,
+    MODEL_FUNCTION = 25
+};
+
+void put_opset(Proto *to, int field, const char *domain, int64_t version);
+/* Inputs are names with spaces between; "-" is an absent one. */
+Proto make_node(const char *op, const char *domain, const char *inputs, const char *output);
+void put_node(Proto *to, int field, const char *op, const char *domain, const char *inputs,
+              const char *output);
+/* An initializer of floats. */
+void put_weight(Proto *graph, const char *name, const float *values, int64_t count);
+/* A graph with input x and output y of `size` floats, to which nodes are added. */
+Proto start_graph(int64_t size);
+/* The model of that graph, which is freed. */
+Proto finish_model(Proto *graph, int64_t ir);
+
+#endif
