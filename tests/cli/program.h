@@ -25,5 +25,7 @@ void expect_error(int status, const char *text, const Result *result);
 
 /* Tests of models that are made for them. */
 int model_tests(void);
+/* Tests of files that say odd things, or change. */
+int odd_file_tests(void);
 
 #endif
