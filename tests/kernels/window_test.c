@@ -183,6 +183,25 @@ static void pools(void **state) {
     }
 }
 
+/* Negative pads crop, but a window that is rounded up reaches into the crop. */
+static void averages_over_a_crop(void **state) {
+    (void)state;
+    static const int64_t sizes[] = {1, 5, 6, 40}, kernels[] = {1, 2, 3, 4};
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            for (int include = 0; include < 2; include++)
+                kernel_test_check(
+                    (KernelTest){.op = "AveragePool",
+                                 .opset = 22,
+                                 .attrs = {attr_ints("kernel_shape", i ? kernels[k] : 1),
+                                           attr_ints("strides", 3), attr_ints("pads", 0, -1),
+                                           attr_int("ceil_mode", 1), attr_int("count_include_pad", include)},
+                                 .inputs = {DIMS(1, 3, sizes[i])},
+                                 .n_inputs = 1,
+                                 .must_accept = true,
+                                 .seed = (uint64_t)k});
+}
+
 int window_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions),
@@ -190,6 +209,7 @@ int window_kernel_tests(void) {
         cmocka_unit_test(grouped_convolutions),
         cmocka_unit_test(transposed_convolutions),
         cmocka_unit_test(pools),
+        cmocka_unit_test(averages_over_a_crop),
     };
     return cmocka_run_group_tests_name("windows beyond the input", tests, NULL, NULL);
 }

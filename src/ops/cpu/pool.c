@@ -29,26 +29,16 @@ static double pool_cost(const KernelQuery *query) {
     return 1000 + vectors * (1 + taps * 0.4);
 }
 
-static Status counted_in(const PoolAttrs *attrs, const WindowDim *dim, PrepareContext *ctx,
-                         const int64_t **counted) {
-    int64_t *counts;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *counts, dim->out), &counts));
-    /* Of a window that nothing counts in, the sum is 0, and so is the average. */
-    for (int64_t i = 0; i < dim->out; i++)
-        counts[i] = i64_max(pool_counted(attrs, dim, i * dim->stride - dim->pad_begin), 1);
-    *counted = counts;
-    return STRIDER_OK;
-}
-
 static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
     const PoolAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     PoolArgs *args;
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     pool_geometry(attrs, x, args->dims);
-    cpu_window_inside(&args->dims[2], &args->inside_begin, &args->inside_end);
-    for (int i = 0; i < MAX_SPATIAL && !is_max; i++)
-        TRY(counted_in(attrs, &args->dims[i], ctx, &args->counted[i]));
+    WindowDim whole = args->dims[2];
+    whole.in += i64_min(whole.pad_end, 0); /* windows that reach into a crop, rounded up, are not whole */
+    cpu_window_inside(&whole, &args->inside_begin, &args->inside_end);
+    args->count_include_pad = attrs->count_include_pad;
     args->blocks = layout_blocks(x, query->width);
     args->last_lanes = cpu_last_lanes(x, query->width);
     int64_t planes = i64_product(x->dims[0], args->blocks),

@@ -8,10 +8,9 @@
 
 typedef struct PoolArgs {
     WindowDim dims[MAX_SPATIAL];
-    /* Along x: the outputs whose windows lie inside the input. */
+    /* Along x: the outputs whose windows lie inside the input, and count as a whole. */
     int64_t inside_begin, inside_end;
-    const int64_t
-        *counted[MAX_SPATIAL];  /* AveragePool: for each output position, what divides the sum; at least 1 */
+    bool count_include_pad;     /* AveragePool */
     int64_t strip_rows, strips; /* output rows of a task, over depth and height; tasks of a plane */
     int64_t blocks;
     int last_lanes;

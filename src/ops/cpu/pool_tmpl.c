@@ -4,6 +4,7 @@
 
 #include "ops/cpu/pool.h"
 #include "ops/cpu/simd.h"
+#include "ops/shared_math.h"
 
 /* NaN is larger than everything, as in torch: once there, it stays. */
 INLINE vf max_or_nan(vf so_far, vf x) {
@@ -45,17 +46,26 @@ INLINE vf window(const PoolArgs *args, const PoolRow *row, const bool is_max, in
     return result;
 }
 
-INLINE void finish(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t x, vf value) {
+/* What counts for an average in dimension `i` of the window that begins at `begin`. */
+INLINE float counted(const PoolArgs *args, int i, int64_t begin) {
+    const WindowDim *d = &args->dims[i];
+    return (float)window_counted(begin, d->in, d->kernel, d->dilation, d->pad_begin, d->pad_end,
+                                 args->count_include_pad);
+}
+
+/* `divisor`: of an average; where nothing counts that is 0. */
+INLINE void finish(const PoolRow *row, const bool is_max, int64_t x, float divisor, vf value) {
     if (!is_max)
-        value /= v_set(row->counted * (float)args->counted[2][x]);
+        value = divisor > 0 ? value / v_set(divisor) : v_zero();
     v_store(row->out + x * VW, (vf)((vi)value & row->mask));
 }
 
 /* `kernel` is the width of undilated windows where that is known at compile time, else 0. */
 INLINE void inside_outputs(const PoolArgs *args, const PoolRow *row, const bool is_max, const int kernel) {
     const WindowDim *d = &args->dims[2];
+    const float divisor = row->counted * (float)d->kernel;
     for (int64_t x = args->inside_begin; x < args->inside_end; x++)
-        finish(args, row, is_max, x,
+        finish(row, is_max, x, divisor,
                window(args, row, is_max, x * d->stride - d->pad_begin, 0, d->kernel, kernel));
 }
 
@@ -63,9 +73,10 @@ INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const bool 
                            int64_t end) {
     const WindowDim *d = &args->dims[2];
     for (int64_t x = begin; x < end; x++) {
-        const WindowTaps taps = window_taps(d, x * d->stride - d->pad_begin, d->in);
-        finish(args, row, is_max, x,
-               window(args, row, is_max, x * d->stride - d->pad_begin, taps.first, taps.end, 0));
+        const int64_t at = x * d->stride - d->pad_begin;
+        const WindowTaps taps = window_taps(d, at, d->in);
+        const float divisor = is_max ? 1 : row->counted * counted(args, 2, at);
+        finish(row, is_max, x, divisor, window(args, row, is_max, at, taps.first, taps.end, 0));
     }
 }
 
@@ -86,7 +97,7 @@ INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
         row.z_first = z * d[0].stride - d[0].pad_begin;
         row.y_first = y * d[1].stride - d[1].pad_begin;
         if (!is_max)
-            row.counted = (float)args->counted[0][z] * (float)args->counted[1][y];
+            row.counted = counted(args, 0, row.z_first) * counted(args, 1, row.y_first);
         border_outputs(args, &row, is_max, 0, args->inside_begin);
         if (d[2].kernel == 3 && d[2].dilation == 1)
             inside_outputs(args, &row, is_max, 3);
