@@ -6,11 +6,32 @@
 #include "optimize/optimize.h"
 #include "run/model.h"
 
+static Status set_input_shape(Graph *graph, const strider_input_shape *given, Error *err) {
+    Value *value = given->name ? graph_find_value(graph, given->name) : NULL;
+    if (!value || !value->is_input)
+        return fail(err, STRIDER_INVALID_ARGUMENT, "the model has no input \"%s\", whose shape was given",
+                    given->name ? given->name : "");
+    Shape *declared = &value->declared.shape;
+    bool fits = given->rank >= 0 && given->rank <= MAX_RANK;
+    for (int i = 0; fits && i < given->rank; i++)
+        fits = given->dims[i] >= DIM_UNKNOWN;
+    if (!fits || (declared->rank >= 0 && declared->rank != given->rank)) {
+        char text[SHAPE_TEXT];
+        return fail(err, STRIDER_INVALID_ARGUMENT,
+                    "a shape of %d dimensions was given for input \"%s\", which has the shape %s",
+                    given->rank, value->name, shape_text(declared, text));
+    }
+    *declared = shape_make(given->rank, given->dims);
+    return STRIDER_OK;
+}
+
 static Status finish(strider_model *model, const LoadOptions *options, Error *err) {
     Graph *graph = &model->loaded.graph;
     model->host = cpu_device(model->allocator);
     TRY(pack_cache_init(&model->packs, &model->host, err));
-    TRY(graph_infer(graph, options->shapes, &model->log, err));
+    for (size_t i = 0; i < options->input_shape_count; i++)
+        TRY(set_input_shape(graph, &options->input_shapes[i], err));
+    TRY(graph_infer(graph, model->shapes, &model->log, err));
     if (options->optimize)
         TRY(optimize_graph(graph, err));
     return STRIDER_OK;
@@ -33,7 +54,7 @@ static Status load(const Source *source, const strider_load_options *options, st
     if (!made)
         return fail_memory(err, sizeof *made, "a model");
     made->allocator = used.allocator;
-    made->shapes = used.shapes;
+    made->shapes = used.input_shape_count ? STRIDER_SHAPES_WARN : used.shapes;
     made->log = (Log){used.log, used.log_context};
     Status status = source->path ? loader_load_file(source->path, &used, &made->loaded, err)
                                  : loader_load_memory(source->data, source->size_bytes, source->folder, &used,

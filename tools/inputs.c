@@ -13,6 +13,23 @@ static void print_warning(void *context, strider_log_level level, const char *me
         tool_print(stderr, "strider: %s: warning: %s\n", (const char *)context, message);
 }
 
+/* "1x3x224x224", or with commas. */
+static bool parse_dims(const char *text, int64_t dims[STRIDER_MAX_RANK], int *rank) {
+    *rank = 0;
+    for (;;) {
+        char *end;
+        long long dim = strtoll(text, &end, 10);
+        if (end == text || dim < 0 || *rank == STRIDER_MAX_RANK)
+            return false;
+        dims[(*rank)++] = dim;
+        if (!*end)
+            return true;
+        if (*end != 'x' && *end != ',')
+            return false;
+        text = end + 1;
+    }
+}
+
 strider_status load_model(const char *path, const Options *options, strider_model **model,
                           strider_error *error) {
     strider_load_options load = strider_load_options_default();
@@ -20,6 +37,15 @@ strider_status load_model(const char *path, const Options *options, strider_mode
     load.allow_links = options->allow_links;
     load.copy = options->copy;
     load.shapes = options->warn_shapes ? STRIDER_SHAPES_WARN : STRIDER_SHAPES_CHECK;
+    strider_input_shape given[MOST_SETTINGS] = {0};
+    load.input_shapes = given;
+    for (int i = 0; i < options->n_shapes; i++) {
+        strider_input_shape *shape = &given[load.input_shape_count++];
+        shape->name = options->shapes[i].name;
+        if (!parse_dims(options->shapes[i].value, shape->dims, &shape->rank))
+            return tool_fail(error, STRIDER_INVALID_ARGUMENT, "--shape takes NAME=1x3x224x224, not \"%s=%s\"",
+                             shape->name, options->shapes[i].value);
+    }
     if (options->limit_memory && options->limit_memory < load.max_parse_bytes)
         load.max_parse_bytes = options->limit_memory;
     load.log = options->quiet ? NULL : print_warning;
@@ -40,7 +66,6 @@ strider_status make_session(const strider_model *model, const Options *options, 
     settings.allow_tf32 = options->tf32;
     settings.allow_nondeterministic = options->nondeterministic;
     settings.record_runs = options->cuda_graph;
-    settings.override_shapes = options->n_shapes > 0;
     return strider_session_create(model, &settings, session, error);
 }
 
@@ -80,29 +105,9 @@ static const char *find_setting(const Setting *settings, int count, const char *
     return NULL;
 }
 
-/* "1x3x224x224", or with commas. */
-static bool parse_dims(const char *text, int64_t dims[STRIDER_MAX_RANK], int *rank) {
-    *rank = 0;
-    for (;;) {
-        char *end;
-        long long dim = strtoll(text, &end, 10);
-        if (end == text || dim < 0 || *rank == STRIDER_MAX_RANK)
-            return false;
-        dims[(*rank)++] = dim;
-        if (!*end)
-            return true;
-        if (*end != 'x' && *end != ',')
-            return false;
-        text = end + 1;
-    }
-}
-
 bool input_shape(const strider_value_info *info, const Options *options, int64_t dims[STRIDER_MAX_RANK],
                  int *rank, int *open) {
-    const char *shape = find_setting(options->shapes, options->n_shapes, info->name);
     *open = 0;
-    if (shape)
-        return parse_dims(shape, dims, rank);
     *rank = info->rank;
     for (int i = 0; i < info->rank; i++) {
         dims[i] = info->dims[i];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,9 +71,14 @@ static const char usage[] =
 static void on_bus_error(int number, siginfo_t *info, void *context) {
     static const char text[] =
         "strider: a file became shorter while it was in use (--copy reads it at once)\n";
+    static atomic_flag is_said = ATOMIC_FLAG_INIT; /* several threads may read the same file */
     (void)context;
-    if (info->si_code == BUS_ADRERR && write(STDERR_FILENO, text, sizeof text - 1) > 0)
+    if (info->si_code == BUS_ADRERR) {
+        while (atomic_flag_test_and_set(&is_said))
+            pause();
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
         _exit(EXIT_FILE);
+    }
     signal(number, SIG_DFL);
     raise(number);
 }

@@ -21,7 +21,6 @@ strider_session_options session_options_of(const SelfTest *test, const char *dev
     options.device = device;
     options.threads = test->options->n_threads ? test->options->threads[0] : 0;
     options.max_memory_bytes = UINT64_MAX;
-    options.override_shapes = test->options->n_shapes > 0;
     options.allow_nondeterministic = test->options->nondeterministic;
     return options;
 }

@@ -25,11 +25,23 @@ typedef enum strider_shape_policy {
     STRIDER_SHAPES_WARN   /* a warning for all */
 } strider_shape_policy;
 
+/* A shape that takes the place of the one that a model declares for an input. */
+typedef struct strider_input_shape {
+    const char *name;               /* of the input */
+    int rank;                       /* the model's, where it declares one */
+    int64_t dims[STRIDER_MAX_RANK]; /* -1: open */
+} strider_input_shape;
+
 /* How to load.  Fill it with strider_load_options_default(), then change what you need. */
 typedef struct strider_load_options {
     size_t struct_size; /* sizeof(strider_load_options), set by the default call */
     bool optimize;      /* rewrite the graph (default); false runs it as it is in the file */
     strider_shape_policy shapes;
+    /* To run a model at other sizes than it declares, or at one of those that it leaves open: everything that
+     * is worked out while loading is then worked out for these.  What the model declares of other values is
+     * compared as with STRIDER_SHAPES_WARN.  Only read while loading. */
+    const strider_input_shape *input_shapes;
+    size_t input_shape_count;
     bool allow_links; /* external data may be reached through symbolic links (default false) */
     /* Files are read into memory instead of mapped.  By default only those of up to 4 MiB are: a larger file
      * stays mapped, its weights are read when they are packed and given back then, and where another process
@@ -96,7 +108,8 @@ STRIDER_API strider_load_options strider_load_options_default(void);
  * NULL and `error`, unless NULL, says why.  A model of an IR version beyond 14, or of an opset of ai.onnx
  * beyond 28, is UNSUPPORTED: its operators may mean something else; versions of other domains do not matter,
  * as no operator is from there.  Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
- * OUT_OF_MEMORY.  Thread safe. */
+ * OUT_OF_MEMORY; INVALID_ARGUMENT where the options ask for the shape of an input that the model does not
+ * have, or for another rank.  Thread safe. */
 STRIDER_API strider_status strider_model_load(const char *path, const strider_load_options *options,
                                               strider_model **model, strider_error *error);
 

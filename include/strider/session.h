@@ -12,12 +12,8 @@ extern "C" {
 
 /* How to run.  Fill it with strider_session_options_default(), then change what you need. */
 typedef struct strider_session_options {
-    size_t struct_size; /* set by the default call */
-    int threads;        /* up to 1024; 0: one for each CPU that this process may use */
-    bool
-        override_shapes;  /* inputs may have other dimensions than the model states: what it declares is not
-                             checked.  INVALID_ARGUMENT where the model was optimised for those that it states,
-                             so that others would give wrong results: load it with optimize = false then */
+    size_t struct_size;   /* set by the default call */
+    int threads;          /* up to 1024; 0: one for each CPU that this process may use */
     bool reference;       /* run every node on its plain reference kernel: slow, for checking the fast ones */
     int max_cached_plans; /* plans are kept for this many sets of input shapes, the oldest leaves first;
                              default 16 */

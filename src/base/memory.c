@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/size.h"
@@ -86,6 +87,9 @@ uint64_t memory_of_machine(void) {
     size_t most;
     if (pages < 1 || page_bytes < 1 || !size_mul((size_t)pages, (size_t)page_bytes, &most))
         most = SIZE_MAX;
+    struct rlimit space;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY && space.rlim_cur < most)
+        most = space.rlim_cur;
     for (size_t i = 0; i < sizeof group_limits / sizeof *group_limits; i++) {
         const uint64_t limit = read_group_limit(group_limits[i]);
         most = limit < most ? (size_t)limit : most;

@@ -30,7 +30,8 @@ size_t memory_large_size(size_t size);
 void memory_advise_large(void *memory, size_t size);
 /* count * size bytes, zeroed; NULL on overflow too. */
 void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size);
-/* What this machine has, or less where a control group of Linux allows this process less; at least 1. */
+/* What this machine has, or less where a control group of Linux or the limit on address space allows this
+ * process less; at least 1. */
 uint64_t memory_of_machine(void);
 /* NULL is allowed. */
 void memory_give(const Allocator *allocator, void *memory);

@@ -67,8 +67,6 @@ typedef struct Graph {
     size_t next_suffix; /* of graph_unique_name(): smaller ones are not tried again */
     SymbolTable symbols;
     TensorList tensors; /* constants whose data graph_free() releases */
-    const Value
-        *relied_on; /* one whose sizes passes took for fixed, so that inputs must keep theirs; or NULL */
 } Graph;
 
 void graph_init(Graph *graph, const Allocator *allocator);
@@ -127,12 +125,6 @@ static inline Node *only_reader(const Value *value) {
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
 /* Marks a node as removed: it reads nothing any more, and its outputs lose their producer. */
 void graph_remove_node(Node *node);
-/* To be called by a pass that takes sizes of `value`, as they follow from those that inputs declare, for
- * granted in what it makes: a session that overrides the inputs' sizes is refused then. */
-static inline void graph_rely_on(Graph *graph, const Value *value) {
-    if (!graph->relied_on && !value->constant)
-        graph->relied_on = value;
-}
 /* Drops removed nodes and sets the indices of the rest. */
 void graph_compact(Graph *graph);
 

@@ -29,6 +29,19 @@ static Status pool_parse(ParseContext *ctx, void *attrs_) {
     return STRIDER_OK;
 }
 
+/* Outputs of pads alone, of which there may be any number however small the input is.  onnxruntime and torch
+ * refuse them likewise; the specification is silent. */
+static Status check_pads(InferContext *ctx, const WindowAttrs *window, int spatial) {
+    for (int i = 0; i < 2 * spatial; i++) {
+        const int64_t reach = (window->kernel[i % spatial] - 1) * window->dilations[i % spatial] + 1;
+        if (window->pads[i] >= reach)
+            return infer_fail(ctx, STRIDER_UNSUPPORTED,
+                              "a pad of %" PRId64 " lets windows of %" PRId64 " elements see nothing else",
+                              window->pads[i], reach);
+    }
+    return STRIDER_OK;
+}
+
 static Status pool_infer(InferContext *ctx) {
     const PoolAttrs *attrs = infer_attrs(ctx);
     const Shape *x = &ctx->inputs[0].shape;
@@ -39,6 +52,7 @@ static Status pool_infer(InferContext *ctx) {
     if (x->rank < 0)
         return STRIDER_OK;
     TRY(window_check(ctx, &attrs->window, x->rank - 2));
+    TRY(check_pads(ctx, &attrs->window, x->rank - 2));
     Shape y = *x;
     for (int i = 0; i < x->rank - 2; i++)
         TRY(window_infer_dim(ctx, &attrs->window, x->rank - 2, i, x->dims[2 + i], attrs->window.kernel[i],

@@ -156,8 +156,6 @@ Status pass_fold_constants(Graph *graph, Error *err) {
         TRY(infer_again(graph, node, err));
         if (!can_fold(node, &budget_bytes))
             continue;
-        if (node->op->flags & OP_SHAPE_ONLY)
-            graph_rely_on(graph, node->inputs[0]);
         if (is_view_of_constant(node))
             TRY(fold_view(graph, node, err));
         else if ((status = fold_node(graph, node, &why)) == STRIDER_OUT_OF_MEMORY && can_wait(node))

@@ -109,7 +109,6 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
         node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
         node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type))
         return STRIDER_OK;
-    graph_rely_on(graph, node->inputs[MATMUL_B]);
     TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));

@@ -156,8 +156,6 @@ Status pass_join_shuffles(Graph *graph, Error *err) {
         Value *y = graph->nodes[i]->outputs[0];
         if (!found)
             continue;
-        for (int port = 0; port < shuffle.n_inputs; port++)
-            graph_rely_on(graph, shuffle.inputs[port]);
         for (const Use *use = y->first_use, *next; use; use = next) {
             next = use->next;
             if (use->node && use->port == 0)

@@ -51,8 +51,6 @@ Status pass_remove_identities(Graph *graph, Error *err) {
         if (!is_identity(node))
             continue;
         Value *in = node->inputs[0], *out = node->outputs[0];
-        if (is_same_view(node) && !is_op(node, "Identity"))
-            graph_rely_on(graph, in);
         if (is_graph_output(out)) {
             replace_output(graph, node);
         } else {

@@ -108,8 +108,7 @@ void strider_session_free(strider_session *session) {
 /* --- inputs
  * ---------------------------------------------------------------------------------------------------- */
 
-static Status check_input(const strider_session *session, const Value *value, const strider_tensor *input,
-                          Error *err) {
+static Status check_input(const Value *value, const strider_tensor *input, Error *err) {
     const Type *declared = &value->declared;
     if (!input->dtype) {
         if (value->default_value)
@@ -122,18 +121,7 @@ static Status check_input(const strider_session *session, const Value *value, co
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is %s, the model wants %s", value->name,
                     dtype_name(input->dtype), dtype_name(declared->dtype));
     Shape shape = shape_make(input->rank, input->dims);
-    bool fits = declared->shape.rank < 0 || declared->shape.rank == shape.rank, as_declared = true;
-    for (int i = 0; fits && i < declared->shape.rank; i++)
-        as_declared =
-            as_declared && (declared->shape.dims[i] < 0 || declared->shape.dims[i] == shape.dims[i]);
-    const Value *relied_on = session->model->loaded.graph.relied_on;
-    if (fits && !as_declared && session->options.override_shapes && relied_on)
-        return fail(
-            err, STRIDER_INVALID_ARGUMENT,
-            "input \"%s\" has other sizes than the model declares, which were taken for granted where "
-            "the model was optimised (at \"%s\"): load it without optimising it",
-            value->name, relied_on->name);
-    if (!fits || (!as_declared && !session->options.override_shapes)) {
+    if (!shape_agrees(&declared->shape, &shape)) {
         char got[SHAPE_TEXT], wanted[SHAPE_TEXT];
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" has shape %s, the model wants %s",
                     value->name, shape_text(&shape, got), shape_text(&declared->shape, wanted));
@@ -149,7 +137,7 @@ static Status check_inputs(const strider_session *session, const strider_tensor 
                     graph->n_inputs);
     for (size_t i = 0; i < graph->n_inputs; i++) {
         strider_tensor absent = {0};
-        TRY(check_input(session, graph->inputs[i], i < count ? &inputs[i] : &absent, err));
+        TRY(check_input(graph->inputs[i], i < count ? &inputs[i] : &absent, err));
     }
     return STRIDER_OK;
 }
@@ -211,7 +199,7 @@ PlanRequest session_plan_request(strider_session *session, const Given *given, s
                            .budget = &session->budget,
                            .keep_values = session->options.keep_values,
                            .tuning = session->options.tuning,
-                           .shapes = session->options.override_shapes ? STRIDER_SHAPES_WARN : model->shapes,
+                           .shapes = model->shapes,
                            .log = &model->log,
                            .n_devices = session->n_devices};
     memcpy(request.devices, session->devices, sizeof request.devices);

@@ -87,7 +87,7 @@ static void sizes_beyond_all_memory_are_refused_before_planning(void **state) {
     (void)state;
     const char *model = write_model("huge.onnx", -1, true);
     const Result *result = strider("info", model, "--shape", "x=1x1x4000000000x1000000000", NULL);
-    assert_non_null(strstr(expect(0, result)->out, "max_memory_bytes"));
+    expect_error(3, "dimension 0 of 4000000000 is too large for a window", result);
     result = strider("info", model, "--shape", "x=1x1x100000x300000", NULL);
     assert_non_null(strstr(expect(0, result)->out, "max_memory_bytes"));
 }

@@ -155,37 +155,54 @@ static void windows_far_larger_than_the_input_cost_no_more_than_it(void **state)
     OpTest average = {.op = "AveragePool",
                       .opset = 19,
                       .attrs = {attr_ints("kernel_shape", 1 << 29), attr_ints("strides", 1 << 30),
-                                attr_ints("pads", 1 << 29, 1 << 29), attr_int("count_include_pad", 1)},
+                                attr_ints("pads", (1 << 29) - 1, (1 << 29) - 1),
+                                attr_int("count_include_pad", 1)},
                       .n_inputs = 1,
                       .inputs = {tensor_f32(DIMS(1, 1, 2), 1, 2)}};
     Tensor y = tensor_f32(DIMS(1, 1, 1), 0);
     op_test_expect(&average, &y);
 }
 
-/* Pads that ask for rows of outputs of which few see the input. */
+/* Dilated windows, of which the middle one has its taps on both sides of the input. */
 static void windows_on_padding_see_nothing(void **state) {
     (void)state;
     const struct {
         const char *op;
         Tensor x, y;
     } cases[] = {
-        {"MaxPool", tensor_f32(DIMS(1, 1, 2), 1, 2),
-         tensor_f32(DIMS(1, 1, 5), -INFINITY, 1, 2, 2, -INFINITY)},
+        {"MaxPool", tensor_f32(DIMS(1, 1, 2), 1, 2), tensor_f32(DIMS(1, 1, 5), 1, 2, -INFINITY, 1, 2)},
         {"MaxPool", tensor_typed(STRIDER_I8, DIMS(1, 1, 2), 1, 2),
-         tensor_typed(STRIDER_I8, DIMS(1, 1, 5), -128, 1, 2, 2, -128)},
+         tensor_typed(STRIDER_I8, DIMS(1, 1, 5), 1, 2, -128, 1, 2)},
         {"MaxPool", tensor_typed(STRIDER_U8, DIMS(1, 1, 2), 1, 2),
-         tensor_typed(STRIDER_U8, DIMS(1, 1, 5), 0, 1, 2, 2, 0)},
-        {"AveragePool", tensor_f32(DIMS(1, 1, 2), 1, 2), tensor_f32(DIMS(1, 1, 5), 0, 1, 1.5f, 2, 0)},
-        {"LpPool", tensor_f32(DIMS(1, 1, 2), 3, 4), tensor_f32(DIMS(1, 1, 5), 0, 3, 5, 4, 0)},
+         tensor_typed(STRIDER_U8, DIMS(1, 1, 5), 1, 2, 0, 1, 2)},
+        {"AveragePool", tensor_f32(DIMS(1, 1, 2), 1, 2), tensor_f32(DIMS(1, 1, 5), 1, 2, 0, 1, 2)},
+        {"LpPool", tensor_f32(DIMS(1, 1, 2), 3, 4), tensor_f32(DIMS(1, 1, 5), 3, 4, 0, 3, 4)},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        OpTest test = {.op = cases[i].op,
-                       .opset = 22,
-                       .attrs = {attr_ints("kernel_shape", 2), attr_ints("pads", 2, 2)},
-                       .n_inputs = 1,
-                       .inputs = {cases[i].x}};
+        OpTest test = {
+            .op = cases[i].op,
+            .opset = 22,
+            .attrs = {attr_ints("kernel_shape", 2), attr_ints("dilations", 3), attr_ints("pads", 3, 3)},
+            .n_inputs = 1,
+            .inputs = {cases[i].x}};
         op_test_expect(&test, &cases[i].y);
     }
+}
+
+/* As many as anybody asks for, and none of them sees the input. */
+static void pads_as_large_as_a_window_are_refused(void **state) {
+    (void)state;
+    static const char *const ops[] = {"MaxPool", "AveragePool", "LpPool"};
+    for (int i = 0; i < 3; i++)
+        for (int64_t pad = 5; pad < 1 << 30; pad *= 5) {
+            OpTest test = {.op = ops[i],
+                           .opset = 22,
+                           .attrs = {attr_ints("kernel_shape", 3), attr_ints("dilations", 2),
+                                     attr_ints("pads", i % 2 ? pad : 4, i % 2 ? 0 : pad)},
+                           .n_inputs = 1,
+                           .inputs = {tensor_f32(DIMS(1, 1, 2), 1, 2)}};
+            op_test_expect_error(&test, STRIDER_UNSUPPORTED, "lets windows of 5 elements see nothing");
+        }
 }
 
 /* 2^90 elements count for each average. */
@@ -416,6 +433,7 @@ int main(void) {
         cmocka_unit_test(average_pool_dilates),
         cmocka_unit_test(windows_far_larger_than_the_input_cost_no_more_than_it),
         cmocka_unit_test(windows_on_padding_see_nothing),
+        cmocka_unit_test(pads_as_large_as_a_window_are_refused),
         cmocka_unit_test(counts_of_padding_do_not_overflow),
         cmocka_unit_test(a_window_larger_than_the_input_is_one_where_sizes_round_up),
         cmocka_unit_test(average_of_nothing_is_zero),

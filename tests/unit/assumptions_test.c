@@ -85,7 +85,8 @@ typedef struct Loaded {
     Proto bytes;
 } Loaded;
 
-static Loaded load(const Proto *graph, bool optimize) {
+/* At the sizes of `given`, where that is not NULL, of the inputs "x" and "r". */
+static Loaded load_at(const Proto *graph, bool optimize, const strider_tensor *given) {
     Proto opset = {0}, copy = {0};
     Loaded loaded = {0};
     strider_load_options options = strider_load_options_default();
@@ -97,10 +98,21 @@ static Loaded load(const Proto *graph, bool optimize) {
     proto_message(&loaded.bytes, 7, &copy);
     proto_message(&loaded.bytes, 8, &opset);
     options.optimize = optimize;
+    strider_input_shape shapes[2] = {{.name = "x"}, {.name = "r"}};
+    for (int i = 0; given && i < 2; i++) {
+        shapes[i].rank = given[i].rank;
+        memcpy(shapes[i].dims, given[i].dims, sizeof shapes[i].dims);
+        options.input_shapes = shapes;
+        options.input_shape_count = 2;
+    }
     if (strider_model_load_memory(loaded.bytes.data, loaded.bytes.size, NULL, &options, &loaded.model,
                                   &error))
         fail_msg("%s", error.message);
     return loaded;
+}
+
+static Loaded load(const Proto *graph, bool optimize) {
+    return load_at(graph, optimize, NULL);
 }
 
 static void unload(Loaded *loaded) {
@@ -117,12 +129,11 @@ typedef struct Run {
 
 enum { MOST_INPUTS = 2 };
 
-static strider_session *make_session(const strider_model *model, bool override) {
+static strider_session *make_session(const strider_model *model) {
     strider_session_options options = strider_session_options_default();
     strider_session *session = NULL;
     strider_error error;
     options.threads = 1;
-    options.override_shapes = override;
     if (strider_session_create(model, &options, &session, &error))
         fail_msg("%s", error.message);
     return session;
@@ -204,8 +215,7 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
         for (int tail = 0; tail < 5; tail++) {
             Proto graph = make_residual(ops[op], tail);
             Loaded model = load(&graph, true), plain = load(&graph, false);
-            strider_session *session = make_session(model.model, false),
-                            *as_it_is = make_session(plain.model, false);
+            strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
             if (count_nodes(model.model) != 1)
                 fail_msg("%s, %d: not fused", ops[op], tail);
             for (int i = 0; i < 6; i++) {
@@ -228,76 +238,75 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
         }
 }
 
-/* Sizes that the model declares as numbers, which a session overrides. */
-static void a_residual_whose_size_a_session_overrides_is_added_by_itself(void **state) {
+/* A residual, a Reshape by the input's own shape, one that changes nothing of the declared shape, and the
+ * bias of a product with a matrix that is an input: all of it holds for other sizes where these are given in
+ * time. */
+static void shapes_given_while_loading_take_the_place_of_declared_ones(void **state) {
     (void)state;
-    Proto graph = {0};
-    add_floats(&graph, "w", 4, (const int64_t[]){4, 4, 3, 3}, 0.5f);
-    add_node(&graph, "Conv", "x w", "p");
-    add_node(&graph, "Add", "p r", "y");
-    for (int i = 0; i < 2; i++)
-        add_input(&graph, FIELD_INPUT, i ? "r" : "x", 4, (const int64_t[]){1, 4, 6, 6});
-    add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
-    Loaded model = load(&graph, true), plain = load(&graph, false);
-    strider_session *session = make_session(model.model, true), *as_it_is = make_session(plain.model, true);
-    const strider_tensor inputs[] = {{.rank = 4, .dims = {2, 4, 7, 6}}, {.rank = 4, .dims = {1, 4, 1, 6}}};
-    assert_int_equal(count_nodes(model.model), 1);
-    Run fused = run(session, 2, inputs), separate = run(as_it_is, 2, inputs);
-    assert_same(&fused, &separate, "overridden", 0);
-    free(fused.data);
-    free(separate.data);
-    strider_session_free(session);
-    strider_session_free(as_it_is);
-    unload(&model);
-    unload(&plain);
-    proto_free(&graph);
-}
-
-/* A Reshape by the input's own shape, one that changes nothing of the declared shape, and the bias of a
- * product with a matrix that is an input: what they became holds for the declared sizes alone. */
-static void sizes_that_were_relied_on_cannot_be_overridden(void **state) {
-    (void)state;
+    static const strider_tensor declared[][2] = {
+        {{.rank = 4, .dims = {1, 4, 6, 6}}, {.rank = 4, .dims = {1, 4, 6, 6}}},
+        {{.rank = 2, .dims = {1, 3}}, {.rank = 2, .dims = {1, 3}}},
+        {{.rank = 2, .dims = {1, 3}}, {.rank = 2, .dims = {1, 3}}},
+        {{.rank = 2, .dims = {3, 3}}, {.rank = 2, .dims = {1, 3}}},
+    };
+    static const strider_tensor given[][2] = {
+        {{.rank = 4, .dims = {2, 4, 7, 6}}, {.rank = 4, .dims = {1, 4, 1, 6}}},
+        {{.rank = 2, .dims = {5, 3}}, {.rank = 2, .dims = {3, 5}}},
+        {{.rank = 2, .dims = {2, 6}}, {.rank = 2, .dims = {1, 12}}},
+        {{.rank = 2, .dims = {3, 1}}, {.rank = 2, .dims = {4, 3}}},
+    };
     for (int form = 0; form < 4; form++) {
         Proto graph = {0};
-        const int64_t other = form == 2 ? 1 : 5;
+        add_floats(&graph, "w", 4, (const int64_t[]){4, 4, 3, 3}, 0.5f);
         add_ints(&graph, "rows", 2, (const int64_t[]){1, -1});
         add_floats(&graph, "b", 1, (const int64_t[]){3}, 1);
-        if (form == 0) {
-            add_node(&graph, "Shape", "x", "s");
-            add_node(&graph, "Reshape", "r s", "y");
-        } else if (form == 1) {
-            add_node(&graph, "Reshape", "x rows", "z");
-            add_node(&graph, "Add", "z r", "y");
-        } else if (form == 2) {
-            add_node(&graph, "MatMul", "r x", "p");
-            add_node(&graph, "Add", "p b", "y");
-        } else {
-            add_node(&graph, "Add", "x r", "y");
-        }
-        add_input(&graph, FIELD_INPUT, "x", 2, form == 2 ? (const int64_t[]){3, 3} : (const int64_t[]){1, 3});
-        add_input(&graph, FIELD_INPUT, "r", 2, (const int64_t[]){1, 3});
+        const char *const ops[][2] = {
+            {"Conv", "Add"}, {"Shape", "Reshape"}, {"Reshape", "Add"}, {"MatMul", "Add"}};
+        const char *const reads[][2] = {{"x w", "p r"}, {"x", "r p"}, {"x rows", "p r"}, {"r x", "p b"}};
+        add_node(&graph, ops[form][0], reads[form][0], "p");
+        add_node(&graph, ops[form][1], reads[form][1], "y");
+        for (int i = 0; i < 2; i++)
+            add_input(&graph, FIELD_INPUT, i ? "r" : "x", declared[form][i].rank, declared[form][i].dims);
         add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
-        Loaded model = load(&graph, true);
-        strider_session *session = make_session(model.model, true);
-        strider_tensor inputs[] = {{.rank = 2, .dims = {other, 3}}, {.rank = 2, .dims = {1, 3}}};
-        if (form == 2) {
-            inputs[0].dims[0] = 3;
-            inputs[0].dims[1] = 1;
-        }
-        Run result = run(session, 2, inputs);
-        assert_int_equal(result.status, form == 3 ? STRIDER_OK : STRIDER_INVALID_ARGUMENT);
-        if (form < 3)
-            assert_non_null(strstr(result.error.message, "without optimising"));
-        free(result.data);
-        inputs[0].dims[0] = form == 2 ? 3 : 1; /* as declared */
-        inputs[0].dims[1] = 3;
-        result = run(session, 2, inputs);
-        assert_int_equal(result.status, STRIDER_OK);
-        free(result.data);
+        Loaded model = load_at(&graph, true, given[form]), plain = load_at(&graph, false, given[form]);
+        strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
+        Run optimised = run(session, 2, given[form]), separate = run(as_it_is, 2, given[form]);
+        assert_same(&optimised, &separate, "given", form);
+        Run as_declared = run(session, 2, declared[form]);
+        assert_int_equal(as_declared.status, STRIDER_INVALID_ARGUMENT);
+        free(optimised.data);
+        free(separate.data);
         strider_session_free(session);
+        strider_session_free(as_it_is);
         unload(&model);
+        unload(&plain);
         proto_free(&graph);
     }
+}
+
+static void a_shape_that_no_input_can_have_is_refused_while_loading(void **state) {
+    (void)state;
+    Proto graph = {0}, bytes = {0};
+    add_node(&graph, "Relu", "x", "y");
+    add_input(&graph, FIELD_INPUT, "x", 2, (const int64_t[]){1, 3});
+    add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
+    proto_message(&bytes, 7, &graph);
+    const strider_input_shape shapes[] = {{.name = "y", .rank = 2},
+                                          {.name = "z"},
+                                          {.name = "x", .rank = 3},
+                                          {.name = "x", .rank = -1},
+                                          {.rank = 2}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        strider_load_options options = strider_load_options_default();
+        strider_model *model;
+        strider_error error;
+        options.input_shapes = &shapes[i];
+        options.input_shape_count = 1;
+        assert_int_equal(strider_model_load_memory(bytes.data, bytes.size, NULL, &options, &model, &error),
+                         STRIDER_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.message, "given"));
+    }
+    proto_free(&bytes);
 }
 
 /* x Sigmoid(x) of an input of unknown rank stays; as does x (1 + Erf(x / sqrt 2)) / 2 by a constant of more
@@ -322,7 +331,7 @@ static void constants_of_one_element_with_more_dimensions_keep_them(void **state
     add_input(&graph, FIELD_INPUT, "x", -1, NULL);
     add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
     Loaded model = load(&graph, true);
-    strider_session *session = make_session(model.model, false);
+    strider_session *session = make_session(model.model);
     Run result = run(session, 1, &(const strider_tensor){.rank = 1, .dims = {7}});
     assert_int_equal(result.status, STRIDER_OK);
     assert_int_equal(result.output.rank, 3);
@@ -335,8 +344,8 @@ static void constants_of_one_element_with_more_dimensions_keep_them(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_residual_of_another_shape_than_its_name_says_is_added_by_itself),
-        cmocka_unit_test(a_residual_whose_size_a_session_overrides_is_added_by_itself),
-        cmocka_unit_test(sizes_that_were_relied_on_cannot_be_overridden),
+        cmocka_unit_test(shapes_given_while_loading_take_the_place_of_declared_ones),
+        cmocka_unit_test(a_shape_that_no_input_can_have_is_refused_while_loading),
         cmocka_unit_test(constants_of_one_element_with_more_dimensions_keep_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
