@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wrap.h"
+
 #define REAL double
 #include "ops/pair_formula.h"
 
@@ -131,16 +133,16 @@ static uint64_t power(uint64_t a, int64_t b, bool a_is_signed) {
         return 0;
     }
     uint64_t result = 1;
-    for (; b; b >>= 1, a *= a)
+    for (; b; b >>= 1, a = wrap_mul(a, a))
         if (b & 1)
-            result *= a;
+            result = wrap_mul(result, a);
     return result;
 }
 
 static int64_t divide(int64_t a, int64_t b) {
     if (b == 0)
         return 0;
-    return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; /* INT64_MIN / -1 wraps */
+    return b == -1 ? (int64_t)wrap_sub(0, (uint64_t)a) : a / b; /* INT64_MIN / -1 wraps */
 }
 
 static int64_t modulo(int64_t a, int64_t b, bool fmod) {
@@ -169,11 +171,11 @@ static uint64_t apply_integer(PairKind kind, const BinaryAttrs *attrs, bool is_s
     switch (kind) {
     case PAIR_ADD:
     case PAIR_SUM:
-        return a + b;
+        return wrap_add(a, b);
     case PAIR_SUB:
-        return a - b;
+        return wrap_sub(a, b);
     case PAIR_MUL:
-        return a * b;
+        return wrap_mul(a, b);
     case PAIR_DIV:
         return is_signed ? (uint64_t)divide(sa, sb) : b ? a / b : 0;
     case PAIR_MOD:
@@ -183,7 +185,7 @@ static uint64_t apply_integer(PairKind kind, const BinaryAttrs *attrs, bool is_s
     case PAIR_MAX:
         return less ? b : a;
     case PAIR_PRELU:
-        return is_signed && sa < 0 ? a * b : a;
+        return is_signed && sa < 0 ? wrap_mul(a, b) : a;
     case PAIR_BIT_SHIFT:
         return shift(a, b, bits, is_signed, attrs->shift_right);
     case PAIR_BITWISE_AND:

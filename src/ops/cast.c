@@ -4,6 +4,7 @@
  * become narrower integers by keeping their low bits.  Bool is 1 for all but 0. */
 #include <string.h>
 
+#include "base/wrap.h"
 #include "ops/op.h"
 
 typedef struct CastAttrs {
@@ -77,7 +78,7 @@ static Status cast_like_infer(InferContext *ctx) {
  * bits, its last one says that something is missing. */
 static double integer_to_double(uint64_t bits, bool is_signed) {
     bool negative = is_signed && (int64_t)bits < 0;
-    uint64_t magnitude = negative ? 0 - bits : bits;
+    uint64_t magnitude = negative ? wrap_sub(0, bits) : bits;
     if (magnitude >> 53)
         magnitude = (magnitude & ~(uint64_t)0xfff) | (magnitude & 0xfff ? 0x1000 : 0);
     return negative ? -(double)magnitude : (double)magnitude;

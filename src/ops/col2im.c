@@ -84,28 +84,44 @@ static Status col2im_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* The column whose window lies so in one dimension that tap `k` is element `at`; -1 where none does. */
-static int64_t column_at(const WindowDim *d, int64_t at, int64_t k) {
-    const int64_t begin = at + d->pad_begin - k * d->dilation;
-    return begin >= 0 && begin % d->stride == 0 && begin / d->stride < d->out ? begin / d->stride : -1;
+/* The taps of windows that lie on one element of a dimension: those of `dim` where a window has fewer taps
+ * than there are windows, else one of each window, both from the first tap on. */
+static int64_t most_pairs(const WindowDim *dim) {
+    return i64_min(dim->kernel, dim->out);
 }
 
-/* The sum of what all taps of the windows over one element of the image bring; `row` is the first row of its
- * channel. */
+/* Candidate `i` of most_pairs(): false where it is none. */
+static bool find_pair(const WindowDim *dim, int64_t at, int64_t i, int64_t *tap, int64_t *window) {
+    const int64_t begin = at + dim->pad_begin;
+    if (dim->kernel <= dim->out) {
+        const int64_t first = begin - i * dim->dilation;
+        *tap = i;
+        *window = first / dim->stride;
+        return first >= 0 && first % dim->stride == 0 && *window < dim->out;
+    }
+    *window = dim->out - 1 - i;
+    const int64_t distance = begin - *window * dim->stride;
+    *tap = distance / dim->dilation;
+    return distance >= 0 && distance % dim->dilation == 0 && *tap < dim->kernel;
+}
+
+/* The sum of what all windows bring to one element of the image; `row` is the first row of its channel. */
 static double gather(const Col2ImGeometry *g, const Tensor *x, int64_t row, const int64_t at[MAX_SPATIAL]) {
     const WindowDim *d = g->dims;
+    int64_t tap[MAX_SPATIAL], window[MAX_SPATIAL];
     double sum = 0;
-    for (int64_t i = 0; i < d[0].kernel; i++) {
-        const int64_t z = column_at(&d[0], at[0], i);
-        for (int64_t j = 0; z >= 0 && j < d[1].kernel; j++) {
-            const int64_t y = column_at(&d[1], at[1], j);
-            for (int64_t k = 0; y >= 0 && k < d[2].kernel; k++) {
-                const int64_t column = column_at(&d[2], at[2], k),
-                              block = (i * d[1].kernel + j) * d[2].kernel + k;
-                if (column >= 0)
-                    sum += tensor_get_f64(x, (row + block) * g->columns + (z * d[1].out + y) * d[2].out +
-                                                 column);
-            }
+    for (int64_t i = 0; i < most_pairs(&d[0]); i++) {
+        if (!find_pair(&d[0], at[0], i, &tap[0], &window[0]))
+            continue;
+        for (int64_t j = 0; j < most_pairs(&d[1]); j++) {
+            if (!find_pair(&d[1], at[1], j, &tap[1], &window[1]))
+                continue;
+            for (int64_t k = 0; k < most_pairs(&d[2]); k++)
+                if (find_pair(&d[2], at[2], k, &tap[2], &window[2])) {
+                    const int64_t block = (tap[0] * d[1].kernel + tap[1]) * d[2].kernel + tap[2],
+                                  column = (window[0] * d[1].out + window[1]) * d[2].out + window[2];
+                    sum += tensor_get_f64(x, (row + block) * g->columns + column);
+                }
         }
     }
     return sum;

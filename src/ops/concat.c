@@ -191,6 +191,9 @@ static Status split_reference(EvalContext *ctx) {
     int axis = axis_resolve(attrs->axis, in->rank);
     int64_t outer = shape_size(in, 0, axis), inner = shape_size(in, axis + 1, in->rank), begin = 0;
     size_t size = dtype_size(x->type.dtype), row = (size_t)(in->dims[axis] * inner) * size;
+    if (sizes && tensor_elements(sizes) != ctx->n_outputs)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "the number of sizes is not the number of outputs, %d",
+                         ctx->n_outputs);
     for (int i = 0; i < ctx->n_outputs; i++) {
         int64_t count = sizes                 ? tensor_get_i64(sizes, i)
                         : attrs->n_split >= 0 ? attrs->split[i]

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/wrap.h"
+
 static Status cumulate_parse(ParseContext *ctx, void *attrs_) {
     CumulateAttrs *attrs = attrs_;
     TRY(parse_bool(ctx, "exclusive", false, &attrs->exclusive));
@@ -45,7 +47,7 @@ static void cumulate_integers(const Tensor *x, Tensor *y, Line line, bool produc
     for (int64_t k = 0; k < line.n; k++) {
         int64_t at = line.start + k * line.stride;
         uint64_t before = sum, value = tensor_get_bits(x, at);
-        sum = product ? sum * value : sum + value;
+        sum = product ? wrap_mul(sum, value) : wrap_add(sum, value);
         tensor_set_bits(y, at, exclusive ? before : sum);
     }
 }

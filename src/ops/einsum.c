@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/wrap.h"
 #include "ops/op.h"
 
 /* Labels: 26 capitals and 26 small letters in ASCII's order, then the dimensions of the ellipsis, counted
@@ -372,7 +373,7 @@ static void read_bits(const Operand *operand, int64_t at, int64_t stride, int64_
 }
 
 /* The sum over `loop` of the products of all operands' elements. */
-#define SUM_OF_PRODUCTS(NAME, T, READ)                                                                       \
+#define SUM_OF_PRODUCTS(NAME, T, READ, ADD, MUL)                                                             \
     static T NAME(Loop *loop, Operand *operands, int n) {                                                    \
         const int last = loop->rank - 1;                                                                     \
         const int64_t length = loop->rank ? loop->dims[last] : 1;                                            \
@@ -386,16 +387,18 @@ static void read_bits(const Operand *operand, int64_t at, int64_t stride, int64_
                     const int64_t stride = loop->rank ? operands[k].strides[loop->labels[last]] : 0;         \
                     READ(&operands[k], operands[k].at + done * stride, stride, run, k ? values : products);  \
                     for (int64_t i = 0; k && i < run; i++)                                                   \
-                        products[i] *= values[i];                                                            \
+                        products[i] = MUL(products[i], values[i]);                                           \
                 }                                                                                            \
                 for (int64_t i = 0; i < run; i++)                                                            \
-                    sum += products[i];                                                                      \
+                    sum = ADD(sum, products[i]);                                                             \
             }                                                                                                \
         } while (loop_next(loop, last, operands, n));                                                        \
         return sum;                                                                                          \
     }
-SUM_OF_PRODUCTS(sum_doubles, double, read_doubles)
-SUM_OF_PRODUCTS(sum_bits, uint64_t, read_bits)
+#define ADD_FLOATS(a, b) ((a) + (b))
+#define MULTIPLY_FLOATS(a, b) ((a) * (b))
+SUM_OF_PRODUCTS(sum_doubles, double, read_doubles, ADD_FLOATS, MULTIPLY_FLOATS)
+SUM_OF_PRODUCTS(sum_bits, uint64_t, read_bits, wrap_add, wrap_mul)
 
 /* The operands' product, summed over all labels but `kept`: into *out, or into the output `y`. */
 static void multiply(Operand *operands, int n, bool floats, uint64_t kept, const uint8_t order[N_LABELS],

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/wrap.h"
 #include "ops/broadcast.h"
 #include "ops/op.h"
 
@@ -92,16 +93,16 @@ static int64_t range_count(const Tensor *start, const Tensor *limit, const Tenso
         double count = ceil((tensor_get_f64(limit, 0) - tensor_get_f64(start, 0)) / step);
         if (step == 0 || isnan(count) || count > 0x1p40)
             return -1;
-        return count < 0 ? 0 : (int64_t)count;
+        return count < 0 ? 0 : i64_from_double(count);
     }
     int64_t from = tensor_get_i64(start, 0), to = tensor_get_i64(limit, 0), step = tensor_get_i64(delta, 0);
     if (step == 0)
         return -1;
     if (step > 0 ? to <= from : to >= from)
         return 0;
-    uint64_t distance = step > 0 ? (uint64_t)to - (uint64_t)from : (uint64_t)from - (uint64_t)to;
-    uint64_t stride = step > 0 ? (uint64_t)step : 0 - (uint64_t)step,
-             count = distance / stride + (distance % stride != 0);
+    uint64_t distance =
+        step > 0 ? wrap_sub((uint64_t)to, (uint64_t)from) : wrap_sub((uint64_t)from, (uint64_t)to);
+    uint64_t stride = wrap_magnitude(step), count = distance / stride + (distance % stride != 0);
     return count > (uint64_t)1 << 40 ? -1 : (int64_t)count;
 }
 
@@ -136,9 +137,8 @@ static Status range_reference(EvalContext *ctx) {
         if (dtype_is_float(start->type.dtype))
             tensor_set_f64(y, i, tensor_get_f64(start, 0) + (double)i * tensor_get_f64(delta, 0));
         else
-            tensor_set_i64(y, i,
-                           (int64_t)((uint64_t)tensor_get_i64(start, 0) +
-                                     (uint64_t)i * (uint64_t)tensor_get_i64(delta, 0)));
+            tensor_set_bits(
+                y, i, wrap_add(tensor_get_bits(start, 0), wrap_mul((uint64_t)i, tensor_get_bits(delta, 0))));
     }
     return STRIDER_OK;
 }

@@ -110,7 +110,7 @@ static Status gemm_reference(EvalContext *ctx) {
 
 static uint64_t gemm_macs(const Node *node, const Type *inputs, const Type *outputs) {
     const GemmAttrs *attrs = node->attrs;
-    return (uint64_t)shape_elements(&outputs[0].shape) * (uint64_t)inputs[GEMM_A].shape.dims[!attrs->trans_a];
+    return (uint64_t)count_of(shape_elements(&outputs[0].shape), inputs[GEMM_A].shape.dims[!attrs->trans_a]);
 }
 
 const Op op_gemm = {

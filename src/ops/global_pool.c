@@ -13,7 +13,7 @@ static Status global_pool_parse(ParseContext *ctx, void *attrs_) {
     GlobalPoolAttrs *attrs = attrs_;
     const Attr *p = attrs_find(ctx->attrs, "p");
     if (p && p->kind == ATTR_FLOAT) /* GlobalLpPool-1 */
-        attrs->p = (int64_t)p->f;
+        attrs->p = i64_from_double((double)p->f);
     else
         TRY(parse_int(ctx, "p", 2, &attrs->p));
     if (attrs->p < 1)

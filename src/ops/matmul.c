@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "base/wrap.h"
+
 static Status matmul_parse(ParseContext *ctx, void *attrs) {
     (void)attrs;
     if (ctx->node->n_inputs > MATMUL_BIAS) /* the rest is for passes */
@@ -100,14 +102,7 @@ static void multiply(const MatMulAttrs *attrs, const MatMulGeometry *g, const Ma
     }
 }
 
-/* Integers: arithmetic modulo 2^64, of which the low bits are right for any narrower type. */
-static uint64_t integer_bits(const Tensor *tensor, int64_t index) {
-    return tensor->type.dtype == STRIDER_U64 ? ((const uint64_t *)tensor->data)[index]
-                                             : (uint64_t)tensor_get_i64(tensor, index);
-}
-
 static void multiply_integers(const MatMulGeometry *g, const Tensor *a, const Tensor *b, Tensor *y) {
-    bool wide = dtype_size(y->type.dtype) == sizeof(uint64_t);
     int64_t index = 0;
     for (int64_t i = 0; i < g->batch; i++) {
         int64_t a_at, b_at;
@@ -116,12 +111,9 @@ static void multiply_integers(const MatMulGeometry *g, const Tensor *a, const Te
             for (int64_t n = 0; n < g->n; n++, index++) {
                 uint64_t sum = 0;
                 for (int64_t k = 0; k < g->k; k++)
-                    sum += integer_bits(a, (a_at * g->m + m) * g->k + k) *
-                           integer_bits(b, (b_at * g->k + k) * g->n + n);
-                if (wide)
-                    ((uint64_t *)y->data)[index] = sum;
-                else
-                    ((uint32_t *)y->data)[index] = (uint32_t)sum;
+                    sum = wrap_add(sum, wrap_mul(tensor_get_bits(a, (a_at * g->m + m) * g->k + k),
+                                                 tensor_get_bits(b, (b_at * g->k + k) * g->n + n)));
+                tensor_set_bits(y, index, sum);
             }
     }
 }
@@ -151,7 +143,7 @@ static Bytes matmul_scratch(const Node *node, const Type *inputs, const Type *ou
 static uint64_t matmul_macs(const Node *node, const Type *inputs, const Type *outputs) {
     (void)node;
     const Shape *a = &inputs[MATMUL_A].shape;
-    return (uint64_t)shape_elements(&outputs[0].shape) * (uint64_t)a->dims[a->rank - 1];
+    return (uint64_t)count_of(shape_elements(&outputs[0].shape), a->dims[a->rank - 1]);
 }
 
 const Op op_matmul = {

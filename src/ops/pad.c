@@ -56,15 +56,29 @@ static Status pad_dim(InferContext *ctx, PadMode mode, int axis, int64_t in, int
                                        begin + end < 0 ? -(begin + end) : begin + end);
         return STRIDER_OK;
     }
-    if (!i64_add(in, begin + end, out) || *out < 0)
-        return infer_fail(ctx, STRIDER_BAD_MODEL, "the pads leave %" PRId64 " elements in dimension %d",
-                          in + begin + end, axis);
+    if (!i64_add(in, begin + end, out))
+        return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "dimension %d of %" PRId64 " overflows by its pads",
+                          axis, in);
+    if (*out < 0)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the pads leave %" PRId64 " elements in dimension %d", *out,
+                          axis);
     int64_t most = i64_max(begin, end);
     if (mode == PAD_REFLECT && most > 0 && most > in - 1)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "reflecting %" PRId64 " elements of a dimension of %" PRId64, most, in);
     if (mode != PAD_CONSTANT && in == 0 && *out > 0)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "dimension %d is empty, there is nothing to repeat", axis);
+    return STRIDER_OK;
+}
+
+/* An empty one is refused as onnxruntime does, rather than taken for 0. */
+static Status check_value(InferContext *ctx) {
+    int64_t count;
+    if (!infer_has_input(ctx, 2))
+        return STRIDER_OK;
+    const Shape *shape = &ctx->inputs[2].shape;
+    if (shape->rank >= 0 && shape_count(shape, 0, shape->rank, &count) && count != 1)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the value has %" PRId64 " elements, must be one", count);
     return STRIDER_OK;
 }
 
@@ -75,6 +89,7 @@ static Status pad_infer(InferContext *ctx) {
     ctx->outputs[0].dtype = ctx->inputs[0].dtype;
     TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
     TRY(infer_require_same_dtype(ctx, 0, 2));
+    TRY(check_value(ctx));
     if (x->rank < 0)
         return STRIDER_OK;
     y->rank = x->rank;
@@ -103,8 +118,8 @@ static Status pad_reference(EvalContext *ctx) {
         return eval_fail(ctx, STRIDER_BAD_MODEL, "%s", wrong);
     Shape out = *in;
     for (int d = 0; d < in->rank; d++) {
-        out.dims[d] += begin[d] + end[d];
-        if (out.dims[d] < 0 || (attrs->mode != PAD_CONSTANT && in->dims[d] == 0 && out.dims[d]))
+        if (!i64_add(in->dims[d], begin[d] + end[d], &out.dims[d]) || out.dims[d] < 0 ||
+            (attrs->mode != PAD_CONSTANT && in->dims[d] == 0 && out.dims[d]))
             return eval_fail(ctx, STRIDER_BAD_MODEL, "the pads do not fit dimension %d of %" PRId64, d,
                              in->dims[d]);
     }

@@ -21,7 +21,7 @@ static Status pool_parse(ParseContext *ctx, void *attrs_) {
     TRY(parse_bool(ctx, "storage_order", false, &attrs->column_major));
     const Attr *p = attrs_find(ctx->attrs, "p");
     if (p && p->kind == ATTR_FLOAT) /* LpPool-1 */
-        attrs->p = (int64_t)p->f;
+        attrs->p = i64_from_double((double)p->f);
     else
         TRY(parse_int(ctx, "p", 2, &attrs->p));
     if (attrs->p < 1)

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wrap.h"
+
 #define REAL double
 #include "ops/reduce_formula.h"
 
@@ -147,7 +149,7 @@ static double multiply_group(const Tensor *x, const Group *group, int64_t first)
 static uint64_t integer_start(ReduceKind kind, DType dtype) {
     uint64_t top = (uint64_t)1 << (8 * dtype_size(dtype) - 1);
     if (kind == R_MAX)
-        return dtype_is_signed(dtype) ? 0 - top : 0;
+        return dtype_is_signed(dtype) ? wrap_sub(0, top) : 0;
     if (kind == R_MIN && dtype != STRIDER_BOOL)
         return dtype_is_signed(dtype) ? top - 1 : top | (top - 1);
     return kind == R_PROD || kind == R_MIN;
@@ -161,13 +163,13 @@ static uint64_t integer_step(ReduceKind kind, bool is_signed, uint64_t sum, uint
     case R_MIN:
         return less ? sum : x;
     case R_PROD:
-        return sum * x;
+        return wrap_mul(sum, x);
     case R_L1:
-        return sum + (is_signed && (int64_t)x < 0 ? 0 - x : x);
+        return wrap_add(sum, is_signed ? wrap_magnitude((int64_t)x) : x);
     case R_SUM_SQUARE:
-        return sum + x * x;
+        return wrap_add(sum, wrap_mul(x, x));
     default:
-        return sum + x;
+        return wrap_add(sum, x);
     }
 }
 

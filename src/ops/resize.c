@@ -111,10 +111,18 @@ static const char *check_axes(const ResizeAttrs *attrs, int rank) {
 static const char too_large[] = "an output dimension is too large";
 static const double LARGEST_OUT = 0x1p40;
 
+/* In float32, as ONNX's shape inference and onnxruntime count: 10 elements by 0.7, which is a little less in
+ * float32, are 7.  Only numbers that float32 holds, though. */
+static double scaled_size(int64_t in, double extent, double scale) {
+    if (in > 1 << 24)
+        return floor((double)in * extent * scale);
+    return (double)floorf((float)in * (float)extent * (float)scale);
+}
+
 static const char *apply_scale(ResizeDim *dim, double scale) {
     if (!(scale > 0) || scale > 0x1p30)
         return "a scale is not a positive number of reasonable size";
-    double out = floor((double)dim->in * scale);
+    double out = scaled_size(dim->in, 1, scale);
     if (out > LARGEST_OUT)
         return too_large;
     dim->scale = scale;
@@ -197,8 +205,7 @@ static const char *resolve(const Node *node, const Shape *x, int n_inputs, const
             double extent = dim->roi_end - dim->roi_begin;
             wrong = apply_scale(dim, scale);
             if (!wrong)
-                dim->out =
-                    i64_from_double(fmin(fmax(floor((double)dim->in * extent * scale), 0), LARGEST_OUT));
+                dim->out = i64_from_double(fmin(fmax(scaled_size(dim->in, extent, scale), 0), LARGEST_OUT));
         } else {
             wrong = apply_scale(dim, scale);
         }
@@ -385,6 +392,16 @@ static double window_tap(const ResizeAttrs *attrs, const ResizeDim *dim, const R
     return (i - window->first < WEIGHTS_KEPT ? window->weights[i - window->first]
                                              : tap_weight(attrs, dim, window->x, i)) /
            window->sum;
+}
+
+bool resize_tables_fit(const ResizeAttrs *attrs, const ResizeDim *dims, int first, int rank) {
+    enum { SMALL_TABLE = 1 << 16 }; /* taps */
+    int64_t taps = 0, elements = 1;
+    for (int d = 0; d < rank; d++)
+        elements = i64_product(elements, dims[d].out);
+    for (int d = first; d < rank; d++)
+        taps = i64_sum(taps, i64_product(dims[d].out, resize_most_taps(attrs, &dims[d])));
+    return taps <= i64_max(i64_product(elements, 4), SMALL_TABLE);
 }
 
 bool resize_taps(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at, int64_t *indices,

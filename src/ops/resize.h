@@ -59,6 +59,9 @@ bool resize_resolve_planned(const Node *node, const Shape *x, const Shape *y, in
  * extrapolation_value. */
 enum { RESIZE_MAX_TAPS = 4 };
 int64_t resize_most_taps(const ResizeAttrs *attrs, const ResizeDim *dim);
+/* Whether tables of the taps of dimensions [first, rank) stay small beside the output; else they are left to
+ * the reference, which has none. */
+bool resize_tables_fit(const ResizeAttrs *attrs, const ResizeDim *dims, int first, int rank);
 bool resize_taps(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at, int64_t *indices,
                  double *weights, int64_t *count);
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/wrap.h"
 #include "ops/indexed.h"
 
 #define REAL double
@@ -35,16 +36,18 @@ static Status check_dim(InferContext *ctx, int i, int64_t have, int64_t want) {
     return STRIDER_OK;
 }
 
-static int64_t join_integers(Reduction reduction, int64_t old, int64_t update) {
+/* The bits of integers and bools. */
+static uint64_t join_bits(Reduction reduction, bool is_signed, uint64_t old, uint64_t update) {
+    const bool less = is_signed ? (int64_t)old < (int64_t)update : old < update;
     switch (reduction) {
     case REDUCTION_ADD:
-        return (int64_t)((uint64_t)old + (uint64_t)update);
+        return wrap_add(old, update);
     case REDUCTION_MUL:
-        return (int64_t)((uint64_t)old * (uint64_t)update);
+        return wrap_mul(old, update);
     case REDUCTION_MAX:
-        return old > update ? old : update;
+        return less ? update : old;
     case REDUCTION_MIN:
-        return old < update ? old : update;
+        return less ? old : update;
     case REDUCTION_NONE:
         break;
     }
@@ -69,9 +72,9 @@ static void put(EvalContext *ctx, int64_t to, int64_t from, int64_t count) {
                 y, to + i,
                 scatter_join(reduction, tensor_get_f64(y, to + i), tensor_get_f64(updates, from + i)));
         else
-            tensor_set_i64(
-                y, to + i,
-                join_integers(reduction, tensor_get_i64(y, to + i), tensor_get_i64(updates, from + i)));
+            tensor_set_bits(y, to + i,
+                            join_bits(reduction, dtype_is_signed(y->type.dtype), tensor_get_bits(y, to + i),
+                                      tensor_get_bits(updates, from + i)));
 }
 
 static Status scatter(EvalContext *ctx, const IndexedParts *parts) {

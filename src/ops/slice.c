@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/wrap.h"
 
 static Status slice_parse(ParseContext *ctx, void *attrs_) {
     SliceAttrs *attrs = attrs_;
@@ -26,12 +27,14 @@ static void resolve_dim(int64_t dim, int64_t start, int64_t end, int64_t step, i
     /* Adding the dimension cannot overflow: only negative numbers get it. */
     start += start < 0 ? dim : 0;
     end += end < 0 ? dim : 0;
-    *begin = step > 0 ? clamp(start, 0, dim) : clamp(start, -1, dim - 1);
+    /* Stepping down from before the first element begins at the first: the specification's words, and
+     * onnxruntime's way, where NumPy takes none. */
+    *begin = step > 0 ? clamp(start, 0, dim) : clamp(start, 0, dim - 1);
     int64_t stop = step > 0 ? clamp(end, 0, dim) : clamp(end, -1, dim - 1);
     uint64_t distance = step > 0        ? (stop > *begin ? (uint64_t)(stop - *begin) : 0)
                         : *begin > stop ? (uint64_t)(*begin - stop)
                                         : 0;
-    uint64_t stride = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
+    uint64_t stride = wrap_magnitude(step);
     *count = (int64_t)(distance / stride + (distance % stride != 0));
 }
 

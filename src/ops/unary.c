@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wrap.h"
+
 #define REAL double
 #include "ops/function_formula.h"
 
@@ -115,9 +117,9 @@ static bool apply_exactly(const Unary *unary, DType dtype, uint64_t x, uint64_t 
     else if (unary->activation)
         return false;
     else if (unary->kind == FUNCTION_ABS)
-        *y = negative ? 0 - x : x;
+        *y = negative ? wrap_sub(0, x) : x;
     else if (unary->kind == FUNCTION_NEG)
-        *y = 0 - x;
+        *y = wrap_sub(0, x);
     else
         return false;
     return true;

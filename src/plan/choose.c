@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "graph/op.h"
 #include "plan/plan.h"
 
@@ -389,10 +390,34 @@ static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs)
     return STRIDER_OK;
 }
 
+/* Outputs without elements need nobody to compute them: kernels and references are spared this corner, and
+ * tables for a dimension that may be huge beside one of 0. */
+static bool outputs_are_empty(const PlanBuilder *builder, const Node *node) {
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] && shape_elements(&builder->plan->types[node->outputs[i]->index].shape) > 0)
+            return false;
+    return true;
+}
+
+static Status add_empty_step(PlanBuilder *builder, const Node *node) {
+    Step *step = NULL;
+    TRY(plan_add_step(builder, node, 0, node->n_outputs, &step));
+    step->kernel = "empty";
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i]) {
+            TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[node->outputs[i]->index], host_plain,
+                              &step->output_slots[i]));
+            builder->plan->plain_slots[node->outputs[i]->index] = step->output_slots[i];
+        }
+    return STRIDER_OK;
+}
+
 Status plan_add_node(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     if (is_view(builder, node))
         return add_view(builder, node);
+    if (outputs_are_empty(builder, node))
+        return add_empty_step(builder, node);
     KernelQuery query;
     TRY(make_query(builder, node, &query));
     const Kernel *kernel = NULL;
@@ -407,7 +432,8 @@ Status plan_add_node(PlanBuilder *builder, const Node *node) {
     if (plan->n_steps > steps_before) {
         uint64_t *macs = &plan->steps[plan->n_steps - 1].macs;
         TRY(count_macs(builder, node, macs));
-        plan->macs += *macs;
+        if (!size_add(plan->macs, *macs, &plan->macs))
+            plan->macs = UINT64_MAX;
     }
     return STRIDER_OK;
 }

@@ -13,8 +13,9 @@ enum { TASK_FLOATS = 16 * 1024, PAD_INPUTS = 4 };
 typedef struct PadArgs {
     int rank; /* of dimensions outside a pixel; the last one is the row */
     int64_t dims[COPY_MOST_DIMS], in_strides[COPY_MOST_DIMS]; /* of the output; in floats */
-    const int64_t *sources[COPY_MOST_DIMS];                   /* of each output index: the input's, or -1 */
-    int64_t unit;                                             /* floats of a pixel */
+    int64_t in_dims[COPY_MOST_DIMS], begins[COPY_MOST_DIMS];
+    PadMode mode;
+    int64_t unit;                 /* floats of a pixel */
     int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
     int64_t rows, rows_a_task, blocks;
     int last_lanes;
@@ -27,14 +28,20 @@ static void fill(const PadArgs *args, float *to, int64_t pixels, int lanes) {
             to[i * args->unit + lane] = lane < lanes ? args->value : 0;
 }
 
+/* The input's index in dimension `d` that an output's index shows, or -1. */
+static int64_t source_of(const PadArgs *args, int d, int64_t at) {
+    return pad_source(args->mode, at - args->begins[d], args->in_dims[d]);
+}
+
 static void pad_pixels(const PadArgs *args, const float *row, float *to, int64_t begin, int64_t end,
                        int lanes) {
-    const int64_t *sources = args->sources[args->rank - 1];
-    for (int64_t i = begin; i < end; i++)
-        if (sources[i] < 0)
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t source = source_of(args, args->rank - 1, i);
+        if (source < 0)
             fill(args, to + i * args->unit, 1, lanes);
         else
-            memcpy(to + i * args->unit, row + sources[i] * args->unit, (size_t)args->unit * sizeof *to);
+            memcpy(to + i * args->unit, row + source * args->unit, (size_t)args->unit * sizeof *to);
+    }
 }
 
 static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) {
@@ -45,7 +52,7 @@ static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) 
     int lanes = (int)args->unit;
     bool is_constant = false;
     for (int d = last - 1; d >= 0; d--) {
-        int64_t at = index % args->dims[d], source = args->sources[d][at];
+        int64_t at = index % args->dims[d], source = source_of(args, d, at);
         index /= args->dims[d];
         is_constant = is_constant || source < 0;
         row += source * args->in_strides[d];
@@ -58,7 +65,7 @@ static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) 
     }
     pad_pixels(args, row, to, 0, args->same_begin, lanes);
     if (args->same_end > args->same_begin)
-        memcpy(to + args->same_begin * args->unit, row + args->sources[last][args->same_begin] * args->unit,
+        memcpy(to + args->same_begin * args->unit, row + source_of(args, last, args->same_begin) * args->unit,
                (size_t)((args->same_end - args->same_begin) * args->unit) * sizeof *to);
     pad_pixels(args, row, to, args->same_end, pixels, lanes);
 }
@@ -102,48 +109,36 @@ static double pad_cost(const KernelQuery *query) {
     return cpu_memory_cost(8.0 * (double)shape_elements(&query->outputs[0].type.shape));
 }
 
-static Status pad_sources(PadArgs *args, const PadAttrs *attrs, int d, int64_t in, int64_t begin,
-                          PrepareContext *ctx) {
-    int64_t *sources;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *sources, args->dims[d]), &sources));
-    for (int64_t i = 0; i < args->dims[d]; i++)
-        sources[i] = pad_source(attrs->mode, i - begin, in);
-    args->sources[d] = sources;
-    if (d < args->rank - 1)
-        return STRIDER_OK;
-    args->same_begin = i64_min(i64_max(begin, 0), args->dims[d]);
-    args->same_end = i64_max(i64_min(begin + in, args->dims[d]), args->same_begin);
-    return STRIDER_OK;
-}
-
 static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
     const PadAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
-    int64_t begin[MAX_RANK], end[MAX_RANK], in_dims[COPY_MOST_DIMS];
+    int64_t begin[MAX_RANK], end[MAX_RANK];
     PadArgs *args;
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
     if (!pads_of(query, begin, end))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not constant");
     const Tensor *value = cpu_input_constant(query, 2);
-    args->value = value && tensor_elements(value) ? (float)tensor_get_f64(value, 0) : attrs->value;
+    args->value = value ? (float)tensor_get_f64(value, 0) : attrs->value;
     args->rank = y->rank;
+    args->mode = attrs->mode;
     args->unit = layout;
     args->last_lanes = 1;
     physical_dims(y, layout, args->dims);
-    int in_rank = physical_dims(x, layout, in_dims);
-    physical_strides(in_dims, in_rank, args->in_strides);
+    int in_rank = physical_dims(x, layout, args->in_dims);
+    physical_strides(args->in_dims, in_rank, args->in_strides);
     if (layout != LAYOUT_PLAIN) {
         args->blocks = args->dims[1];
         args->last_lanes = cpu_last_lanes(y, layout);
     }
     args->rows = 1;
-    for (int d = 0; d < args->rank; d++) {
-        TRY(pad_sources(args, attrs, d, in_dims[d], begin[d], ctx));
-        if (d < args->rank - 1)
-            args->rows *= args->dims[d];
-    }
-    int64_t row_floats = args->dims[args->rank - 1] * args->unit;
+    const int last = args->rank - 1;
+    for (int d = 0; d < last; d++)
+        args->rows *= args->dims[d];
+    memcpy(args->begins, begin, (size_t)args->rank * sizeof *begin);
+    args->same_begin = i64_min(i64_max(begin[last], 0), args->dims[last]);
+    args->same_end = i64_max(i64_min(begin[last] + args->in_dims[last], args->dims[last]), args->same_begin);
+    int64_t row_floats = args->dims[last] * args->unit;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(row_floats, 1), 1);
     *prepared = (Prepared){
         .run = pad_run, .args = args, .tasks = row_floats ? ceil_div(args->rows, args->rows_a_task) : 0};

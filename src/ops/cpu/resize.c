@@ -29,6 +29,8 @@ static bool resize_accepts(KernelQuery *query) {
     for (int d = 2; d < x->rank; d++)
         if (resize_most_taps(attrs, &dims[d]) > MOST_TAPS)
             return false;
+    if (!resize_tables_fit(attrs, dims, 2, x->rank))
+        return false;
     query->inputs[0].layout = query->outputs[0].layout = query->width;
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = query->inputs[i].constant != NULL;

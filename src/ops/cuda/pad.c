@@ -58,8 +58,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     make_box(query, &box);
     struct PadArgs args = {.count = (int)count,
                            .mode = attrs->mode,
-                           .value = value && tensor_elements(value) ? (float)tensor_get_f64(value, 0)
-                                                                    : attrs->value};
+                           .value = value ? (float)tensor_get_f64(value, 0) : attrs->value};
     cuda_dims(box.rank, box.in, 1, KERNEL_DIMS, args.in_dims);
     cuda_dims(box.rank, box.out, 1, KERNEL_DIMS, args.out_dims);
     cuda_dims(box.rank, box.strides, 0, KERNEL_DIMS, args.in_strides);

@@ -70,6 +70,7 @@ static bool accepts(KernelQuery *query) {
     int first, end;
     const int rank = query->inputs[0].type.shape.rank;
     if (!cuda_is_f32(&query->inputs[0]) || !cuda_is_f32(&query->outputs[0]) || !resolve(query, dims) ||
+        !resize_tables_fit(query->node->attrs, dims, 0, rank) ||
         !find_axes(query->node->attrs, dims, rank, &first, &end))
         return false;
     for (int i = 1; i < query->n_inputs; i++)
