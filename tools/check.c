@@ -25,6 +25,7 @@ typedef struct Case {
     const strider_model *model;
     Inputs inputs;
     strider_tensor *expected; /* by the model's outputs; dtype NONE: not compared */
+    NameIndex outputs_by_name;
     json_t *outputs;
     char message[700];
     double max_abs, max_of_peak;
@@ -142,13 +143,16 @@ static strider_status case_init(Case *at, const char *path, const strider_model 
     at->expected = calloc(strider_model_output_count(model) + 1, sizeof *at->expected);
     if (!at->expected)
         return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-    return inputs_init(model, &at->inputs, error);
+    const strider_status status = name_index_make(
+        model, strider_model_get_output, strider_model_output_count(model), &at->outputs_by_name, error);
+    return status ? status : inputs_init(model, &at->inputs, error);
 }
 
 static void case_free(Case *at) {
     for (size_t i = 0; at->expected && i < strider_model_output_count(at->model); i++)
         strider_tensor_free(&at->expected[i]);
     free(at->expected);
+    name_index_free(&at->outputs_by_name);
     inputs_free(&at->inputs);
     json_decref(at->outputs);
 }
@@ -164,14 +168,6 @@ static void check_case(Check *check, Case *at) {
 
 /* --- ONNX test cases
  * ------------------------------------------------------------------------------------------- */
-
-static int output_index(const strider_model *model, const char *name) {
-    strider_value_info info;
-    for (size_t i = 0; strider_model_get_output(model, i, &info) == STRIDER_OK; i++)
-        if (strcmp(info.name, name) == 0)
-            return (int)i;
-    return -1;
-}
 
 /* Reads PREFIX0.pb, PREFIX1.pb, ... as long as there are such files. */
 static strider_status read_set(const char *folder, Case *at, bool is_output, const Options *options,
@@ -193,8 +189,8 @@ static strider_status read_set(const char *folder, Case *at, bool is_output, con
             free(path);
             return status;
         }
-        int index = is_output ? output_index(at->model, file.items[0].name)
-                              : input_index(at->model, file.items[0].name);
+        int index = is_output ? name_index_find(&at->outputs_by_name, file.items[0].name)
+                              : name_index_find(&at->inputs.names, file.items[0].name);
         if (index < 0)
             index = i; /* names are not always kept */
         strider_tensor tensor = file.items[0].tensor;
@@ -326,8 +322,8 @@ static strider_status take_expected(Case *at, const Setting *expected, int *next
         return tool_fail(error, status, "%s: %s", expected->value, why.message);
     int taken = 0;
     for (size_t i = 0; i < file.count; i++) {
-        int index = expected->name ? output_index(at->model, expected->name)
-                                   : output_index(at->model, file.items[i].name);
+        int index = expected->name ? name_index_find(&at->outputs_by_name, expected->name)
+                                   : name_index_find(&at->outputs_by_name, file.items[i].name);
         if (index < 0 && file.count == 1 && !expected->name)
             index = (*next)++;
         if (index < 0 || (size_t)index >= strider_model_output_count(at->model))

@@ -128,20 +128,56 @@ bool input_shape(const strider_value_info *info, const Options *options, int64_t
 /* --- inputs
  * ---------------------------------------------------------------------------------------------------- */
 
-int input_index(const strider_model *model, const char *name) {
+typedef struct NamePlace {
+    const char *name;
+    size_t index;
+} NamePlace;
+
+static int by_name(const void *a, const void *b) {
+    const NamePlace *first = a, *second = b;
+    const int order = strcmp(first->name, second->name);
+    return order ? order : (first->index > second->index) - (first->index < second->index);
+}
+
+strider_status name_index_make(const strider_model *model,
+                               strider_status (*get)(const strider_model *, size_t, strider_value_info *),
+                               size_t count, NameIndex *names, strider_error *error) {
     strider_value_info info;
-    for (size_t i = 0; strider_model_get_input(model, i, &info) == STRIDER_OK; i++)
-        if (strcmp(info.name, name) == 0)
-            return (int)i;
-    return -1;
+    *names = (NameIndex){.places = calloc(count + 1, sizeof *names->places)};
+    if (!names->places)
+        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    for (size_t i = 0; i < count && get(model, i, &info) == STRIDER_OK; i++)
+        names->places[names->count++] = (NamePlace){info.name, i};
+    qsort(names->places, names->count, sizeof *names->places, by_name);
+    return STRIDER_OK;
+}
+
+int name_index_find(const NameIndex *names, const char *name) {
+    size_t first = 0, end = names->count;
+    while (first < end) {
+        const size_t middle = first + (end - first) / 2;
+        if (strcmp(names->places[middle].name, name) < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first < names->count && strcmp(names->places[first].name, name) == 0
+               ? (int)names->places[first].index
+               : -1;
+}
+
+void name_index_free(NameIndex *names) {
+    free(names->places);
+    *names = (NameIndex){0};
 }
 
 strider_status inputs_init(const strider_model *model, Inputs *inputs, strider_error *error) {
     inputs->count = strider_model_input_count(model);
     inputs->tensors = calloc(inputs->count + 1, sizeof *inputs->tensors);
     inputs->given = calloc(inputs->count + 1, sizeof *inputs->given);
-    return inputs->tensors && inputs->given ? STRIDER_OK
-                                            : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    if (!inputs->tensors || !inputs->given)
+        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    return name_index_make(model, strider_model_get_input, inputs->count, &inputs->names, error);
 }
 
 void inputs_free(Inputs *inputs) {
@@ -149,6 +185,7 @@ void inputs_free(Inputs *inputs) {
         strider_tensor_free(&inputs->tensors[i]);
     free(inputs->tensors);
     free(inputs->given);
+    name_index_free(&inputs->names);
     *inputs = (Inputs){0};
 }
 
@@ -267,14 +304,15 @@ static strider_status generate(const strider_value_info *info, const Options *op
 }
 
 /* The first input that is not given yet and must be, or else any that is not given. */
-static int next_free(const strider_model *model, const Inputs *inputs) {
+static int next_free(const strider_model *model, Inputs *inputs) {
     strider_value_info info;
-    for (size_t i = 0; i < inputs->count; i++)
-        if (!inputs->given[i] && strider_model_get_input(model, i, &info) == STRIDER_OK && !info.is_optional)
-            return (int)i;
-    for (size_t i = 0; i < inputs->count; i++)
-        if (!inputs->given[i])
-            return (int)i;
+    for (size_t *i = &inputs->next_required; *i < inputs->count; ++*i)
+        if (!inputs->given[*i] && strider_model_get_input(model, *i, &info) == STRIDER_OK &&
+            !info.is_optional)
+            return (int)*i;
+    for (size_t *i = &inputs->next_any; *i < inputs->count; ++*i)
+        if (!inputs->given[*i])
+            return (int)*i;
     return -1;
 }
 
@@ -283,7 +321,7 @@ static strider_status take_file(const strider_model *model, const Options *optio
                                 int index, Inputs *inputs, strider_error *error) {
     strider_status status = STRIDER_OK;
     for (size_t i = 0; i < file->count && !status; i++) {
-        int at = file->count == 1 ? index : input_index(model, file->items[i].name);
+        int at = file->count == 1 ? index : name_index_find(&inputs->names, file->items[i].name);
         if (at < 0)
             continue; /* a dump may hold outputs too */
         status = inputs_set(model, inputs, (size_t)at, file->items[i].tensor, options->quiet, error);
@@ -298,7 +336,7 @@ static int make_one(const strider_model *model, const Options *options, const ch
     int index = -1;
     if (equals) {
         char *name = strndup(word, (size_t)(equals - word));
-        index = name ? input_index(model, name) : -1;
+        index = name ? name_index_find(&inputs->names, name) : -1;
         free(name);
         if (index >= 0)
             value = equals + 1;

@@ -31,7 +31,8 @@ typedef struct Options {
     int n_words;
     int threads[MOST_THREAD_COUNTS]; /* --threads 1,2: check runs with each */
     int n_threads;
-    bool json, quiet, verbose, no_optimize, warn_shapes, show_shapes, show_memory, reference, allow_links, copy;
+    bool json, quiet, verbose, no_optimize, warn_shapes, show_shapes, show_memory, reference, allow_links,
+        copy;
     const char *output;      /* -o */
     const char *format;      /* --format npy|pb, of a folder */
     const char *labels;      /* --labels */
@@ -84,11 +85,26 @@ strider_status load_model(const char *path, const Options *options, strider_mode
 strider_status make_session(const strider_model *model, const Options *options, int threads,
                             strider_session **session, strider_error *error);
 
+/* Names of a model's inputs or outputs, sorted: a model may have as many as a file has names. */
+typedef struct NameIndex {
+    struct NamePlace *places;
+    size_t count;
+} NameIndex;
+/* `get` is strider_model_get_input() or strider_model_get_output(). */
+strider_status name_index_make(const strider_model *model,
+                               strider_status (*get)(const strider_model *, size_t, strider_value_info *),
+                               size_t count, NameIndex *names, strider_error *error);
+/* The index of the first input or output of that name, or -1. */
+int name_index_find(const NameIndex *names, const char *name);
+void name_index_free(NameIndex *names);
+
 /* The model's inputs, in its order.  Owns the tensors. */
 typedef struct Inputs {
     strider_tensor *tensors; /* dtype NONE where a model's default serves */
     size_t count;
     bool *given;
+    size_t next_required, next_any; /* those before are given, or optional */
+    NameIndex names;
 } Inputs;
 
 /* Makes inputs from INPUT words ([NAME=]VALUE: a file, or zeros, ones, random, random:SEED).  Returns an exit
@@ -101,8 +117,6 @@ strider_status inputs_set(const strider_model *model, Inputs *inputs, size_t ind
                           bool quiet, strider_error *error);
 strider_status inputs_init(const strider_model *model, Inputs *inputs, strider_error *error);
 void inputs_free(Inputs *inputs);
-/* The index of the model's input of that name, or -1. */
-int input_index(const strider_model *model, const char *name);
 
 /* The shape to use for an input: the model's own, with --shape and --dim, and 1 for an open first dimension,
  * the batch; false where a dimension stays open (then *open is its index). */
