@@ -158,13 +158,8 @@ static void put_node(Proto *graph, const Damage *d) {
     if (d->n_kernel)
         proto_ints_attribute(&node, "kernel_shape", d->kernel, (size_t)d->n_kernel);
     proto_int_attribute(&node, "group", d->group);
-    if (d->auto_pad) {
-        Proto attribute = {0};
-        proto_text(&attribute, 1, "auto_pad");
-        proto_text(&attribute, 4, d->auto_pad);
-        proto_int(&attribute, 20, 3);
-        proto_message(&node, 5, &attribute);
-    }
+    if (d->auto_pad)
+        proto_text_attribute(&node, "auto_pad", d->auto_pad);
     if (d->domain)
         proto_text(&node, 7, d->domain);
     proto_message(graph, 1, &node);
