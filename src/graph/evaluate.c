@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/evaluate.h"
+#include "base/size.h"
 
 #include <string.h>
 
@@ -45,7 +46,7 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs
     Tensor *copies = memory_take_zeroed(allocator, n + 1, sizeof *copies);
     Status status = STRIDER_OK;
     if (!types || !values || !copies)
-        status = fail_memory(err, (n + 1) * sizeof *copies, "shape inference");
+        status = fail_memory(err, bytes_of(sizeof *copies, n + 1).n, "shape inference");
     for (size_t i = 0; i < n && !status; i++) {
         const Value *value = node->inputs[i];
         types[i] = value ? value->type : type_of(STRIDER_DTYPE_NONE, shape_unknown());
@@ -99,7 +100,7 @@ static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *co
     const size_t n = (size_t)node->n_inputs;
     Type *types = memory_take_zeroed(allocator, n + 1, sizeof *types);
     if (!types)
-        return fail_memory(ctx->err, n * sizeof *types, "a node");
+        return fail_memory(ctx->err, bytes_of(sizeof *types, n).n, "a node");
     for (size_t i = 0; i < n; i++)
         if (inputs[i])
             types[i] = inputs[i]->type;
@@ -120,7 +121,8 @@ Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *
     size_t n = (size_t)node->n_outputs;
     Tensor **pointers = memory_take_zeroed(allocator, n + 1, sizeof *pointers);
     bool *allocated = memory_take_zeroed(allocator, n + 1, sizeof *allocated);
-    Status status = pointers && allocated ? STRIDER_OK : fail_memory(err, n * sizeof *pointers, "a node");
+    Status status =
+        pointers && allocated ? STRIDER_OK : fail_memory(err, bytes_of(sizeof *pointers, n).n, "a node");
     if (!status)
         status = allocate_outputs(node, output_types, outputs, pointers, allocated, allocator, err);
     if (!status && !outputs_are_empty(node, pointers)) {

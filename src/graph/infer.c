@@ -2,6 +2,7 @@
 /* Shape inference over a graph, and the comparison with what the model declares. */
 #include <string.h>
 
+#include "base/size.h"
 #include "graph/evaluate.h"
 #include "graph/op.h"
 
@@ -48,7 +49,7 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
         const Allocator *allocator = graph->region.allocator;
         Type *outputs = memory_take_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
         if (!outputs)
-            return fail_memory(err, (size_t)node->n_outputs * sizeof *outputs, "shape inference");
+            return fail_memory(err, bytes_of(sizeof *outputs, node->n_outputs).n, "shape inference");
         Status status = node_infer_in_graph(node, &graph->symbols, outputs, err);
         for (int port = 0; port < node->n_outputs && !status; port++) {
             Value *value = node->outputs[port];

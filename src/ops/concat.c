@@ -190,7 +190,7 @@ static Status split_reference(EvalContext *ctx) {
     const Shape *in = &x->type.shape;
     int axis = axis_resolve(attrs->axis, in->rank);
     int64_t outer = shape_size(in, 0, axis), inner = shape_size(in, axis + 1, in->rank), begin = 0;
-    size_t size = dtype_size(x->type.dtype), row = (size_t)(in->dims[axis] * inner) * size;
+    size_t size = dtype_size(x->type.dtype), row = bytes_of(size, in->dims[axis], inner).n;
     if (sizes && tensor_elements(sizes) != ctx->n_outputs)
         return eval_fail(ctx, STRIDER_BAD_MODEL, "the number of sizes is not the number of outputs, %d",
                          ctx->n_outputs);
@@ -205,7 +205,7 @@ static Status split_reference(EvalContext *ctx) {
         shape.dims[axis] = count;
         if (eval_output(ctx, i)) {
             TRY(eval_set_output_shape(ctx, i, x->type.dtype, &shape));
-            size_t part = (size_t)(count * inner) * size;
+            const size_t part = bytes_of(size, count, inner).n;
             for (int64_t o = 0; part && o < outer; o++)
                 memcpy((char *)ctx->outputs[i]->data + (size_t)o * part,
                        (const char *)x->data + (size_t)o * row + (size_t)(begin * inner) * size, part);

@@ -91,7 +91,7 @@ static Status einsum_parse(ParseContext *ctx, void *attrs_) {
     TRY(parse_string(ctx, "equation", "", &text));
     attrs->inputs = region_take_array(ctx->region, (size_t)n, sizeof *attrs->inputs);
     if (!attrs->inputs)
-        return fail_memory(ctx->err, (size_t)n * sizeof *attrs->inputs, "an equation");
+        return fail_memory(ctx->err, bytes_of(sizeof *attrs->inputs, n).n, "an equation");
     for (int i = 0; i < n; i++) {
         TRY(parse_term(ctx, &text, &attrs->inputs[i]));
         count_letters(&attrs->inputs[i], counts);

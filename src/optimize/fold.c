@@ -89,8 +89,9 @@ static Status fold_node(Graph *graph, Node *node, Error *err) {
     Tensor *copies = region_take_array(&scratch, n_in, sizeof *copies);
     Tensor *outputs = region_take_array(&scratch, n_out, sizeof *outputs);
     Type *types = region_take_array(&scratch, n_out, sizeof *types);
-    Status status = inputs && copies && outputs && types ? STRIDER_OK
-                                                         : fail_memory(err, n_in * sizeof *copies, "folding");
+    Status status = inputs && copies && outputs && types
+                        ? STRIDER_OK
+                        : fail_memory(err, bytes_of(sizeof *copies, n_in).n, "folding");
     for (size_t i = 0; !status && i < n_out; i++)
         if (node->outputs[i])
             types[i] = node->outputs[i]->type;
@@ -113,7 +114,7 @@ static Status infer_again(Graph *graph, Node *node, Error *err) {
     Type few[FEW], *types = few;
     if (node->n_outputs > FEW &&
         !(types = memory_take_zeroed(graph->region.allocator, (size_t)node->n_outputs, sizeof *types)))
-        return fail_memory(err, (size_t)node->n_outputs * sizeof *types, "folding");
+        return fail_memory(err, bytes_of(sizeof *types, node->n_outputs).n, "folding");
     Status status = node_infer_in_graph(node, &graph->symbols, types, err);
     for (int i = 0; !status && i < node->n_outputs; i++) {
         Value *value = node->outputs[i];

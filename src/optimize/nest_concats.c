@@ -4,6 +4,7 @@
  * is: in the front part of the larger result. */
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/concat.h"
 #include "optimize/rewrite.h"
 
@@ -38,8 +39,9 @@ Status pass_nest_concats(Graph *graph, Error *err) {
     region_init(&scratch, graph->region.allocator, 0);
     /* By first input: the last Concat that began with it, which in a dense block has most in common. */
     const Joined **last = region_take_array(&scratch, graph->n_values, sizeof *last);
-    Status status =
-        last || !graph->n_values ? STRIDER_OK : fail_memory(err, graph->n_values * sizeof *last, "a pass");
+    Status status = last || !graph->n_values
+                        ? STRIDER_OK
+                        : fail_memory(err, bytes_of(sizeof *last, graph->n_values).n, "a pass");
     for (size_t i = 0; !status && i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
         if (!is_op(node, "Concat") || node->n_inputs < 2 || !node->outputs[0] || concat_attrs(node)->order)
@@ -48,7 +50,7 @@ Status pass_nest_concats(Graph *graph, Error *err) {
         Joined *joined = region_take(&scratch, sizeof *joined);
         Value **inputs = region_take_array(&scratch, count, sizeof *inputs);
         if (!joined || !inputs) {
-            status = fail_memory(err, count * sizeof *inputs, "a pass");
+            status = fail_memory(err, bytes_of(sizeof *inputs, count).n, "a pass");
             break;
         }
         memcpy(inputs, node->inputs, count * sizeof *inputs);

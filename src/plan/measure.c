@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "plan/pack.h"
 #include "plan/tuning.h"
 
@@ -48,8 +49,8 @@ static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *qu
     void **inputs, **outputs;
     TRY(kernel->prepare(query, &ctx, &m->prepared));
     pack_fill_pending(&m->packs, 1);
-    TRY(take(m, (size_t)query->n_inputs * sizeof(void *), (void **)&inputs, err));
-    TRY(take(m, (size_t)query->n_outputs * sizeof(void *), (void **)&outputs, err));
+    TRY(take(m, bytes_of(sizeof(void *), query->n_inputs).n, (void **)&inputs, err));
+    TRY(take(m, bytes_of(sizeof(void *), query->n_outputs).n, (void **)&outputs, err));
     for (int i = 0; i < query->n_inputs; i++)
         TRY(take_operand(m, &query->inputs[i], &inputs[i], err));
     for (int i = 0; i < query->n_outputs; i++)

@@ -244,7 +244,7 @@ Status plan_place(PlanBuilder *builder) {
     placing.by_size = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));
     placing.by_offset = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));
     if (!placing.by_size || !placing.by_offset)
-        return fail_memory(builder->err, plan->n_slots * sizeof(int), "the plan");
+        return fail_memory(builder->err, bytes_of(sizeof(int), plan->n_slots).n, "the plan");
     for (placing.device = 0; placing.device < plan->n_devices; placing.device++) {
         placing.alignment = plan->devices[placing.device]->alignment;
         TRY(place_device(builder, &placing));

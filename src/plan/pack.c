@@ -22,7 +22,7 @@ Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
     *cache = (PackCache){.device = device, .n_buckets = BUCKETS};
     cache->buckets = memory_take_zeroed(device->allocator, BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
-        return fail_memory(err, BUCKETS * sizeof *cache->buckets, "packed weights");
+        return fail_memory(err, bytes_of(sizeof *cache->buckets, BUCKETS).n, "packed weights");
     cache->last_job = &cache->jobs;
     pthread_mutex_init(&cache->lock, NULL);
     return STRIDER_OK;

@@ -68,7 +68,7 @@ Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n
     added.inputs = region_take_array(region, (size_t)n_inputs, sizeof *added.inputs);
     added.outputs = region_take_array(region, (size_t)n_outputs, sizeof *added.outputs);
     if (!added.input_slots || !added.output_slots || !added.inputs || !added.outputs)
-        return fail_memory(builder->err, (size_t)n_inputs * sizeof(int), "the plan");
+        return fail_memory(builder->err, bytes_of(sizeof(int), n_inputs).n, "the plan");
     for (int i = 0; i < n_inputs; i++)
         added.input_slots[i] = NO_SLOT;
     for (int i = 0; i < n_outputs; i++)
@@ -324,11 +324,11 @@ static Status fill_plan(PlanBuilder *builder) {
     plan->contents = region_take_array(&plan->region, n, sizeof *plan->contents);
     builder->blocked_slots = region_take_array(&builder->scratch, n, sizeof *builder->blocked_slots);
     if (!plan->types || !plan->plain_slots || !plan->contents || !builder->blocked_slots)
-        return fail_memory(builder->err, n * sizeof *plan->types, "the plan");
+        return fail_memory(builder->err, bytes_of(sizeof *plan->types, n).n, "the plan");
     for (int i = HOST + 1; i < plan->n_devices; i++) {
         builder->device_slots[i] = region_take_array(&builder->scratch, n, sizeof(int));
         if (!builder->device_slots[i])
-            return fail_memory(builder->err, n * sizeof(int), "the plan");
+            return fail_memory(builder->err, bytes_of(sizeof(int), n).n, "the plan");
     }
     TRY(take_given(builder));
     TRY(plan_nodes(builder));

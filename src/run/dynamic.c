@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/size.h"
 #include "graph/evaluate.h"
 #include "graph/op.h"
 
@@ -64,7 +65,7 @@ static Status evaluate_border(strider_session *session, const Node *node, Given 
            *outputs = region_take_array(region, n_out, sizeof *outputs);
     const Tensor **inputs = region_take_array(region, n_in, sizeof *inputs);
     if (!types || !views || !outputs || !inputs)
-        return fail_memory(err, n_in * sizeof *views, "a run");
+        return fail_memory(err, bytes_of(sizeof *views, n_in).n, "a run");
     for (size_t i = 0; i < n_in; i++) {
         const Value *value = node->inputs[i];
         types[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
@@ -121,7 +122,7 @@ Status dynamic_run(strider_session *session, Error *err) {
         return STRIDER_OK;
     Given *given = region_take_array(&session->run_region, graph->n_values, sizeof *given);
     if (!given)
-        return fail_memory(err, graph->n_values * sizeof *given, "a run");
+        return fail_memory(err, bytes_of(sizeof *given, graph->n_values).n, "a run");
     for (size_t next = last->end_node; next < graph->n_nodes || last->end_node < graph->n_nodes;) {
         TRY(collect_given(session, last, arenas, given, err));
         PlanRequest request = session_plan_request(session, given, next);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "graph/op.h"
 #include "run/dynamic.h"
 
@@ -43,7 +44,7 @@ strider_status strider_session_create(const strider_model *model, const strider_
     Status status =
         made->plans && made->inputs
             ? session_open_devices(made, error)
-            : fail_memory(error, (size_t)used.max_cached_plans * sizeof *made->plans, "a session");
+            : fail_memory(error, bytes_of(sizeof *made->plans, used.max_cached_plans).n, "a session");
     if (status) {
         status = within_budget(made, status, error);
         strider_session_free(made);
@@ -210,7 +211,7 @@ static Status make_first_plan(strider_session *session, Plan **plan, Error *err)
     const Graph *graph = &session->model->loaded.graph;
     Given *given = memory_take_zeroed(session->allocator, graph->n_values, sizeof *given);
     if (!given)
-        return fail_memory(err, graph->n_values * sizeof *given, "the plan");
+        return fail_memory(err, bytes_of(sizeof *given, graph->n_values).n, "the plan");
     for (size_t i = 0; i < graph->n_inputs; i++)
         given[graph->inputs[i]->index] = (Given){.present = true, .type = input_type(&session->inputs[i])};
     PlanRequest request = session_plan_request(session, given, 0);
@@ -235,7 +236,7 @@ static Status store_plan(strider_session *session, Plan *plan, Error *err) {
     Type *types = memory_take_zeroed(session->allocator, n_inputs, sizeof *types);
     if (!types) {
         plan_free(plan);
-        return fail_memory(err, n_inputs * sizeof *types, "the plan");
+        return fail_memory(err, bytes_of(sizeof *types, n_inputs).n, "the plan");
     }
     for (size_t i = 0; i < n_inputs; i++)
         types[i] = input_type(&session->inputs[i]);
@@ -313,7 +314,7 @@ static Status give_output(const strider_session *session, const Value *value, st
     }
     const Type *type = &plan->types[value->index];
     const void *data = plan_address(plan, plan->plain_slots[value->index], arenas, session->inputs);
-    size_t size_bytes = (size_t)shape_elements(&type->shape) * dtype_size(type->dtype);
+    size_t size_bytes = bytes_of(dtype_size(type->dtype), shape_elements(&type->shape)).n;
     void *wanted = output->data;
     if (wanted) {
         TRY(check_output(value, type, output, err));

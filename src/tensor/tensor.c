@@ -153,7 +153,7 @@ Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, con
 
 Tensor tensor_view(DType dtype, const Shape *shape, void *data) {
     Tensor tensor = {.type = {dtype, *shape}, .data = data};
-    tensor.size_bytes = (size_t)shape_elements(shape) * dtype_size(dtype);
+    tensor.size_bytes = bytes_of(dtype_size(dtype), shape_elements(shape)).n;
     return tensor;
 }
 

@@ -134,7 +134,7 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
     const WindowDim *y = &args->y, *x = &args->x;
     ConvTap *taps = region_take_array(ctx->region, (size_t)args->n_taps, sizeof *taps);
     if (!taps)
-        return fail_memory(ctx->err, (size_t)args->n_taps * sizeof *taps, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *taps, args->n_taps).n, "the plan");
     const int64_t row = args->copies ? args->row_floats : x->in * args->unit;
     const int64_t plane = args->copies ? args->scratch_plane : args->z.dilation * args->in_plane;
     for (int64_t index = 0; index < args->n_taps; index++) {

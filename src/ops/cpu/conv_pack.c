@@ -49,7 +49,7 @@ static const char *taps_of(const Packing *packing, int64_t out_channel, int64_t 
     if (of_depth >= channels)
         return NULL;
     const int64_t at = ((out_channel * channels + of_depth) * packing->depths + depth) * packing->taps;
-    return (const char *)packing->weight->data + (size_t)at * sizeof(float);
+    return (const char *)packing->weight->data + bytes_of(sizeof(float), at).n;
 }
 
 /* The same without groups.  A vector's channels are read side by side, so that what is written lies
@@ -112,7 +112,7 @@ static Status make_blocks(const KernelQuery *query, const ConvGeometry *g, int c
     pack->n_blocks = ceil_div(ceil_div(g->out_channels, query->width), count);
     pack->blocks = region_take_array(ctx->region, (size_t)pack->n_blocks, sizeof *pack->blocks);
     return pack->blocks ? STRIDER_OK
-                        : fail_memory(ctx->err, (size_t)pack->n_blocks * sizeof *pack->blocks, "the plan");
+                        : fail_memory(ctx->err, bytes_of(sizeof *pack->blocks, pack->n_blocks).n, "the plan");
 }
 
 Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
@@ -169,8 +169,8 @@ static void fill_grouped(void *context, void *memory, int64_t piece) {
                 to[(t * group + rotation) * width + lane] = value * scale;
             }
     }
-    pack_consumed(packing->weight, source + (size_t)(first * group * taps) * sizeof(float),
-                  (size_t)((end - first) * group * taps) * sizeof(float));
+    pack_consumed(packing->weight, source + bytes_of(sizeof(float), first, group, taps).n,
+                  bytes_of(sizeof(float), end - first, group, taps).n);
 }
 
 Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, PrepareContext *ctx,

@@ -43,7 +43,7 @@ static Status make_taps(const WindowDim *y, const WindowDim *x, int64_t first, i
     const int64_t count = i64_product(y->kernel, piece->columns);
     ConvTap *taps = region_take_array(ctx->region, (size_t)count + 1, sizeof *taps);
     if (!taps)
-        return fail_memory(ctx->err, (size_t)count * sizeof *taps, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *taps, count).n, "the plan");
     for (int64_t t = 0; t < count; t++) {
         const int64_t i = t / piece->columns, j = first + t % piece->columns;
         taps[t] =
@@ -63,7 +63,7 @@ Status row_cut_make(const WindowDim *y, const WindowDim *x, const ConvTiles *til
     }
     *cut = (RowCut){region_take_array(ctx->region, (size_t)n, sizeof *cut->pieces), 0};
     if (!cut->pieces)
-        return fail_memory(ctx->err, (size_t)n * sizeof *cut->pieces, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *cut->pieces, n).n, "the plan");
     for (int64_t at = 0, end; at < x->out; at = end) {
         end = piece_end(x, at, &first, &last);
         RowPiece piece;

@@ -73,7 +73,7 @@ size_t tile_weight_at(const TileBlocks *blocks, int width, int lanes, int64_t n_
             lane = inside % lanes;
     int64_t of_block = block == blocks->in_count - 1 ? blocks->last_lanes : lanes;
     int64_t row = block * n_taps * lanes + t * of_block + lane;
-    return (size_t)((row * blocks->count + o) * width);
+    return (size_t)count_of(i64_sum(i64_product(row, blocks->count), o), width);
 }
 
 void tile_set_blocks(ConvTile *tile, const TileBlocks *blocks, const float *weights, const float *bias,

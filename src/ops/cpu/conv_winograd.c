@@ -248,7 +248,7 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
         cut.task_tiles = i64_max(cut.task_tiles / most * most, most);
         cut.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, cut.task_tiles));
     } else {
-        const int64_t block_bytes = image->transform->distinct * image->width * cut.count * vector;
+        const int64_t block_bytes = count_of(image->transform->distinct, image->width, cut.count, vector);
         cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
     }
     return cut;

@@ -376,7 +376,7 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
     args->epilogue = &attrs->epilogue;
     args->taps = region_take_array(ctx->region, (size_t)args->y.kernel, sizeof *args->taps);
     if (!args->taps)
-        return fail_memory(ctx->err, (size_t)args->y.kernel * sizeof *args->taps, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *args->taps, args->y.kernel).n, "the plan");
     for (int64_t i = 0; i < args->y.kernel; i++)
         args->taps[i] = (ConvTap){count_of(i, args->y.dilation, args->phases.frequencies, args->columns), i};
     TRY(pack_weights(query, args, ctx, prepared));

@@ -19,10 +19,10 @@ bool cpu_optional_constant(const KernelQuery *query, int port) {
 
 Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
                      const float **bias) {
-    size_t count = (size_t)(ceil_div(channels, width) * width);
+    const size_t count = (size_t)count_of(ceil_div(channels, width), width);
     float *values = region_take_array(ctx->region, count, sizeof *values);
     if (!values)
-        return fail_memory(ctx->err, count * sizeof *values, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *values, count).n, "the plan");
     const Tensor *constant = cpu_input_constant(query, port);
     for (int64_t i = 0; constant && i < channels; i++)
         values[i] = (float)tensor_get_f64(constant, i);

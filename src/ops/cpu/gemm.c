@@ -56,8 +56,8 @@ static void fill_panels(void *context, void *memory, int64_t piece) {
     if (args->b_k == 1) {
         const int64_t n = piece * fill->columns;
         fill_panel(fill, n, (float *)memory + piece * panel);
-        pack_consumed(fill->source, (const char *)fill->source->data + (size_t)(n * args->k) * sizeof(float),
-                      (size_t)(i64_min(fill->columns, args->n - n) * args->k) * sizeof(float));
+        pack_consumed(fill->source, (const char *)fill->source->data + bytes_of(sizeof(float), n, args->k).n,
+                      bytes_of(sizeof(float), i64_min(fill->columns, args->n - n), args->k).n);
         return;
     }
     for (int64_t n = 0; n < args->n; n += fill->columns)
@@ -166,7 +166,7 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
 }
 
 static double product_cost(double rows, double columns, double k) {
-    return rows <= GEMM_FEW_ROWS ? cpu_memory_cost(columns * k * sizeof(float))
+    return rows <= GEMM_FEW_ROWS ? cpu_memory_cost((double)sizeof(float) * columns * k)
                                  : 2000 + rows * columns * k / 45;
 }
 

@@ -89,7 +89,7 @@ static CopyBox concat_box(const KernelQuery *query, int port) {
 
 static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes) {
     CopyBox box = concat_box(query, port);
-    *offset_bytes = (size_t)box.out_offset * dtype_size(query->outputs[0].type.dtype);
+    *offset_bytes = bytes_of(dtype_size(query->outputs[0].type.dtype), box.out_offset).n;
     return copy_is_one_run(box.dims, box.out_strides, box.rank);
 }
 
@@ -152,7 +152,7 @@ static CopyBox split_box(const KernelQuery *query, int port) {
 
 static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes) {
     CopyBox box = split_box(query, port);
-    *offset_bytes = (size_t)box.in_offset * dtype_size(query->inputs[0].type.dtype);
+    *offset_bytes = bytes_of(dtype_size(query->inputs[0].type.dtype), box.in_offset).n;
     return copy_is_one_run(box.dims, box.in_strides, box.rank);
 }
 
@@ -233,7 +233,7 @@ static bool slice_part(const KernelQuery *query, int port, size_t *offset_bytes)
     (void)port;
     if (!slice_box(query, &box) || !copy_is_one_run(box.dims, box.in_strides, box.rank))
         return false;
-    *offset_bytes = (size_t)box.in_offset * dtype_size(query->inputs[0].type.dtype);
+    *offset_bytes = bytes_of(dtype_size(query->inputs[0].type.dtype), box.in_offset).n;
     return true;
 }
 

@@ -11,7 +11,7 @@ enum { TASK_BYTES = 64 * 1024 }; /* of input that a task reads at least */
 typedef enum Reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX } Reduction;
 
 static double reduce_cost(const KernelQuery *query) {
-    return cpu_memory_cost((double)shape_elements(&query->inputs[0].type.shape) * sizeof(float));
+    return cpu_memory_cost((double)sizeof(float) * (double)shape_elements(&query->inputs[0].type.shape));
 }
 
 /* `first_axis`: of those that are reduced, which are all from there on. */
@@ -35,7 +35,7 @@ static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction
         args->plain_output = query->outputs[0].layout == LAYOUT_PLAIN;
         prepared->run = reduction == REDUCE_MAX ? table->plane_max_blocked : table->plane_average_blocked;
     }
-    int64_t plane_bytes = args->pixels * layout * (int64_t)sizeof(float);
+    int64_t plane_bytes = count_of(args->pixels, layout, sizeof(float));
     args->planes_a_task = i64_max(TASK_BYTES / i64_max(plane_bytes, 1), 1);
     prepared->args = args;
     prepared->tasks = ceil_div(args->planes, args->planes_a_task);

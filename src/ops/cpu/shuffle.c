@@ -114,7 +114,7 @@ static Status prepare_blocks(const KernelQuery *query, PrepareContext *ctx, Shuf
 static Status prepare_planes(const KernelQuery *query, PrepareContext *ctx, ShuffleArgs *args) {
     const Type *y = &query->outputs[0].type;
     args->n_out = y->shape.dims[1];
-    args->plane_bytes = (size_t)args->plane * dtype_size(y->dtype);
+    args->plane_bytes = bytes_of(dtype_size(y->dtype), args->plane).n;
     args->channels_a_task = i64_max(TASK_BYTES / i64_max((int64_t)args->plane_bytes, 1), 1);
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args->ports, args->n_out), &args->ports));
     TRY(cpu_take_args(ctx, bytes_of(sizeof *args->channels, args->n_out), &args->channels));

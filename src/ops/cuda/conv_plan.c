@@ -59,7 +59,7 @@ static bool padded_way(const DnnConv *conv, ConvPlan *way) {
     if (!is_uneven || conv->transposed || count > INT_MAX - LONE_THREADS)
         return false;
     describe_pad(conv, &way->conv, count, way);
-    return size_align((size_t)count * sizeof(float), 256, &way->padded_bytes);
+    return size_align(bytes_of(sizeof(float), count).n, 256, &way->padded_bytes);
 }
 
 int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MOST_WAYS]) {

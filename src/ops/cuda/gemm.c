@@ -94,7 +94,7 @@ static cublasStatus_t make_operation(const CudaDevice *device, const Products *p
 static uint32_t alignment_of(const Products *p) {
     uint32_t alignment = TENSOR_ALIGNMENT;
     for (int64_t i = 0; i < p->n_calls; i++)
-        while ((uint64_t)(p->calls[i].a | p->calls[i].b | p->calls[i].y) * sizeof(float) % alignment)
+        while (bytes_of(sizeof(float), p->calls[i].a | p->calls[i].b | p->calls[i].y).n % alignment)
             alignment /= 2;
     return alignment;
 }

@@ -56,7 +56,7 @@ static bool is_movable(const KernelQuery *query, BoxFunction *box_of, int n_boxe
 /* Whether the box is one run of bytes of what it is a part of, where that is dense in the box; and where. */
 static bool is_one_run(const KernelQuery *query, const Box *box, const int64_t *strides, int64_t offset,
                        size_t *offset_bytes) {
-    *offset_bytes = (size_t)offset * dtype_size(query->outputs[box->output].type.dtype);
+    *offset_bytes = bytes_of(dtype_size(query->outputs[box->output].type.dtype), offset).n;
     return (box->rank == 0 || (box->rank == 1 && strides[0] == 1)) && *offset_bytes % TENSOR_ALIGNMENT == 0;
 }
 

@@ -64,11 +64,11 @@ static Status sort_updates(const KernelQuery *query, const IndexedParts *parts, 
     const Tensor *indices = query->inputs[SCATTER_INDICES].constant;
     IndexedWalk walk = indexed_walk(parts, indices);
     Table sorted = {.count = (int)indexed_count(parts)};
-    Update *updates = memory_take(ctx->device->allocator, (size_t)sorted.count * sizeof *updates);
+    Update *updates = memory_take(ctx->device->allocator, bytes_of(sizeof *updates, sorted.count).n);
     const void *packed = NULL;
     char key[KEY], text[SHAPE_TEXT];
     if (!updates)
-        return fail_memory(ctx->err, (size_t)sorted.count * sizeof *updates, "the plan");
+        return fail_memory(ctx->err, bytes_of(sizeof *updates, sorted.count).n, "the plan");
     for (int i = 0; i < sorted.count; i++) {
         int64_t at = 0;
         indexed_next(&walk, &at); /* in range, as was accepted */

@@ -54,7 +54,7 @@ static Status take_scratch(const Tuner *tuner, const ConvPlan *plan, Scratch *sc
     const size_t x = tensor_bytes(device, conv->rank, conv->x), w = tensor_bytes(device, conv->rank, conv->w),
                  y = tensor_bytes(device, conv->rank, conv->y), bias = tensor_bytes(device, 1, &conv->y[1]);
     void *memory;
-    scratch->tensors_bytes = x + w + bias + 2 * y;
+    scratch->tensors_bytes = x + w + bias + y + y;
     TRY(device->device.reserve(&device->device, scratch->tensors_bytes + conv_plan_workspace(plan).n, &memory,
                                err));
     scratch->memory = memory;
