@@ -2,8 +2,8 @@
 /* Fusions that rest on an assumption, and what stands in for them where it fails.
  *
  * A residual that is added in an epilogue must have the shape of the output.  While a graph is optimised that
- * is known from names of dimensions, or from sizes that a session may override; but the same name may stand
- * for 1 in one input and for 8 in another, and adding them is valid.  So the fused node keeps the nodes that
+ * may be known from names of dimensions alone; but the same name may stand for 1 in one input and for 8 in
+ * another, and adding them is valid.  So the fused node keeps the nodes that
  * it was made of, its parts: the product without the residual, the Add, and what was fused behind.  They
  * stand outside of the graph: nothing counts them as readers.  The values between them keep their places in
  * it, but have no producer.  When shapes are known the plan compares them, and takes the parts where they
