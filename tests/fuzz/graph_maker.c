@@ -595,29 +595,29 @@ static int put_gemm(Maker *m) {
 
 static int put_matmul(Maker *m) {
     const int x = some_float(m, 1, 4);
-    const Made v = m->values[x];
-    const int64_t terms = v.dims[v.rank - 1], columns = between(m, 1, 24);
+    const Made *v = &m->values[x];
+    const int64_t terms = v->dims[v->rank - 1], columns = between(m, 1, 24);
     int64_t dims[RANK] = {0}, out[RANK], batch = 1;
     int rank = 0;
-    const bool batched = v.rank > 2 && chance(m, 30);
+    const bool batched = v->rank > 2 && chance(m, 30);
     if (batched)
-        for (; rank < v.rank - 2; rank++)
-            dims[rank] = chance(m, 30) ? 1 : v.dims[rank];
+        for (; rank < v->rank - 2; rank++)
+            dims[rank] = chance(m, 30) ? 1 : v->dims[rank];
     dims[rank++] = terms;
     dims[rank++] = columns;
-    const int64_t count = count_elements(&v);
-    for (int i = 0; i < v.rank - 2 && batched; i++)
+    const int64_t count = count_elements(v);
+    for (int i = 0; i < v->rank - 2 && batched; i++)
         batch *= dims[i];
     if (count * columns > MOST_PRODUCTS || (terms && count / terms * columns > MOST_ELEMENTS) ||
         batch * terms * columns > MOST_ELEMENTS)
         return x;
-    const int b = floats(m, v.type, rank, dims, weight_scale(terms), 0);
-    memcpy(out, v.dims, sizeof out);
-    out[v.rank - 1] = columns;
+    const int b = floats(m, v->type, rank, dims, weight_scale(terms), 0);
+    memcpy(out, v->dims, sizeof out);
+    out[v->rank - 1] = columns;
     begin(m, "MatMul");
     use(m, x);
     use(m, b);
-    const int y = result(m, v.type, v.rank, out, false);
+    const int y = result(m, v->type, v->rank, out, false);
     end(m);
     m->made->has_product = true;
     return y;
