@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/wrap.h"
 #include "tool.h"
 
 /* --- models
@@ -233,7 +234,11 @@ strider_status inputs_set(const strider_model *model, Inputs *inputs, size_t ind
 }
 
 /* xorshift64*: the same numbers on every machine. */
-static double next_random(uint64_t *state) {
+WRAPS_AROUND static uint64_t first_state(uint64_t seed) {
+    return seed * 0x9e3779b97f4a7c15u + 0x106689d45497fdb5u;
+}
+
+WRAPS_AROUND static double next_random(uint64_t *state) {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
@@ -296,8 +301,7 @@ static strider_status generate(const strider_value_info *info, const Options *op
     if (status || strcmp(value, "zeros") == 0)
         return status;
     bool random = strncmp(value, "random", 6) == 0;
-    uint64_t state =
-        (value[6] == ':' ? strtoull(value + 7, NULL, 10) : 0) * 0x9e3779b97f4a7c15u + 0x106689d45497fdb5u;
+    uint64_t state = first_state(value[6] == ':' ? strtoull(value + 7, NULL, 10) : 0);
     for (int64_t i = 0; i < strider_tensor_elements(tensor); i++)
         set_value(tensor, i, random ? next_random(&state) : 1, random);
     return STRIDER_OK;

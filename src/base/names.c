@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/wrap.h"
+
 typedef struct NameEntry {
     const char *name; /* NULL: free */
     uint64_t hash;
@@ -18,11 +20,11 @@ static void hash_key(uint64_t key[2]) {
         memcpy(key, random, 2 * sizeof *key);
 }
 
-static uint64_t rotate(uint64_t x, int bits) {
+WRAPS_AROUND static uint64_t rotate(uint64_t x, int bits) {
     return x << bits | x >> (64 - bits);
 }
 
-static void mix(uint64_t v[4]) {
+WRAPS_AROUND static void mix(uint64_t v[4]) {
     v[0] += v[1];
     v[1] = rotate(v[1], 13) ^ v[0];
     v[0] = rotate(v[0], 32);

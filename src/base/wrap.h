@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arithmetic modulo 2^64, for integers of a model, which wrap around as ONNX means it: the low bits are right
- * for any narrower type.  Nothing else may wrap, and builds that check unsigned arithmetic say so. */
+/* Arithmetic that is meant to wrap around.  Nothing else may, and builds that check unsigned arithmetic say
+ * so. */
 #ifndef BASE_WRAP_H
 #define BASE_WRAP_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Before a function that does nothing else, such as hashes and random numbers. */
+#ifdef __clang__
+#define WRAPS_AROUND __attribute__((no_sanitize("unsigned-integer-overflow")))
+#else
+#define WRAPS_AROUND
+#endif
+
+/* Modulo 2^64, for integers of a model, which wrap around as ONNX means it: the low bits are right for any
+ * narrower type. */
 static inline uint64_t wrap_add(uint64_t a, uint64_t b) {
     uint64_t sum;
     (void)__builtin_add_overflow(a, b, &sum);

@@ -3,6 +3,7 @@
  * did, and only where the attribute `broadcast` said so, with `axis` saying where its dimensions stand.
  * Integers wrap around; x / 0 is 0; the result of comparing is bool. */
 #include "ops/binary.h"
+#include "base/size.h"
 
 #include <math.h>
 #include <string.h>

@@ -134,9 +134,9 @@ static Status fuse_behind(Graph *graph, Node *node, Error *err) {
 Status pass_fuse_epilogues(Graph *graph, Error *err) {
     /* From the end: of two nodes whose results are added, only the later one can take the other's as its
      * residual. */
-    for (size_t i = graph->n_nodes; i-- > 0;)
-        if (!graph->nodes[i]->removed)
-            TRY(fuse_behind(graph, graph->nodes[i], err));
+    for (size_t i = graph->n_nodes; i > 0; i--)
+        if (!graph->nodes[i - 1]->removed)
+            TRY(fuse_behind(graph, graph->nodes[i - 1], err));
     graph_compact(graph);
     return STRIDER_OK;
 }

@@ -11,9 +11,9 @@ static bool is_dead(const Node *node) {
 Status pass_remove_dead(Graph *graph, Error *err) {
     (void)err;
     /* Backwards: a node's readers stand behind it. */
-    for (size_t i = graph->n_nodes; i-- > 0;)
-        if (is_dead(graph->nodes[i]))
-            graph_remove_node(graph->nodes[i]);
+    for (size_t i = graph->n_nodes; i > 0; i--)
+        if (is_dead(graph->nodes[i - 1]))
+            graph_remove_node(graph->nodes[i - 1]);
     graph_compact(graph);
     /* An output that nobody reads need not be made: a Dropout's mask, a training BatchNormalization's
      * statistics. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
+#include "base/wrap.h"
 
 typedef struct Pack {
     struct Pack *next;
@@ -54,7 +55,7 @@ uint64_t pack_cache_bytes(PackCache *cache) {
     return bytes;
 }
 
-static size_t bucket_of(const Tensor *source, const char *key) {
+WRAPS_AROUND static size_t bucket_of(const Tensor *source, const char *key) {
     uint64_t hash = (uintptr_t)source * 0x9e3779b97f4a7c15u;
     for (const char *at = key; *at; at++)
         hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;

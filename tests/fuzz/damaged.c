@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/wrap.h"
 #include "support/proto_writer.h"
 
 enum { SECONDS = 20 };
@@ -345,6 +346,11 @@ static void check_nested(const char *name, int depth, bool in_type) {
     proto_free(&model);
 }
 
+WRAPS_AROUND static uint64_t next_random(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state;
+}
+
 static void check_bytes(const unsigned char *data, size_t size) {
     static const struct {
         const char *name, *bytes;
@@ -378,7 +384,7 @@ static void check_bytes(const unsigned char *data, size_t size) {
         char name[40];
         memcpy(copy, data, size);
         for (int flips = 0; flips < 1 + i % 4; flips++) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
+            next_random(&state);
             /* The structure stands at both ends, weights between them. */
             size_t at = (size_t)(state >> 33) % (size < 4000 ? size : 4000);
             at = i % 2 ? at : size - 1 - at;

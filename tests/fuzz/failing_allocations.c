@@ -71,7 +71,8 @@ static strider_status run(const Subject *s, strider_session *session, Outputs *k
         kept->data[i] = malloc(kept->sizes[i] + 1);
         if (!kept->data[i])
             abort();
-        memcpy(kept->data[i], outputs[i].data ? outputs[i].data : "", kept->sizes[i]);
+        if (kept->sizes[i])
+            memcpy(kept->data[i], outputs[i].data, kept->sizes[i]);
     }
     return status;
 }

@@ -4,6 +4,8 @@
  * from the steep place.  So optimised and plain results differ by rounding alone. */
 #include "fuzz/graph_maker.h"
 
+#include "base/wrap.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +33,7 @@ typedef struct Maker {
     Made values[MOST_VALUES];
 } Maker;
 
-uint64_t choose(Choices *choices, uint64_t below) {
+WRAPS_AROUND uint64_t choose(Choices *choices, uint64_t below) {
     uint64_t number = 0;
     if (choices->bytes) {
         for (uint64_t most = below - 1; most && choices->left; most >>= 8) {
@@ -97,7 +99,8 @@ static bool is_float(int type) {
 static int add_value(Maker *m, int type, int rank, const int64_t *dims, bool exact) {
     Made *v = &m->values[m->n_values];
     *v = (Made){.type = type, .rank = rank, .exact = exact};
-    memcpy(v->dims, dims, (size_t)rank * sizeof *dims);
+    for (int i = 0; i < rank; i++)
+        v->dims[i] = dims[i];
     if (type == ONNX_F16)
         m->made->is_coarse = true;
     return m->n_values++;
@@ -183,7 +186,8 @@ static int add_input(Maker *m, int type, int rank, const int64_t *dims) {
     GraphInput *input = &m->made->inputs[m->made->n_inputs++];
     const int value = add_value(m, type, rank, dims, true);
     *input = (GraphInput){.type = type, .rank = rank};
-    memcpy(input->dims, dims, (size_t)rank * sizeof *dims);
+    for (int i = 0; i < rank; i++)
+        input->dims[i] = dims[i];
     const bool dynamic = chance(m, 40);
     for (int i = 0; i < rank; i++)
         input->open[i] = dynamic && chance(m, i == 1 ? 25 : 60);
@@ -195,7 +199,8 @@ static int add_input(Maker *m, int type, int rank, const int64_t *dims) {
 /* Floats: a constant, or now and then an input of the model. */
 static int floats(Maker *m, int type, int rank, const int64_t *dims, double scale, double base) {
     Made shape = {.rank = rank};
-    memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+    for (int i = 0; i < rank; i++)
+        shape.dims[i] = dims[i];
     const int64_t count = count_elements(&shape);
     if (base == 0 && chance(m, 15) && m->made->n_inputs < GRAPH_MOST_INPUTS)
         return add_input(m, type, rank, dims);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/size.h"
+#include "base/wrap.h"
 #include "fuzz/graph_maker.h"
 #include "ops/op.h"
 #include "run/session.h"
@@ -111,7 +113,7 @@ static void bind(Case *c, Binding *binding, Choices *choices, bool changed, bool
     }
 }
 
-static void make_case(Case *c, uint64_t seed) {
+WRAPS_AROUND static void make_case(Case *c, uint64_t seed) {
     Choices choices = {.state = seed * 0x2545f4914f6cdd1du + 1};
     *c = (Case){.seed = seed, .graph = make_graph(&choices, false)};
     bool dynamic = false;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/size.h"
+#include "base/wrap.h"
 #include "graph/evaluate.h"
 #include "guarded.h"
 #include "ops/cpu/cpu.h"
@@ -26,7 +26,7 @@ const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
 /* Tells the test program which kernels were run where. */
 static bool checked[MOST_KERNELS][ISA_COUNT];
 
-int64_t random_below(uint64_t *seed, int64_t n) {
+WRAPS_AROUND int64_t random_below(uint64_t *seed, int64_t n) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
     return (int64_t)((*seed >> 33) % (uint64_t)n);
 }

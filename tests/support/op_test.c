@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/wrap.h"
 #include "graph/evaluate.h"
 #include "graph/graph.h"
 #include "ops/op.h"
@@ -39,7 +40,7 @@ Tensor op_test_convert(DType dtype, Shape shape, void *memory, const double *val
     return tensor;
 }
 
-void fill_random(float *values, size_t count, uint64_t seed) {
+WRAPS_AROUND void fill_random(float *values, size_t count, uint64_t seed) {
     uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x123456789u;
     for (size_t i = 0; i < count; i++) {
         state ^= state << 13;

@@ -5,14 +5,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "base/size.h"
+#include "base/wrap.h"
 #include "plan/plan.h"
 
 #include <cmocka.h>
 
 static uint64_t state_of_random;
 
-static size_t below(size_t n) {
+WRAPS_AROUND static size_t below(size_t n) {
     state_of_random ^= state_of_random << 13;
     state_of_random ^= state_of_random >> 7;
     state_of_random ^= state_of_random << 17;
@@ -94,7 +94,7 @@ static size_t check(const Fixture *f) {
     return most;
 }
 
-static void slots_that_live_at_once_share_no_memory(void **state) {
+WRAPS_AROUND static void slots_that_live_at_once_share_no_memory(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
         Fixture f;
@@ -109,7 +109,7 @@ static void slots_that_live_at_once_share_no_memory(void **state) {
     }
 }
 
-static void so_do_more_slots_than_gaps_are_looked_for(void **state) {
+WRAPS_AROUND static void so_do_more_slots_than_gaps_are_looked_for(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         Fixture f;
