@@ -4,6 +4,7 @@
  * from the steep place.  So optimised and plain results differ by rounding alone. */
 #include "fuzz/graph_maker.h"
 
+#include "base/size.h"
 #include "base/wrap.h"
 
 #include <stdio.h>
@@ -80,7 +81,7 @@ static int64_t number(Maker *m, int64_t right) {
                                   INT64_MIN};
     if (!m->wild || pick(m, 16))
         return right;
-    return odd[pick(m, sizeof odd / sizeof *odd)] + (pick(m, 4) ? 0 : right);
+    return i64_sum(odd[pick(m, sizeof odd / sizeof *odd)], pick(m, 4) ? 0 : right);
 }
 
 static int64_t count_elements(const Made *v) {
