@@ -49,6 +49,8 @@ enum {
     OP_DATA_DEPENDENT =
         1 << 3,          /* output shapes may depend on contents even where all inputs are plain data */
     OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random */
+    OP_COUNTS_OUTPUTS =
+        1 << 5, /* outputs without a name at the end count: how many there are says what they are */
 };
 
 enum { EXPLANATION_TEXT = 400 };

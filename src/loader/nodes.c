@@ -211,7 +211,7 @@ static Status connect(Loading *loading, Scope *scope, const Where *where, const 
             TRY(scope_value(loading, scope, from->inputs[i], &value));
             node_set_input(node, i, value);
         }
-    for (int i = 0; i < node->n_outputs; i++) {
+    for (int i = 0; i < from->n_outputs; i++) {
         if (from->outputs[i] == NO_SLOT)
             continue;
         TRY(scope_value(loading, scope, from->outputs[i], &value));
@@ -260,7 +260,8 @@ static Status load_node(Loading *loading, Scope *scope, const Where *where, Body
     int64_t opset;
     TRY(find_op(loading, where, &op, &opset));
     Node *node;
-    TRY(graph_add_node(graph, op, text_or_empty(proto->name), from->n_inputs, from->n_outputs, &node,
+    const int n_outputs = op->flags & OP_COUNTS_OUTPUTS ? (int)proto->n_output : from->n_outputs;
+    TRY(graph_add_node(graph, op, text_or_empty(proto->name), from->n_inputs, n_outputs, &node,
                        loading->err));
     node->opset = (int)opset;
     node->source_index = (int)where->index;

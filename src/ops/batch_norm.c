@@ -3,9 +3,10 @@
  * the index in dimension 1 (a rank 1 input has one channel). ONNX 1 and 6: spatial, is_test, and outputs
  * mean, var, saved_mean, saved_var for training; 7: without is_test; 9: without spatial; 14: training_mode,
  * with outputs running_mean and running_var; 15: types of scale, B and of mean, var of their own. Before 14
- * nothing but the use of the further outputs says that a node trains (is_test is 0 by default, also in files
- * made for inference): a node of which only Y is read infers.  From 14 on training_mode is computed: the mean
- * and the population variance of the batch, and running = input * momentum + batch * (1 - momentum). */
+ * the further outputs say that a node trains, unless is_test is set: whoever exports a model in training mode
+ * names them (is_test itself is 0 by default, also in files made for inference).  Training takes the mean and
+ * the population variance of the batch; running = input * momentum + batch * (1 - momentum), and what is
+ * called saved is the batch's own. */
 #include "ops/batch_norm.h"
 
 #include <inttypes.h>
@@ -20,6 +21,10 @@ static Status batch_norm_parse(ParseContext *ctx, void *attrs_) {
     if (opset < 9)
         TRY(parse_bool(ctx, "spatial", true, &spatial));
     attrs->per_activation = !spatial;
+    bool is_test = false;
+    if (opset < 7)
+        TRY(parse_bool(ctx, "is_test", false, &is_test));
+    attrs->training = ctx->node->n_outputs > 1 && !is_test;
     if (opset >= 14)
         TRY(parse_bool(ctx, "training_mode", false, &attrs->training));
     if (opset >= 14 && ctx->node->n_outputs > 3)
@@ -61,7 +66,7 @@ static Status batch_norm_infer(InferContext *ctx) {
     ctx->outputs[0] = ctx->inputs[BATCH_NORM_X];
     for (int i = 1; i < ctx->n_outputs; i++) {
         const Value *output = ctx->node->outputs[i];
-        if (output && output->uses > 0 && ctx->node->opset < 14)
+        if (output && output->uses > 0 && ctx->node->opset < 14 && !attrs->training)
             return infer_fail(ctx, STRIDER_UNSUPPORTED, "output %d, which only training makes, is read", i);
         ctx->outputs[i] = ctx->inputs[BATCH_NORM_MEAN];
     }
@@ -103,15 +108,16 @@ static void normalise(BatchNormProblem *p, const double *mean, const double *var
         }
 }
 
-/* Outputs 1 and 2 in training: the running statistics.  In inference they stay what they were, and so do the
- * saved ones behind them. */
+/* Outputs 1 and 2 in training: the running statistics; behind them, before opset 14, those of the batch.  In
+ * inference all stay what they were. */
 static void store_statistics(EvalContext *ctx, const BatchNormProblem *p) {
     const BatchNormAttrs *attrs = eval_attrs(ctx);
     double keep = (double)attrs->momentum;
     for (int port = 1; port < ctx->n_outputs; port++) {
         const double *old = port % 2 ? p->mean : p->var, *batch = port % 2 ? p->batch_mean : p->batch_var;
+        const double kept = port > 2 ? 0 : keep;
         for (int64_t c = 0; ctx->outputs[port] && c < p->channels; c++)
-            tensor_set_f64(ctx->outputs[port], c, batch ? keep * old[c] + (1 - keep) * batch[c] : old[c]);
+            tensor_set_f64(ctx->outputs[port], c, batch ? kept * old[c] + (1 - kept) * batch[c] : old[c]);
     }
 }
 

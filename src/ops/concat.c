@@ -224,4 +224,5 @@ const Op op_split = {
     .parse = split_parse,
     .infer = split_infer,
     .reference = split_reference,
+    .flags = OP_COUNTS_OUTPUTS,
 };

@@ -266,14 +266,13 @@ Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int 
 }
 
 Status eval_take(EvalContext *ctx, size_t size, int64_t count, void **memory) {
+    static char nothing[MEMORY_ALIGNMENT]; /* where no bytes begin: no pointer is NULL, none may be moved */
     const Bytes bytes = scratch_of(size, count);
     if (bytes.n > ctx->scratch_bytes - ctx->scratch_taken)
         return eval_fail(ctx, STRIDER_OUT_OF_MEMORY,
                          "the reference takes %zu bytes of scratch memory where %zu of %zu are left", bytes.n,
                          ctx->scratch_bytes - ctx->scratch_taken, ctx->scratch_bytes);
-    *memory = ctx->scratch; /* NULL where none is stated */
-    if (bytes.n)
-        *memory = ctx->scratch + ctx->scratch_taken;
+    *memory = bytes.n ? ctx->scratch + ctx->scratch_taken : nothing;
     ctx->scratch_taken += bytes.n;
     return STRIDER_OK;
 }

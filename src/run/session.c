@@ -143,12 +143,17 @@ static Status check_inputs(const strider_session *session, const strider_tensor 
     return STRIDER_OK;
 }
 
+/* Where inputs lie that have no elements, or no data while preparing: pointers to NULL may not be moved. */
+static char no_elements[MEMORY_ALIGNMENT];
+
 /* Puts the run's inputs together: what the caller gave, else the model's default. */
 static Status bind_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
     const Graph *graph = &session->model->loaded.graph;
     for (size_t i = 0; i < graph->n_inputs; i++) {
         if (i < count && inputs[i].dtype) {
             session->inputs[i] = inputs[i];
+            if (!inputs[i].data)
+                session->inputs[i].data = no_elements;
             continue;
         }
         const Tensor *value = graph->inputs[i]->default_value;

@@ -58,6 +58,35 @@ static void batch_norm_in_training_mode_uses_the_batch(void **state) {
     op_test_free(&test);
 }
 
+/* Models that were exported in training mode; the last two outputs are the batch's own. */
+static void batch_norm_with_further_outputs_trains_before_opset_14(void **state) {
+    (void)state;
+    const int opsets[] = {1, 6, 7, 9};
+    for (int i = 0; i < 4; i++)
+        for (int is_test = 0; is_test < (opsets[i] < 7 ? 2 : 1); is_test++) {
+            OpTest test = {.op = "BatchNormalization",
+                           .opset = opsets[i],
+                           .attrs = {attr_float("epsilon", 0), attr_float("momentum", 0.5f),
+                                     attr_int("is_test", is_test)},
+                           .n_inputs = 5,
+                           .n_outputs = 5,
+                           .inputs = BATCH_NORM_INPUTS};
+            if (is_test) {
+                op_test_expect_error(&test, STRIDER_UNSUPPORTED,
+                                     "output 1, which only training makes, is read");
+                continue;
+            }
+            assert_int_equal(op_test_run(&test), STRIDER_OK);
+            Tensor y = tensor_f32(DIMS(1, 2, 2), 1, 7, -2, 0);
+            Tensor statistics[] = {tensor_f32(DIMS(2), 1.5f, 2.75f), tensor_f32(DIMS(2), 2.5f, 1.625f),
+                                   tensor_f32(DIMS(2), 2, 3.5f), tensor_f32(DIMS(2), 1, 2.25f)};
+            assert_tensor_close(&test.outputs[0], &y, 1e-6, 1e-6);
+            for (int port = 1; port < 5; port++)
+                assert_tensor_close(&test.outputs[port], &statistics[port - 1], 1e-6, 1e-6);
+            op_test_free(&test);
+        }
+}
+
 static void batch_norm_takes_parameters_of_another_float_type(void **state) {
     (void)state;
     uint16_t one_two[] = {0x3c00, 0x4000};
@@ -264,6 +293,7 @@ int main(void) {
         cmocka_unit_test(batch_norm_infers_by_channel_at_every_opset),
         cmocka_unit_test(batch_norm_without_spatial_has_parameters_for_each_activation),
         cmocka_unit_test(batch_norm_in_training_mode_uses_the_batch),
+        cmocka_unit_test(batch_norm_with_further_outputs_trains_before_opset_14),
         cmocka_unit_test(batch_norm_takes_parameters_of_another_float_type),
         cmocka_unit_test(batch_norm_refuses_what_does_not_fit),
         cmocka_unit_test(layer_norm_makes_statistics_too),

@@ -193,8 +193,24 @@ static void a_run_of_references_takes_no_memory(void **state) {
     strider_model_free(loaded);
 }
 
+/* What is reduced has no elements, the result has: no pointer is NULL on the way. */
+static void no_bytes_of_scratch_memory_have_an_address(void **state) {
+    (void)state;
+    static const char *const ops[] = {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"};
+    for (int i = 0; i < 3; i++) {
+        OpTest test = {.op = ops[i],
+                       .opset = 2 - (i < 2),
+                       .n_inputs = 1,
+                       .inputs = {op_test_tensor(STRIDER_F32, DIMS(1, 2, 0, 3), NULL, 0)}};
+        assert_int_equal(op_test_run(&test), STRIDER_OK);
+        assert_int_equal(tensor_elements(&test.outputs[0]), 2);
+        op_test_free(&test);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_bytes_of_scratch_memory_have_an_address),
         cmocka_unit_test(a_reference_that_takes_more_than_is_stated_fails),
         cmocka_unit_test(what_broadcasts_keeps_no_product_waiting),
         cmocka_unit_test(products_that_outgrow_inputs_and_output_are_not_stored),

@@ -191,6 +191,21 @@ static void functions_are_inlined_with_their_attributes(void **state) {
     proto_free(&model);
 }
 
+/* Thirds of x, not halves: x + its first element. */
+static void an_output_of_split_without_a_name_counts(void **state) {
+    (void)state;
+    Proto graph = start_graph(3), split = make_node("Split", "", "x", "a");
+    proto_text(&split, 2, "b");
+    proto_text(&split, 2, "");
+    proto_message(&graph, GRAPH_NODE, &split);
+    Proto add = make_node("Add", "", "x", "y");
+    proto_text(&add, 1, "a");
+    proto_message(&graph, GRAPH_NODE, &add);
+    Proto model = finish_model(&graph, 8);
+    assert_runs(&model, NULL, 3, (const float[]){2, 3, 4});
+    proto_free(&model);
+}
+
 static void put_caller(Proto *model, const char *name, const char *callee, int calls) {
     Proto function = {0};
     proto_text(&function, 1, name);
@@ -328,6 +343,7 @@ int main(void) {
         cmocka_unit_test(external_data_is_read_at_its_offset),
         cmocka_unit_test(an_initializer_that_is_an_input_is_a_constant_before_ir_4_and_a_default_since),
         cmocka_unit_test(functions_are_inlined_with_their_attributes),
+        cmocka_unit_test(an_output_of_split_without_a_name_counts),
         cmocka_unit_test(a_function_that_calls_itself_is_refused),
         cmocka_unit_test(functions_that_double_each_other_meet_the_limit_of_nodes),
         cmocka_unit_test(nodes_may_stand_in_any_order),
