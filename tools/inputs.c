@@ -47,7 +47,7 @@ strider_status load_model(const char *path, const Options *options, strider_mode
             return tool_fail(error, STRIDER_INVALID_ARGUMENT, "--shape takes NAME=1x3x224x224, not \"%s=%s\"",
                              shape->name, options->shapes[i].value);
     }
-    if (options->limit_memory && options->limit_memory < load.max_parse_bytes)
+    if (options->limit_memory)
         load.max_parse_bytes = options->limit_memory;
     load.log = options->quiet ? NULL : print_warning;
     load.log_context = (void *)path;
