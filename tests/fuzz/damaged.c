@@ -113,7 +113,8 @@ static Damage sound(const char *name) {
                     .data_bytes = -1};
 }
 
-static void put_weight(Proto *graph, const Damage *d) {
+/* Sizes that are meant to be too large wrap around here, too. */
+WRAPS_AROUND static void put_weight(Proto *graph, const Damage *d) {
     Proto tensor = {0};
     uint64_t count = 4;
     for (int i = 0; i < d->weight_rank; i++) {

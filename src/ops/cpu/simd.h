@@ -183,7 +183,9 @@ INLINE vf v_exp_within(vf x) {
                                          1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
     const vf magic = v_set(786432.0f); /* 1.5 * 2^19: four bits of the fraction stay, as its last ones */
     const vf shifted = x * v_set(1.44269504f) + magic, n = shifted - magic;
-    const vf g = x * v_set(1.44269502f) - n + x * v_set(1.925963e-8f); /* 1 / ln 2 in two parts */
+    /* 1 / ln 2 in two parts; the difference must not be rounded before, whatever the compiler contracts */
+    const vf high = (vf)_mm512_fmsub_ps((__m512)x, (__m512)v_set(1.44269502f), (__m512)n);
+    const vf g = (vf)_mm512_fmadd_ps((__m512)x, (__m512)v_set(1.925963e-8f), (__m512)high);
     const vf base = (vf)_mm512_permutexvar_ps((__m512i)shifted, _mm512_loadu_ps(sixteenths));
     const vf rest = g * (v_set(0.69314718f) + g * (v_set(0.24022651f) + g * v_set(0.055504109f)));
     return (vf)_mm512_scalef_ps((__m512)(base + base * rest), (__m512)n); /* 2^floor(n) */
