@@ -16,14 +16,14 @@ typedef struct Pack {
     void *memory;
 } Pack;
 
-enum { BUCKETS = 1024 };
+enum { FIRST_BUCKETS = 1024 };
 static const size_t least_chunk_bytes = 1 << 20, most_chunk_bytes = 32 << 20;
 
 Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
-    *cache = (PackCache){.device = device, .n_buckets = BUCKETS};
-    cache->buckets = memory_take_zeroed(device->allocator, BUCKETS, sizeof *cache->buckets);
+    *cache = (PackCache){.device = device, .n_buckets = FIRST_BUCKETS};
+    cache->buckets = memory_take_zeroed(device->allocator, FIRST_BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
-        return fail_memory(err, bytes_of(sizeof *cache->buckets, BUCKETS).n, "packed weights");
+        return fail_memory(err, bytes_of(sizeof *cache->buckets, FIRST_BUCKETS).n, "packed weights");
     cache->last_job = &cache->jobs;
     pthread_mutex_init(&cache->lock, NULL);
     return STRIDER_OK;
@@ -55,11 +55,30 @@ uint64_t pack_cache_bytes(PackCache *cache) {
     return bytes;
 }
 
-WRAPS_AROUND static size_t bucket_of(const Tensor *source, const char *key) {
+WRAPS_AROUND static size_t bucket_of(const PackCache *cache, const Tensor *source, const char *key) {
     uint64_t hash = (uintptr_t)source * 0x9e3779b97f4a7c15u;
     for (const char *at = key; *at; at++)
         hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
-    return (size_t)(hash >> 32) % BUCKETS;
+    return (size_t)(hash >> 32) % cache->n_buckets;
+}
+
+/* Twice as many buckets, so that they stay short; where there is no memory for them, they do not. */
+static void add_buckets(PackCache *cache) {
+    const Allocator *allocator = cache->device->allocator;
+    PackCache larger = {.n_buckets = 2 * cache->n_buckets};
+    larger.buckets = memory_take_zeroed(allocator, larger.n_buckets, sizeof *larger.buckets);
+    if (!larger.buckets)
+        return;
+    for (size_t i = 0; i < cache->n_buckets; i++)
+        for (Pack *pack = cache->buckets[i], *next; pack; pack = next) {
+            next = pack->next;
+            Pack **bucket = &larger.buckets[bucket_of(&larger, pack->source, pack->key)];
+            pack->next = *bucket;
+            *bucket = pack;
+        }
+    memory_give(allocator, cache->buckets);
+    cache->buckets = larger.buckets;
+    cache->n_buckets = larger.n_buckets;
 }
 
 static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
@@ -133,7 +152,9 @@ static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *ke
     }
     *pack = (Pack){.source = source, .key = (char *)(pack + 1), .memory = memory};
     memcpy(pack->key, key, key_bytes);
-    Pack **bucket = &cache->buckets[bucket_of(source, key)];
+    if (cache->n_packs >= 2 * cache->n_buckets)
+        add_buckets(cache);
+    Pack **bucket = &cache->buckets[bucket_of(cache, source, key)];
     pack->next = *bucket;
     *bucket = pack;
     cache->n_packs++;
@@ -143,7 +164,7 @@ static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *ke
 }
 
 static Pack *find_pack(const PackCache *cache, const Tensor *source, const char *key) {
-    Pack *pack = cache->buckets[bucket_of(source, key)];
+    Pack *pack = cache->buckets[bucket_of(cache, source, key)];
     while (pack && (pack->source != source || strcmp(pack->key, key) != 0))
         pack = pack->next;
     return pack;
@@ -167,7 +188,7 @@ static Status fill_pack(PackCache *cache, size_t size_bytes, void (*fill)(void *
 }
 
 static void forget_pack(PackCache *cache, Pack *pack) {
-    cache->buckets[bucket_of(pack->source, pack->key)] = pack->next; /* the last that was added */
+    cache->buckets[bucket_of(cache, pack->source, pack->key)] = pack->next; /* the last that was added */
     memory_give(cache->device->allocator, pack);
 }
 
