@@ -43,7 +43,7 @@ static Bytes needed_by(strider_session *session, const Plan *plan, size_t arena_
     return bytes_sum(sum, (Bytes){pack_cache_bytes(session->devices[HOST].packs)});
 }
 
-/* Where the step that wants most begins to matter: its results, workspace, scratch memory and weights. */
+/* What a step takes by itself: its results, workspace, scratch memory of all threads, and weights. */
 static uint64_t wanted_by(const strider_session *session, const Plan *plan, const Step *step) {
     Bytes sum = bytes_of(step->prepared.scratch_bytes.n, session->options.threads);
     sum = bytes_sum(sum, (Bytes){step->prepared.packed_bytes});
