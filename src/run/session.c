@@ -67,12 +67,17 @@ void session_drop_plans(strider_session *session) {
         drop_plan(session, &session->plans[--session->n_plans]);
 }
 
+/* The last one takes its place. */
+static void remove_plan(strider_session *session, CachedPlan *cached) {
+    drop_plan(session, cached);
+    *cached = session->plans[--session->n_plans];
+}
+
 void session_drop_current(strider_session *session) {
     size_t at = 0;
     while (session->plans[at].plan != session->current)
         at++;
-    drop_plan(session, &session->plans[at]);
-    session->plans[at] = session->plans[--session->n_plans];
+    remove_plan(session, &session->plans[at]);
 }
 
 bool session_drop_oldest_plan(strider_session *session, const Plan *keep) {
@@ -85,8 +90,7 @@ bool session_drop_oldest_plan(strider_session *session, const Plan *keep) {
     }
     if (!oldest)
         return false;
-    drop_plan(session, oldest);
-    *oldest = session->plans[--session->n_plans];
+    remove_plan(session, oldest);
     return true;
 }
 
