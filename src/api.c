@@ -50,7 +50,7 @@ static Status load(const Source *source, const strider_load_options *options, st
     LoadOptions used = options ? *options : strider_load_options_default();
     if (!used.allocator)
         used.allocator = allocator_default();
-    strider_model *made = memory_take_zeroed(used.allocator, 1, sizeof *made);
+    strider_model *made = memory_alloc_zeroed(used.allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "a model");
     made->allocator = used.allocator;
@@ -60,7 +60,7 @@ static Status load(const Source *source, const strider_load_options *options, st
                                  : loader_load_memory(source->data, source->size_bytes, source->folder, &used,
                                                       &made->loaded, err);
     if (status) {
-        memory_give(used.allocator, made);
+        memory_free(used.allocator, made);
         return status;
     }
     status = loader_status(&made->loaded, finish(made, &used, err), err);
@@ -89,11 +89,10 @@ void strider_model_free(strider_model *model) {
     const Allocator *allocator = model->allocator;
     pack_cache_free(&model->packs);
     loader_unload(&model->loaded);
-    memory_give(allocator, model);
+    memory_free(allocator, model);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------------- */
+/* --- questions --- */
 
 strider_model_info strider_model_get_info(const strider_model *model) {
     const LoadedModel *loaded = &model->loaded;
@@ -205,6 +204,6 @@ strider_status strider_tensor_from_onnx(const void *data, size_t size, strider_t
 }
 
 void strider_tensor_free(strider_tensor *tensor) {
-    memory_give(allocator_default(), tensor->data);
+    memory_free(allocator_default(), tensor->data);
     *tensor = (strider_tensor){0};
 }

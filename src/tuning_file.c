@@ -12,7 +12,7 @@
 
 #define MAGIC "strider-tuning 1 "
 
-enum { LINE = 1024, MOST_LINES = 100000 };
+enum { LINE = 1024, MAX_LINES = 100000 };
 
 static void first_line(char line[LINE]) {
     char model[CPU_MODEL_TEXT];
@@ -40,8 +40,8 @@ static Status read_lines(strider_tuning *tuning, FILE *file, const char *path, b
     first_line(wanted);
     *matches = strcmp(line, wanted) == 0;
     for (int number = 2; *matches && fgets(line, sizeof line, file); number++) {
-        if (number > MOST_LINES)
-            return fail(err, STRIDER_BAD_MODEL, "%s: more than %d lines", path, MOST_LINES);
+        if (number > MAX_LINES)
+            return fail(err, STRIDER_BAD_MODEL, "%s: more than %d lines", path, MAX_LINES);
         TRY(read_line(tuning, path, number, line, err));
     }
     if (ferror(file))

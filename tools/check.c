@@ -67,8 +67,7 @@ static void finish_error(Check *check, const char *path, const strider_error *er
     tool_print(stderr, "strider: %s: %s\n", path, error->message);
 }
 
-/* --- running and comparing
- * ------------------------------------------------------------------------------------- */
+/* --- running and comparing --- */
 
 static void compare_output(Case *at, const Options *options, size_t i, const strider_tensor *got) {
     strider_value_info info;
@@ -166,8 +165,7 @@ static void check_case(Check *check, Case *at) {
                     at->max_of_peak, at->outputs);
 }
 
-/* --- ONNX test cases
- * ------------------------------------------------------------------------------------------- */
+/* --- ONNX test cases --- */
 
 /* Reads PREFIX0.pb, PREFIX1.pb, ... as long as there are such files. */
 static strider_status read_set(const char *folder, Case *at, bool is_output, const Options *options,
@@ -311,8 +309,7 @@ static void check_below(Check *check, const char *folder, struct dirent **entrie
     }
 }
 
-/* --- a model and files
- * ----------------------------------------------------------------------------------------- */
+/* --- a model and files --- */
 
 static strider_status take_expected(Case *at, const Setting *expected, int *next, strider_error *error) {
     TensorFile file;
@@ -363,8 +360,7 @@ static int check_model(Check *check, const char *path) {
     return result;
 }
 
-/* --- the command
- * ----------------------------------------------------------------------------------------------- */
+/* --- the command --- */
 
 static int check_words(Check *check) {
     const Options *options = check->options;

@@ -34,8 +34,7 @@ static size_t count_operators(const strider_model *model, OpCount *counts) {
     return kinds;
 }
 
-/* --- plan
- * ------------------------------------------------------------------------------------------------------ */
+/* --- plan --- */
 
 /* Prepares a session for the inputs' shapes; where they are open, `why` says which.  Fails only where a
  * device does. */
@@ -122,8 +121,7 @@ static void print_steps(const strider_session *session) {
     }
 }
 
-/* --- text
- * ------------------------------------------------------------------------------------------------------ */
+/* --- text --- */
 
 static void print_values(const char *title, const strider_model *model,
                          strider_status (*get)(const strider_model *, size_t, strider_value_info *)) {
@@ -194,8 +192,7 @@ static void print_text(const strider_model *model, const Options *options, const
         print_steps(session);
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------------------ */
+/* --- JSON --- */
 
 static json_t *json_values(const strider_model *model,
                            strider_status (*get)(const strider_model *, size_t, strider_value_info *)) {
@@ -295,8 +292,7 @@ static void print_json(const strider_model *model, const Options *options, const
     json_decref(all);
 }
 
-/* --- devices
- * ------------------------------------------------------------------------------------------------------ */
+/* --- devices --- */
 
 static int print_devices(const Options *options) {
     strider_device_info device;

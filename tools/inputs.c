@@ -6,8 +6,7 @@
 #include "base/wrap.h"
 #include "tool.h"
 
-/* --- models
- * ---------------------------------------------------------------------------------------------------- */
+/* --- models --- */
 
 static void print_warning(void *context, strider_log_level level, const char *message) {
     if (level == STRIDER_LOG_WARNING)
@@ -38,7 +37,7 @@ strider_status load_model(const char *path, const Options *options, strider_mode
     load.allow_links = options->allow_links;
     load.copy = options->copy;
     load.shapes = options->warn_shapes ? STRIDER_SHAPES_WARN : STRIDER_SHAPES_CHECK;
-    strider_input_shape given[MOST_SETTINGS] = {0};
+    strider_input_shape given[MAX_SETTINGS] = {0};
     load.input_shapes = given;
     for (int i = 0; i < options->n_shapes; i++) {
         strider_input_shape *shape = &given[load.input_shape_count++];
@@ -70,8 +69,7 @@ strider_status make_session(const strider_model *model, const Options *options, 
     return strider_session_create(model, &settings, session, error);
 }
 
-/* --- shapes
- * ---------------------------------------------------------------------------------------------------- */
+/* --- shapes --- */
 
 const char *dims_text(int rank, const int64_t *dims, char text[DIMS_TEXT]) {
     size_t used = 0;
@@ -126,8 +124,7 @@ bool input_shape(const strider_value_info *info, const Options *options, int64_t
     return info->rank >= 0;
 }
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------------------- */
+/* --- inputs --- */
 
 typedef struct NamePlace {
     const char *name;

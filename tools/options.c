@@ -55,7 +55,7 @@ static int parse_threads(const char *text, Options *options) {
         char *end;
         long count = strtol(at, &end, 10);
         if (end == at || count < 1 || count > 1024 || (*end && *end != ',') ||
-            options->n_threads == MOST_THREAD_COUNTS)
+            options->n_threads == MAX_THREAD_COUNTS)
             return report_usage("--threads takes numbers such as 2 or 1,2, not \"%s\"", text);
         options->threads[options->n_threads++] = (int)count;
         if (!*end)
@@ -67,7 +67,7 @@ static int parse_threads(const char *text, Options *options) {
 /* NAME=VALUE, split in place. */
 static int add_setting(char *text, const char *option, Setting *settings, int *count) {
     char *equals = strrchr(text, '=');
-    if (!equals || equals == text || !equals[1] || *count == MOST_SETTINGS)
+    if (!equals || equals == text || !equals[1] || *count == MAX_SETTINGS)
         return report_usage("%s takes NAME=VALUE, not \"%s\"", option, text);
     *equals = '\0';
     settings[(*count)++] = (Setting){text, equals + 1};
@@ -76,8 +76,8 @@ static int add_setting(char *text, const char *option, Setting *settings, int *c
 
 static int add_expected(char *text, Options *options) {
     char *equals = strchr(text, '=');
-    if (options->n_expected == MOST_SETTINGS)
-        return report_usage("more than %d references", MOST_SETTINGS);
+    if (options->n_expected == MAX_SETTINGS)
+        return report_usage("more than %d references", MAX_SETTINGS);
     if (equals)
         *equals = '\0';
     options->expected[options->n_expected++] = (Setting){equals ? text : NULL, equals ? equals + 1 : text};

@@ -51,10 +51,9 @@ static void print_output(const char *name, const strider_tensor *tensor) {
     tool_print(stdout, count > SHOWN_VALUES ? " ...\n" : "\n");
 }
 
-/* --- classes
- * --------------------------------------------------------------------------------------------------- */
+/* --- classes --- */
 
-enum { MOST_LABEL_BYTES = 16 << 20 };
+enum { MAX_LABEL_BYTES = 16 << 20 };
 
 typedef struct Labels {
     char *text;
@@ -66,7 +65,7 @@ static strider_status read_labels(const char *path, Labels *labels, strider_erro
     size_t size;
     unsigned char *data;
     *labels = (Labels){0};
-    strider_status status = read_whole(path, MOST_LABEL_BYTES, &data, &size, error);
+    strider_status status = read_whole(path, MAX_LABEL_BYTES, &data, &size, error);
     if (status)
         return status;
     labels->text = (char *)data;
@@ -141,8 +140,7 @@ static int print_classes(const strider_tensor *tensor, const Labels *labels, int
     return EXIT_OK;
 }
 
-/* --- saving
- * ---------------------------------------------------------------------------------------------------- */
+/* --- saving --- */
 
 static bool ends_with(const char *text, const char *end) {
     size_t a = strlen(text), b = strlen(end);
@@ -193,8 +191,7 @@ static strider_status save(const Options *options, const NamedTensor *outputs, s
     return save_folder(options, outputs, count, error);
 }
 
-/* --- the command
- * ----------------------------------------------------------------------------------------------- */
+/* --- the command --- */
 
 static int print_json(const NamedTensor *outputs, size_t count) {
     json_t *list = json_array();

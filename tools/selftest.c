@@ -10,10 +10,9 @@
 
 #include "builtin_models.h"
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
-enum { FEW_IMAGES = 64, MOST_IMAGES = 1000000 /* no tensor may have 2^31 elements */, MOST_SESSIONS = 64 };
+enum { FEW_IMAGES = 64, MAX_IMAGES = 1000000 /* no tensor may have 2^31 elements */, MAX_SESSIONS = 64 };
 
 static strider_status prepare_images(strider_session *session, int64_t images, strider_error *error) {
     const strider_tensor input = {STRIDER_F32, 4, {images, 1, 8, 8}, NULL};
@@ -28,7 +27,7 @@ static strider_status count_images(const SelfTest *test, strider_session *sessio
     if (!status)
         status = strider_session_get_plan(session, &plan);
     const uint64_t each = plan.device_arena_bytes / FEW_IMAGES + 1, all = test->memory_bytes / each + 1;
-    *images = all < MOST_IMAGES ? (int64_t)all : MOST_IMAGES;
+    *images = all < MAX_IMAGES ? (int64_t)all : MAX_IMAGES;
     return status;
 }
 
@@ -40,7 +39,7 @@ static void fill_memory(SelfTest *test, const strider_model *model, strider_sess
     int64_t images = 0;
     int last = -1;
     options.keep_values = true;
-    while (!status && last + 1 < MOST_SESSIONS) {
+    while (!status && last + 1 < MAX_SESSIONS) {
         status = strider_session_create(model, &options, &sessions[++last], &error);
         if (!status && !images)
             status = count_images(test, sessions[last], &images, &error);
@@ -62,18 +61,17 @@ static void fill_memory(SelfTest *test, const strider_model *model, strider_sess
 }
 
 static void check_memory(SelfTest *test, const strider_model *model) {
-    strider_session *sessions[MOST_SESSIONS] = {0};
+    strider_session *sessions[MAX_SESSIONS] = {0};
     say(test, "memory\n");
     if (test->memory_bytes)
         fill_memory(test, model, sessions);
     else
         say(test, "  NOTE  %s has no memory of its own that could run out\n", test->device);
-    for (int i = 0; i < MOST_SESSIONS; i++)
+    for (int i = 0; i < MAX_SESSIONS; i++)
         strider_session_free(sessions[i]);
 }
 
-/* --- the command
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the command --- */
 
 static void find_device(SelfTest *test) {
     strider_device_info info;

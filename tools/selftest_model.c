@@ -7,7 +7,7 @@
 
 #include "selftest.h"
 
-enum { MOST_BAD_LAYERS = 20 };
+enum { MAX_BAD_LAYERS = 20 };
 
 typedef struct Subject {
     SelfTest *test;
@@ -68,8 +68,7 @@ static bool same_bits(const Subject *subject, const strider_tensor *a, const str
     return true;
 }
 
-/* --- layer by layer
- * ---------------------------------------------------------------------------------------------- */
+/* --- layer by layer --- */
 
 typedef struct Layers {
     strider_session *on_device, *on_cpu;
@@ -119,7 +118,7 @@ static strider_status compare_layer(const Subject *subject, Layers *layers, size
         const Comparison result = compare_tensors(&a, &b, subject->test->options);
         layers->compared++;
         layers->worst = fmax(layers->worst, result.max_of_peak);
-        if (!result.pass && layers->bad++ < MOST_BAD_LAYERS)
+        if (!result.pass && layers->bad++ < MAX_BAD_LAYERS)
             say(subject->test,
                 "        %s layer that differs: node %lld \"%s\" (%s) %s on %s by %s: %lld elements, the "
                 "worst %lld "
@@ -186,8 +185,7 @@ static void check_layers(const Subject *subject, strider_tensor *scratch) {
     strider_session_free(layers.on_cpu);
 }
 
-/* --- whole runs
- * --------------------------------------------------------------------------------------------------- */
+/* --- whole runs --- */
 
 static void check_outputs(const Subject *subject, const strider_tensor *got, const strider_tensor *expected) {
     char why[300] = "";
@@ -226,8 +224,7 @@ static strider_tensor *take_outputs(const Subject *subject) {
     return calloc(subject->n_outputs + 1, sizeof(strider_tensor));
 }
 
-/* --- recorded runs
- * ------------------------------------------------------------------------------------------------ */
+/* --- recorded runs --- */
 
 /* Runs, and compares with what is expected. */
 static strider_status repeat(const Subject *subject, strider_session *session, const strider_tensor *expected,
@@ -281,9 +278,7 @@ static void check_recorded(const Subject *subject, const strider_tensor *expecte
     strider_session_free(session);
 }
 
-/* --- all
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- all --- */
 
 enum { OF_CPU, FIRST, SECOND, OF_OTHER, OF_TF32, SETS };
 
@@ -330,10 +325,10 @@ static void check_runs(const Subject *subject, const Subject *other) {
 }
 
 static int make_inputs(Subject *subject, const char *word) {
-    const char *words[MOST_SETTINGS];
+    const char *words[MAX_SETTINGS];
     const size_t n_inputs = strider_model_input_count(subject->model);
     int n_words = 0;
-    while ((size_t)n_words < n_inputs && n_words < MOST_SETTINGS)
+    while ((size_t)n_words < n_inputs && n_words < MAX_SETTINGS)
         words[n_words++] = word;
     return inputs_make(subject->model, subject->test->options, words, n_words, &subject->inputs);
 }

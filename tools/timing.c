@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LEAST_RUNS = 5, DEFAULT_WARMUP = 3 };
+enum { MIN_RUNS = 5, DEFAULT_WARMUP = 3 };
 
 static double now_ms(void) {
     struct timespec time;
@@ -78,7 +78,7 @@ int timed_repeat(Timed *timed, const Options *options, void (*each)(void *contex
         if (run_once(timed, &error))
             return report_error(options->words[0], &error);
     const double begin = now_ms();
-    for (int i = 0; i < LEAST_RUNS || now_ms() - begin < seconds * 1e3; i++) {
+    for (int i = 0; i < MIN_RUNS || now_ms() - begin < seconds * 1e3; i++) {
         const double before = now_ms();
         if (run_once(timed, &error))
             return report_error(options->words[0], &error);

@@ -19,7 +19,7 @@ enum {
     EXIT_MACHINE = 5
 };
 
-enum { MOST_THREAD_COUNTS = 16, MOST_SETTINGS = 64 };
+enum { MAX_THREAD_COUNTS = 16, MAX_SETTINGS = 64 };
 
 typedef struct Setting {
     const char *name, *value;
@@ -29,7 +29,7 @@ typedef struct Setting {
 typedef struct Options {
     const char **words; /* what is no option */
     int n_words;
-    int threads[MOST_THREAD_COUNTS]; /* --threads 1,2: check runs with each */
+    int threads[MAX_THREAD_COUNTS]; /* --threads 1,2: check runs with each */
     int n_threads;
     bool json, quiet, verbose, no_optimize, warn_shapes, show_shapes, show_memory, reference, allow_links,
         copy;
@@ -49,7 +49,7 @@ typedef struct Options {
     bool list_devices;       /* --devices */
     bool tf32, nondeterministic, cuda_graph;
     double rtol, atol, peak; /* negative: not given; --peak is relative to the largest expected element */
-    Setting dims[MOST_SETTINGS], shapes[MOST_SETTINGS], expected[MOST_SETTINGS];
+    Setting dims[MAX_SETTINGS], shapes[MAX_SETTINGS], expected[MAX_SETTINGS];
     int n_dims, n_shapes, n_expected;
 } Options;
 

@@ -52,7 +52,7 @@ typedef struct strider_session_options {
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */
 typedef struct strider_session strider_session;
 
-/* The memory and the work of the plan for the input shapes that were prepared last. */
+/* The memory and the work of the plan for the input shapes that were instance last. */
 typedef struct strider_plan_info {
     size_t step_count;
     uint64_t macs;              /* multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in one run */
@@ -120,7 +120,7 @@ STRIDER_API strider_status strider_session_run(strider_session *session, const s
                                                size_t input_count, strider_tensor *outputs,
                                                size_t output_count, strider_error *error);
 
-/* The last prepared or run plan; INVALID_ARGUMENT where there is none, as preparing failed.  Pointers live
+/* The last instance or run plan; INVALID_ARGUMENT where there is none, as preparing failed.  Pointers live
  * until the session's next prepare, run or free. */
 STRIDER_API strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info);
 STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,

@@ -19,7 +19,7 @@ typedef struct BudgetBlock {
     size_t size_bytes;
 } BudgetBlock;
 
-enum { MOST_ROOM_BYTES = 4096 };
+enum { MAX_ROOM_BYTES = 4096 };
 
 static bool book(Budget *budget, size_t size) {
     pthread_mutex_lock(&budget->lock);
@@ -58,7 +58,7 @@ static void *take_listed(Budget *budget, size_t size, size_t alignment) {
     BudgetBlock *block = parent->allocate(parent->context, sizeof *block, MEMORY_ALIGNMENT);
     void *memory = block ? parent->allocate(parent->context, size, alignment) : NULL;
     if (!memory) {
-        memory_give(parent, block);
+        memory_free(parent, block);
         return NULL;
     }
     pthread_mutex_lock(&budget->lock);
@@ -72,8 +72,8 @@ static void *allocate(void *context, size_t size, size_t alignment) {
     Budget *budget = context;
     if (!book(budget, size))
         return NULL;
-    void *memory = alignment <= MOST_ROOM_BYTES ? take_with_header(budget->parent, size, alignment)
-                                                : take_listed(budget, size, alignment);
+    void *memory = alignment <= MAX_ROOM_BYTES ? take_with_header(budget->parent, size, alignment)
+                                               : take_listed(budget, size, alignment);
     if (!memory)
         unbook(budget, size);
     return memory;
@@ -81,7 +81,7 @@ static void *allocate(void *context, size_t size, size_t alignment) {
 
 /* The block in the list, taken out of it; NULL where it has a header. */
 static BudgetBlock *unlist(Budget *budget, const void *memory) {
-    if ((uintptr_t)memory % (2 * MOST_ROOM_BYTES) != 0)
+    if ((uintptr_t)memory % (2 * MAX_ROOM_BYTES) != 0)
         return NULL;
     pthread_mutex_lock(&budget->lock);
     BudgetBlock **at = &budget->large;

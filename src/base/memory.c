@@ -28,14 +28,14 @@ const Allocator *allocator_default(void) {
     return &allocator;
 }
 
-void *memory_take(const Allocator *allocator, size_t size) {
+void *memory_alloc(const Allocator *allocator, size_t size) {
     if (size > PTRDIFF_MAX) /* sums that have saturated */
         return NULL;
     return allocator->allocate(allocator->context, size ? size : 1, MEMORY_ALIGNMENT);
 }
 
 /* What x86-64 and aarch64 call huge; elsewhere the advice changes nothing. */
-static const size_t large_page_bytes = 2 << 20, least_large_bytes = 256 << 10;
+static const size_t large_page_bytes = 2 << 20, min_large_bytes = 256 << 10;
 
 void memory_advise_large(void *memory, size_t size) {
     const uintptr_t begin = (uintptr_t)memory, mask = large_page_bytes - 1;
@@ -46,24 +46,24 @@ void memory_advise_large(void *memory, size_t size) {
 
 size_t memory_large_size(size_t size) {
     size_t rounded;
-    return size >= least_large_bytes && size_align(size, large_page_bytes, &rounded) ? rounded : size;
+    return size >= min_large_bytes && size_align(size, large_page_bytes, &rounded) ? rounded : size;
 }
 
-void *memory_take_large(const Allocator *allocator, size_t size) {
+void *memory_alloc_large(const Allocator *allocator, size_t size) {
     const size_t rounded = memory_large_size(size);
-    if (size < least_large_bytes)
-        return memory_take(allocator, size);
+    if (size < min_large_bytes)
+        return memory_alloc(allocator, size);
     void *memory = allocator->allocate(allocator->context, rounded, large_page_bytes);
     if (memory)
         memory_advise_large(memory, rounded);
     return memory;
 }
 
-void *memory_take_zeroed(const Allocator *allocator, size_t count, size_t size) {
+void *memory_alloc_zeroed(const Allocator *allocator, size_t count, size_t size) {
     size_t bytes;
     if (!size_mul(count, size, &bytes))
         return NULL;
-    void *memory = memory_take(allocator, bytes);
+    void *memory = memory_alloc(allocator, bytes);
     if (memory)
         memset(memory, 0, bytes);
     return memory;
@@ -97,7 +97,7 @@ uint64_t memory_of_machine(void) {
     return most;
 }
 
-void memory_give(const Allocator *allocator, void *memory) {
+void memory_free(const Allocator *allocator, void *memory) {
     if (memory)
         allocator->release(allocator->context, memory);
 }
@@ -117,7 +117,7 @@ void region_init(Region *region, const Allocator *allocator, size_t limit_bytes)
 void region_free(Region *region) {
     for (RegionBlock *block = region->blocks, *next; block; block = next) {
         next = block->next;
-        memory_give(region->allocator, block);
+        memory_free(region->allocator, block);
     }
     region_init(region, region->allocator, region->limit_bytes);
 }
@@ -128,7 +128,7 @@ static RegionBlock *region_add_block(Region *region, size_t size) {
         return NULL;
     if (region->limit_bytes && total > region->limit_bytes)
         return NULL;
-    RegionBlock *block = memory_take_zeroed(region->allocator, 1, bytes);
+    RegionBlock *block = memory_alloc_zeroed(region->allocator, 1, bytes);
     if (!block)
         return NULL;
     block->size_bytes = bytes;
@@ -138,7 +138,7 @@ static RegionBlock *region_add_block(Region *region, size_t size) {
     return block;
 }
 
-void *region_take(Region *region, size_t size) {
+void *region_alloc(Region *region, size_t size) {
     if (!size_align(size ? size : 1, 16, &size))
         return NULL;
     if (size >= REGION_LARGE_BYTES) {
@@ -157,14 +157,14 @@ void *region_take(Region *region, size_t size) {
     return memory;
 }
 
-void *region_take_array(Region *region, size_t count, size_t size) {
+void *region_alloc_array(Region *region, size_t count, size_t size) {
     size_t bytes;
-    return size_mul(count, size, &bytes) ? region_take(region, bytes) : NULL;
+    return size_mul(count, size, &bytes) ? region_alloc(region, bytes) : NULL;
 }
 
 char *region_string(Region *region, const char *text, size_t length) {
     size_t bytes;
-    char *copy = size_add(length, 1, &bytes) ? region_take(region, bytes) : NULL;
+    char *copy = size_add(length, 1, &bytes) ? region_alloc(region, bytes) : NULL;
     if (copy && length)
         memcpy(copy, text, length);
     return copy;
@@ -175,7 +175,7 @@ char *region_format(Region *region, const char *format, ...) {
     va_start(args, format);
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *text = length >= 0 ? region_take(region, (size_t)length + 1) : NULL;
+    char *text = length >= 0 ? region_alloc(region, (size_t)length + 1) : NULL;
     if (!text)
         return NULL;
     va_start(args, format);
@@ -188,7 +188,7 @@ bool region_grow(Region *region, void *items, size_t count, size_t *capacity, si
     if (count < *capacity)
         return true;
     size_t wanted = *capacity ? *capacity * 2 : 8;
-    void *grown = region_take_array(region, wanted, item_size);
+    void *grown = region_alloc_array(region, wanted, item_size);
     if (!grown)
         return false;
     void *old;

@@ -82,7 +82,7 @@ void names_forget(NameMap *map, const char *name) {
 bool names_add(NameMap *map, const char *name, void *item) {
     if (map->count * 2 >= map->capacity) {
         size_t capacity = map->capacity ? map->capacity * 2 : 16;
-        NameEntry *entries = region_take_array(map->region, capacity, sizeof *entries);
+        NameEntry *entries = region_alloc_array(map->region, capacity, sizeof *entries);
         if (!entries)
             return false;
         for (size_t i = 0; i < map->capacity; i++)

@@ -56,8 +56,7 @@ static inline MUST_CHECK bool size_align(size_t size, size_t alignment, size_t *
     return true;
 }
 
-/* --- saturating
- * ------------------------------------------------------------------------------------------------ */
+/* --- saturating --- */
 
 /* a + b and a * b. */
 static inline int64_t i64_sum(int64_t a, int64_t b) {

@@ -120,7 +120,7 @@ static int put_escaped(Sink *sink, const char *text, size_t length, bool is_quot
     return columns;
 }
 
-/* --- printf */
+/* --- printf --- */
 
 /* The arguments behind the format, in a struct so that their place can be passed on. */
 typedef struct Args {

@@ -36,14 +36,14 @@ static Status aligned_copy(const Tensor *tensor, const Allocator *allocator, Ten
 }
 
 /* Contents that an infer() reads are shapes, axes, pads, scales: beyond this they are weights. */
-enum { MOST_READ_BYTES = 64 * 1024 };
+enum { MAX_READ_BYTES = 64 * 1024 };
 
 Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs, Error *err) {
     const Allocator *allocator = symbols->region->allocator;
     size_t n = (size_t)node->n_inputs;
-    Type *types = memory_take_zeroed(allocator, n + 1, sizeof *types);
-    const Tensor **values = memory_take_zeroed(allocator, n + 1, sizeof *values);
-    Tensor *copies = memory_take_zeroed(allocator, n + 1, sizeof *copies);
+    Type *types = memory_alloc_zeroed(allocator, n + 1, sizeof *types);
+    const Tensor **values = memory_alloc_zeroed(allocator, n + 1, sizeof *values);
+    Tensor *copies = memory_alloc_zeroed(allocator, n + 1, sizeof *copies);
     Status status = STRIDER_OK;
     if (!types || !values || !copies)
         status = fail_memory(err, bytes_of(sizeof *copies, n + 1).n, "shape inference");
@@ -54,7 +54,7 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs
             continue;
         if (!value->constant->unaligned) {
             values[i] = value->constant;
-        } else if (value->constant->size_bytes <= MOST_READ_BYTES) {
+        } else if (value->constant->size_bytes <= MAX_READ_BYTES) {
             status = aligned_copy(value->constant, allocator, &copies[i], err);
             values[i] = &copies[i];
         }
@@ -63,9 +63,9 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs
         status = node_infer(node, types, values, symbols, outputs, err);
     for (size_t i = 0; copies && i < n; i++)
         tensor_free(&copies[i]);
-    memory_give(allocator, copies);
-    memory_give(allocator, values);
-    memory_give(allocator, types);
+    memory_free(allocator, copies);
+    memory_free(allocator, values);
+    memory_free(allocator, types);
     return status;
 }
 
@@ -98,19 +98,19 @@ static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *co
     if (!node->op->scratch)
         return node->op->reference(ctx);
     const size_t n = (size_t)node->n_inputs;
-    Type *types = memory_take_zeroed(allocator, n + 1, sizeof *types);
+    Type *types = memory_alloc_zeroed(allocator, n + 1, sizeof *types);
     if (!types)
         return fail_memory(ctx->err, bytes_of(sizeof *types, n).n, "a node");
     for (size_t i = 0; i < n; i++)
         if (inputs[i])
             types[i] = inputs[i]->type;
     ctx->scratch_bytes = node->op->scratch(node, types, output_types).n;
-    ctx->scratch = memory_take(allocator, ctx->scratch_bytes);
-    memory_give(allocator, types);
+    ctx->scratch = memory_alloc(allocator, ctx->scratch_bytes);
+    memory_free(allocator, types);
     if (!ctx->scratch)
         return fail_memory(ctx->err, ctx->scratch_bytes, "a node");
     Status status = node->op->reference(ctx);
-    memory_give(allocator, ctx->scratch);
+    memory_free(allocator, ctx->scratch);
     return status;
 }
 
@@ -119,8 +119,8 @@ Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *
     if (!node->op->reference)
         return node_fail(node, err, STRIDER_UNSUPPORTED, "the operator cannot be computed");
     size_t n = (size_t)node->n_outputs;
-    Tensor **pointers = memory_take_zeroed(allocator, n + 1, sizeof *pointers);
-    bool *allocated = memory_take_zeroed(allocator, n + 1, sizeof *allocated);
+    Tensor **pointers = memory_alloc_zeroed(allocator, n + 1, sizeof *pointers);
+    bool *allocated = memory_alloc_zeroed(allocator, n + 1, sizeof *allocated);
     Status status =
         pointers && allocated ? STRIDER_OK : fail_memory(err, bytes_of(sizeof *pointers, n).n, "a node");
     if (!status)
@@ -138,7 +138,7 @@ Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *
     for (size_t i = 0; status && allocated && i < n; i++)
         if (allocated[i])
             tensor_free(&outputs[i]);
-    memory_give(allocator, allocated);
-    memory_give(allocator, pointers);
+    memory_free(allocator, allocated);
+    memory_free(allocator, pointers);
     return status;
 }

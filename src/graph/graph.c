@@ -28,7 +28,7 @@ Status graph_add_value(Graph *graph, const char *name, Value **value, Error *err
     if (!region_grow(&graph->region, &graph->values, graph->n_values, &graph->values_capacity,
                      sizeof(Value *)))
         return no_memory(err);
-    Value *added = region_take(&graph->region, sizeof *added);
+    Value *added = region_alloc(&graph->region, sizeof *added);
     char *copy = region_string(&graph->region, name, strlen(name));
     if (!added || !copy)
         return no_memory(err);
@@ -75,12 +75,12 @@ Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs
     Region *region = &graph->region;
     if (!region_grow(region, &graph->nodes, graph->n_nodes, &graph->nodes_capacity, sizeof(Node *)))
         return no_memory(err);
-    Node *added = region_take(region, sizeof *added);
+    Node *added = region_alloc(region, sizeof *added);
     char *copy = region_string(region, name, strlen(name));
-    Value **inputs = region_take_array(region, (size_t)n_inputs, sizeof *inputs);
-    Use *input_uses = region_take_array(region, (size_t)n_inputs, sizeof *input_uses);
-    Value **outputs = region_take_array(region, (size_t)n_outputs, sizeof *outputs);
-    void *attrs = op->attrs_size ? region_take(region, op->attrs_size) : NULL;
+    Value **inputs = region_alloc_array(region, (size_t)n_inputs, sizeof *inputs);
+    Use *input_uses = region_alloc_array(region, (size_t)n_inputs, sizeof *input_uses);
+    Value **outputs = region_alloc_array(region, (size_t)n_outputs, sizeof *outputs);
+    void *attrs = op->attrs_size ? region_alloc(region, op->attrs_size) : NULL;
     if (!added || !copy || !inputs || !input_uses || !outputs || (op->attrs_size && !attrs))
         return no_memory(err);
     *added = (Node){.op = op,
@@ -100,7 +100,7 @@ Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs
     return STRIDER_OK;
 }
 
-/* --- uses */
+/* --- uses --- */
 
 /* At the end, so that readers stand in the order in which they came. */
 static void add_use(Value *value, Use *use, Node *node, int port) {
@@ -135,8 +135,8 @@ static void move_use(Value *value, Use *from, Use *to) {
 Status graph_widen_inputs(Graph *graph, Node *node, int count, Error *err) {
     if (node->n_inputs >= count)
         return STRIDER_OK;
-    Value **inputs = region_take_array(&graph->region, (size_t)count, sizeof *inputs);
-    Use *uses = region_take_array(&graph->region, (size_t)count, sizeof *uses);
+    Value **inputs = region_alloc_array(&graph->region, (size_t)count, sizeof *inputs);
+    Use *uses = region_alloc_array(&graph->region, (size_t)count, sizeof *uses);
     if (!inputs || !uses)
         return no_memory(err);
     for (int port = 0; port < node->n_inputs; port++) {
@@ -188,7 +188,7 @@ void node_set_output(Node *node, int port, Value *value) {
     value->producer_port = port;
 }
 
-/* --- inputs, outputs and constants */
+/* --- inputs, outputs and constants --- */
 
 Status graph_add_input(Graph *graph, Value *value, Error *err) {
     if (!region_grow(&graph->region, &graph->inputs, graph->n_inputs, &graph->inputs_capacity,
@@ -203,7 +203,7 @@ Status graph_add_output(Graph *graph, Value *value, Error *err) {
     if (!region_grow(&graph->region, &graph->outputs, graph->n_outputs, &graph->outputs_capacity,
                      sizeof(Value *)))
         return no_memory(err);
-    Use *use = region_take(&graph->region, sizeof *use);
+    Use *use = region_alloc(&graph->region, sizeof *use);
     if (!use)
         return no_memory(err);
     add_use(value, use, NULL, (int)graph->n_outputs);
@@ -305,11 +305,11 @@ Status graph_sort(Graph *graph, Error *err) {
     size_t n = graph->n_nodes, ordered = 0;
     Region scratch;
     region_init(&scratch, graph->region.allocator, 0);
-    SortState state = {.waiting = region_take_array(&scratch, n, sizeof(int)),
-                       .first_reader = region_take_array(&scratch, n, sizeof(size_t)),
-                       .readers_filled = region_take_array(&scratch, n, sizeof(size_t)),
-                       .heap = region_take_array(&scratch, n, sizeof(Node *)),
-                       .order = region_take_array(&scratch, n, sizeof(Node *))};
+    SortState state = {.waiting = region_alloc_array(&scratch, n, sizeof(int)),
+                       .first_reader = region_alloc_array(&scratch, n, sizeof(size_t)),
+                       .readers_filled = region_alloc_array(&scratch, n, sizeof(size_t)),
+                       .heap = region_alloc_array(&scratch, n, sizeof(Node *)),
+                       .order = region_alloc_array(&scratch, n, sizeof(Node *))};
     Status status = STRIDER_OK;
     for (size_t i = 0; i < n; i++)
         graph->nodes[i]->index = (int)i;
@@ -317,7 +317,7 @@ Status graph_sort(Graph *graph, Error *err) {
         status = no_memory(err);
         goto done;
     }
-    state.readers = region_take_array(&scratch, count_edges(graph, &state), sizeof(Node *));
+    state.readers = region_alloc_array(&scratch, count_edges(graph, &state), sizeof(Node *));
     if (!state.readers) {
         status = no_memory(err);
         goto done;

@@ -47,7 +47,7 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
     for (size_t i = 0; i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
         const Allocator *allocator = graph->region.allocator;
-        Type *outputs = memory_take_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
+        Type *outputs = memory_alloc_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
         if (!outputs)
             return fail_memory(err, bytes_of(sizeof *outputs, node->n_outputs).n, "shape inference");
         Status status = node_infer_in_graph(node, &graph->symbols, outputs, err);
@@ -59,7 +59,7 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
             status = compare_declared(node, value, shapes, log, err);
             adopt_names(value);
         }
-        memory_give(allocator, outputs);
+        memory_free(allocator, outputs);
         TRY(status);
     }
     return STRIDER_OK;

@@ -35,8 +35,8 @@ typedef struct EvalContext {
     const Tensor *const *inputs; /* NULL where the optional input is absent; never unaligned */
     Tensor *const *outputs;      /* NULL where nobody asked; memory for the inferred type is there, unless a
                                   * dimension was not known: then eval_set_output_shape() makes it */
-    char *scratch;               /* Op.scratch() bytes, aligned, of which eval_take() hands out */
-    size_t scratch_bytes, scratch_taken;
+    char *scratch;               /* Op.scratch() bytes, aligned, of which eval_alloc() hands out */
+    size_t scratch_bytes, scratch_used;
     const Allocator *allocator; /* for eval_set_output_shape(); NULL where all shapes are known */
     Error *err;
 } EvalContext;
@@ -56,7 +56,8 @@ enum {
 enum { EXPLANATION_TEXT = 400 };
 
 typedef struct Op {
-    const char *name;
+    int kind;           /* OpKind of ops/op_kind.h: the same for all versions; comparisons go by it */
+    const char *name;   /* for models, messages and reports */
     const char *domain; /* "" for ai.onnx */
     int since;          /* this row holds from this opset on, until a row with a higher one */
     struct {

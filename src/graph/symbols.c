@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LONGEST_TEXT = 120, MOST_SYMBOLS = 1000000 };
+enum { LONGEST_TEXT = 120, MAX_SYMBOLS = 1000000 };
 
 int64_t symbol_dim(SymbolTable *table, const char *text) {
     size_t length = strlen(text);
@@ -13,7 +13,7 @@ int64_t symbol_dim(SymbolTable *table, const char *text) {
     table->indices.region = table->region;
     if (names_find(&table->indices, text, &found))
         return -1 - (int64_t)(uintptr_t)found;
-    if (table->count >= MOST_SYMBOLS ||
+    if (table->count >= MAX_SYMBOLS ||
         !region_grow(table->region, &table->names, table->count, &table->capacity, sizeof *table->names))
         return DIM_UNKNOWN;
     char *name = region_string(table->region, text, length);

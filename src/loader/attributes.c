@@ -29,7 +29,7 @@ static int kind_of(const Onnx__AttributeProto *proto) {
 }
 
 static void *copy_array(Loading *loading, const void *items, size_t count, size_t size) {
-    void *copy = region_take_array(&loading->graph->region, count, size);
+    void *copy = region_alloc_array(&loading->graph->region, count, size);
     if (copy && count)
         memcpy(copy, items, count * size);
     return copy;
@@ -37,7 +37,7 @@ static void *copy_array(Loading *loading, const void *items, size_t count, size_
 
 static Status load_strings(Loading *loading, const Onnx__AttributeProto *proto, Attr *attr) {
     Region *region = &loading->graph->region;
-    const char **strings = region_take_array(region, proto->n_strings, sizeof *strings);
+    const char **strings = region_alloc_array(region, proto->n_strings, sizeof *strings);
     if (!strings)
         return no_memory(loading);
     for (size_t i = 0; i < proto->n_strings; i++) {
@@ -105,7 +105,7 @@ static Status load_attribute(Loading *loading, const char *name, const Onnx__Att
 Status load_attributes(Loading *loading, const BodyNode *node, const Onnx__AttributeProto *const *bound,
                        AttrList *attrs) {
     const Onnx__NodeProto *proto = node->proto;
-    Attr *items = region_take_array(&loading->graph->region, proto->n_attribute, sizeof *items);
+    Attr *items = region_alloc_array(&loading->graph->region, proto->n_attribute, sizeof *items);
     if (!items)
         return no_memory(loading);
     *attrs = (AttrList){.items = items};

@@ -14,7 +14,7 @@ static const char *text_or_empty(const char *text) {
     return text ? text : "";
 }
 
-/* --- numbers of names */
+/* --- numbers of names --- */
 
 /* The number of a name, given out in the order in which names come. */
 static Status number_of(Loading *loading, NameMap *map, const char *name, int *number) {
@@ -46,7 +46,7 @@ int body_find_slot(const Body *body, const char *name) {
     return names_find(&body->slots, name, &found) ? (int)(intptr_t)found : NO_SLOT;
 }
 
-/* --- versions of domains */
+/* --- versions of domains --- */
 
 static bool is_default_domain(const char *domain) {
     return !domain[0] || strcmp(domain, "ai.onnx") == 0;
@@ -80,7 +80,7 @@ int64_t imported_opset(const Imports *imports, const char *domain) {
                                                         : 0;
 }
 
-/* --- nodes */
+/* --- nodes --- */
 
 /* The module path that torch's exporter leaves: a list such as ['', 'layer1', 'layer1.0.conv1'], of which the
  * last is the innermost. */
@@ -115,7 +115,7 @@ static int count_ports(size_t n, char **names) {
 
 static Status number_ports(Loading *loading, Body *body, size_t n, char **names, int *count, int **slots) {
     *count = count_ports(n, names);
-    *slots = region_take_array(&loading->parsed, (size_t)*count, sizeof **slots);
+    *slots = region_alloc_array(&loading->parsed, (size_t)*count, sizeof **slots);
     if (!*slots)
         return no_memory(loading);
     for (int i = 0; i < *count; i++)
@@ -158,7 +158,7 @@ static Status number_references(Loading *loading, Body *body, BodyNode *node) {
         if (!name[0])
             continue;
         if (!node->references) {
-            node->references = region_take_array(&loading->parsed, proto->n_attribute, sizeof(int));
+            node->references = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof(int));
             if (!node->references)
                 return no_memory(loading);
             for (size_t j = 0; j < proto->n_attribute; j++)
@@ -172,7 +172,7 @@ static Status number_references(Loading *loading, Body *body, BodyNode *node) {
 Status make_body(Loading *loading, size_t n_nodes, Onnx__NodeProto **nodes, size_t n_opsets,
                  Onnx__OperatorSetIdProto **opsets, Body *body) {
     body->slots.region = body->parameters.region = &loading->parsed;
-    body->nodes = region_take_array(&loading->parsed, n_nodes, sizeof *body->nodes);
+    body->nodes = region_alloc_array(&loading->parsed, n_nodes, sizeof *body->nodes);
     if (!body->nodes)
         return no_memory(loading);
     body->n_nodes = n_nodes;
@@ -200,7 +200,7 @@ const Onnx__AttributeProto *bound_attribute(const BodyNode *node, size_t at,
     return bound ? bound[parameter] : NULL;
 }
 
-/* --- functions */
+/* --- functions --- */
 
 /* Domain, name and overload, so that no two triples have the same key. */
 static const char *function_key(Loading *loading, const char *domain, const char *name,
@@ -218,7 +218,7 @@ Status list_functions(Loading *loading) {
     for (size_t i = 0; i < model->n_functions; i++) {
         const Onnx__FunctionProto *proto = model->functions[i];
         const char *key = function_key(loading, proto->domain, proto->name, proto->overload);
-        Function *function = region_take(&loading->parsed, sizeof *function);
+        Function *function = region_alloc(&loading->parsed, sizeof *function);
         if (!key || !function)
             return no_memory(loading);
         function->proto = proto;
@@ -258,8 +258,8 @@ static Status prepare_function(Loading *loading, Function *function) {
     if (function->is_prepared)
         return STRIDER_OK;
     body->slots.region = &loading->parsed;
-    function->inputs = region_take_array(&loading->parsed, proto->n_input, sizeof *function->inputs);
-    function->outputs = region_take_array(&loading->parsed, proto->n_output, sizeof *function->outputs);
+    function->inputs = region_alloc_array(&loading->parsed, proto->n_input, sizeof *function->inputs);
+    function->outputs = region_alloc_array(&loading->parsed, proto->n_output, sizeof *function->outputs);
     if (!function->inputs || !function->outputs)
         return no_memory(loading);
     TRY(number_inputs(loading, function)); /* the first numbers are theirs */
@@ -267,7 +267,7 @@ static Status prepare_function(Loading *loading, Function *function) {
         TRY(body_slot(loading, body, proto->output[i], &function->outputs[i]));
     TRY(make_body(loading, proto->n_node, proto->node, proto->n_opset_import, proto->opset_import, body));
     function->defaults =
-        region_take_array(&loading->parsed, body->parameters.count, sizeof *function->defaults);
+        region_alloc_array(&loading->parsed, body->parameters.count, sizeof *function->defaults);
     if (!function->defaults)
         return no_memory(loading);
     for (size_t i = 0; i < proto->n_attribute_proto; i++) {
@@ -287,7 +287,7 @@ Status prepare_call(Loading *loading, BodyNode *call) {
     TRY(prepare_function(loading, call->callee));
     if (call->targets)
         return STRIDER_OK;
-    call->targets = region_take_array(&loading->parsed, proto->n_attribute, sizeof *call->targets);
+    call->targets = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof *call->targets);
     if (!call->targets)
         return no_memory(loading);
     for (size_t i = 0; i < proto->n_attribute; i++) {

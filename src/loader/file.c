@@ -15,12 +15,12 @@ static void close_file(const File *file) {
     if (file->mapped)
         munmap((void *)file->data, file->size_bytes);
     else if (file->allocator)
-        memory_give(file->allocator, (void *)file->data);
+        memory_free(file->allocator, (void *)file->data);
 }
 
 /* Closes the file on failure. */
 static Status add_file(Files *files, File file, Error *err) {
-    File *added = region_take(files->region, sizeof *added);
+    File *added = region_alloc(files->region, sizeof *added);
     if (!added ||
         !region_grow(files->region, &files->items, files->count, &files->capacity, sizeof(File *))) {
         close_file(&file);
@@ -41,11 +41,10 @@ static Status map_file(int descriptor, size_t size_bytes, File *file, Error *err
 }
 
 static Status read_all(int descriptor, unsigned char *data, size_t size_bytes, Error *err) {
-    enum { MOST_AT_ONCE = 1 << 30 };
+    enum { MAX_AT_ONCE = 1 << 30 };
     for (size_t at = 0; at < size_bytes;) {
         const size_t left = size_bytes - at;
-        const ssize_t got =
-            pread(descriptor, data + at, left < MOST_AT_ONCE ? left : MOST_AT_ONCE, (off_t)at);
+        const ssize_t got = pread(descriptor, data + at, left < MAX_AT_ONCE ? left : MAX_AT_ONCE, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -60,12 +59,12 @@ static Status read_all(int descriptor, unsigned char *data, size_t size_bytes, E
 
 static Status read_file(int descriptor, size_t size_bytes, const Allocator *allocator, File *file,
                         Error *err) {
-    unsigned char *data = memory_take(allocator, size_bytes);
+    unsigned char *data = memory_alloc(allocator, size_bytes);
     if (!data)
         return fail_memory(err, size_bytes, "a file");
     const Status status = read_all(descriptor, data, size_bytes, err);
     if (status)
-        memory_give(allocator, data);
+        memory_free(allocator, data);
     else
         *file = (File){.data = data, .size_bytes = size_bytes, .allocator = allocator};
     return status;
@@ -101,7 +100,7 @@ static Status take_file(Files *files, int descriptor, uint64_t max_bytes, File *
     }
     const size_t size_bytes = (size_t)info.st_size;
     File made = {0};
-    TRY(options->copy || size_bytes <= MOST_READ_BYTES
+    TRY(options->copy || size_bytes <= MAX_READ_BYTES
             ? read_file(descriptor, size_bytes, options->allocator, &made, err)
             : map_file(descriptor, size_bytes, &made, err));
     TRY(add_file(files, made, err));

@@ -27,7 +27,7 @@ typedef struct Files {
 
 /* Files larger than this are mapped, unless options->copy: where they become shorter while they are in use,
  * the process gets SIGBUS.  Smaller ones are read, which takes a millisecond at most. */
-enum { MOST_READ_BYTES = 4 << 20 };
+enum { MAX_READ_BYTES = 4 << 20 };
 
 /* Both leave *files to be closed with files_close() also on failure.  `options` is kept for files_external().
  */

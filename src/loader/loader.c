@@ -27,8 +27,7 @@ strider_load_options strider_load_options_default(void) {
                                   .allocator = allocator_default()};
 }
 
-/* --- protobuf-c
- * ------------------------------------------------------------------------------------------------ */
+/* --- protobuf-c --- */
 
 /* protobuf-c says no more than that it failed. */
 typedef struct Unpacking {
@@ -38,7 +37,7 @@ typedef struct Unpacking {
 
 static void *unpack_allocate(void *context, size_t size) {
     Unpacking *unpacking = context;
-    void *memory = region_take(unpacking->region, size);
+    void *memory = region_alloc(unpacking->region, size);
     if (!memory)
         unpacking->refused_bytes = size ? size : 1;
     return memory;
@@ -62,8 +61,7 @@ static Status unpack(Region *region, const ProtobufCMessageDescriptor *descripto
     return fail(err, STRIDER_BAD_MODEL, "not a valid ONNX message");
 }
 
-/* --- types
- * ----------------------------------------------------------------------------------------------------- */
+/* --- types --- */
 
 static Status load_dim(Loading *loading, const char *name, const Onnx__TensorShapeProto__Dimension *dim,
                        int64_t *result) {
@@ -106,8 +104,7 @@ static Status load_type(Loading *loading, const Onnx__ValueInfoProto *info, bool
     return STRIDER_OK;
 }
 
-/* --- the graph
- * ------------------------------------------------------------------------------------------------- */
+/* --- the graph --- */
 
 static Status load_initializers(Loading *loading, Scope *scope, const Onnx__GraphProto *proto) {
     if (proto->n_sparse_initializer)
@@ -200,7 +197,7 @@ static Status load_graph(Loading *loading) {
     TRY(make_body(loading, proto->n_node, proto->node, model->n_opset_import, model->opset_import, &body));
     loading->model->opset = body.imports.onnx;
     TRY(make_slots(loading, proto, &body));
-    scope.values = region_take_array(&loading->parsed, body.slots.count, sizeof(Value *));
+    scope.values = region_alloc_array(&loading->parsed, body.slots.count, sizeof(Value *));
     if (!scope.values)
         return no_memory(loading);
     TRY(load_initializers(loading, &scope, proto));

@@ -72,13 +72,12 @@ Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) {
     return STRIDER_OK;
 }
 
-/* --- local functions
- * ------------------------------------------------------------------------------------------- */
+/* --- local functions --- */
 
 static Status bind_attributes(Loading *loading, const Scope *outer, const BodyNode *call, Scope *inner) {
     const Function *function = call->callee;
     const size_t count = function->body.parameters.count;
-    const Onnx__AttributeProto **bound = region_take_array(&loading->parsed, count, sizeof *bound);
+    const Onnx__AttributeProto **bound = region_alloc_array(&loading->parsed, count, sizeof *bound);
     if (!bound)
         return no_memory(loading);
     for (size_t i = 0; i < call->proto->n_attribute; i++)
@@ -92,7 +91,7 @@ static Status bind_attributes(Loading *loading, const Scope *outer, const BodyNo
 
 static Status bind_values(Loading *loading, Scope *outer, const BodyNode *call, Scope *inner) {
     const Function *function = call->callee;
-    inner->values = region_take_array(&loading->parsed, function->body.slots.count, sizeof(Value *));
+    inner->values = region_alloc_array(&loading->parsed, function->body.slots.count, sizeof(Value *));
     if (!inner->values)
         return no_memory(loading);
     for (size_t i = 0; i < function->proto->n_input; i++) {
@@ -176,8 +175,7 @@ static Status inline_function(Loading *loading, Scope *outer, const Where *where
     return forward_outputs(loading, outer, call, &inner);
 }
 
-/* --- nodes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- nodes --- */
 
 static Status find_op(Loading *loading, const Where *where, const Op **op, int64_t *opset) {
     const char *domain = text_or_empty(where->proto->domain), *type = text_or_empty(where->proto->op_type);

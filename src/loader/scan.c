@@ -72,12 +72,12 @@ static Status reserve(const Scanner *scanner, size_t size) {
     if (scan->reduced_capacity - scan->reduced_bytes >= size)
         return STRIDER_OK;
     size_t capacity = scan->reduced_capacity * 2 + size + 4096;
-    unsigned char *grown = memory_take(scanner->region->allocator, capacity);
+    unsigned char *grown = memory_alloc(scanner->region->allocator, capacity);
     if (!grown)
         return fail_memory(scanner->err, capacity, "parsing");
     if (scan->reduced_bytes)
         memcpy(grown, scan->reduced, scan->reduced_bytes);
-    memory_give(scanner->region->allocator, scan->reduced);
+    memory_free(scanner->region->allocator, scan->reduced);
     scan->reduced = grown;
     scan->reduced_capacity = capacity;
     return STRIDER_OK;
@@ -242,7 +242,7 @@ static Status scan_fields(const Scanner *scanner, const ProtobufCMessageDescript
 }
 
 void scan_free_reduced(Scan *scan, const Region *region) {
-    memory_give(region->allocator, scan->reduced);
+    memory_free(region->allocator, scan->reduced);
     scan->reduced = NULL;
     scan->reduced_bytes = scan->reduced_capacity = 0;
 }

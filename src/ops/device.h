@@ -51,8 +51,7 @@ struct Device {
     void (*close)(Device *device);
 };
 
-/* --- modules
- * ---------------------------------------------------------------------------------------------------- */
+/* --- modules --- */
 
 /* Devices of other kinds than the CPU are in modules that are loaded on demand: libstrider_KIND.so, which
  * exports strider_device_module().  A module and the library share these structs, so they must be of one
@@ -75,7 +74,7 @@ typedef struct DeviceModule {
 /* Changes whenever one of the structs does, and is raised by hand where only a meaning does. */
 #define DEVICE_LAYOUT                                                                                        \
     ((size_t)1 + 10 * sizeof(Device) + 1000 * sizeof(Kernel) + 3000 * sizeof(KernelQuery) +                  \
-     5000 * sizeof(Prepared) + 7000 * sizeof(DeviceOptions) + 9000 * sizeof(strider_device_info) +           \
+     5000 * sizeof(KernelInstance) + 7000 * sizeof(DeviceOptions) + 9000 * sizeof(strider_device_info) +     \
      11000 * sizeof(KernelCall) + 13000 * sizeof(Node) + 17000 * sizeof(PrepareContext))
 
 /* What a module exports, under the name DEVICE_MODULE. */

@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/size.h"
 #include "graph/graph.h"
+#include "ops/op_kind.h"
 #include "tensor/layout.h"
 
 /* An input or output of a node in a plan: its type is fully known. */
@@ -33,28 +34,29 @@ typedef struct KernelQuery {
 typedef struct KernelCall {
     const void *const *inputs; /* NULL where absent or packed */
     void *const *outputs;      /* NULL where nobody asked */
-    void *scratch;    /* of the calling thread, Prepared.scratch_bytes, aligned; contents undefined */
-    void *workspace;  /* of the step, Prepared.workspace_bytes, aligned; undefined when the step begins */
-    const void *args; /* Prepared.args */
+    void *scratch; /* of the calling thread, KernelInstance.scratch_bytes, aligned; contents undefined */
+    void
+        *workspace; /* of the step, KernelInstance.workspace_bytes, aligned; undefined when the step begins */
+    const void *args; /* KernelInstance.args */
 } KernelCall;
 
 /* A node, ready to run.  Tasks may run in any order and at the same time; each writes its own part of the
  * outputs. */
-typedef struct Prepared {
+typedef struct KernelInstance {
     void (*run)(const KernelCall *call, int64_t task);
     /* Instead of `run` on devices other than the host: hands all of the node's work to the device, without
      * waiting for it.  Called by one thread. */
     Status (*submit)(const KernelCall *call, Error *err);
     int64_t tasks; /* depends on shapes only, so that results are the same for any number of threads */
     /* A phase before: `begin` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
-    void (*begin)(const KernelCall *call, int64_t task);
-    int64_t begin_tasks;
+    void (*prologue)(const KernelCall *call, int64_t task);
+    int64_t prologue_tasks;
     Bytes scratch_bytes, workspace_bytes;
     void *args;                  /* in PrepareContext.region */
     void (*discard)(void *args); /* frees what `args` hold outside that region; NULL: nothing */
     uint64_t packed_bytes;       /* of what was packed for it, for reports */
     const char *variant; /* what of the kernel runs, where prepare() chose it, for reports; else NULL */
-} Prepared;
+} KernelInstance;
 
 /* Times that were measured, for rows that choose among ways of their own.  `kind` is the device's, `kernel`
  * one word, `layer` as Kernel.tuning_key's text. */
@@ -69,7 +71,7 @@ typedef struct KernelTimes {
 typedef struct PrepareContext {
     Region *region; /* lives as long as the plan */
     struct PackCache *packs;
-    uint64_t most_pack_bytes; /* that all packs of the host may come to */
+    uint64_t max_pack_bytes; /* that all packs of the host may come to */
     Error *err;
     struct Device *device; /* that the node runs on */
     KernelTimes times;     /* find is NULL where nothing is to be measured */
@@ -108,11 +110,11 @@ enum { KERNEL_LAYER_TEXT = 512 };
 
 typedef struct Kernel {
     const char *name; /* "conv_direct" */
-    const char *op;   /* the operator's name, domain ai.onnx */
+    int op;           /* OpKind */
     bool (*accepts)(KernelQuery *query);
     /* Estimated time in nanoseconds on one thread of the machine that the model of costs was made on. */
     double (*cost)(const KernelQuery *query);
-    Status (*prepare)(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared);
+    Status (*prepare)(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance);
     /* For operators that several kernels compete for: all that an accepted query's time depends on, in words,
      * so that a measured time may stand in for cost().  NULL: is not measured. */
     void (*tuning_key)(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]);
@@ -139,10 +141,10 @@ const Kernel *const *cpu_kernels(size_t *count);
 int isa_width(Isa isa);
 
 /* Makes a step that copies bytes. */
-Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, Prepared *prepared) MUST_CHECK;
+Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, KernelInstance *instance) MUST_CHECK;
 
 /* Makes a step that changes an f32 tensor's layout.  tasks, scratch and args as for any kernel. */
 Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
-                           Prepared *prepared) MUST_CHECK;
+                           KernelInstance *instance) MUST_CHECK;
 
 #endif

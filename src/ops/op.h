@@ -4,6 +4,7 @@
 #define OPS_OP_H
 
 #include "graph/op.h"
+#include "ops/op_kind.h"
 
 /* The row for an operator at an opset, or NULL.  Domains "ai.onnx" and "" are the same. */
 const Op *op_find(const char *domain, const char *name, int64_t opset);
@@ -12,8 +13,7 @@ bool op_exists(const char *domain, const char *name);
 /* All rows. */
 const Op *const *op_table(size_t *count);
 
-/* --- parse()
- * --------------------------------------------------------------------------------------------------- */
+/* --- parse() --- */
 /* Each sets *result to the attribute's value, or to `fallback` where there is none, and fails where it has
  * another kind. */
 Status parse_int(ParseContext *ctx, const char *name, int64_t fallback, int64_t *result) MUST_CHECK;
@@ -35,8 +35,7 @@ bool parse_has(const ParseContext *ctx, const char *name);
 Status parse_require(ParseContext *ctx, const char *name) MUST_CHECK;
 Status parse_fail(ParseContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* --- infer()
- * --------------------------------------------------------------------------------------------------- */
+/* --- infer() --- */
 static inline const void *infer_attrs(const InferContext *ctx) {
     return ctx->node->attrs;
 }
@@ -72,8 +71,7 @@ int64_t infer_derived_dim(InferContext *ctx, int64_t dim, const char *format, ..
 /* BAD_MODEL where `value`, a dimension from a model's integers, is negative. */
 Status infer_check_dim(InferContext *ctx, int64_t value, const char *what) MUST_CHECK;
 
-/* --- reference()
- * ----------------------------------------------------------------------------------------------- */
+/* --- reference() --- */
 static inline const void *eval_attrs(const EvalContext *ctx) {
     return ctx->node->attrs;
 }
@@ -93,8 +91,8 @@ void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value);
 Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shape *shape) MUST_CHECK;
 /* `count` items of `size` bytes of scratch memory, at a multiple of MEMORY_ALIGNMENT, contents undefined. All
  * of it ends with reference(), which may take no more than Op.scratch() has stated. */
-Status eval_take(EvalContext *ctx, size_t size, int64_t count, void **memory) MUST_CHECK;
-Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
+Status eval_alloc(EvalContext *ctx, size_t size, int64_t count, void **memory) MUST_CHECK;
+Status eval_alloc_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
 /* A tensor's elements as doubles in scratch memory; NULL where the input is absent.  How reference kernels
  * handle all float types by one loop. */
 Status eval_load_doubles(EvalContext *ctx, int port, double **values) MUST_CHECK;
@@ -103,7 +101,7 @@ void tensor_store_doubles(Tensor *tensor, const double *values);
 /* An integer tensor's contents; at most `capacity`. */
 Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
 
-/* --- scratch(): what these take */
+/* --- scratch(): what these take --- */
 Bytes scratch_of(size_t size, int64_t count);
 /* As doubles: a tensor of a known type, or none where it is absent; the first input; all inputs. */
 Bytes scratch_of_tensor(const Type *type);

@@ -31,8 +31,7 @@ Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) {
     return node_fail(ctx->node, ctx->err, status, "%s", message);
 }
 
-/* --- parse()
- * --------------------------------------------------------------------------------------------------- */
+/* --- parse() --- */
 
 bool parse_has(const ParseContext *ctx, const char *name) {
     return attrs_find(ctx->attrs, name) != NULL;
@@ -113,8 +112,7 @@ Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capa
     return STRIDER_OK;
 }
 
-/* --- infer()
- * --------------------------------------------------------------------------------------------------- */
+/* --- infer() --- */
 
 bool infer_has_input(const InferContext *ctx, int port) {
     return port < ctx->n_inputs && ctx->node->inputs[port] != NULL;
@@ -228,8 +226,7 @@ Status infer_check_dim(InferContext *ctx, int64_t value, const char *what) {
     return STRIDER_OK;
 }
 
-/* --- reference()
- * ----------------------------------------------------------------------------------------------- */
+/* --- reference() --- */
 
 uint64_t tensor_get_bits(const Tensor *tensor, int64_t index) {
     if (tensor->type.dtype == STRIDER_U64)
@@ -265,21 +262,21 @@ Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int 
     return STRIDER_OK;
 }
 
-Status eval_take(EvalContext *ctx, size_t size, int64_t count, void **memory) {
+Status eval_alloc(EvalContext *ctx, size_t size, int64_t count, void **memory) {
     static char nothing[MEMORY_ALIGNMENT]; /* where no bytes begin: no pointer is NULL, none may be moved */
     const Bytes bytes = scratch_of(size, count);
-    if (bytes.n > ctx->scratch_bytes - ctx->scratch_taken)
+    if (bytes.n > ctx->scratch_bytes - ctx->scratch_used)
         return eval_fail(ctx, STRIDER_OUT_OF_MEMORY,
                          "the reference takes %zu bytes of scratch memory where %zu of %zu are left", bytes.n,
-                         ctx->scratch_bytes - ctx->scratch_taken, ctx->scratch_bytes);
-    *memory = bytes.n ? ctx->scratch + ctx->scratch_taken : nothing;
-    ctx->scratch_taken += bytes.n;
+                         ctx->scratch_bytes - ctx->scratch_used, ctx->scratch_bytes);
+    *memory = bytes.n ? ctx->scratch + ctx->scratch_used : nothing;
+    ctx->scratch_used += bytes.n;
     return STRIDER_OK;
 }
 
-Status eval_take_doubles(EvalContext *ctx, int64_t count, double **values) {
+Status eval_alloc_doubles(EvalContext *ctx, int64_t count, double **values) {
     void *memory = NULL;
-    TRY(eval_take(ctx, sizeof **values, count, &memory));
+    TRY(eval_alloc(ctx, sizeof **values, count, &memory));
     *values = memory;
     return STRIDER_OK;
 }
@@ -290,7 +287,7 @@ Status eval_load_doubles(EvalContext *ctx, int port, double **values) {
     if (!tensor)
         return STRIDER_OK;
     int64_t count = tensor_elements(tensor);
-    TRY(eval_take_doubles(ctx, count, values));
+    TRY(eval_alloc_doubles(ctx, count, values));
     if (tensor->type.dtype == STRIDER_F32) {
         const float *from = tensor->data;
         for (int64_t i = 0; i < count; i++)
@@ -314,7 +311,7 @@ void tensor_store_doubles(Tensor *tensor, const double *values) {
     }
 }
 
-/* --- scratch() */
+/* --- scratch() --- */
 
 Bytes scratch_of(size_t size, int64_t count) {
     Bytes bytes = bytes_of_items(size, count);

@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-#define OP(row) extern const Op row;
+#define OP(NAME, ROW) OP_ROW(ROW)
+#define OP_ROW(ROW) extern const Op ROW;
 #include "ops/op_list.inc"
-#undef OP
+#undef OP_ROW
 
 static const Op *const table[] = {
-#define OP(row) &row,
+#define OP_ROW(ROW) &ROW,
 #include "ops/op_list.inc"
+#undef OP_ROW
 #undef OP
     NULL,
 };

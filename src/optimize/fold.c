@@ -10,7 +10,7 @@
 enum { ALWAYS_BYTES = 1 << 20 };
 /* And what it may add in all, besides as much again as the constants that were there: a chain of nodes that a
  * file has room for in kilobytes could make gigabytes.  What is not folded is computed in each run. */
-enum { MOST_FOLDED_BYTES = 256 << 20 };
+enum { MAX_FOLDED_BYTES = 256 << 20 };
 
 static bool is_known(const Node *node, int port) {
     const Value *value = node->inputs[port];
@@ -85,10 +85,10 @@ static Status fold_node(Graph *graph, Node *node, Error *err) {
     size_t n_in = (size_t)node->n_inputs, n_out = (size_t)node->n_outputs;
     Region scratch;
     region_init(&scratch, allocator, 0);
-    const Tensor **inputs = region_take_array(&scratch, n_in, sizeof *inputs);
-    Tensor *copies = region_take_array(&scratch, n_in, sizeof *copies);
-    Tensor *outputs = region_take_array(&scratch, n_out, sizeof *outputs);
-    Type *types = region_take_array(&scratch, n_out, sizeof *types);
+    const Tensor **inputs = region_alloc_array(&scratch, n_in, sizeof *inputs);
+    Tensor *copies = region_alloc_array(&scratch, n_in, sizeof *copies);
+    Tensor *outputs = region_alloc_array(&scratch, n_out, sizeof *outputs);
+    Type *types = region_alloc_array(&scratch, n_out, sizeof *types);
     Status status = inputs && copies && outputs && types
                         ? STRIDER_OK
                         : fail_memory(err, bytes_of(sizeof *copies, n_in).n, "folding");
@@ -113,7 +113,7 @@ static Status infer_again(Graph *graph, Node *node, Error *err) {
     enum { FEW = 32 };
     Type few[FEW], *types = few;
     if (node->n_outputs > FEW &&
-        !(types = memory_take_zeroed(graph->region.allocator, (size_t)node->n_outputs, sizeof *types)))
+        !(types = memory_alloc_zeroed(graph->region.allocator, (size_t)node->n_outputs, sizeof *types)))
         return fail_memory(err, bytes_of(sizeof *types, node->n_outputs).n, "folding");
     Status status = node_infer_in_graph(node, &graph->symbols, types, err);
     for (int i = 0; !status && i < node->n_outputs; i++) {
@@ -126,7 +126,7 @@ static Status infer_again(Graph *graph, Node *node, Error *err) {
         value->type = types[i];
     }
     if (types != few)
-        memory_give(graph->region.allocator, types);
+        memory_free(graph->region.allocator, types);
     return status;
 }
 
@@ -145,7 +145,7 @@ static bool can_wait(const Node *node) {
 }
 
 Status pass_fold_constants(Graph *graph, Error *err) {
-    size_t budget_bytes = MOST_FOLDED_BYTES;
+    size_t budget_bytes = MAX_FOLDED_BYTES;
     for (size_t i = 0; i < graph->n_values; i++)
         if (graph->values[i]->constant &&
             !size_add(budget_bytes, graph->values[i]->constant->size_bytes, &budget_bytes))

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/batch_norm.h"
-#include "ops/binary.h"
-#include "ops/conv.h"
+#include "ops/math/binary.h"
+#include "ops/nn/batch_norm.h"
+#include "ops/nn/conv.h"
 #include "ops/op.h"
 #include "optimize/rewrite.h"
 
@@ -56,13 +56,13 @@ static bool is_by_channel(const Tensor *constant, int rank, int64_t channels) {
 }
 
 static bool is_affine_binary(const Node *node) {
-    return is_op(node, "Mul") || is_op(node, "Add") || is_op(node, "Div") || is_op(node, "Sub");
+    return is_op(node, OP_Mul) || is_op(node, OP_Add) || is_op(node, OP_Div) || is_op(node, OP_Sub);
 }
 
 static bool from_binary(const Node *node, const Value *y, Affine *affine) {
     const BinaryAttrs *attrs = node->attrs;
     const Value *other = node->inputs[0] == y ? node->inputs[1] : node->inputs[0];
-    const bool divides = is_op(node, "Div"), subtracts = is_op(node, "Sub");
+    const bool divides = is_op(node, OP_Div), subtracts = is_op(node, OP_Sub);
     if (attrs->legacy_broadcast || !other->constant || y->type.shape.rank < 3 ||
         ((divides || subtracts) && node->inputs[0] != y) ||
         !is_by_channel(other->constant, y->type.shape.rank, affine->channels))
@@ -72,14 +72,14 @@ static bool from_binary(const Node *node, const Value *y, Affine *affine) {
         double value = tensor_get_f64(other->constant, single ? 0 : c);
         if (divides && value == 0)
             return false;
-        affine->scale[c] = is_op(node, "Mul") ? value : divides ? 1 / value : 1;
-        affine->shift[c] = is_op(node, "Add") ? value : subtracts ? -value : 0;
+        affine->scale[c] = is_op(node, OP_Mul) ? value : divides ? 1 / value : 1;
+        affine->shift[c] = is_op(node, OP_Add) ? value : subtracts ? -value : 0;
     }
     return true;
 }
 
 static bool make_affine(const Node *node, const Value *y, Affine *affine) {
-    if (is_op(node, "BatchNormalization"))
+    if (is_op(node, OP_BatchNormalization))
         return node->inputs[0] == y && from_batch_norm(node, affine);
     return is_affine_binary(node) && from_binary(node, y, affine);
 }
@@ -105,7 +105,7 @@ static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) 
 }
 
 static bool is_candidate(const Node *node) {
-    if (!is_op(node, "Conv") && !is_op(node, "ConvTranspose"))
+    if (!is_op(node, OP_Conv) && !is_op(node, OP_ConvTranspose))
         return false;
     const ConvAttrs *attrs = node->attrs;
     const Value *y = node->outputs[0], *bias = node->n_inputs > CONV_B ? node->inputs[CONV_B] : NULL;
@@ -116,8 +116,8 @@ static bool is_candidate(const Node *node) {
 
 static Status take_affine(Region *scratch, const Value *y, Affine *affine, Error *err) {
     affine->channels = y->type.shape.dims[1];
-    affine->scale = region_take_array(scratch, (size_t)affine->channels, sizeof(double));
-    affine->shift = region_take_array(scratch, (size_t)affine->channels, sizeof(double));
+    affine->scale = region_alloc_array(scratch, (size_t)affine->channels, sizeof(double));
+    affine->shift = region_alloc_array(scratch, (size_t)affine->channels, sizeof(double));
     return affine->scale && affine->shift ? STRIDER_OK
                                           : fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a pass");
 }
@@ -143,22 +143,21 @@ static Status fuse_chain(Graph *graph, Region *scratch, Node *conv, Error *err) 
     }
 }
 
-/* --- behind other nodes
- * ------------------------------------------------------------------------------------------------ */
+/* --- behind other nodes --- */
 
-enum { MOST_CHANNELS = 1 << 20 };
+enum { MAX_CHANNELS = 1 << 20 };
 
 /* What the first of several such nodes scales and shifts; NULL where it is none. */
 static Value *affine_input(const Node *node) {
     Value *x = NULL;
-    if (is_op(node, "BatchNormalization"))
+    if (is_op(node, OP_BatchNormalization))
         x = node->inputs[0];
     else if (is_affine_binary(node) && (node->inputs[0]->constant || node->inputs[1]->constant))
         x = node->inputs[0]->constant ? node->inputs[1] : node->inputs[0];
     if (!x || x->constant || !dtype_is_float(x->type.dtype) || x->type.shape.rank < 3)
         return NULL;
     const int64_t channels = x->type.shape.dims[1];
-    return channels > 0 && channels <= MOST_CHANNELS &&
+    return channels > 0 && channels <= MAX_CHANNELS &&
                    shape_equal(&x->type.shape, &node->outputs[0]->type.shape)
                ? x
                : NULL;

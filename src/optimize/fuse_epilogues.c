@@ -2,26 +2,26 @@
 /* An activation, or the Add of a residual, behind Conv, ConvTranspose, Gemm or MatMul becomes the end of that
  * node's own arithmetic, applied while the results are still in registers; an activation behind
  * BatchNormalization likewise. */
-#include "ops/batch_norm.h"
-#include "ops/binary.h"
-#include "ops/conv.h"
-#include "ops/gemm.h"
-#include "ops/matmul.h"
-#include "ops/unary.h"
+#include "ops/math/binary.h"
+#include "ops/math/gemm.h"
+#include "ops/math/matmul.h"
+#include "ops/math/unary.h"
+#include "ops/nn/batch_norm.h"
+#include "ops/nn/conv.h"
 #include "optimize/parts.h"
 #include "optimize/rewrite.h"
 
 /* Where a node keeps its epilogue and takes its residual; NULL for nodes that have none. */
 static Epilogue *epilogue_of(const Node *node, int *residual_port) {
-    if (is_op(node, "Conv") || is_op(node, "ConvTranspose")) {
+    if (is_op(node, OP_Conv) || is_op(node, OP_ConvTranspose)) {
         *residual_port = CONV_RESIDUAL;
         return &((ConvAttrs *)node->attrs)->epilogue;
     }
-    if (is_op(node, "Gemm")) {
+    if (is_op(node, OP_Gemm)) {
         *residual_port = GEMM_RESIDUAL;
         return &((GemmAttrs *)node->attrs)->epilogue;
     }
-    if (is_op(node, "MatMul")) {
+    if (is_op(node, OP_MatMul)) {
         *residual_port = MATMUL_RESIDUAL;
         return &((MatMulAttrs *)node->attrs)->epilogue;
     }
@@ -38,7 +38,7 @@ static Activation *activation_of(const Node *node) {
     Epilogue *epilogue = epilogue_of(node, &port);
     if (epilogue)
         return is_complete(epilogue) ? NULL : &epilogue->activation;
-    return is_op(node, "BatchNormalization") ? &((BatchNormAttrs *)node->attrs)->activation : NULL;
+    return is_op(node, OP_BatchNormalization) ? &((BatchNormAttrs *)node->attrs)->activation : NULL;
 }
 
 static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
@@ -66,7 +66,7 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, E
     int port;
     Epilogue *epilogue = epilogue_of(node, &port);
     *fused = false;
-    if (!epilogue || !is_op(next, "Add") || epilogue->has_residual ||
+    if (!epilogue || !is_op(next, OP_Add) || epilogue->has_residual ||
         ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
         return STRIDER_OK;
     Value *residual = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
@@ -101,7 +101,8 @@ static bool is_row(const Value *value, const Type *product) {
 /* The Add of a linear layer, as exporters write it behind MatMul. */
 static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
     *fused = false;
-    if (!is_op(node, "MatMul") || !is_op(next, "Add") || ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
+    if (!is_op(node, OP_MatMul) || !is_op(next, OP_Add) ||
+        ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
         return STRIDER_OK;
     const Epilogue *epilogue = &((const MatMulAttrs *)node->attrs)->epilogue;
     Value *y = node->outputs[0], *bias = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];

@@ -8,13 +8,13 @@ static const Pass passes[] = {
     {"fold_constants", pass_fold_constants},
     {"remove_dead", pass_remove_dead},
     {"remove_identities", pass_remove_identities},
-    {"join_activations", pass_join_activations},
-    {"join_layer_norms", pass_join_layer_norms},
+    {"join_activations", pass_fuse_activations},
+    {"join_layer_norms", pass_fuse_layer_norms},
     {"push_transposes", pass_push_transposes},
     {"fuse_batch_norm", pass_fuse_batch_norm},
     {"fuse_epilogues", pass_fuse_epilogues},
-    {"join_shuffles", pass_join_shuffles},
-    {"nest_concats", pass_nest_concats},
+    {"join_shuffles", pass_fuse_shuffles},
+    {"nest_concats", pass_fuse_concats},
     {"remove_dead", pass_remove_dead},
 };
 

@@ -13,10 +13,10 @@ static Status no_memory(Error *err) {
 static Status copy_node(Graph *graph, const Node *node, Node **copy, Error *err) {
     Region *region = &graph->region;
     const size_t n_inputs = (size_t)node->n_inputs, n_outputs = (size_t)node->n_outputs;
-    Node *made = region_take(region, sizeof *made);
-    Value **inputs = region_take_array(region, n_inputs, sizeof *inputs);
-    Value **outputs = region_take_array(region, n_outputs, sizeof *outputs);
-    void *attrs = region_take(region, node->op->attrs_size);
+    Node *made = region_alloc(region, sizeof *made);
+    Value **inputs = region_alloc_array(region, n_inputs, sizeof *inputs);
+    Value **outputs = region_alloc_array(region, n_outputs, sizeof *outputs);
+    void *attrs = region_alloc(region, node->op->attrs_size);
     if (!made || !inputs || !outputs || !attrs)
         return no_memory(err);
     *made = *node;
@@ -33,7 +33,7 @@ static Status copy_node(Graph *graph, const Node *node, Node **copy, Error *err)
 
 static Status append(Graph *graph, Node *node, const Node *part, Error *err) {
     const size_t n = (size_t)node->n_parts;
-    Node **parts = region_take_array(&graph->region, n + 1, sizeof(Node *));
+    Node **parts = region_alloc_array(&graph->region, n + 1, sizeof(Node *));
     if (!parts)
         return no_memory(err);
     if (n)

@@ -3,9 +3,9 @@
  * elementwise nodes and Concats, as long as there are no more of them after, and two in a row become one, or
  * none where they cancel; an activation or Add that stood between two Convs then meets the first one and may
  * become its epilogue. */
-#include "ops/concat.h"
 #include "ops/op.h"
-#include "ops/transpose.h"
+#include "ops/tensor/concat.h"
+#include "ops/tensor/transpose.h"
 #include "optimize/rewrite.h"
 
 typedef struct Permutation {
@@ -36,12 +36,12 @@ static void set_permutation(Node *transpose, const Permutation *permutation) {
         attrs->perm[d] = permutation->perm[d];
 }
 
-/* --- two in a row */
+/* --- two in a row --- */
 
 static void join(Graph *graph, Node *second) {
     const Node *first = second->inputs[0]->producer;
     Permutation inner, outer, both;
-    if (!is_op(first, "Transpose") || !permutation_of(first, &inner) || !permutation_of(second, &outer))
+    if (!is_op(first, OP_Transpose) || !permutation_of(first, &inner) || !permutation_of(second, &outer))
         return;
     bool moves = false;
     both.rank = outer.rank;
@@ -62,11 +62,11 @@ static void join(Graph *graph, Node *second) {
     node_set_input(second, 0, x);
 }
 
-/* --- behind other nodes */
+/* --- behind other nodes --- */
 
 /* Whether `value` is a Transpose's result that only `reader` reads; how it permutes. */
 static bool is_transposed(const Value *value, const Node *reader, Permutation *permutation) {
-    if (!is_op(value->producer, "Transpose"))
+    if (!is_op(value->producer, OP_Transpose))
         return false;
     for (const Use *use = value->first_use; use; use = use->next)
         if (use->node != reader)
@@ -91,7 +91,7 @@ static bool shape_before(const Shape *constant, const Permutation *permutation, 
 
 /* Whether all inputs are Transposes alike, or constants that need not move; of a Concat only the former. */
 static bool can_push(const Node *node, Permutation *permutation) {
-    const bool is_concat = is_op(node, "Concat");
+    const bool is_concat = is_op(node, OP_Concat);
     int n_transposed = 0;
     if (!(node->op->flags & OP_ELEMENTWISE) && !is_concat)
         return false;
@@ -144,13 +144,13 @@ static Status push(Graph *graph, Node *node, const Permutation *permutation, Err
         Value *input = node->inputs[port], *moved = input;
         if (!input)
             continue;
-        if (is_op(input->producer, "Transpose"))
+        if (is_op(input->producer, OP_Transpose))
             moved = input->producer->inputs[0];
         else
             TRY(add_reshaped(graph, input, permutation, &moved, err));
         node_set_input(node, port, moved);
     }
-    if (is_op(node, "Concat")) {
+    if (is_op(node, OP_Concat)) {
         ConcatAttrs *attrs = node->attrs;
         attrs->axis = permutation->perm[axis_resolve(attrs->axis, permutation->rank)];
     }
@@ -175,7 +175,7 @@ Status pass_push_transposes(Graph *graph, Error *err) {
     for (size_t i = 0; i < n; i++) {
         Node *node = graph->nodes[i];
         Permutation permutation = {0};
-        if (is_op(node, "Transpose"))
+        if (is_op(node, OP_Transpose))
             join(graph, node);
         else if (can_push(node, &permutation))
             TRY(push(graph, node, &permutation, err));

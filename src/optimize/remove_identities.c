@@ -20,14 +20,14 @@ static bool is_identity(const Node *node) {
     for (int i = 1; i < node->n_outputs; i++)
         if (node->outputs[i] && node->outputs[i]->uses)
             return false;
-    if (is_op(node, "Identity"))
+    if (is_op(node, OP_Identity))
         return true;
-    if (is_op(node, "Dropout"))
+    if (is_op(node, OP_Dropout))
         return node->n_inputs < 3 || !node->inputs[2] || is_false(node->inputs[2]->constant);
-    if (is_op(node, "Cast") || is_op(node, "CastLike"))
+    if (is_op(node, OP_Cast) || is_op(node, OP_CastLike))
         return in->type.dtype && in->type.dtype == out->type.dtype;
-    if (is_op(node, "Concat") || is_op(node, "Sum") || is_op(node, "Max") || is_op(node, "Min") ||
-        is_op(node, "Mean"))
+    if (is_op(node, OP_Concat) || is_op(node, OP_Sum) || is_op(node, OP_Max) || is_op(node, OP_Min) ||
+        is_op(node, OP_Mean))
         return node->n_inputs == 1;
     return is_same_view(node);
 }

@@ -7,13 +7,12 @@ static Status no_memory(Error *err) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
 }
 
-bool is_op(const Node *node, const char *name) {
-    return node && !node->removed && !(node->op->domain && node->op->domain[0]) &&
-           strcmp(node->op->name, name) == 0;
+bool is_op(const Node *node, OpKind kind) {
+    return node && !node->removed && node->op->kind == (int)kind;
 }
 
-Node *made_by(const Value *value, const char *op) {
-    return value && value->uses == 1 && is_op(value->producer, op) ? value->producer : NULL;
+Node *made_by(const Value *value, OpKind kind) {
+    return value && value->uses == 1 && is_op(value->producer, kind) ? value->producer : NULL;
 }
 
 void absorb(Node *front, Node *behind) {

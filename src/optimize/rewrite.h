@@ -4,12 +4,13 @@
 #define OPTIMIZE_REWRITE_H
 
 #include "graph/op.h"
+#include "ops/op_kind.h"
 #include "optimize/optimize.h"
 
-bool is_op(const Node *node, const char *name); /* of the ai.onnx domain */
+bool is_op(const Node *node, OpKind kind); /* false for NULL and for removed nodes */
 
 /* The node that makes a value, where it is of that operator and only one node reads the value; else NULL. */
-Node *made_by(const Value *value, const char *op);
+Node *made_by(const Value *value, OpKind kind);
 
 /* Lets the node at the front of a pair write what the one behind it wrote, and removes that one: `front` must
  * have one output, which only `behind` reads.  Types and names of outputs stay as they were behind. */

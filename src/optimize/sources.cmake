@@ -2,10 +2,10 @@ list(APPEND sources
     optimize/fold.c
     optimize/fuse_batch_norm.c
     optimize/fuse_epilogues.c
-    optimize/join_activations.c
-    optimize/join_layer_norms.c
-    optimize/join_shuffles.c
-    optimize/nest_concats.c
+    optimize/fuse_activations.c
+    optimize/fuse_layer_norms.c
+    optimize/fuse_shuffles.c
+    optimize/fuse_concats.c
     optimize/optimize.c
     optimize/parts.c
     optimize/push_transposes.c

@@ -12,8 +12,7 @@ static Status no_memory(PlanBuilder *builder) {
     return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
 }
 
-/* --- views
- * ----------------------------------------------------------------------------------------------------- */
+/* --- views --- */
 
 /* Further inputs may only be ones that infer() has read: Dropout's training_mode may turn up in a run. */
 static bool is_view(const PlanBuilder *builder, const Node *node) {
@@ -56,8 +55,7 @@ static Status add_view(PlanBuilder *builder, const Node *node) {
     return add_alias(builder, to, plain, 0, LAYOUT_PLAIN);
 }
 
-/* --- kernels
- * --------------------------------------------------------------------------------------------------- */
+/* --- kernels --- */
 
 static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *query) {
     Isa isa = builder->request->isa;
@@ -67,8 +65,8 @@ static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *qu
                            .n_inputs = node->n_inputs,
                            .n_outputs = node->n_outputs,
                            .types = builder->plan->types};
-    query->inputs = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof(Operand));
-    query->outputs = region_take_array(&builder->scratch, (size_t)node->n_outputs, sizeof(Operand));
+    query->inputs = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof(Operand));
+    query->outputs = region_alloc_array(&builder->scratch, (size_t)node->n_outputs, sizeof(Operand));
     return query->inputs && query->outputs ? STRIDER_OK : no_memory(builder);
 }
 
@@ -150,8 +148,7 @@ static bool operands_can_exist(const KernelQuery *query) {
 
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
 static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
-    if (strcmp(kernel->op, query->node->op->name) != 0 ||
-        kernel->peak_error > builder->request->max_layer_error)
+    if (kernel->op != query->node->op->kind || kernel->peak_error > builder->request->max_layer_error)
         return false;
     fill_query(builder, device, query);
     return operands_can_exist(query) && kernel->accepts(query);
@@ -262,7 +259,7 @@ static Status place_inputs(PlanBuilder *builder, int device, const Kernel *kerne
 }
 
 static Status add_workspace(PlanBuilder *builder, Step *step) {
-    const size_t size = step->prepared.workspace_bytes.n;
+    const size_t size = step->instance.workspace_bytes.n;
     if (!size)
         return STRIDER_OK;
     if (size > INT64_MAX)
@@ -278,7 +275,7 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
                               const KernelQuery *query) {
     Plan *plan = builder->plan;
     const Node *node = query->node;
-    int *slots = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
+    int *slots = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
     if (!slots)
         return no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
@@ -308,14 +305,14 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
     PrepareContext prepare = plan_prepare_context(builder, device);
     Error cause = {0};
     prepare.err = &cause;
-    const Status status = kernel->prepare(query, &prepare, &step->prepared);
+    const Status status = kernel->prepare(query, &prepare, &step->instance);
     if (status)
         return node_fail(node, builder->err, status, "%s", cause.message);
-    if (step->prepared.submit)
+    if (step->instance.submit)
         step->kind = STEP_SUBMIT;
-    if (step->prepared.variant)
-        step->kernel = step->prepared.variant;
-    plan->packed_bytes += step->prepared.packed_bytes;
+    if (step->instance.variant)
+        step->kernel = step->instance.variant;
+    plan->packed_bytes += step->instance.packed_bytes;
     return add_workspace(builder, step);
 }
 
@@ -323,7 +320,8 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
 static Status node_types(PlanBuilder *builder, const Node *node, Type **types) {
     const Type none = type_of(STRIDER_DTYPE_NONE, shape_unknown());
     const Type *known = builder->plan->types;
-    *types = region_take_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof **types);
+    *types =
+        region_alloc_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof **types);
     if (!*types)
         return no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++)
@@ -337,7 +335,7 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     if (!node->op->reference)
         return node_fail(node, builder->err, STRIDER_UNSUPPORTED, "no kernel computes it");
-    int *slots = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
+    int *slots = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
     if (!slots)
         return no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
@@ -349,11 +347,11 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
     step->kernel = "reference";
     step->kind = STEP_REFERENCE;
-    step->prepared.tasks = 1;
-    step->input_tensors = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
-    step->output_tensors = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
-    step->reference_inputs = region_take_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor *));
-    step->reference_outputs = region_take_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor *));
+    step->instance.tasks = 1;
+    step->input_tensors = region_alloc_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
+    step->output_tensors = region_alloc_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
+    step->reference_inputs = region_alloc_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor *));
+    step->reference_outputs = region_alloc_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor *));
     if (!step->input_tensors || !step->output_tensors || !step->reference_inputs || !step->reference_outputs)
         return no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
@@ -376,7 +374,7 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     Type *types;
     TRY(node_types(builder, node, &types));
     if (node->op->scratch)
-        step->prepared.workspace_bytes = node->op->scratch(node, types, types + node->n_inputs);
+        step->instance.workspace_bytes = node->op->scratch(node, types, types + node->n_inputs);
     return add_workspace(builder, step);
 }
 

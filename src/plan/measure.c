@@ -7,8 +7,8 @@
 #include "plan/tuning.h"
 
 enum {
-    LEAST_RUNS = 3,
-    MOST_RUNS = 50,
+    MIN_RUNS = 3,
+    MAX_RUNS = 50,
     ENOUGH_NS = 4000000, /* of all runs together */
     FLUSH_BYTES = 4 << 20,
 };
@@ -16,12 +16,12 @@ enum {
 typedef struct Measurement {
     Region region; /* the kernel's arguments and all memory that it works on */
     PackCache packs;
-    Prepared prepared;
+    KernelInstance instance;
     KernelCall call;
 } Measurement;
 
 static Status take(Measurement *m, size_t size_bytes, void **memory, Error *err) {
-    *memory = region_take(&m->region, size_bytes ? size_bytes : 1);
+    *memory = region_alloc(&m->region, size_bytes ? size_bytes : 1);
     return *memory ? STRIDER_OK : fail_memory(err, size_bytes, "measuring a kernel");
 }
 
@@ -43,11 +43,11 @@ static Status take_operand(Measurement *m, const Operand *operand, void **memory
 static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *query, Error *err) {
     PrepareContext ctx = {.region = &m->region,
                           .packs = &m->packs,
-                          .most_pack_bytes = UINT64_MAX, /* they come from the budget here */
+                          .max_pack_bytes = UINT64_MAX, /* they come from the budget here */
                           .err = err,
                           .device = m->packs.device};
     void **inputs, **outputs;
-    TRY(kernel->prepare(query, &ctx, &m->prepared));
+    TRY(kernel->prepare(query, &ctx, &m->instance));
     pack_fill_pending(&m->packs, 1);
     TRY(take(m, bytes_of(sizeof(void *), query->n_inputs).n, (void **)&inputs, err));
     TRY(take(m, bytes_of(sizeof(void *), query->n_outputs).n, (void **)&outputs, err));
@@ -56,17 +56,17 @@ static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *qu
     for (int i = 0; i < query->n_outputs; i++)
         TRY(take_operand(m, &query->outputs[i], &outputs[i], err));
     m->call =
-        (KernelCall){.inputs = (const void *const *)inputs, .outputs = outputs, .args = m->prepared.args};
-    TRY(take(m, m->prepared.scratch_bytes.n, &m->call.scratch, err));
-    return take(m, m->prepared.workspace_bytes.n, &m->call.workspace, err);
+        (KernelCall){.inputs = (const void *const *)inputs, .outputs = outputs, .args = m->instance.args};
+    TRY(take(m, m->instance.scratch_bytes.n, &m->call.scratch, err));
+    return take(m, m->instance.workspace_bytes.n, &m->call.workspace, err);
 }
 
 static double run_once(const Measurement *m) {
     const uint64_t start = clock_ns();
-    for (int64_t task = 0; m->prepared.begin && task < m->prepared.begin_tasks; task++)
-        m->prepared.begin(&m->call, task);
-    for (int64_t task = 0; task < m->prepared.tasks; task++)
-        m->prepared.run(&m->call, task);
+    for (int64_t task = 0; m->instance.prologue && task < m->instance.prologue_tasks; task++)
+        m->instance.prologue(&m->call, task);
+    for (int64_t task = 0; task < m->instance.tasks; task++)
+        m->instance.run(&m->call, task);
     return (double)(clock_ns() - start);
 }
 
@@ -75,7 +75,7 @@ static Status measure(Measurement *m, double *time_ns, Error *err) {
     TRY(take(m, FLUSH_BYTES, &flush, err));
     double total = 0;
     *time_ns = run_once(m); /* touches the memory for the first time: counts only where it is the fastest */
-    for (int i = 0; i < MOST_RUNS && (i < LEAST_RUNS || total < ENOUGH_NS); i++) {
+    for (int i = 0; i < MAX_RUNS && (i < MIN_RUNS || total < ENOUGH_NS); i++) {
         memset(flush, i, FLUSH_BYTES);
         const double time = run_once(m);
         *time_ns = time < *time_ns ? time : *time_ns;

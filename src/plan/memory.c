@@ -121,7 +121,7 @@ static void skyline_raise(Skyline *sky, size_t node, size_t begin, size_t end, s
 
 /* Looking for gaps takes time with the square of the slots, so it ends after that many looks, which 8,000
  * slots do not come to; from then on a slot is laid upon all that lives while it does. */
-enum { MOST_LOOKS = 1 << 25 };
+enum { MAX_LOOKS = 1 << 25 };
 
 typedef struct Placing {
     Plan *plan;
@@ -185,8 +185,8 @@ static Status build_skyline(PlanBuilder *builder, Placing *placing) {
     size_t leaves = 1;
     while (leaves < steps)
         leaves *= 2;
-    sky->highest = region_take_array(&builder->scratch, leaves, 2 * sizeof *sky->highest);
-    sky->everywhere = region_take_array(&builder->scratch, leaves, 2 * sizeof *sky->everywhere);
+    sky->highest = region_alloc_array(&builder->scratch, leaves, 2 * sizeof *sky->highest);
+    sky->everywhere = region_alloc_array(&builder->scratch, leaves, 2 * sizeof *sky->everywhere);
     if (!sky->highest || !sky->everywhere)
         return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
     sky->n_leaves = leaves;
@@ -201,7 +201,7 @@ static Status place_root(PlanBuilder *builder, Placing *placing, int index) {
     const size_t size = place_size(placing, slot);
     size_t *arena_bytes = &plan->arena_bytes[placing->device], end;
     bool fits = true;
-    if (placing->looks > MOST_LOOKS && !placing->sky.n_leaves)
+    if (placing->looks > MAX_LOOKS && !placing->sky.n_leaves)
         TRY(build_skyline(builder, placing));
     if (placing->sky.n_leaves)
         slot->arena_offset = skyline_highest(&placing->sky, 1, 0, placing->sky.n_leaves,
@@ -241,8 +241,8 @@ Status plan_place(PlanBuilder *builder) {
     find_lifetimes(plan, builder->request->keep_values);
     reuse_inputs(plan);
     Placing placing = {.plan = plan};
-    placing.by_size = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));
-    placing.by_offset = region_take_array(&builder->scratch, plan->n_slots, sizeof(int));
+    placing.by_size = region_alloc_array(&builder->scratch, plan->n_slots, sizeof(int));
+    placing.by_offset = region_alloc_array(&builder->scratch, plan->n_slots, sizeof(int));
     if (!placing.by_size || !placing.by_offset)
         return fail_memory(builder->err, bytes_of(sizeof(int), plan->n_slots).n, "the plan");
     for (placing.device = 0; placing.device < plan->n_devices; placing.device++) {
@@ -250,7 +250,7 @@ Status plan_place(PlanBuilder *builder) {
         TRY(place_device(builder, &placing));
     }
     for (size_t s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].prepared.scratch_bytes.n > plan->scratch_bytes)
-            plan->scratch_bytes = plan->steps[s].prepared.scratch_bytes.n;
+        if (plan->steps[s].instance.scratch_bytes.n > plan->scratch_bytes)
+            plan->scratch_bytes = plan->steps[s].instance.scratch_bytes.n;
     return STRIDER_OK;
 }

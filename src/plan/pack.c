@@ -17,11 +17,11 @@ typedef struct Pack {
 } Pack;
 
 enum { FIRST_BUCKETS = 1024 };
-static const size_t least_chunk_bytes = 1 << 20, most_chunk_bytes = 32 << 20;
+static const size_t min_chunk_bytes = 1 << 20, max_chunk_bytes = 32 << 20;
 
 Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
     *cache = (PackCache){.device = device, .n_buckets = FIRST_BUCKETS};
-    cache->buckets = memory_take_zeroed(device->allocator, FIRST_BUCKETS, sizeof *cache->buckets);
+    cache->buckets = memory_alloc_zeroed(device->allocator, FIRST_BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
         return fail_memory(err, bytes_of(sizeof *cache->buckets, FIRST_BUCKETS).n, "packed weights");
     cache->last_job = &cache->jobs;
@@ -36,14 +36,14 @@ void pack_cache_free(PackCache *cache) {
     for (size_t i = 0; i < cache->n_buckets; i++)
         for (Pack *pack = cache->buckets[i], *next; pack; pack = next) {
             next = pack->next;
-            memory_give(allocator, pack);
+            memory_free(allocator, pack);
         }
     for (PackChunk *chunk = cache->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         cache->device->release(cache->device, chunk->memory);
-        memory_give(allocator, chunk);
+        memory_free(allocator, chunk);
     }
-    memory_give(allocator, cache->buckets);
+    memory_free(allocator, cache->buckets);
     pthread_mutex_destroy(&cache->lock);
     *cache = (PackCache){0};
 }
@@ -66,7 +66,7 @@ WRAPS_AROUND static size_t bucket_of(const PackCache *cache, const Tensor *sourc
 static void add_buckets(PackCache *cache) {
     const Allocator *allocator = cache->device->allocator;
     PackCache larger = {.n_buckets = 2 * cache->n_buckets};
-    larger.buckets = memory_take_zeroed(allocator, larger.n_buckets, sizeof *larger.buckets);
+    larger.buckets = memory_alloc_zeroed(allocator, larger.n_buckets, sizeof *larger.buckets);
     if (!larger.buckets)
         return;
     for (size_t i = 0; i < cache->n_buckets; i++)
@@ -76,7 +76,7 @@ static void add_buckets(PackCache *cache) {
             pack->next = *bucket;
             *bucket = pack;
         }
-    memory_give(allocator, cache->buckets);
+    memory_free(allocator, cache->buckets);
     cache->buckets = larger.buckets;
     cache->n_buckets = larger.n_buckets;
 }
@@ -93,17 +93,17 @@ static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
 
 static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
     Device *device = cache->device;
-    PackChunk *chunk = memory_take_zeroed(device->allocator, 1, sizeof *chunk);
+    PackChunk *chunk = memory_alloc_zeroed(device->allocator, 1, sizeof *chunk);
     if (!chunk)
         return fail_memory(err, sizeof *chunk, "packed weights");
     /* The host is asked for large pages when it is known how much fills them (pack_fill_pending()). */
     Status status = STRIDER_OK;
     if (!device->is_host)
         status = device->reserve(device, size_bytes, (void **)&chunk->memory, err);
-    else if (!(chunk->memory = memory_take(device->allocator, size_bytes)))
+    else if (!(chunk->memory = memory_alloc(device->allocator, size_bytes)))
         status = fail_memory(err, size_bytes, "packed weights");
     if (status) {
-        memory_give(device->allocator, chunk);
+        memory_free(device->allocator, chunk);
         return status;
     }
     chunk->size_bytes = size_bytes;
@@ -113,7 +113,7 @@ static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
     return STRIDER_OK;
 }
 
-static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t most_bytes, void **memory,
+static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t max_bytes, void **memory,
                           Error *err) {
     size_t size;
     if (!size_align(size_bytes ? size_bytes : 1, cache->device->alignment, &size))
@@ -122,10 +122,9 @@ static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t most_byt
     if (*memory)
         return STRIDER_OK;
     /* As large as all before, so that they are few, and what is left at their ends is little. */
-    size_t chunk_bytes =
-        cache->total_bytes < most_chunk_bytes ? (size_t)cache->total_bytes : most_chunk_bytes;
-    chunk_bytes = chunk_bytes > least_chunk_bytes ? chunk_bytes : least_chunk_bytes;
-    const uint64_t left = most_bytes > cache->chunk_bytes ? most_bytes - cache->chunk_bytes : 0;
+    size_t chunk_bytes = cache->total_bytes < max_chunk_bytes ? (size_t)cache->total_bytes : max_chunk_bytes;
+    chunk_bytes = chunk_bytes > min_chunk_bytes ? chunk_bytes : min_chunk_bytes;
+    const uint64_t left = max_bytes > cache->chunk_bytes ? max_bytes - cache->chunk_bytes : 0;
     if (size > left)
         return fail(err, STRIDER_LIMIT_EXCEEDED,
                     "its weights take %zu bytes as they are packed, more than the %" PRIu64
@@ -141,13 +140,13 @@ static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *ke
     PackCache *cache = ctx->packs;
     Error *err = ctx->err;
     size_t key_bytes = strlen(key) + 1;
-    Pack *pack = memory_take(cache->device->allocator, sizeof *pack + key_bytes);
+    Pack *pack = memory_alloc(cache->device->allocator, sizeof *pack + key_bytes);
     void *memory = NULL;
     if (!pack)
         return fail_memory(err, sizeof *pack + key_bytes, "packed weights");
-    Status status = take_memory(cache, size_bytes, ctx->most_pack_bytes, &memory, err);
+    Status status = take_memory(cache, size_bytes, ctx->max_pack_bytes, &memory, err);
     if (status) {
-        memory_give(cache->device->allocator, pack);
+        memory_free(cache->device->allocator, pack);
         return status;
     }
     *pack = (Pack){.source = source, .key = (char *)(pack + 1), .memory = memory};
@@ -178,18 +177,18 @@ static Status fill_pack(PackCache *cache, size_t size_bytes, void (*fill)(void *
         fill(context, memory);
         return STRIDER_OK;
     }
-    void *staging = memory_take(device->allocator, size_bytes);
+    void *staging = memory_alloc(device->allocator, size_bytes);
     if (!staging)
         return fail_memory(err, size_bytes, "packed weights");
     fill(context, staging);
     const Status status = device->upload(device, memory, staging, size_bytes, err);
-    memory_give(device->allocator, staging);
+    memory_free(device->allocator, staging);
     return status;
 }
 
 static void forget_pack(PackCache *cache, Pack *pack) {
     cache->buckets[bucket_of(cache, pack->source, pack->key)] = pack->next; /* the last that was added */
-    memory_give(cache->device->allocator, pack);
+    memory_free(cache->device->allocator, pack);
 }
 
 Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
@@ -220,11 +219,11 @@ Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char
     pthread_mutex_lock(&cache->lock);
     Pack *pack = find_pack(cache, source, key);
     if (!pack) {
-        PackJob *job = memory_take(cache->device->allocator, sizeof *job);
+        PackJob *job = memory_alloc(cache->device->allocator, sizeof *job);
         status = job ? add_pack(ctx, source, key, size.n, &pack)
                      : fail_memory(ctx->err, sizeof *job, "packed weights");
         if (status) {
-            memory_give(cache->device->allocator, job);
+            memory_free(cache->device->allocator, job);
         } else {
             *job = (PackJob){.source = source, .fill = *fill, .memory = pack->memory};
             *cache->last_job = job;

@@ -24,7 +24,7 @@ void pack_fill_pending(PackCache *cache, int threads) {
         next = jobs->next;
         /* A page that is read brings back neighbours that were given back before. */
         pack_consumed(jobs->source, jobs->source->data, jobs->source->size_bytes);
-        memory_give(cache->device->allocator, jobs);
+        memory_free(cache->device->allocator, jobs);
     }
     cache->jobs = NULL;
     cache->last_job = &cache->jobs;

@@ -13,7 +13,7 @@ PrepareContext plan_prepare_context(PlanBuilder *builder, int device) {
     const PlanDevice *used = &builder->request->devices[device];
     PrepareContext context = {.region = &builder->plan->region,
                               .packs = used->packs,
-                              .most_pack_bytes =
+                              .max_pack_bytes =
                                   device == HOST ? budget_left(builder->request->budget) : UINT64_MAX,
                               .err = builder->err,
                               .device = used->device};
@@ -56,12 +56,12 @@ static Status reorder(PlanBuilder *builder, const Value *value, int from, Layout
     step->input_slots[0] = from;
     step->output_slots[0] = *slot;
     PrepareContext prepare = plan_prepare_context(builder, HOST);
-    return cpu_prepare_reorder(type, old, layout, builder->request->isa, &prepare, &step->prepared);
+    return cpu_prepare_reorder(type, old, layout, builder->request->isa, &prepare, &step->instance);
 }
 
 typedef struct ConstantFill {
     const void *source;
-    const Prepared *reorder;
+    const KernelInstance *reorder;
     void *scratch;
 } ConstantFill;
 
@@ -78,21 +78,21 @@ static void fill_constant(void *context, void *memory) {
 static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, bool keep, Layout layout,
                                const void **data) {
     const Type *type = &constant->type;
-    Prepared prepared = {0};
+    KernelInstance instance = {0};
     size_t size_bytes;
     char key[LAYOUT_TEXT];
     PrepareContext prepare = plan_prepare_context(builder, HOST);
     prepare.region = &builder->scratch;
-    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->request->isa, &prepare, &prepared));
+    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->request->isa, &prepare, &instance));
     ConstantFill fill = {.source = *data,
-                         .reorder = &prepared,
-                         .scratch = region_take(&builder->scratch, prepared.scratch_bytes.n)};
+                         .reorder = &instance,
+                         .scratch = region_alloc(&builder->scratch, instance.scratch_bytes.n)};
     if (!fill.scratch || !layout_size(type, layout, &size_bytes))
-        return fail_memory(builder->err, prepared.scratch_bytes.n, "the plan");
+        return fail_memory(builder->err, instance.scratch_bytes.n, "the plan");
     if (keep)
         return pack_constant(&prepare, constant, layout_text(type->shape.rank, layout, key),
                              bytes_of(size_bytes, 1), fill_constant, &fill, data);
-    void *memory = region_take(&builder->plan->region, size_bytes);
+    void *memory = region_alloc(&builder->plan->region, size_bytes);
     if (!memory)
         return fail_memory(builder->err, size_bytes, "the plan");
     fill_constant(&fill, memory);
@@ -146,7 +146,7 @@ static Status add_copy(PlanBuilder *builder, StepKind kind, int device, int from
     step->kernel = kind == STEP_UPLOAD ? "upload" : "download";
     step->waits = kind == STEP_DOWNLOAD && !builder->at_end;
     step->size_bytes = builder->plan->slots[to].size_bytes;
-    step->prepared.tasks = 1;
+    step->instance.tasks = 1;
     step->input_slots[0] = from;
     step->output_slots[0] = to;
     return STRIDER_OK;

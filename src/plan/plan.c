@@ -10,7 +10,7 @@
 #include "graph/op.h"
 
 /* Contents that planning may compute or hand to infer(); more than this is data, not a shape. */
-enum { MOST_PLANNED_BYTES = 1 << 20 };
+enum { MAX_PLANNED_BYTES = 1 << 20 };
 
 int plan_root(const Plan *plan, int slot, size_t *offset_bytes) {
     size_t offset = 0;
@@ -63,10 +63,10 @@ Status plan_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n
     if (!region_grow(region, &plan->steps, plan->n_steps, &plan->steps_capacity, sizeof *plan->steps))
         return fail_memory(builder->err, sizeof *plan->steps, "the plan");
     Step added = {.node = node, .n_inputs = n_inputs, .n_outputs = n_outputs, .workspace_slot = NO_SLOT};
-    added.input_slots = region_take_array(region, (size_t)n_inputs, sizeof *added.input_slots);
-    added.output_slots = region_take_array(region, (size_t)n_outputs, sizeof *added.output_slots);
-    added.inputs = region_take_array(region, (size_t)n_inputs, sizeof *added.inputs);
-    added.outputs = region_take_array(region, (size_t)n_outputs, sizeof *added.outputs);
+    added.input_slots = region_alloc_array(region, (size_t)n_inputs, sizeof *added.input_slots);
+    added.output_slots = region_alloc_array(region, (size_t)n_outputs, sizeof *added.output_slots);
+    added.inputs = region_alloc_array(region, (size_t)n_inputs, sizeof *added.inputs);
+    added.outputs = region_alloc_array(region, (size_t)n_outputs, sizeof *added.outputs);
     if (!added.input_slots || !added.output_slots || !added.inputs || !added.outputs)
         return fail_memory(builder->err, bytes_of(sizeof(int), n_inputs).n, "the plan");
     for (int i = 0; i < n_inputs; i++)
@@ -100,9 +100,9 @@ typedef struct NodeFacts {
 static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *facts) {
     const Plan *plan = builder->plan;
     Region *scratch = &builder->scratch;
-    facts->inputs = region_take_array(scratch, (size_t)node->n_inputs, sizeof(Type));
-    facts->outputs = region_take_array(scratch, (size_t)node->n_outputs, sizeof(Type));
-    facts->contents = region_take_array(scratch, (size_t)node->n_inputs, sizeof(Tensor *));
+    facts->inputs = region_alloc_array(scratch, (size_t)node->n_inputs, sizeof(Type));
+    facts->outputs = region_alloc_array(scratch, (size_t)node->n_outputs, sizeof(Type));
+    facts->contents = region_alloc_array(scratch, (size_t)node->n_inputs, sizeof(Tensor *));
     if (!facts->inputs || !facts->outputs || !facts->contents)
         return fail_memory(builder->err, sizeof(Type), "the plan");
     for (int i = 0; i < node->n_inputs; i++) {
@@ -111,7 +111,7 @@ static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *f
         const Tensor *contents = value ? plan->contents[value->index] : NULL;
         if (contents && contents->unaligned) {
             /* Small ones decide shapes; weights are never read while planning. */
-            if (contents->size_bytes > MOST_PLANNED_BYTES)
+            if (contents->size_bytes > MAX_PLANNED_BYTES)
                 continue;
             Tensor copy = {0};
             TRY(tensor_alloc(&copy, &builder->request->budget->allocator, contents->type.dtype,
@@ -146,14 +146,14 @@ static bool can_compute(const Node *node, const NodeFacts *facts) {
         if (node->outputs[i] &&
             (!type_size(&facts->outputs[i], &size_bytes) || !size_add(total, size_bytes, &total)))
             return false;
-    return total <= MOST_PLANNED_BYTES;
+    return total <= MAX_PLANNED_BYTES;
 }
 
 static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *facts) {
     Plan *plan = builder->plan;
-    const Tensor **inputs = region_take_array(&builder->scratch, (size_t)node->n_inputs, sizeof *inputs);
-    Tensor *outputs = region_take_array(&builder->scratch, (size_t)node->n_outputs, sizeof *outputs);
-    Tensor *shape_only = region_take(&builder->scratch, sizeof *shape_only);
+    const Tensor **inputs = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *inputs);
+    Tensor *outputs = region_alloc_array(&builder->scratch, (size_t)node->n_outputs, sizeof *outputs);
+    Tensor *shape_only = region_alloc(&builder->scratch, sizeof *shape_only);
     if (!inputs || !outputs || !shape_only)
         return fail_memory(builder->err, sizeof *outputs, "the plan");
     for (int i = 0; i < node->n_inputs; i++)
@@ -260,7 +260,7 @@ static Status require_result(PlanBuilder *builder, const Value *value, bool is_o
         step->input_slots[0] = slot;
         step->output_slots[0] = copy;
         PrepareContext prepare = plan_prepare_context(builder, HOST);
-        TRY(cpu_prepare_copy(plan->slots[copy].size_bytes, &prepare, &step->prepared));
+        TRY(cpu_prepare_copy(plan->slots[copy].size_bytes, &prepare, &step->instance));
         plan->plain_slots[value->index] = copy;
     }
     return STRIDER_OK;
@@ -319,14 +319,14 @@ static Status take_given(PlanBuilder *builder) {
 static Status fill_plan(PlanBuilder *builder) {
     Plan *plan = builder->plan;
     size_t n = plan->graph->n_values;
-    plan->types = region_take_array(&plan->region, n, sizeof *plan->types);
-    plan->plain_slots = region_take_array(&plan->region, n, sizeof *plan->plain_slots);
-    plan->contents = region_take_array(&plan->region, n, sizeof *plan->contents);
-    builder->blocked_slots = region_take_array(&builder->scratch, n, sizeof *builder->blocked_slots);
+    plan->types = region_alloc_array(&plan->region, n, sizeof *plan->types);
+    plan->plain_slots = region_alloc_array(&plan->region, n, sizeof *plan->plain_slots);
+    plan->contents = region_alloc_array(&plan->region, n, sizeof *plan->contents);
+    builder->blocked_slots = region_alloc_array(&builder->scratch, n, sizeof *builder->blocked_slots);
     if (!plan->types || !plan->plain_slots || !plan->contents || !builder->blocked_slots)
         return fail_memory(builder->err, bytes_of(sizeof *plan->types, n).n, "the plan");
     for (int i = HOST + 1; i < plan->n_devices; i++) {
-        builder->device_slots[i] = region_take_array(&builder->scratch, n, sizeof(int));
+        builder->device_slots[i] = region_alloc_array(&builder->scratch, n, sizeof(int));
         if (!builder->device_slots[i])
             return fail_memory(builder->err, bytes_of(sizeof(int), n).n, "the plan");
     }
@@ -350,7 +350,7 @@ static bool is_small(const Plan *plan) {
 
 Status plan_make(const PlanRequest *request, Plan **plan, Error *err) {
     *plan = NULL;
-    Plan *made = memory_take_zeroed(&request->budget->allocator, 1, sizeof *made);
+    Plan *made = memory_alloc_zeroed(&request->budget->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "the plan");
     region_init(&made->region, &request->budget->allocator, 0);
@@ -385,11 +385,11 @@ void plan_free(Plan *plan) {
     plan_forget_recording(plan);
     const Allocator *allocator = plan->region.allocator;
     for (size_t i = 0; i < plan->n_steps; i++)
-        if (plan->steps[i].prepared.discard)
-            plan->steps[i].prepared.discard(plan->steps[i].prepared.args);
+        if (plan->steps[i].instance.discard)
+            plan->steps[i].instance.discard(plan->steps[i].instance.args);
     for (int i = 0; i < plan->n_devices; i++)
         pack_cache_free(&plan->computed[i]);
     tensor_list_free(&plan->tensors);
     region_free(&plan->region);
-    memory_give(allocator, plan);
+    memory_free(allocator, plan);
 }

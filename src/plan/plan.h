@@ -10,7 +10,7 @@
 #include "plan/tuning.h"
 
 /* Devices of a plan.  The host is one of them. */
-enum { HOST, MOST_DEVICES = 4 };
+enum { HOST, MAX_DEVICES = 4 };
 
 typedef enum SlotKind {
     SLOT_ARENA,    /* in the plan's arena on the slot's device */
@@ -44,9 +44,9 @@ typedef struct Slot {
 enum { NO_SLOT = -1 };
 
 typedef enum StepKind {
-    STEP_TASKS,     /* threads of the host share the tasks of prepared.run */
+    STEP_TASKS,     /* threads of the host share the tasks of instance.run */
     STEP_REFERENCE, /* node->op->reference runs, on one thread; it may fail */
-    STEP_SUBMIT,    /* prepared.submit hands it to the device */
+    STEP_SUBMIT,    /* instance.submit hands it to the device */
     STEP_UPLOAD,    /* input 0 on the host is copied to output 0 on the device */
     STEP_DOWNLOAD   /* the reverse */
 } StepKind;
@@ -58,7 +58,7 @@ typedef struct Step {
     size_t size_bytes;  /* of copies */
     const Node *node;   /* NULL where the plan inserted it */
     const char *kernel; /* its name; "reference" where the operator's reference runs */
-    Prepared prepared;
+    KernelInstance instance;
     unsigned overwrites; /* as Kernel.overwrites */
     int n_inputs, n_outputs;
     int *input_slots, *output_slots; /* NO_SLOT where absent or packed */
@@ -101,9 +101,9 @@ typedef struct PlanDevice {
 
 typedef struct PlanRequest {
     const Graph *graph;
-    const Given *given;               /* one for each value of the graph; constants need none */
-    size_t first_node;                /* nodes before it have run */
-    PlanDevice devices[MOST_DEVICES]; /* the first is the host; the others are asked before it, in order */
+    const Given *given;              /* one for each value of the graph; constants need none */
+    size_t first_node;               /* nodes before it have run */
+    PlanDevice devices[MAX_DEVICES]; /* the first is the host; the others are asked before it, in order */
     int n_devices;
     bool reference; /* reference kernels of the host only */
     Isa isa;
@@ -128,11 +128,11 @@ typedef struct Plan {
     size_t n_slots, slots_capacity;
     Step *steps;
     size_t n_steps, steps_capacity;
-    TensorList tensors;               /* behind `contents` */
-    PackCache computed[MOST_DEVICES]; /* of `contents`, what steps of a device read; empty where none do */
-    Device *devices[MOST_DEVICES];    /* as in the request */
+    TensorList tensors;              /* behind `contents` */
+    PackCache computed[MAX_DEVICES]; /* of `contents`, what steps of a device read; empty where none do */
+    Device *devices[MAX_DEVICES];    /* as in the request */
     int n_devices;
-    size_t arena_bytes[MOST_DEVICES], activation_bytes[MOST_DEVICES], scratch_bytes;
+    size_t arena_bytes[MAX_DEVICES], activation_bytes[MAX_DEVICES], scratch_bytes;
     uint64_t packed_bytes, macs;
     bool is_small; /* one thread is done before several have met */
     PlanRecording recording;
@@ -148,17 +148,16 @@ int plan_root(const Plan *plan, int slot, size_t *offset_bytes);
 /* The address of a slot, for a run with an arena on each device and these inputs. */
 void *plan_address(const Plan *plan, int slot, char *const *arenas, const strider_tensor *inputs);
 
-/* --- the parts of plan_make()
- * ---------------------------------------------------------------------------------- */
+/* --- the parts of plan_make() --- */
 /* plan/choose.c: makes the steps of one node: reorders that it needs, and its kernel's. */
 typedef struct PlanBuilder {
     const PlanRequest *request;
     Plan *plan;
-    int *blocked_slots;              /* of all values: where each lies in blocked layout, or NO_SLOT */
-    int *device_slots[MOST_DEVICES]; /* the same on each device but the host */
-    Region scratch;                  /* freed when the plan is made */
-    bool warned;                     /* of a declared shape */
-    bool at_end;                     /* no step of the host follows that reads a value */
+    int *blocked_slots;             /* of all values: where each lies in blocked layout, or NO_SLOT */
+    int *device_slots[MAX_DEVICES]; /* the same on each device but the host */
+    Region scratch;                 /* freed when the plan is made */
+    bool warned;                    /* of a declared shape */
+    bool at_end;                    /* no step of the host follows that reads a value */
     Error *err;
 } PlanBuilder;
 

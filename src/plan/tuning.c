@@ -5,7 +5,7 @@
 
 strider_status strider_tuning_create(strider_tuning **tuning, strider_error *error) {
     const Allocator *allocator = allocator_default();
-    *tuning = memory_take_zeroed(allocator, 1, sizeof **tuning);
+    *tuning = memory_alloc_zeroed(allocator, 1, sizeof **tuning);
     if (!*tuning)
         return fail_memory(error, sizeof **tuning, "a tuning");
     region_init(&(*tuning)->region, allocator, 0);
@@ -18,7 +18,7 @@ void strider_tuning_free(strider_tuning *tuning) {
         return;
     pthread_mutex_destroy(&tuning->lock);
     region_free(&tuning->region);
-    memory_give(allocator_default(), tuning);
+    memory_free(allocator_default(), tuning);
 }
 
 size_t strider_tuning_unsaved(strider_tuning *tuning) {

@@ -14,7 +14,7 @@
 
 /* What "auto" looks for, in this order. */
 static const char *const kinds[] = {"cuda"};
-enum { KINDS = sizeof kinds / sizeof *kinds, KIND_TEXT = 16, MOST_ORDINAL = 1000 };
+enum { KINDS = sizeof kinds / sizeof *kinds, KIND_TEXT = 16, MAX_ORDINAL = 1000 };
 
 /* "cuda:1" into its parts; false where it is no such thing. */
 static bool parse_name(const char *name, char kind[KIND_TEXT], int *ordinal) {
@@ -30,7 +30,7 @@ static bool parse_name(const char *name, char kind[KIND_TEXT], int *ordinal) {
         return true;
     char *end;
     const long number = strtol(name + length + 1, &end, 10);
-    if (name[length] != ':' || !isdigit((unsigned char)name[length + 1]) || *end || number > MOST_ORDINAL)
+    if (name[length] != ':' || !isdigit((unsigned char)name[length + 1]) || *end || number > MAX_ORDINAL)
         return false;
     *ordinal = (int)number;
     return true;
@@ -144,8 +144,7 @@ Status devices_open(const char *name, const DeviceOptions *options, const Log *l
     return STRIDER_OK;
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------------------ */
+/* --- questions --- */
 
 static void describe_cpu(strider_device_info *info) {
     snprintf(info->name, sizeof info->name, "cpu");

@@ -8,7 +8,7 @@
 #include "graph/op.h"
 
 /* Integer tensors up to this size may be shapes, so their contents take part in planning. */
-enum { MOST_SHAPE_BYTES = 64 * 1024 };
+enum { MAX_SHAPE_BYTES = 64 * 1024 };
 
 void dynamic_reset(strider_session *session) {
     for (size_t i = 0; i < session->n_segments; i++) {
@@ -24,9 +24,9 @@ void dynamic_reset(strider_session *session) {
 static Status give_value(strider_session *session, Given *given, const Type *type, void *data, Error *err) {
     *given = (Given){.present = true, .type = *type, .data = data};
     size_t size_bytes;
-    if (!dtype_is_integer(type->dtype) || !type_size(type, &size_bytes) || size_bytes > MOST_SHAPE_BYTES)
+    if (!dtype_is_integer(type->dtype) || !type_size(type, &size_bytes) || size_bytes > MAX_SHAPE_BYTES)
         return STRIDER_OK;
-    Tensor *contents = region_take(&session->run_region, sizeof *contents);
+    Tensor *contents = region_alloc(&session->run_region, sizeof *contents);
     if (!contents)
         return fail_memory(err, sizeof *contents, "a run");
     *contents = tensor_view(type->dtype, &type->shape, data);
@@ -60,10 +60,10 @@ static Status collect_given(strider_session *session, const Plan *plan, char *co
 static Status evaluate_border(strider_session *session, const Node *node, Given *given, Error *err) {
     Region *region = &session->run_region;
     size_t n_in = (size_t)node->n_inputs, n_out = (size_t)node->n_outputs;
-    Type *types = region_take_array(region, n_in + n_out, sizeof *types);
-    Tensor *views = region_take_array(region, n_in, sizeof *views),
-           *outputs = region_take_array(region, n_out, sizeof *outputs);
-    const Tensor **inputs = region_take_array(region, n_in, sizeof *inputs);
+    Type *types = region_alloc_array(region, n_in + n_out, sizeof *types);
+    Tensor *views = region_alloc_array(region, n_in, sizeof *views),
+           *outputs = region_alloc_array(region, n_out, sizeof *outputs);
+    const Tensor **inputs = region_alloc_array(region, n_in, sizeof *inputs);
     if (!types || !views || !outputs || !inputs)
         return fail_memory(err, bytes_of(sizeof *views, n_in).n, "a run");
     for (size_t i = 0; i < n_in; i++) {
@@ -107,7 +107,7 @@ static Status run_segment(strider_session *session, Plan *plan, Error *err) {
     }
     Segment *segment = &session->segments[session->n_segments++];
     *segment = (Segment){.plan = plan};
-    size_t have[MOST_DEVICES] = {0};
+    size_t have[MAX_DEVICES] = {0};
     TRY(session_reserve_arenas(session, plan, segment->arenas, have, err));
     TRY(session_reserve_scratch(session, plan, err));
     const Execution execution = session_execution(session, plan, segment->arenas);
@@ -120,7 +120,7 @@ Status dynamic_run(strider_session *session, Error *err) {
     char *const *arenas = session->arenas;
     if (last->end_node == graph->n_nodes)
         return STRIDER_OK;
-    Given *given = region_take_array(&session->run_region, graph->n_values, sizeof *given);
+    Given *given = region_alloc_array(&session->run_region, graph->n_values, sizeof *given);
     if (!given)
         return fail_memory(err, bytes_of(sizeof *given, graph->n_values).n, "a run");
     for (size_t next = last->end_node; next < graph->n_nodes || last->end_node < graph->n_nodes;) {

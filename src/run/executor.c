@@ -6,7 +6,7 @@
 #include "graph/op.h"
 #include "run/record.h"
 
-enum { MOST_SHARES = 64, CACHE_LINE = 64 };
+enum { MAX_SHARES = 64, CACHE_LINE = 64 };
 
 /* Tasks of one phase that one member begins with: neighbouring ones, and the same ones in each step of that
  * many, so that it finds in its own cache what it wrote there a step before.  Who is done with them helps the
@@ -18,7 +18,7 @@ typedef struct Share {
 typedef struct Running {
     const Execution *execution;
     RunMode mode;
-    Share shares[2][MOST_SHARES]; /* of this phase, and of the next one, all zero */
+    Share shares[2][MAX_SHARES]; /* of this phase, and of the next one, all zero */
     /* Of this step and the next: written by member 0 before a step's barrier, read by all after it, when
      * member 0 may be at the next one already. */
     Status status[2];
@@ -36,7 +36,7 @@ static Status run_reference(const Step *step, Error *err) {
                        .inputs = step->reference_inputs,
                        .outputs = step->reference_outputs,
                        .scratch = step->workspace,
-                       .scratch_bytes = step->prepared.workspace_bytes.n,
+                       .scratch_bytes = step->instance.workspace_bytes.n,
                        .err = err};
     return step->node->op->reference(&ctx);
 }
@@ -44,7 +44,7 @@ static Status run_reference(const Step *step, Error *err) {
 static KernelCall call_of(const Step *step) {
     return (KernelCall){.inputs = step->inputs,
                         .outputs = step->outputs,
-                        .args = step->prepared.args,
+                        .args = step->instance.args,
                         .workspace = step->workspace};
 }
 
@@ -58,7 +58,7 @@ static Status hand_over(const Execution *execution, RunMode mode, const Step *st
         return run_reference(step, err);
     case STEP_SUBMIT:
         if (mode != RUN_REPLAY)
-            TRY(step->prepared.submit(&call, err));
+            TRY(step->instance.submit(&call, err));
         break;
     case STEP_UPLOAD:
         TRY(device->upload(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
@@ -106,7 +106,7 @@ static void run_phase(Running *running, const Team *team, int member, int phase,
                       void (*run)(const KernelCall *call, int64_t task), const KernelCall *call,
                       int64_t tasks) {
     Share *shares = running->shares[phase % 2], *next = running->shares[(phase + 1) % 2];
-    const int n_shares = team->size < MOST_SHARES ? team->size : MOST_SHARES;
+    const int n_shares = team->size < MAX_SHARES ? team->size : MAX_SHARES;
     for (int i = 0; i < n_shares; i++) {
         const int share = (member + i) % n_shares;
         const int64_t first = tasks * share / n_shares, end = tasks * (share + 1) / n_shares;
@@ -120,14 +120,14 @@ static void run_phase(Running *running, const Team *team, int member, int phase,
 
 static void run_tasks(Running *running, const Step *step, Team *team, int member, int *phase) {
     const Execution *execution = running->execution;
-    const Prepared *prepared = &step->prepared;
+    const KernelInstance *instance = &step->instance;
     KernelCall call = call_of(step);
     call.scratch = execution->scratch + (size_t)member * execution->scratch_stride;
-    if (prepared->begin) {
-        run_phase(running, team, member, (*phase)++, prepared->begin, &call, prepared->begin_tasks);
+    if (instance->prologue) {
+        run_phase(running, team, member, (*phase)++, instance->prologue, &call, instance->prologue_tasks);
         team_barrier(team);
     }
-    run_phase(running, team, member, (*phase)++, prepared->run, &call, prepared->tasks);
+    run_phase(running, team, member, (*phase)++, instance->run, &call, instance->tasks);
 }
 
 /* The times of a run's steps on the host add up to the run's: each begins when the one before has ended. */

@@ -22,13 +22,13 @@ static Status within_budget(strider_session *session, Status status, Error *err)
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
                                       strider_session **session, strider_error *error) {
-    enum { MOST_THREADS = 1024 };
+    enum { MAX_THREADS = 1024 };
     *session = NULL;
     strider_session_options used = options ? *options : strider_session_options_default();
-    if (used.struct_size != sizeof used || used.threads < 0 || used.threads > MOST_THREADS ||
+    if (used.struct_size != sizeof used || used.threads < 0 || used.threads > MAX_THREADS ||
         !(used.max_layer_error >= 0) || used.max_cached_plans < 1)
         return fail(error, STRIDER_INVALID_ARGUMENT, "invalid session options");
-    strider_session *made = memory_take_zeroed(model->allocator, 1, sizeof *made);
+    strider_session *made = memory_alloc_zeroed(model->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(error, sizeof *made, "a session");
     made->model = model;
@@ -39,8 +39,8 @@ strider_status strider_session_create(const strider_model *model, const strider_
     session_open_budget(made);
     const Allocator *allocator = made->allocator;
     region_init(&made->run_region, allocator, 0);
-    made->plans = memory_take_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
-    made->inputs = memory_take_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
+    made->plans = memory_alloc_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
+    made->inputs = memory_alloc_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
     Status status =
         made->plans && made->inputs
             ? session_open_devices(made, error)
@@ -58,7 +58,7 @@ static void drop_plan(strider_session *session, CachedPlan *cached) {
     if (session->current == cached->plan)
         session->current = NULL;
     plan_free(cached->plan);
-    memory_give(session->allocator, cached->inputs);
+    memory_free(session->allocator, cached->inputs);
     *cached = (CachedPlan){0};
 }
 
@@ -101,17 +101,16 @@ void strider_session_free(strider_session *session) {
     dynamic_reset(session);
     region_free(&session->run_region);
     session_drop_plans(session);
-    memory_give(allocator, session->plans);
-    memory_give(allocator, session->inputs);
+    memory_free(allocator, session->plans);
+    memory_free(allocator, session->inputs);
     session_close_devices(session);
     session_release_arenas(session, session->arenas);
-    memory_give(allocator, session->scratch);
+    memory_free(allocator, session->scratch);
     budget_free(&session->budget);
-    memory_give(session->model->allocator, session);
+    memory_free(session->model->allocator, session);
 }
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------------------- */
+/* --- inputs --- */
 
 static Status check_input(const Value *value, const strider_tensor *input, Error *err) {
     const Type *declared = &value->declared;
@@ -173,8 +172,7 @@ static Status bind_inputs(strider_session *session, const strider_tensor *inputs
     return STRIDER_OK;
 }
 
-/* --- plans
- * ----------------------------------------------------------------------------------------------------- */
+/* --- plans --- */
 
 static Type input_type(const strider_tensor *input) {
     return type_of(input->dtype, shape_make(input->rank, input->dims));
@@ -193,7 +191,7 @@ PrepareContext session_prepare_context(strider_session *session, Error *err) {
     const PlanDevice *host = &session->devices[HOST];
     return (PrepareContext){.packs = host->packs,
                             .device = host->device,
-                            .most_pack_bytes = budget_left(&session->budget),
+                            .max_pack_bytes = budget_left(&session->budget),
                             .err = err};
 }
 
@@ -218,14 +216,14 @@ PlanRequest session_plan_request(strider_session *session, const Given *given, s
 
 static Status make_first_plan(strider_session *session, Plan **plan, Error *err) {
     const Graph *graph = &session->model->loaded.graph;
-    Given *given = memory_take_zeroed(session->allocator, graph->n_values, sizeof *given);
+    Given *given = memory_alloc_zeroed(session->allocator, graph->n_values, sizeof *given);
     if (!given)
         return fail_memory(err, bytes_of(sizeof *given, graph->n_values).n, "the plan");
     for (size_t i = 0; i < graph->n_inputs; i++)
         given[graph->inputs[i]->index] = (Given){.present = true, .type = input_type(&session->inputs[i])};
     PlanRequest request = session_plan_request(session, given, 0);
     Status status = plan_make(&request, plan, err);
-    memory_give(session->allocator, given);
+    memory_free(session->allocator, given);
     return status;
 }
 
@@ -242,7 +240,7 @@ Execution session_execution(const strider_session *session, Plan *plan, char *co
 
 static Status store_plan(strider_session *session, Plan *plan, Error *err) {
     size_t n_inputs = session->model->loaded.graph.n_inputs;
-    Type *types = memory_take_zeroed(session->allocator, n_inputs, sizeof *types);
+    Type *types = memory_alloc_zeroed(session->allocator, n_inputs, sizeof *types);
     if (!types) {
         plan_free(plan);
         return fail_memory(err, bytes_of(sizeof *types, n_inputs).n, "the plan");
@@ -300,8 +298,7 @@ strider_status strider_session_prepare(strider_session *session, const strider_t
     return within_budget(session, status, error);
 }
 
-/* --- running
- * --------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 static Status check_output(const Value *value, const Type *type, const strider_tensor *output, Error *err) {
     Shape shape = shape_make(output->rank, output->dims);

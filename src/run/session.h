@@ -19,7 +19,7 @@ typedef struct CachedPlan {
 /* What runs behind a node whose output shape depends on data: planned anew in each run. */
 typedef struct Segment {
     Plan *plan;
-    char *arenas[MOST_DEVICES];
+    char *arenas[MAX_DEVICES];
 } Segment;
 
 struct strider_session {
@@ -29,16 +29,16 @@ struct strider_session {
     const Allocator *allocator; /* the budget's */
     uint64_t promised_bytes;    /* strider_plan_info.memory_bytes */
     Isa isa;
-    Device host;                      /* its memory is the budget's */
-    PlanDevice devices[MOST_DEVICES]; /* the host's packs are the model's, the others the session's own */
+    Device host;                     /* its memory is the budget's */
+    PlanDevice devices[MAX_DEVICES]; /* the host's packs are the model's, the others the session's own */
     int n_devices;
     PackCache device_packs; /* of the device that is not the host */
     CachedPlan *plans;
     size_t n_plans;
     uint64_t preparations;
     Plan *current; /* among `plans`; NULL before the first preparation */
-    char *arenas[MOST_DEVICES], *scratch;
-    size_t arena_bytes[MOST_DEVICES], scratch_stride, scratch_bytes;
+    char *arenas[MAX_DEVICES], *scratch;
+    size_t arena_bytes[MAX_DEVICES], scratch_stride, scratch_bytes;
     strider_tensor *inputs; /* of the current run, with defaults filled in */
     Region run_region;      /* what lives until the next run */
     Segment *segments;      /* behind the current plan */
@@ -66,9 +66,9 @@ bool session_leave_device(strider_session *session, const Error *err);
 void session_open_budget(strider_session *session);
 /* Arenas on all devices for a plan, at least as large as it needs; `have` are the sizes of those there.
  * LIMIT_EXCEEDED where the session would hold more than it may; then nothing was taken. */
-Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
-                              size_t have[MOST_DEVICES], Error *err) MUST_CHECK;
-void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]);
+Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MAX_DEVICES],
+                              size_t have[MAX_DEVICES], Error *err) MUST_CHECK;
+void session_release_arenas(strider_session *session, char *arenas[MAX_DEVICES]);
 Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) MUST_CHECK;
 /* strider_plan_info.peak_memory_bytes. */
 uint64_t session_peak(const strider_session *session);

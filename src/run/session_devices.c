@@ -36,14 +36,13 @@ void session_close_devices(strider_session *session) {
     session->n_devices = 1;
 }
 
-/* --- lack of memory
- * --------------------------------------------------------------------------------------------------- */
+/* --- lack of memory --- */
 
 static size_t largest_workspace(const Plan *plan) {
     size_t largest = 0;
     for (size_t i = 0; i < plan->n_steps; i++)
-        if (plan->steps[i].device != HOST && plan->steps[i].prepared.workspace_bytes.n > largest)
-            largest = plan->steps[i].prepared.workspace_bytes.n;
+        if (plan->steps[i].device != HOST && plan->steps[i].instance.workspace_bytes.n > largest)
+            largest = plan->steps[i].instance.workspace_bytes.n;
     return largest;
 }
 

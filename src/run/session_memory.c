@@ -15,8 +15,7 @@ void session_open_budget(strider_session *session) {
     session->host = cpu_device(session->allocator);
 }
 
-/* --- what a plan needs
- * ------------------------------------------------------------------------------------------------ */
+/* --- what a plan needs --- */
 
 static Bytes scratch_stride(const Plan *plan) {
     size_t stride;
@@ -45,12 +44,12 @@ static Bytes needed_by(strider_session *session, const Plan *plan, size_t arena_
 
 /* What a step takes by itself: its results, workspace, scratch memory of all threads, and weights. */
 static uint64_t wanted_by(const strider_session *session, const Plan *plan, const Step *step) {
-    Bytes sum = bytes_of(step->prepared.scratch_bytes.n, session->options.threads);
-    sum = bytes_sum(sum, (Bytes){step->prepared.packed_bytes});
+    Bytes sum = bytes_of(step->instance.scratch_bytes.n, session->options.threads);
+    sum = bytes_sum(sum, (Bytes){step->instance.packed_bytes});
     for (int i = 0; i < step->n_outputs; i++)
         if (step->output_slots[i] != NO_SLOT)
             sum = bytes_sum(sum, (Bytes){plan->slots[step->output_slots[i]].size_bytes});
-    return bytes_sum(sum, step->prepared.workspace_bytes).n;
+    return bytes_sum(sum, step->instance.workspace_bytes).n;
 }
 
 static Status refuse(strider_session *session, const Plan *plan, uint64_t needed, Error *err) {
@@ -85,11 +84,10 @@ uint64_t session_peak(const strider_session *session) {
     return session->budget.peak_bytes + pack_cache_bytes(session->devices[HOST].packs);
 }
 
-/* --- taking it
- * --------------------------------------------------------------------------------------------------- */
+/* --- taking it --- */
 
-Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MOST_DEVICES],
-                              size_t have[MOST_DEVICES], Error *err) {
+Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MAX_DEVICES],
+                              size_t have[MAX_DEVICES], Error *err) {
     TRY(admit(session, plan, have[HOST], err));
     for (int i = 0; i < session->n_devices; i++) {
         Device *device = session->devices[i].device;
@@ -105,7 +103,7 @@ Status session_reserve_arenas(strider_session *session, const Plan *plan, char *
     return STRIDER_OK;
 }
 
-void session_release_arenas(strider_session *session, char *arenas[MOST_DEVICES]) {
+void session_release_arenas(strider_session *session, char *arenas[MAX_DEVICES]) {
     for (int i = 0; i < session->n_devices; i++)
         session->devices[i].device->release(session->devices[i].device, arenas[i]);
 }
@@ -114,9 +112,9 @@ Status session_reserve_scratch(strider_session *session, const Plan *plan, Error
     const size_t stride = scratch_stride(plan).n, want = scratch_of(session, plan).n;
     if (session->scratch && session->scratch_stride >= stride)
         return STRIDER_OK;
-    memory_give(session->allocator, session->scratch);
+    memory_free(session->allocator, session->scratch);
     session->scratch_stride = session->scratch_bytes = 0;
-    session->scratch = memory_take_large(session->allocator, want);
+    session->scratch = memory_alloc_large(session->allocator, want);
     if (!session->scratch)
         return fail_memory(err, want, "the kernels' scratch memory");
     session->scratch_stride = stride;

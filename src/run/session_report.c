@@ -14,8 +14,8 @@ static void count_device(const Plan *plan, strider_plan_info *info) {
         } else if (step->kind == STEP_DOWNLOAD) {
             info->download_count++;
             info->download_bytes += step->size_bytes;
-        } else if (step->device != HOST && step->prepared.workspace_bytes.n > info->device_workspace_bytes) {
-            info->device_workspace_bytes = step->prepared.workspace_bytes.n;
+        } else if (step->device != HOST && step->instance.workspace_bytes.n > info->device_workspace_bytes) {
+            info->device_workspace_bytes = step->instance.workspace_bytes.n;
         }
     }
 }
@@ -56,7 +56,7 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
                                 .kernel = step->kernel,
                                 .device = plan->devices[step->device]->name,
                                 .node = step->node ? step->node->index : -1,
-                                .tasks = step->prepared.tasks,
+                                .tasks = step->instance.tasks,
                                 .macs = step->macs,
                                 .arena_offset = UINT64_MAX,
                                 .time_ns = step->time_ns};

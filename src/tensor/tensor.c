@@ -144,7 +144,7 @@ Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, con
         return fail(err, STRIDER_LIMIT_EXCEEDED, "a tensor of %s %s is too large", dtype_name(dtype),
                     shape_text(shape, text));
     }
-    void *data = memory_take(allocator, size_bytes);
+    void *data = memory_alloc(allocator, size_bytes);
     if (!data)
         return fail_memory(err, size_bytes, "a tensor");
     *tensor = (Tensor){.type = type, .data = data, .size_bytes = size_bytes, .allocator = allocator};
@@ -159,7 +159,7 @@ Tensor tensor_view(DType dtype, const Shape *shape, void *data) {
 
 void tensor_free(Tensor *tensor) {
     if (tensor->allocator)
-        memory_give(tensor->allocator, tensor->data);
+        memory_free(tensor->allocator, tensor->data);
     *tensor = (Tensor){0};
 }
 
@@ -173,7 +173,7 @@ typedef struct TensorListItem {
 } TensorListItem;
 
 Status tensor_list_add(TensorList *list, Region *region, Tensor tensor, const Tensor **kept, Error *err) {
-    TensorListItem *item = region_take(region, sizeof *item);
+    TensorListItem *item = region_alloc(region, sizeof *item);
     if (!item) {
         tensor_free(&tensor);
         return fail_memory(err, sizeof *item, "a tensor");

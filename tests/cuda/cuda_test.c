@@ -287,8 +287,7 @@ static void engines_are_taken_by_their_notes(void **state) {
     assert_non_null(strstr(result->out, "cudnn engine 1"));
 }
 
-/* --- selftest
- * ---------------------------------------------------------------------------------------------------- */
+/* --- selftest --- */
 
 /* With a setting, on a device whose memory is soon full; what it prints and what it reports are the same, to
  * the last line. */

@@ -30,13 +30,13 @@ static void a_session_survives_a_lack_of_memory(void **state) {
     expect_close(&cuda, 1);
     limit_memory(100);
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(run(&cuda, MOST_BATCH, scores), STRIDER_OUT_OF_MEMORY);
+        assert_int_equal(run(&cuda, MAX_BATCH, scores), STRIDER_OUT_OF_MEMORY);
         assert_non_null(strstr(error.message, "device cuda:0: out of memory: "));
         assert_non_null(strstr(error.message, " free"));
         expect_close(&cuda, 1);
     }
     unsetenv("VCUDA_MEMORY");
-    expect_close(&cuda, MOST_BATCH);
+    expect_close(&cuda, MAX_BATCH);
     close_model(&cuda);
 }
 
@@ -101,7 +101,7 @@ static void auto_goes_on_with_the_cpu(void **state) {
     must(strider_session_get_plan(any.session, &plan));
     assert_string_equal(plan.device, "cuda:0");
     limit_memory(100);
-    expect_close(&any, MOST_BATCH);
+    expect_close(&any, MAX_BATCH);
     unsetenv("VCUDA_MEMORY");
     must(strider_session_get_plan(any.session, &plan));
     assert_string_equal(plan.device, "cpu");
@@ -110,8 +110,7 @@ static void auto_goes_on_with_the_cpu(void **state) {
     close_model(&any);
 }
 
-/* --- behind a border
- * ---------------------------------------------------------------------------------------------------- */
+/* --- behind a border --- */
 
 enum { BORDER = 6 };
 

@@ -26,8 +26,7 @@ enum { FLOAT = 1, SKIPPED = 77, DESCRIPTION = 4096 };
 static const char *folder;                               /* the repository */
 static struct { char name[32], text[DESCRIPTION]; } gpu; /* that plans are for */
 
-/* --- cuDNN, with a description for a handle
- * ----------------------------------------------------------------------------------------------------- */
+/* --- cuDNN, with a description for a handle --- */
 
 /* NVIDIA's. */
 static struct {
@@ -105,8 +104,7 @@ static bool cudnn_takes_descriptions(void) {
     return !status;
 }
 
-/* --- plans of a model
- * --------------------------------------------------------------------------------------------------- */
+/* --- plans of a model --- */
 
 typedef struct Found {
     int convolutions, planned; /* by cuDNN */
@@ -188,8 +186,7 @@ static void every_convolution_of_the_models_has_a_plan(void **state) {
     globfree(&models);
 }
 
-/* --- convolutions of networks
- * ------------------------------------------------------------------------------------------- */
+/* --- convolutions of networks --- */
 
 typedef struct Line {
     char network[32], op[24], after[3][12];

@@ -13,8 +13,8 @@
 
 char digits[512];
 strider_error error;
-float pixels[MOST_BATCH * PIXELS], scores[MOST_BATCH * CLASSES];
-static float expected[MOST_BATCH * CLASSES];
+float pixels[MAX_BATCH * PIXELS], scores[MAX_BATCH * CLASSES];
+static float expected[MAX_BATCH * CLASSES];
 
 void must(strider_status status) {
     if (status)
@@ -105,5 +105,5 @@ void fill(float *values, size_t count, unsigned seed) {
 
 void set_up(const char *repository) {
     snprintf(digits, sizeof digits, "%s/models/digits/digits.onnx", repository);
-    fill(pixels, MOST_BATCH * PIXELS, 7);
+    fill(pixels, MAX_BATCH * PIXELS, 7);
 }

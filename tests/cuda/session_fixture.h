@@ -6,11 +6,11 @@
 #include "strider/strider.h"
 #include "support/proto_writer.h"
 
-enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 16, RUNS = 4 };
+enum { PIXELS = 64, CLASSES = 10, MAX_BATCH = 16, RUNS = 4 };
 
 extern char digits[512]; /* the model's path */
 extern strider_error error;
-extern float pixels[MOST_BATCH * PIXELS], scores[MOST_BATCH * CLASSES];
+extern float pixels[MAX_BATCH * PIXELS], scores[MAX_BATCH * CLASSES];
 
 typedef struct Fixture {
     strider_model *model;

@@ -18,12 +18,11 @@
 #include "session_fixture.h"
 #include "virtual_device.h"
 
-enum { MOST_ELEMENTS = 1 << 21 };
+enum { MAX_ELEMENTS = 1 << 21 };
 
 static const char *repository;
 
-/* --- waiting
- * ----------------------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 static void a_run_waits_once_and_allocates_nothing(void **state) {
     (void)state;
@@ -111,8 +110,7 @@ static void a_download_that_fails_writes_nothing_later(void **state) {
     free(bytes);
 }
 
-/* --- indices
- * ----------------------------------------------------------------------------------------------------- */
+/* --- indices --- */
 
 enum { TABLE = 4, PLACES = 6, ONNX_INT64 = 7 };
 
@@ -174,11 +172,10 @@ static void indices_out_of_range_are_told(void **state) {
     }
 }
 
-/* --- recording
- * --------------------------------------------------------------------------------------------------- */
+/* --- recording --- */
 
 static void runs_are_recorded_without_a_difference(const char *path) {
-    static float values[2][MOST_ELEMENTS];
+    static float values[2][MAX_ELEMENTS];
     Fixture plain, recorded;
     strider_value_info info;
     open_model(&plain, path, "cuda", false);
@@ -188,7 +185,7 @@ static void runs_are_recorded_without_a_difference(const char *path) {
     for (int i = 0; i < info.rank; i++)
         input.dims[i] = info.dims[i] > 0 ? info.dims[i] : 1;
     const size_t count = (size_t)strider_tensor_elements(&input);
-    assert_true(count <= MOST_ELEMENTS);
+    assert_true(count <= MAX_ELEMENTS);
     const long launches = virtual_graph_launches();
     for (unsigned i = 0; i < RUNS; i++) {
         fill(values[i % 2], count, i);

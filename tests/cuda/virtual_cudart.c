@@ -43,8 +43,7 @@ static struct {
 pthread_mutex_t virtual_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 VirtualCounts virtual_counts;
 
-/* --- settings, errors
- * --------------------------------------------------------------------------------------------- */
+/* --- settings, errors --- */
 
 long virtual_setting(const char *name, long otherwise) {
     const char *text = getenv(name);
@@ -153,8 +152,7 @@ long virtual_allocations(void) {
     return virtual_counts.allocations;
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------ */
+/* --- memory --- */
 
 static void protect(const Allocation *a, int protection) {
     mprotect(a->pages, a->pages_bytes, protection);
@@ -325,8 +323,7 @@ cudaError_t cudaFreeHost(void *memory) {
     return found ? cudaSuccess : virtual_result(cudaErrorInvalidValue);
 }
 
-/* --- the device
- * -------------------------------------------------------------------------------------------------- */
+/* --- the device --- */
 
 cudaError_t cudaDriverGetVersion(int *version) {
     *version = (int)virtual_setting("VCUDA_DRIVER", CUDART_VERSION);

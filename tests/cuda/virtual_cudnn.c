@@ -11,11 +11,11 @@
 #include "virtual_device.h"
 
 enum {
-    MOST_ATTRIBUTES = 12,
-    MOST_RANK = 5,
-    MOST_SPATIAL = 3,
-    MOST_OPERATIONS = 8,
-    MOST_DATA = 16,
+    MAX_ATTRIBUTES = 12,
+    CUDNN_MAX_RANK = 5,
+    MAX_SPATIAL = 3,
+    MAX_OPERATIONS = 8,
+    MAX_DATA = 16,
     MAGIC = 0xbe
 };
 
@@ -31,7 +31,7 @@ typedef struct Descriptor {
     cudnnBackendDescriptorType_t type;
     bool is_final;
     int n_attributes;
-    Attribute attributes[MOST_ATTRIBUTES];
+    Attribute attributes[MAX_ATTRIBUTES];
     int engine;               /* of configurations and engines: an index in `engines` */
     struct Descriptor *graph; /* of configurations */
 } Descriptor;
@@ -54,8 +54,7 @@ static const struct {
 };
 enum { ENGINES = sizeof engines / sizeof *engines };
 
-/* --- errors
- * ------------------------------------------------------------------------------------------------------ */
+/* --- errors --- */
 
 static char last_error[200];
 
@@ -103,8 +102,7 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
     return CUDNN_STATUS_SUCCESS;
 }
 
-/* --- descriptors
- * ------------------------------------------------------------------------------------------------- */
+/* --- descriptors --- */
 
 static size_t type_bytes(cudnnBackendAttributeType_t type) {
     switch (type) {
@@ -200,7 +198,7 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
     FAIL_IF_ASKED(cudnnBackendSetAttribute);
     REQUIRE(d && d->magic == MAGIC);
     REQUIRE(!d->is_final);
-    REQUIRE(count > 0 && values && d->n_attributes < MOST_ATTRIBUTES && !attribute(d, name));
+    REQUIRE(count > 0 && values && d->n_attributes < MAX_ATTRIBUTES && !attribute(d, name));
     REQUIRE(type_of(name, type) == type);
     for (int64_t i = 0; type == CUDNN_TYPE_BACKEND_DESCRIPTOR && i < count; i++) {
         const Descriptor *other = ((Descriptor *const *)values)[i];
@@ -213,12 +211,11 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
     return CUDNN_STATUS_SUCCESS;
 }
 
-/* --- geometry
- * ---------------------------------------------------------------------------------------------------- */
+/* --- geometry --- */
 
 typedef struct View {
     int rank;
-    int64_t dims[MOST_RANK], strides[MOST_RANK];
+    int64_t dims[CUDNN_MAX_RANK], strides[CUDNN_MAX_RANK];
 } View;
 
 static View view_of(const Descriptor *tensor) {
@@ -239,7 +236,7 @@ static size_t extent_bytes(const View *view) {
 
 typedef struct Window {
     int spatial;
-    int64_t begin[MOST_SPATIAL], end[MOST_SPATIAL], strides[MOST_SPATIAL], dilations[MOST_SPATIAL];
+    int64_t begin[MAX_SPATIAL], end[MAX_SPATIAL], strides[MAX_SPATIAL], dilations[MAX_SPATIAL];
 } Window;
 
 static Window window_of(const Descriptor *d) {
@@ -278,13 +275,13 @@ static const Descriptor *result_of(const Descriptor *operation) {
     return c.is_forward ? c.y : c.x;
 }
 
-/* --- finalizing
- * -------------------------------------------------------------------------------------------------- */
+/* --- finalizing --- */
 
 static cudnnStatus_t check_tensor(const Descriptor *d) {
     const Attribute *dims = attribute(d, CUDNN_ATTR_TENSOR_DIMENSIONS),
                     *strides = attribute(d, CUDNN_ATTR_TENSOR_STRIDES);
-    REQUIRE(dims && strides && dims->count == strides->count && dims->count >= 3 && dims->count <= MOST_RANK);
+    REQUIRE(dims && strides && dims->count == strides->count && dims->count >= 3 &&
+            dims->count <= CUDNN_MAX_RANK);
     REQUIRE(attribute(d, CUDNN_ATTR_TENSOR_UNIQUE_ID) && attribute(d, CUDNN_ATTR_TENSOR_DATA_TYPE) &&
             attribute(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT));
     for (int64_t i = 0; i < dims->count; i++)
@@ -353,9 +350,9 @@ static bool is_tensor(const Attribute *a) {
 
 static cudnnStatus_t check_graph(const Descriptor *d) {
     const Attribute *operations = attribute(d, CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    Descriptor *seen[MOST_OPERATIONS * 3];
+    Descriptor *seen[MAX_OPERATIONS * 3];
     int n = 0;
-    REQUIRE(operations && operations->count <= MOST_OPERATIONS);
+    REQUIRE(operations && operations->count <= MAX_OPERATIONS);
     for (int64_t o = 0; o < operations->count; o++) {
         const Descriptor *operation = ((Descriptor **)operations->values)[o];
         for (int i = 0; i < operation->n_attributes; i++) {
@@ -412,8 +409,7 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
     return status;
 }
 
-/* --- offers
- * ------------------------------------------------------------------------------------------------------ */
+/* --- offers --- */
 
 static bool is_bias(const Descriptor *tensor) {
     return integer(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, 0) == 1 &&
@@ -510,15 +506,14 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
     }
 }
 
-/* --- running
- * ----------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 typedef struct Run {
     Descriptor *plan;
     int count;
-    int64_t uids[MOST_DATA];
-    float *data[MOST_DATA];
-    float *owned[MOST_OPERATIONS]; /* virtual tensors */
+    int64_t uids[MAX_DATA];
+    float *data[MAX_DATA];
+    float *owned[MAX_OPERATIONS]; /* virtual tensors */
     int n_owned;
     char *workspace;
 } Run;
@@ -535,7 +530,7 @@ static float *data_of(Run *run, const Descriptor *tensor) {
 }
 
 /* Calls for each position of a view. */
-static bool next_position(const View *view, int64_t at[MOST_RANK]) {
+static bool next_position(const View *view, int64_t at[CUDNN_MAX_RANK]) {
     for (int i = view->rank - 1; i >= 0; i--) {
         if (++at[i] < view->dims[i])
             return true;
@@ -544,7 +539,7 @@ static bool next_position(const View *view, int64_t at[MOST_RANK]) {
     return false;
 }
 
-static int64_t offset_of(const View *view, const int64_t at[MOST_RANK]) {
+static int64_t offset_of(const View *view, const int64_t at[CUDNN_MAX_RANK]) {
     int64_t offset = 0;
     for (int i = 0; i < view->rank; i++)
         offset += (view->dims[i] == 1 ? 0 : at[i]) * view->strides[i];
@@ -582,17 +577,17 @@ static void add_channel(const View *x, const View *w, const View *y, const Windo
                         const float *weights, const float *factors, double *sums, bool is_forward,
                         uint32_t mask) {
     const int last = window->spatial - 1;
-    int64_t tap[MOST_RANK] = {0};
+    int64_t tap[CUDNN_MAX_RANK] = {0};
     View taps = *w, rows = *y;
     taps.dims[0] = taps.dims[1] = rows.dims[0] = rows.dims[1] = rows.dims[2 + last] = 1;
     do {
-        int64_t at[MOST_RANK] = {0}, first = 0, end = y->dims[2 + last];
+        int64_t at[CUDNN_MAX_RANK] = {0}, first = 0, end = y->dims[2 + last];
         while (first < end && read_by(window, last, first, tap[2 + last]) < 0)
             first++;
         while (end > first && read_by(window, last, end - 1, tap[2 + last]) >= x->dims[2 + last])
             end--;
         do {
-            int64_t read[MOST_RANK] = {0};
+            int64_t read[CUDNN_MAX_RANK] = {0};
             bool inside = true;
             for (int i = 0; i < last; i++) {
                 read[2 + i] = read_by(window, i, at[2 + i], tap[2 + i]);
@@ -634,7 +629,7 @@ static void run_convolution(Run *run, const Descriptor *operation, bool tensor_c
                             c.is_forward ? x_data + in_x : y_data + in_y, sums + (c.is_forward ? in_y : in_x),
                             c.is_forward, tensor_core ? 0xffffe000u : UINT32_MAX);
             }
-    int64_t at[MOST_RANK] = {0};
+    int64_t at[CUDNN_MAX_RANK] = {0};
     do
         out_data[offset_of(out, at)] = (float)sums[offset_of(out, at)];
     while (next_position(out, at));
@@ -648,7 +643,7 @@ static void run_pointwise(Run *run, const Descriptor *operation) {
     const View from = view_of(x), to = view_of(y), added = view_of(other ? other : x);
     const float *x_data = data_of(run, x), *other_data = other ? data_of(run, other) : NULL;
     float *y_data = data_of(run, y);
-    int64_t at[MOST_RANK] = {0};
+    int64_t at[CUDNN_MAX_RANK] = {0};
     do {
         const float value = x_data[offset_of(&from, at)];
         y_data[offset_of(&to, at)] = other       ? value + other_data[offset_of(&added, at)]
@@ -715,7 +710,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     const Attribute *uids = attribute(data, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS),
                     *pointers = attribute(data, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS),
                     *workspace = attribute(data, CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
-    REQUIRE(uids && pointers && workspace && uids->count == pointers->count && uids->count < MOST_DATA / 2);
+    REQUIRE(uids && pointers && workspace && uids->count == pointers->count && uids->count < MAX_DATA / 2);
     const Descriptor *configuration = linked(p, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
     const int64_t workspace_bytes = engines[configuration->engine].workspace_bytes;
     Run run = {.plan = plan, .count = (int)uids->count, .workspace = *(char **)workspace->values};

@@ -13,7 +13,7 @@
 
 #include "virtual_device.h"
 
-enum { MOST_THREADS = 1024, STACK_BYTES = 64 * 1024 };
+enum { MAX_THREADS = 1024, STACK_BYTES = 64 * 1024 };
 
 VirtualIndex threadIdx, blockIdx, blockDim, gridDim;
 
@@ -34,8 +34,7 @@ const VirtualKernelRow *virtual_kernel_find(const char *name, size_t *args_bytes
 
 typedef enum FibreState { FIBRE_NEW, FIBRE_WAITS, FIBRE_ENDED } FibreState;
 
-/* --- AddressSanitizer, which must know what stack is used
- * ------------------------------------------------------------------------------------------------ */
+/* --- AddressSanitizer, which must know what stack is used --- */
 
 typedef struct Stack {
     const void *bottom;
@@ -65,8 +64,7 @@ static void enter_stack(Stack *to, Stack *from) {
 }
 #endif
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 /* swapcontext() would ask the kernel for the mask of signals each time, which takes most of a test's time. */
 typedef void *Jump[5];
@@ -75,10 +73,10 @@ typedef void *Jump[5];
 
 static struct {
     ucontext_t fibre; /* that begins */
-    Jump caller_jump, fibre_jumps[MOST_THREADS];
-    Stack caller_stack, fibre_stacks[MOST_THREADS];
-    FibreState states[MOST_THREADS];
-    unsigned order[MOST_THREADS], current;
+    Jump caller_jump, fibre_jumps[MAX_THREADS];
+    Stack caller_stack, fibre_stacks[MAX_THREADS];
+    FibreState states[MAX_THREADS];
+    unsigned order[MAX_THREADS], current;
     char *stacks;
     const VirtualKernelRow *row;
     const void *args;
@@ -164,7 +162,7 @@ static void run_block(unsigned threads) {
 
 void virtual_kernel_run(const VirtualKernelRow *row, const void *args, dim3 grid, dim3 threads) {
     if (!block.stacks)
-        block.stacks = malloc((size_t)MOST_THREADS * STACK_BYTES);
+        block.stacks = malloc((size_t)MAX_THREADS * STACK_BYTES);
     block.row = row;
     block.args = args;
     gridDim = (VirtualIndex){grid.x, 1, 1};

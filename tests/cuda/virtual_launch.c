@@ -7,12 +7,12 @@
 #include "ops/cuda/kernels/args.h"
 #include "virtual_inside.h"
 
-enum { MOST_FUNCTIONS = 256 };
+enum { MAX_FUNCTIONS = 256 };
 
 static struct {
     const void *host;
     const char *name;
-} functions[MOST_FUNCTIONS];
+} functions[MAX_FUNCTIONS];
 static int n_functions;
 
 typedef struct LaunchWork {

@@ -54,8 +54,7 @@ bool virtual_is_illegal_in_capture(const char *call) {
     return illegal;
 }
 
-/* --- streams
- * ----------------------------------------------------------------------------------------------------- */
+/* --- streams --- */
 
 bool virtual_is_stream(cudaStream_t stream) {
     for (const struct CUstream_st *s = streams; s; s = s->next)
@@ -151,8 +150,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     return cudaSuccess;
 }
 
-/* --- copies
- * ------------------------------------------------------------------------------------------------------ */
+/* --- copies --- */
 
 typedef struct Copy {
     void *to;
@@ -201,8 +199,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size_bytes, enum 
     return cudaSuccess;
 }
 
-/* --- events
- * ------------------------------------------------------------------------------------------------------ */
+/* --- events --- */
 
 cudaError_t cudaEventCreate(cudaEvent_t *event) {
     FAIL_IF_ASKED(cudaEventCreate);
@@ -243,8 +240,7 @@ cudaError_t cudaEventElapsedTime(float *time_ms, cudaEvent_t first, cudaEvent_t 
     return cudaSuccess;
 }
 
-/* --- graphs
- * ------------------------------------------------------------------------------------------------------ */
+/* --- graphs --- */
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {
     FAIL_IF_ASKED(cudaStreamBeginCapture);

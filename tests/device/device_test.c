@@ -14,11 +14,11 @@
 #include "strider/strider.h"
 #include "support/proto_writer.h"
 
-enum { PIXELS = 64, CLASSES = 10, MOST_BATCH = 3 };
+enum { PIXELS = 64, CLASSES = 10, MAX_BATCH = 3 };
 
 static char digits[512];
 static strider_error error;
-static float pixels[MOST_BATCH * PIXELS];
+static float pixels[MAX_BATCH * PIXELS];
 
 static void must(strider_status status) {
     if (status)
@@ -69,11 +69,11 @@ static void expect_same(const float *scores, const float *expected, int64_t batc
 static void agrees_with_the_cpu_for_every_shape(void **state) {
     (void)state;
     Fixture cpu, twin;
-    float expected[MOST_BATCH * CLASSES], scores[MOST_BATCH * CLASSES];
+    float expected[MAX_BATCH * CLASSES], scores[MAX_BATCH * CLASSES];
     must(open_on(&cpu, "cpu"));
     must(open_on(&twin, "twin"));
     for (int64_t round = 0; round < 2; round++)
-        for (int64_t batch = 1; batch <= MOST_BATCH; batch++) {
+        for (int64_t batch = 1; batch <= MAX_BATCH; batch++) {
             must(run(&cpu, batch, expected));
             must(run(&twin, batch, scores));
             expect_same(scores, expected, batch);
@@ -86,7 +86,7 @@ static void weights_are_uploaded_once_for_all_plans(void **state) {
     (void)state;
     Fixture twin;
     strider_plan_info first, second;
-    float scores[MOST_BATCH * CLASSES];
+    float scores[MAX_BATCH * CLASSES];
     must(open_on(&twin, "twin"));
     must(run(&twin, 1, scores));
     must(strider_session_get_plan(twin.session, &first));
@@ -317,7 +317,7 @@ int main(int argc, char **argv) {
     if (argc != 2 || !getenv("STRIDER_TWIN_MODULE"))
         return 2;
     snprintf(digits, sizeof digits, "%s/models/digits/digits.onnx", argv[1]);
-    for (int i = 0; i < MOST_BATCH * PIXELS; i++)
+    for (int i = 0; i < MAX_BATCH * PIXELS; i++)
         pixels[i] = (float)(i * 7 % 16);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

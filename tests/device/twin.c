@@ -37,8 +37,7 @@ typedef struct Twin {
     Job *jobs, **last_job;
 } Twin;
 
-/* --- failures
- * --------------------------------------------------------------------------------------------------- */
+/* --- failures --- */
 
 static bool must_fail(const char *call) {
     static int count; /* since the variable was set */
@@ -55,8 +54,7 @@ static bool must_fail(const char *call) {
     if (must_fail(CALL))                                                                                     \
     return fail(err, STRIDER_DEVICE_FAILED, "device twin: " CALL " failed")
 
-/* --- memory
- * ----------------------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 static size_t page_round(size_t size_bytes) {
     return (size_bytes + 4095) & ~(size_t)4095;
@@ -91,8 +89,7 @@ static bool is_own(const Twin *twin, const void *memory, size_t size_bytes) {
     return false;
 }
 
-/* --- work
- * ------------------------------------------------------------------------------------------------------- */
+/* --- work --- */
 
 static Job *add_job(Twin *twin, size_t staged_bytes) {
     Job *job = calloc(1, sizeof *job + staged_bytes);
@@ -139,11 +136,11 @@ typedef struct NodeArgs {
 } NodeArgs;
 
 static Status run_node(const Job *job, Error *err) {
-    enum { MOST_PORTS = 64 };
+    enum { MAX_PORTS = 64 };
     const NodeArgs *args = job->node;
     const Node *node = args->node;
-    Tensor inputs[MOST_PORTS], outputs[MOST_PORTS] = {0};
-    const Tensor *input_list[MOST_PORTS] = {0};
+    Tensor inputs[MAX_PORTS], outputs[MAX_PORTS] = {0};
+    const Tensor *input_list[MAX_PORTS] = {0};
     for (int i = 0; i < node->n_inputs; i++)
         if (args->inputs[i].dtype) {
             inputs[i] = tensor_view(args->inputs[i].dtype, &args->inputs[i].shape, (void *)job->inputs[i]);
@@ -196,8 +193,7 @@ static void twin_release(Device *device, void *memory) {
         }
 }
 
-/* --- kernels
- * ---------------------------------------------------------------------------------------------------- */
+/* --- kernels --- */
 
 static bool accepts(KernelQuery *query) {
     for (int i = 0; i < query->n_inputs + query->n_outputs; i++) {
@@ -232,9 +228,10 @@ static Status submit(const KernelCall *call, Error *err) {
     return STRIDER_OK;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    NodeArgs *args = region_take(ctx->region, sizeof *args);
-    Type *types = region_take_array(ctx->region, (size_t)(query->n_inputs + query->n_outputs), sizeof *types);
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    NodeArgs *args = region_alloc(ctx->region, sizeof *args);
+    Type *types =
+        region_alloc_array(ctx->region, (size_t)(query->n_inputs + query->n_outputs), sizeof *types);
     if (!args || !types)
         return fail_memory(ctx->err, sizeof *args, "the plan");
     *args = (NodeArgs){.twin = (Twin *)ctx->device,
@@ -245,7 +242,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
         args->inputs[i] = query->inputs[i].type;
     for (int i = 0; i < query->n_outputs; i++)
         args->outputs[i] = query->outputs[i].type;
-    *prepared = (Prepared){.submit = submit, .tasks = 1, .args = args, .workspace_bytes = {1000}};
+    *instance = (KernelInstance){.submit = submit, .tasks = 1, .args = args, .workspace_bytes = {1000}};
     return STRIDER_OK;
 }
 
@@ -254,7 +251,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
 
 #define ROW(OP)                                                                                              \
     static const Kernel kernel_##OP = {                                                                      \
-        .name = "twin_" #OP, .op = #OP, .accepts = accepts, .cost = cost, .prepare = prepare};
+        .name = "twin_" #OP, .op = OP_##OP, .accepts = accepts, .cost = cost, .prepare = prepare};
 OPS(ROW)
 #undef ROW
 
@@ -264,8 +261,7 @@ static const Kernel *const kernels[] = {
 #undef ROW
 };
 
-/* --- the module
- * --------------------------------------------------------------------------------------------------- */
+/* --- the module --- */
 
 static void twin_close(Device *device) {
     Twin *twin = (Twin *)device;

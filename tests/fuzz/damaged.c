@@ -71,8 +71,7 @@ static void check(const char *name, const void *data, size_t size, bool may_be_f
     }
 }
 
-/* --- a convolution, of which each part can be wrong
- * ------------------------------------------------------------ */
+/* --- a convolution, of which each part can be wrong --- */
 
 typedef struct Damage {
     const char *name, *op;
@@ -313,8 +312,7 @@ static void check_external(void) {
     unlink(small);
 }
 
-/* --- bytes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- bytes --- */
 
 static void check_nested(const char *name, int depth, bool in_type) {
     Proto inner = {0};

@@ -10,13 +10,13 @@
 #include "fuzz/graph_maker.h"
 #include "strider/strider.h"
 
-enum { MOST_INPUTS = 16, MOST_OUTPUTS = 200, MOST_PROBLEMS = 20 };
+enum { MAX_INPUTS = 16, MAX_OUTPUTS = 200, MAX_PROBLEMS = 20 };
 
 typedef struct Subject {
     const char *name;
     const unsigned char *data; /* of the model */
     size_t size;
-    strider_tensor inputs[MOST_INPUTS];
+    strider_tensor inputs[MAX_INPUTS];
     size_t n_inputs, n_outputs;
 } Subject;
 
@@ -53,8 +53,8 @@ static void fail_at(long long call) {
 /* --- one model --- */
 
 typedef struct Outputs {
-    void *data[MOST_OUTPUTS]; /* copies */
-    size_t sizes[MOST_OUTPUTS];
+    void *data[MAX_OUTPUTS]; /* copies */
+    size_t sizes[MAX_OUTPUTS];
 } Outputs;
 
 static void free_outputs(Outputs *outputs, size_t count) {
@@ -63,7 +63,7 @@ static void free_outputs(Outputs *outputs, size_t count) {
 }
 
 static strider_status run(const Subject *s, strider_session *session, Outputs *kept, strider_error *error) {
-    strider_tensor outputs[MOST_OUTPUTS] = {0};
+    strider_tensor outputs[MAX_OUTPUTS] = {0};
     const strider_status status =
         strider_session_run(session, s->inputs, s->n_inputs, outputs, s->n_outputs, error);
     for (size_t i = 0; i < s->n_outputs && !status; i++) {
@@ -142,7 +142,7 @@ static long long check(const Subject *s) {
     }
     const long long calls = atomic_load(&n_taken);
     int n_problems = 0;
-    for (long long i = 1; i <= calls && n_problems < MOST_PROBLEMS; i++) {
+    for (long long i = 1; i <= calls && n_problems < MAX_PROBLEMS; i++) {
         memset(&got, 0, sizeof got);
         error = (strider_error){0};
         fail_at(i);
@@ -201,7 +201,7 @@ static bool check_file(const char *path, long long *n_calls) {
     }
     s.n_inputs = strider_model_input_count(model);
     s.n_outputs = strider_model_output_count(model);
-    for (size_t i = 0; i < s.n_inputs && i < MOST_INPUTS; i++) {
+    for (size_t i = 0; i < s.n_inputs && i < MAX_INPUTS; i++) {
         strider_value_info info;
         if (strider_model_get_input(model, i, &info))
             abort();

@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.h"
 #include "strider/strider.h"
 
-enum { MOST_ELEMENTS = 1 << 12, MOST_INPUTS = 16, MOST_OUTPUTS = 64 };
+enum { MAX_ELEMENTS = 1 << 12, MAX_INPUTS = 16, MAX_OUTPUTS = 64 };
 
 /* Ones for each input, open dimensions as 2; false where they are too many or too large. */
 static bool make_inputs(const strider_model *model, strider_tensor *inputs, size_t count) {
@@ -17,7 +17,7 @@ static bool make_inputs(const strider_model *model, strider_tensor *inputs, size
         for (int d = 0; d < info.rank; d++)
             inputs[i].dims[d] = info.dims[d] < 0 ? 2 : info.dims[d];
         const int64_t elements = strider_tensor_elements(&inputs[i]);
-        if (elements < 0 || elements > MOST_ELEMENTS)
+        if (elements < 0 || elements > MAX_ELEMENTS)
             return false;
         const size_t bytes = (size_t)elements * 8 + 64;
         inputs[i].data = malloc(bytes);
@@ -29,14 +29,14 @@ static bool make_inputs(const strider_model *model, strider_tensor *inputs, size
 }
 
 static void run(const strider_model *model) {
-    strider_tensor inputs[MOST_INPUTS] = {0}, outputs[MOST_OUTPUTS] = {0};
+    strider_tensor inputs[MAX_INPUTS] = {0}, outputs[MAX_OUTPUTS] = {0};
     strider_session_options options = strider_session_options_default();
     strider_session *session = NULL;
     strider_error error;
     const size_t n_in = strider_model_input_count(model), n_out = strider_model_output_count(model);
     options.threads = 1;
     options.max_memory_bytes = 1 << 24;
-    if (n_in <= MOST_INPUTS && n_out <= MOST_OUTPUTS && make_inputs(model, inputs, n_in) &&
+    if (n_in <= MAX_INPUTS && n_out <= MAX_OUTPUTS && make_inputs(model, inputs, n_in) &&
         !strider_session_create(model, &options, &session, &error) &&
         !strider_session_prepare(session, inputs, n_in, &error)) {
         /* What takes long is no fault: references are slow. */
@@ -46,7 +46,7 @@ static void run(const strider_model *model) {
             (void)!strider_session_run(session, inputs, n_in, outputs, n_out, &error);
     }
     strider_session_free(session);
-    for (size_t i = 0; i < n_in && i < MOST_INPUTS; i++)
+    for (size_t i = 0; i < n_in && i < MAX_INPUTS; i++)
         free(inputs[i].data);
 }
 

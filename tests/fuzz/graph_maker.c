@@ -11,10 +11,10 @@
 #include <string.h>
 
 enum {
-    MOST_VALUES = 160,
-    MOST_ELEMENTS = 6000, /* of a value */
-    MOST_PRODUCTS = 1 << 20,
-    RANK = GRAPH_MOST_RANK
+    MAX_VALUES = 160,
+    MAX_ELEMENTS = 6000, /* of a value */
+    MAX_PRODUCTS = 1 << 20,
+    RANK = GRAPH_MAX_RANK
 };
 
 typedef struct Made {
@@ -31,7 +31,7 @@ typedef struct Maker {
     MadeGraph *made;
     Proto graph, node;
     int n_nodes, n_values;
-    Made values[MOST_VALUES];
+    Made values[MAX_VALUES];
 } Maker;
 
 WRAPS_AROUND uint64_t choose(Choices *choices, uint64_t below) {
@@ -203,7 +203,7 @@ static int floats(Maker *m, int type, int rank, const int64_t *dims, double scal
     for (int i = 0; i < rank; i++)
         shape.dims[i] = dims[i];
     const int64_t count = count_elements(&shape);
-    if (base == 0 && chance(m, 15) && m->made->n_inputs < GRAPH_MOST_INPUTS)
+    if (base == 0 && chance(m, 15) && m->made->n_inputs < GRAPH_MAX_INPUTS)
         return add_input(m, type, rank, dims);
     Proto data = {0};
     const bool flat = chance(m, 10); /* one value, as in scalars that were expanded */
@@ -312,12 +312,12 @@ static int tamed(Maker *m, int x) {
 /* --- which value --- */
 
 typedef struct Want {
-    int least_rank, most_rank;
+    int min_rank, max_rank;
     bool any_type, exact, elements; /* elements: none of its dimensions is 0 */
 } Want;
 
 static bool fits(const Made *v, const Want *want) {
-    if (v->rank < want->least_rank || v->rank > want->most_rank || (want->exact && !v->exact) ||
+    if (v->rank < want->min_rank || v->rank > want->max_rank || (want->exact && !v->exact) ||
         (!want->any_type && !is_float(v->type)))
         return false;
     return !want->elements || count_elements(v) > 0;
@@ -327,21 +327,21 @@ static int new_input(Maker *m, const Want *want) {
     static const int others[] = {ONNX_I64, ONNX_I32, ONNX_U8, ONNX_I8, ONNX_F64, ONNX_F16};
     const int type = want->any_type && chance(m, 25) ? others[pick(m, 6)] : m->type;
     int64_t dims[RANK];
-    const int rank = (int)between(m, want->least_rank, want->most_rank < 5 ? want->most_rank : 5);
+    const int rank = (int)between(m, want->min_rank, want->max_rank < 5 ? want->max_rank : 5);
     for (int i = 0; i < rank; i++)
         dims[i] = i == 0   ? between(m, 1, 3)
                   : i == 1 ? (chance(m, 30) ? between(m, 1, 36) : 1 << pick(m, 5))
                            : between(m, 1, rank > 4 ? 6 : 12);
     if (!want->elements && chance(m, 4) && rank)
         dims[pick(m, rank)] = 0;
-    if (m->made->n_inputs < GRAPH_MOST_INPUTS && is_float(type) == (type == m->type))
+    if (m->made->n_inputs < GRAPH_MAX_INPUTS && is_float(type) == (type == m->type))
         return add_input(m, type, rank, dims);
     return floats(m, m->type, rank, dims, 1, 0.01);
 }
 
 /* A value of the graph, most often a late one. */
 static int some(Maker *m, Want want) {
-    int found[MOST_VALUES], count = 0;
+    int found[MAX_VALUES], count = 0;
     for (int i = 0; i < m->n_values; i++)
         if (fits(&m->values[i], &want) && (!m->values[i].is_constant || chance(m, 5)))
             found[count++] = i;
@@ -351,15 +351,15 @@ static int some(Maker *m, Want want) {
 }
 
 static int some_float(Maker *m, int least, int most) {
-    return some(m, (Want){.least_rank = least, .most_rank = most});
+    return some(m, (Want){.min_rank = least, .max_rank = most});
 }
 
 static int some_full(Maker *m, int least, int most) {
-    return some(m, (Want){.least_rank = least, .most_rank = most, .elements = true});
+    return some(m, (Want){.min_rank = least, .max_rank = most, .elements = true});
 }
 
 static int some_any(Maker *m, int least, int most) {
-    return some(m, (Want){.least_rank = least, .most_rank = most, .any_type = true});
+    return some(m, (Want){.min_rank = least, .max_rank = most, .any_type = true});
 }
 
 /* --- windows --- */
@@ -461,7 +461,7 @@ static int conv_of(Maker *m, int x, const Windows *w, int64_t out_channels, int6
 }
 
 static int put_conv(Maker *m) {
-    const int x = some(m, (Want){.least_rank = 3, .most_rank = 5, .elements = !chance(m, 3)});
+    const int x = some(m, (Want){.min_rank = 3, .max_rank = 5, .elements = !chance(m, 3)});
     const Made v = m->values[x];
     Windows w;
     if (!choose_windows(m, &v, &w, true, false) || v.dims[1] == 0)
@@ -479,7 +479,7 @@ static int put_conv(Maker *m) {
         products *= w.out[i] * w.kernel[i];
         outs *= w.out[i];
     }
-    if (products > MOST_PRODUCTS || outs > MOST_ELEMENTS)
+    if (products > MAX_PRODUCTS || outs > MAX_ELEMENTS)
         return x;
     return conv_of(m, x, &w, out_channels, group);
 }
@@ -506,7 +506,7 @@ static int put_conv_transpose(Maker *m) {
         terms *= w.kernel[i];
         outs *= out[2 + i];
     }
-    if (outs > MOST_ELEMENTS || terms * outs > MOST_PRODUCTS)
+    if (outs > MAX_ELEMENTS || terms * outs > MAX_PRODUCTS)
         return x;
     const int weight = floats(m, v.type, v.rank, dims, weight_scale(terms), 0);
     const int bias = chance(m, 50) ? floats(m, v.type, 1, &out[1], 0.5, 0) : -1;
@@ -527,7 +527,7 @@ static int put_conv_transpose(Maker *m) {
 static int put_pool(Maker *m) {
     static const char *const ops[] = {"MaxPool", "AveragePool", "LpPool"};
     const int kind = chance(m, 10) ? 2 : pick(m, 2),
-              x = some(m, (Want){.least_rank = 3, .most_rank = 5, .elements = !chance(m, 3)});
+              x = some(m, (Want){.min_rank = 3, .max_rank = 5, .elements = !chance(m, 3)});
     const Made v = m->values[x];
     const bool dilated = kind == 0 || (kind == 1 && m->opset >= 19);
     Windows w;
@@ -569,8 +569,8 @@ static int put_gemm(Maker *m) {
     const Made v = m->values[x];
     const bool trans_a = chance(m, 25), trans_b = chance(m, 50);
     const int64_t rows = v.dims[trans_a], terms = v.dims[!trans_a], columns = between(m, 1, 40);
-    if (rows * terms * columns > MOST_PRODUCTS || rows * columns > MOST_ELEMENTS ||
-        terms * columns > MOST_ELEMENTS)
+    if (rows * terms * columns > MAX_PRODUCTS || rows * columns > MAX_ELEMENTS ||
+        terms * columns > MAX_ELEMENTS)
         return x;
     const int b = floats(m, v.type, 2, (int64_t[]){trans_b ? columns : terms, trans_b ? terms : columns},
                          weight_scale(terms), 0);
@@ -614,8 +614,8 @@ static int put_matmul(Maker *m) {
     const int64_t count = count_elements(v);
     for (int i = 0; i < v->rank - 2 && batched; i++)
         batch *= dims[i];
-    if (count * columns > MOST_PRODUCTS || (terms && count / terms * columns > MOST_ELEMENTS) ||
-        batch * terms * columns > MOST_ELEMENTS)
+    if (count * columns > MAX_PRODUCTS || (terms && count / terms * columns > MAX_ELEMENTS) ||
+        batch * terms * columns > MAX_ELEMENTS)
         return x;
     const int b = floats(m, v->type, rank, dims, weight_scale(terms), 0);
     memcpy(out, v->dims, sizeof out);
@@ -666,7 +666,7 @@ static int put_unary(Maker *m) {
     const int which = pick(m, sizeof ops / sizeof *ops);
     if (ops[which].since > m->opset)
         return -1;
-    const int x = some(m, (Want){.most_rank = 6, .exact = ops[which].needs_it});
+    const int x = some(m, (Want){.max_rank = 6, .exact = ops[which].needs_it});
     if (!strcmp(ops[which].op, "Celu") && m->values[x].type != ONNX_F32)
         return -1;
     return same(m, ops[which].op, x, ops[which].exact);
@@ -738,7 +738,7 @@ static bool broadcast(const Made *a, const Made *b, int *rank, int64_t *dims) {
 /* Another value that broadcasts with x, or a new one. */
 static int partner(Maker *m, int x) {
     const Made v = m->values[x];
-    int found[MOST_VALUES], count = 0, rank;
+    int found[MAX_VALUES], count = 0, rank;
     int64_t dims[RANK];
     for (int i = 0; i < m->n_values; i++) {
         const Made *w = &m->values[i];
@@ -746,7 +746,7 @@ static int partner(Maker *m, int x) {
             const Made both = {
                 .rank = rank,
                 .dims = {dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7]}};
-            if (count_elements(&both) <= MOST_ELEMENTS)
+            if (count_elements(&both) <= MAX_ELEMENTS)
                 found[count++] = i;
         }
     }
@@ -791,7 +791,7 @@ static int put_prelu(Maker *m) {
 
 static int put_comparison(Maker *m) {
     static const char *const ops[] = {"Greater", "Less", "Equal"};
-    const int x = some(m, (Want){.most_rank = 5, .exact = true});
+    const int x = some(m, (Want){.max_rank = 5, .exact = true});
     const Made v = m->values[x];
     if (v.type == ONNX_F16 && m->opset < 13)
         return x;
@@ -918,7 +918,7 @@ static int put_reshape(Maker *m) {
     if (open >= 0)
         given[open] = -1;
     int shape;
-    if (chance(m, 10) && m->made->n_inputs < GRAPH_MOST_INPUTS && rank) { /* known in a run alone */
+    if (chance(m, 10) && m->made->n_inputs < GRAPH_MAX_INPUTS && rank) { /* known in a run alone */
         GraphInput *input = &m->made->inputs[m->made->n_inputs];
         const bool wild = m->wild;
         m->wild = false;
@@ -1009,7 +1009,7 @@ static int put_concat(Maker *m) {
     }
     const Made whole = {.rank = v.rank,
                         .dims = {dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7]}};
-    if (count_elements(&whole) > MOST_ELEMENTS)
+    if (count_elements(&whole) > MAX_ELEMENTS)
         return x;
     begin(m, "Concat");
     for (int i = 0; i < count; i++)
@@ -1103,7 +1103,7 @@ static int put_pad(Maker *m) {
     }
     const Made whole = {.rank = v.rank,
                         .dims = {dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7]}};
-    if (count_elements(&whole) > MOST_ELEMENTS)
+    if (count_elements(&whole) > MAX_ELEMENTS)
         return x;
     const int sizes = ints(m, pads, 2 * v.rank),
               value = mode < 2 && chance(m, 50) ? floats(m, v.type, 0, NULL, 1, 0.001) : -1;
@@ -1136,7 +1136,7 @@ static int put_resize(Maker *m) {
     if (by_size)
         for (int i = 2; i < v.rank; i++)
             sizes[i] = between(m, 1, sizes[i]);
-    if (outs > MOST_ELEMENTS)
+    if (outs > MAX_ELEMENTS)
         return x;
     int given;
     if (by_size) {
@@ -1175,7 +1175,7 @@ static int put_expand(Maker *m) {
         dims[i] = tile ? v.dims[i] * given[i] : v.dims[i] == 1 ? given[i] : v.dims[i];
         outs *= dims[i];
     }
-    if (outs > MOST_ELEMENTS)
+    if (outs > MAX_ELEMENTS)
         return x;
     const int shape = ints(m, given, v.rank);
     begin(m, tile ? "Tile" : "Expand");
@@ -1187,7 +1187,7 @@ static int put_expand(Maker *m) {
 }
 
 static int put_gather(Maker *m) {
-    const int x = some(m, (Want){.least_rank = 1, .most_rank = 5, .any_type = true, .elements = true});
+    const int x = some(m, (Want){.min_rank = 1, .max_rank = 5, .any_type = true, .elements = true});
     const Made v = m->values[x];
     const int axis = pick(m, v.rank);
     int64_t indices[3], dims[RANK];
@@ -1303,7 +1303,7 @@ static int put_softmax(Maker *m) {
 }
 
 static int put_arg_max(Maker *m) {
-    const int x = some(m, (Want){.least_rank = 1, .most_rank = 5, .exact = true, .elements = true});
+    const int x = some(m, (Want){.min_rank = 1, .max_rank = 5, .exact = true, .elements = true});
     Made v = m->values[x];
     const int axis = pick(m, v.rank);
     const bool top = chance(m, 50);
@@ -1401,7 +1401,7 @@ static int shape_of(Maker *m, int x) {
 }
 
 static int put_shape_arithmetic(Maker *m) {
-    const int x = some(m, (Want){.least_rank = 2, .most_rank = 5, .any_type = true, .elements = true});
+    const int x = some(m, (Want){.min_rank = 2, .max_rank = 5, .any_type = true, .elements = true});
     const Made v = m->values[x];
     const int shape = shape_of(m, x);
     if (chance(m, 30)) { /* a tensor of that shape */
@@ -1475,7 +1475,7 @@ static int put_residual(Maker *m) {
         w.out[i] = v.dims[2 + i];
         products *= 3;
     }
-    if (products > MOST_PRODUCTS)
+    if (products > MAX_PRODUCTS)
         return x;
     int y = x;
     for (int i = 0; i < 1 + pick(m, 2); i++) {
@@ -1562,9 +1562,9 @@ MadeGraph make_graph(Choices *choices, bool wild) {
     m->type = types[pick(m, 16)];
     if (m->opset == 11 && m->type != ONNX_F32)
         m->opset = 13;
-    new_input(m, &(Want){.least_rank = 3, .most_rank = chance(m, 80) ? 4 : 5, .elements = chance(m, 95)});
+    new_input(m, &(Want){.min_rank = 3, .max_rank = chance(m, 80) ? 4 : 5, .elements = chance(m, 95)});
     const int count = 1 + pick(m, chance(m, 20) ? 16 : 7);
-    for (int i = 0; i < count && m->n_values < MOST_VALUES - 30; i++)
+    for (int i = 0; i < count && m->n_values < MAX_VALUES - 30; i++)
         put_something(m);
     proto_text(&m->graph, 2, "random");
     put_outputs(m);

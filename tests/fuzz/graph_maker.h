@@ -32,21 +32,21 @@ enum {
     ONNX_F64 = 11
 };
 
-enum { GRAPH_MOST_INPUTS = 12, GRAPH_MOST_RANK = 8 };
+enum { GRAPH_MAX_INPUTS = 12, GRAPH_MAX_RANK = 8 };
 
 typedef struct GraphInput {
     int type; /* ONNX_... */
     int rank;
-    int64_t dims[GRAPH_MOST_RANK];
-    bool open[GRAPH_MOST_RANK]; /* the model does not state this dimension */
+    int64_t dims[GRAPH_MAX_RANK];
+    bool open[GRAPH_MAX_RANK]; /* the model does not state this dimension */
     bool is_optional;
-    int64_t shape[GRAPH_MOST_RANK]; /* contents, where the model wants a shape or the like */
+    int64_t shape[GRAPH_MAX_RANK]; /* contents, where the model wants a shape or the like */
     bool has_shape;
 } GraphInput;
 
 typedef struct MadeGraph {
     Proto model; /* freed by the caller */
-    GraphInput inputs[GRAPH_MOST_INPUTS];
+    GraphInput inputs[GRAPH_MAX_INPUTS];
     size_t n_inputs, n_outputs;
     bool is_coarse;   /* elements of 16 bits lie in between: results agree to fewer bits */
     bool has_product; /* a Conv or the like, through whose sums an infinity may spread */

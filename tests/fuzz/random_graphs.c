@@ -17,17 +17,17 @@
 #include "strider/strider.h"
 #include "tensor/tensor.h"
 
-enum { MOST_BINDINGS = 4, MOST_OUTPUTS = 200, MOST_DEFECTS = 20 };
+enum { MAX_BINDINGS = 4, MAX_OUTPUTS = 200, MAX_DEFECTS = 20 };
 
 /* Inputs of one run. */
 typedef struct Binding {
-    strider_tensor inputs[GRAPH_MOST_INPUTS];
+    strider_tensor inputs[GRAPH_MAX_INPUTS];
 } Binding;
 
 typedef struct Outcome {
     strider_status status;
     strider_error error;
-    strider_tensor outputs[MOST_OUTPUTS]; /* their data are copies */
+    strider_tensor outputs[MAX_OUTPUTS]; /* their data are copies */
 } Outcome;
 
 /* A way of running a model. */
@@ -41,7 +41,7 @@ typedef struct Way {
 typedef struct Case {
     uint64_t seed;
     MadeGraph graph;
-    Binding bindings[MOST_BINDINGS];
+    Binding bindings[MAX_BINDINGS];
     size_t n_bindings;
     double max_layer_error;
     double tolerance;
@@ -123,7 +123,7 @@ WRAPS_AROUND static void make_case(Case *c, uint64_t seed) {
     const bool special = !c->graph.has_product && choose(&choices, 12) == 0;
     c->max_layer_error = special || choose(&choices, 4) == 0 ? 0 : 3e-5;
     c->tolerance = c->graph.is_coarse ? 3e-2 : 1e-3;
-    c->n_bindings = dynamic ? MOST_BINDINGS : 1;
+    c->n_bindings = dynamic ? MAX_BINDINGS : 1;
     for (size_t i = 0; i < c->n_bindings; i++)
         bind(c, &c->bindings[i], &choices, i > 0 && i + 1 < c->n_bindings, special);
 }
@@ -259,7 +259,7 @@ static void compare(Case *c, const Way *way, const Outcome *got, const Outcome *
 }
 
 static void check_way(Case *c, Way way, const strider_model *model, const Outcome *wanted) {
-    Outcome *outcomes = calloc(2 * MOST_BINDINGS, sizeof *outcomes);
+    Outcome *outcomes = calloc(2 * MAX_BINDINGS, sizeof *outcomes);
     if (!outcomes)
         abort();
     const int threads = way.threads;
@@ -268,9 +268,9 @@ static void check_way(Case *c, Way way, const strider_model *model, const Outcom
     compare(c, &way, outcomes, wanted, false);
     if (threads > 1) {
         way.threads = threads;
-        run_way(c, &way, model, outcomes + MOST_BINDINGS);
-        compare(c, &way, outcomes + MOST_BINDINGS, outcomes, true);
-        free_outcomes(c, outcomes + MOST_BINDINGS);
+        run_way(c, &way, model, outcomes + MAX_BINDINGS);
+        compare(c, &way, outcomes + MAX_BINDINGS, outcomes, true);
+        free_outcomes(c, outcomes + MAX_BINDINGS);
     }
     free_outcomes(c, outcomes);
     free(outcomes);
@@ -311,7 +311,7 @@ static void check_case(Case *c) {
         strider_model_free(optimized);
         return;
     }
-    Outcome *wanted = calloc(MOST_BINDINGS, sizeof *wanted);
+    Outcome *wanted = calloc(MAX_BINDINGS, sizeof *wanted);
     if (!wanted)
         abort();
     run_way(c, &oracle, plain, wanted);
@@ -332,10 +332,10 @@ int main(int argc, char **argv) {
         return 2;
     const uint64_t count = strtoull(argv[1], NULL, 10), first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     uint64_t done = 0;
-    for (; done < count && n_defects < MOST_DEFECTS; done++) {
+    for (; done < count && n_defects < MAX_DEFECTS; done++) {
         static Case c;
         make_case(&c, first + done);
-        if (c.graph.n_outputs && c.graph.n_outputs <= MOST_OUTPUTS)
+        if (c.graph.n_outputs && c.graph.n_outputs <= MAX_OUTPUTS)
             check_case(&c);
         free_case(&c);
     }

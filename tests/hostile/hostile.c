@@ -24,7 +24,7 @@ enum { SLOWER = 1, KNOWS_MEMORY = true };
 #endif
 
 /* Of the processor, for a busy machine counts no less; the clock is only watched for what waits forever. */
-enum { SECONDS = 5 * SLOWER, CLOCK_SECONDS = 120 * SLOWER, MEGABYTES = 1000, MOST_ARGUMENTS = 16 };
+enum { SECONDS = 5 * SLOWER, CLOCK_SECONDS = 120 * SLOWER, MEGABYTES = 1000, MAX_ARGUMENTS = 16 };
 
 static int n_commands, n_wrong;
 
@@ -131,11 +131,11 @@ int main(int argc, char **argv) {
     if (!commands)
         return 2;
     while (fgets(text, sizeof text, commands)) {
-        char *arguments[MOST_ARGUMENTS + 3] = {program}, *statuses = strtok(text, " \n");
+        char *arguments[MAX_ARGUMENTS + 3] = {program}, *statuses = strtok(text, " \n");
         int count = 1;
         if (!statuses || statuses[0] == '#')
             continue;
-        while (count < MOST_ARGUMENTS && (arguments[count] = strtok(NULL, " \n")))
+        while (count < MAX_ARGUMENTS && (arguments[count] = strtok(NULL, " \n")))
             count++;
         const bool is_run = count > 1 && strcmp(arguments[1], "run") == 0;
         check(statuses, arguments, count, NULL);

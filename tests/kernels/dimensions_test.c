@@ -220,17 +220,17 @@ static void reorders(void **state) {
                 Region region;
                 Error err = {0};
                 region_init(&region, allocator_default(), 0);
-                PrepareContext ctx = {.region = &region, .most_pack_bytes = UINT64_MAX, .err = &err};
+                PrepareContext ctx = {.region = &region, .max_pack_bytes = UINT64_MAX, .err = &err};
                 for (int back = 0; back < 2; back++) {
-                    Prepared prepared = {0};
+                    KernelInstance instance = {0};
                     assert_int_equal(cpu_prepare_reorder(&type, back ? layout : LAYOUT_PLAIN,
-                                                         back ? LAYOUT_PLAIN : layout, isa, &ctx, &prepared),
+                                                         back ? LAYOUT_PLAIN : layout, isa, &ctx, &instance),
                                      STRIDER_OK);
                     const void *inputs[] = {back ? blocked : plain};
                     void *outputs[] = {back ? again : blocked};
-                    const KernelCall call = {.inputs = inputs, .outputs = outputs, .args = prepared.args};
-                    for (int64_t task = 0; task < prepared.tasks; task++)
-                        prepared.run(&call, task);
+                    const KernelCall call = {.inputs = inputs, .outputs = outputs, .args = instance.args};
+                    for (int64_t task = 0; task < instance.tasks; task++)
+                        instance.run(&call, task);
                 }
                 for (int64_t n = 0; n < images; n++)
                     for (int64_t k = 0; k < padded; k++)

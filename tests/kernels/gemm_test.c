@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "ops/gemm.h"
-#include "ops/matmul.h"
+#include "ops/math/gemm.h"
+#include "ops/math/matmul.h"
 
 static const int64_t rows[] = {1, 2, 3, 4, 5, 7, 14, 15, 29, 61};
 static const int64_t sizes[] = {1, 3, 4, 15, 16, 17, 31, 32, 33, 70, 130};

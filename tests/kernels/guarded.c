@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-Guarded guarded_take(size_t size_bytes, int at_end) {
+Guarded guarded_alloc(size_t size_bytes, int at_end) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size_bytes + page - 1) / page * page;
     Guarded guarded = {.mapping_bytes = inner + 2 * page};
     char *memory =

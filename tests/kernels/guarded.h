@@ -13,7 +13,7 @@ typedef struct Guarded {
 
 /* `at_end`: the last byte is the last one before the guard page, at whatever alignment that gives; else the
  * first byte is the first one behind the other guard page.  Filled with 0xff, which as floats is NaN. */
-Guarded guarded_take(size_t size_bytes, int at_end);
+Guarded guarded_alloc(size_t size_bytes, int at_end);
 void guarded_free(Guarded *guarded);
 
 #endif

@@ -19,20 +19,19 @@
 #include "ops/op.h"
 #include "plan/pack.h"
 
-enum { MOST_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
+enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
 
 const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
 
 /* Tells the test program which kernels were run where. */
-static bool checked[MOST_KERNELS][ISA_COUNT];
+static bool checked[MAX_KERNELS][ISA_COUNT];
 
 WRAPS_AROUND int64_t random_below(uint64_t *seed, int64_t n) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
     return (int64_t)((*seed >> 33) % (uint64_t)n);
 }
 
-/* --- a node with its inputs and what the reference makes of them
- * ----------------------------------------------- */
+/* --- a node with its inputs and what the reference makes of them --- */
 
 typedef struct Fixture {
     const KernelTest *test;
@@ -94,7 +93,7 @@ static void add_input(Fixture *fixture, int port) {
         return;
     }
     /* As in a mapped file: at any address, here an odd one. */
-    fixture->memory[port] = guarded_take(tensor->size_bytes + 1, 0);
+    fixture->memory[port] = guarded_alloc(tensor->size_bytes + 1, 0);
     Tensor *unaligned = &fixture->unaligned[port];
     *unaligned = tensor_view(dtype, shape, (char *)fixture->memory[port].data + 1);
     unaligned->unaligned = true;
@@ -155,8 +154,7 @@ static void fixture_free(Fixture *fixture) {
     graph_free(&fixture->graph);
 }
 
-/* --- layouts, written to be obvious
- * ---------------------------------------------------------------------------- */
+/* --- layouts, written to be obvious --- */
 
 static void to_layout(const Tensor *plain, Layout layout, float *to) {
     const Shape *shape = &plain->type.shape;
@@ -185,8 +183,7 @@ static void check_and_flatten(const float *blocked, const Shape *shape, Layout l
             }
 }
 
-/* --- one kernel
- * ------------------------------------------------------------------------------------------------ */
+/* --- one kernel --- */
 
 typedef struct Bench {
     Fixture *fixture;
@@ -196,7 +193,7 @@ typedef struct Bench {
     Region region;
     Device device;
     PackCache packs;
-    Prepared prepared;
+    KernelInstance instance;
     Guarded input_memory[PORTS], output_memory[PORTS], scratch, workspace;
     const void *input_pointers[PORTS];
     void *output_pointers[PORTS];
@@ -239,14 +236,14 @@ static size_t operand_bytes(const Operand *operand) {
     return size_bytes;
 }
 
-static void bench_take_memory(Bench *bench, int at_end) {
+static void bench_alloc(Bench *bench, int at_end) {
     Fixture *fixture = bench->fixture;
     for (int i = 0; i < bench->query.n_inputs; i++) {
         const Operand *operand = &bench->inputs[i];
         bench->input_pointers[i] = NULL;
         if (!fixture->node->inputs[i] || operand->packed)
             continue;
-        bench->input_memory[i] = guarded_take(operand_bytes(operand), at_end);
+        bench->input_memory[i] = guarded_alloc(operand_bytes(operand), at_end);
         if (operand->layout == LAYOUT_PLAIN)
             memcpy(bench->input_memory[i].data, fixture->inputs[i].data, fixture->inputs[i].size_bytes);
         else
@@ -257,11 +254,11 @@ static void bench_take_memory(Bench *bench, int at_end) {
         bench->output_pointers[i] = NULL;
         if (!fixture->node->outputs[i])
             continue;
-        bench->output_memory[i] = guarded_take(operand_bytes(&bench->outputs[i]), at_end);
+        bench->output_memory[i] = guarded_alloc(operand_bytes(&bench->outputs[i]), at_end);
         bench->output_pointers[i] = bench->output_memory[i].data;
     }
-    bench->scratch = guarded_take(bench->prepared.scratch_bytes.n + MEMORY_ALIGNMENT, 1);
-    bench->workspace = guarded_take(bench->prepared.workspace_bytes.n + MEMORY_ALIGNMENT, 1);
+    bench->scratch = guarded_alloc(bench->instance.scratch_bytes.n + MEMORY_ALIGNMENT, 1);
+    bench->workspace = guarded_alloc(bench->instance.workspace_bytes.n + MEMORY_ALIGNMENT, 1);
 }
 
 static void bench_free_memory(Bench *bench) {
@@ -274,20 +271,20 @@ static void bench_free_memory(Bench *bench) {
 }
 
 static void bench_run(Bench *bench, bool backwards) {
-    const Prepared *prepared = &bench->prepared;
+    const KernelInstance *instance = &bench->instance;
     KernelCall call = {.inputs = bench->input_pointers,
                        .outputs = bench->output_pointers,
-                       .scratch = aligned_end(&bench->scratch, prepared->scratch_bytes.n),
-                       .workspace = aligned_end(&bench->workspace, prepared->workspace_bytes.n),
-                       .args = prepared->args};
-    memset(call.workspace, 0xff, prepared->workspace_bytes.n);
-    for (int64_t i = 0; i < prepared->begin_tasks; i++) {
-        memset(call.scratch, 0xff, prepared->scratch_bytes.n);
-        prepared->begin(&call, backwards ? prepared->begin_tasks - 1 - i : i);
+                       .scratch = aligned_end(&bench->scratch, instance->scratch_bytes.n),
+                       .workspace = aligned_end(&bench->workspace, instance->workspace_bytes.n),
+                       .args = instance->args};
+    memset(call.workspace, 0xff, instance->workspace_bytes.n);
+    for (int64_t i = 0; i < instance->prologue_tasks; i++) {
+        memset(call.scratch, 0xff, instance->scratch_bytes.n);
+        instance->prologue(&call, backwards ? instance->prologue_tasks - 1 - i : i);
     }
-    for (int64_t i = 0; i < prepared->tasks; i++) {
-        memset(call.scratch, 0xff, prepared->scratch_bytes.n); /* nothing may be kept from task to task */
-        prepared->run(&call, backwards ? prepared->tasks - 1 - i : i);
+    for (int64_t i = 0; i < instance->tasks; i++) {
+        memset(call.scratch, 0xff, instance->scratch_bytes.n); /* nothing may be kept from task to task */
+        instance->run(&call, backwards ? instance->tasks - 1 - i : i);
     }
 }
 
@@ -321,16 +318,16 @@ static void check_again(Bench *bench) {
     void *before[PORTS] = {0};
     for (int i = 0; i < bench->query.n_outputs; i++)
         if (bench->output_pointers[i]) {
-            before[i] = memory_take(allocator_default(), operand_bytes(&bench->outputs[i]));
+            before[i] = memory_alloc(allocator_default(), operand_bytes(&bench->outputs[i]));
             memcpy(before[i], bench->output_pointers[i], operand_bytes(&bench->outputs[i]));
         }
     bench_free_memory(bench);
-    bench_take_memory(bench, 0);
+    bench_alloc(bench, 0);
     bench_run(bench, true);
     for (int i = 0; i < bench->query.n_outputs; i++) {
         if (before[i] && memcmp(before[i], bench->output_pointers[i], operand_bytes(&bench->outputs[i])) != 0)
             fail_msg("%s: output %d differs when tasks run in another order", bench->what, i);
-        memory_give(allocator_default(), before[i]);
+        memory_free(allocator_default(), before[i]);
     }
 }
 
@@ -343,7 +340,7 @@ static void check_in_place(Bench *bench) {
             operand_bytes(operand) != operand_bytes(&bench->outputs[0]))
             continue;
         bench_free_memory(bench);
-        bench_take_memory(bench, 1);
+        bench_alloc(bench, 1);
         void *own = bench->output_pointers[0];
         bench->output_pointers[0] = (void *)bench->input_pointers[i];
         bench_run(bench, false);
@@ -393,14 +390,14 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     OK(pack_cache_init(&bench->packs, &bench->device, &fixture->error));
     PrepareContext prepare = {.region = &bench->region,
                               .packs = &bench->packs,
-                              .most_pack_bytes = UINT64_MAX,
+                              .max_pack_bytes = UINT64_MAX,
                               .err = &fixture->error,
                               .device = &bench->device};
-    OK(bench->kernel->prepare(&bench->query, &prepare, &bench->prepared));
+    OK(bench->kernel->prepare(&bench->query, &prepare, &bench->instance));
     pack_fill_pending(&bench->packs, 1);
-    if (!cpu_in_proportion(&bench->query, bench->prepared.scratch_bytes, bench->prepared.workspace_bytes))
+    if (!cpu_in_proportion(&bench->query, bench->instance.scratch_bytes, bench->instance.workspace_bytes))
         fail_msg("%s: memory out of proportion, %zu bytes a thread and %zu for all", bench->what,
-                 bench->prepared.scratch_bytes.n, bench->prepared.workspace_bytes.n);
+                 bench->instance.scratch_bytes.n, bench->instance.workspace_bytes.n);
     return true;
 }
 
@@ -414,7 +411,7 @@ static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocke
     Bench bench = {.fixture = fixture, .kernel = kernel};
     if (!bench_prepare(&bench, blocked, isa))
         return false;
-    bench_take_memory(&bench, 1);
+    bench_alloc(&bench, 1);
     bench_run(&bench, false);
     for (int i = 0; i < bench.query.n_outputs; i++)
         if (bench.output_pointers[i])
@@ -446,7 +443,7 @@ void kernel_test_check(KernelTest test) {
         bool accepted = !isa_supported(isa);
         for (size_t k = 0; k < count; k++)
             for (unsigned blocked = 0; blocked < combinations; blocked++)
-                if (strcmp(kernels[k]->op, test.op) == 0 && isa_supported(isa) &&
+                if (kernels[k]->op == fixture.node->op->kind && isa_supported(isa) &&
                     !is_impossible(&fixture, blocked))
                     accepted |= checked[k][isa] |= check_kernel(&fixture, kernels[k], blocked, isa);
         if (test.must_accept && !accepted)
@@ -458,15 +455,14 @@ void kernel_test_check(KernelTest test) {
 void kernel_test_check_coverage(void) {
     size_t count;
     const Kernel *const *kernels = cpu_kernels(&count);
-    assert_true(count <= MOST_KERNELS);
+    assert_true(count <= MAX_KERNELS);
     for (size_t k = 0; k < count; k++)
         for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++)
             if (isa_supported(isa) && !checked[k][isa])
                 fail_msg("kernel %s was never run on %s: it needs a test", kernels[k]->name, isa_name(isa));
 }
 
-/* --- times
- * ----------------------------------------------------------------------------------------------------- */
+/* --- times --- */
 
 static double now_s(void) {
     return (double)clock_ns() * 1e-9;
@@ -477,19 +473,19 @@ static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked
     Bench bench = {.fixture = fixture, .kernel = kernel};
     if (!bench_prepare(&bench, blocked, isa))
         return;
-    bench_take_memory(&bench, 0);
+    bench_alloc(&bench, 0);
     KernelCall call = {.inputs = bench.input_pointers,
                        .outputs = bench.output_pointers,
-                       .scratch = aligned_end(&bench.scratch, bench.prepared.scratch_bytes.n),
-                       .workspace = aligned_end(&bench.workspace, bench.prepared.workspace_bytes.n),
-                       .args = bench.prepared.args};
+                       .scratch = aligned_end(&bench.scratch, bench.instance.scratch_bytes.n),
+                       .workspace = aligned_end(&bench.workspace, bench.instance.workspace_bytes.n),
+                       .args = bench.instance.args};
     double best = INFINITY, begin = now_s();
     for (int i = 0; i < 5 || (now_s() - begin < 0.05 && i < 10000); i++) {
         double before = now_s();
-        for (int64_t task = 0; task < bench.prepared.begin_tasks; task++)
-            bench.prepared.begin(&call, task);
-        for (int64_t task = 0; task < bench.prepared.tasks; task++)
-            bench.prepared.run(&call, task);
+        for (int64_t task = 0; task < bench.instance.prologue_tasks; task++)
+            bench.instance.prologue(&call, task);
+        for (int64_t task = 0; task < bench.instance.tasks; task++)
+            bench.instance.run(&call, task);
         best = fmin(best, now_s() - before);
     }
     Type types[PORTS];
@@ -504,7 +500,7 @@ static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked
     double macs = op->macs ? (double)op->macs(fixture->node, types, fixture->output_types) : 0;
     printf("%-20s %-8s %-44s %9.1f us %8.1f GFLOP/s %7.1f GB/s  cost/time %.2f, %lld tasks\n", kernel->name,
            isa_name(isa), label, best * 1e6, 2e-9 * macs / best, 1e-9 * bytes / best,
-           kernel->cost(&bench.query) * 1e-9 / best, (long long)bench.prepared.tasks);
+           kernel->cost(&bench.query) * 1e-9 / best, (long long)bench.instance.tasks);
     bench_free(&bench);
 }
 
@@ -518,7 +514,7 @@ void kernel_test_time(KernelTest test, const char *label) {
         if (is_impossible(&fixture, 1u << i))
             all &= ~(1u << i);
     for (size_t k = 0; k < count; k++)
-        if (strcmp(kernels[k]->op, test.op) == 0)
+        if (kernels[k]->op == fixture.node->op->kind)
             time_kernel(&fixture, kernels[k], all, label);
     fixture_free(&fixture);
 }

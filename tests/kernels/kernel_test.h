@@ -5,7 +5,7 @@
 #ifndef TESTS_KERNEL_TEST_H
 #define TESTS_KERNEL_TEST_H
 
-#include "ops/conv.h"
+#include "ops/nn/conv.h"
 #include "support/op_test.h"
 
 typedef struct KernelTest {

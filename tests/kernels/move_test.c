@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ops/concat.h"
+#include "ops/tensor/concat.h"
 
 static void concat(void **state) {
     (void)state;
@@ -36,7 +36,7 @@ static void concat(void **state) {
         }
 }
 
-/* What optimize/join_shuffles.c makes: `shuffled_channels` of two inputs in turn, from `first_shuffled` on.
+/* What optimize/fuse_shuffles.c makes: `shuffled_channels` of two inputs in turn, from `first_shuffled` on.
  */
 static int64_t shuffled_channels, first_shuffled, shuffled_order[256];
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ops/batch_norm.h"
+#include "ops/nn/batch_norm.h"
 
 static void softmax_over_every_axis(void **state) {
     (void)state;

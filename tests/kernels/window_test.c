@@ -11,7 +11,7 @@
 
 #include "base/size.h"
 
-enum { MOST_OUTPUTS = 20 };
+enum { MAX_OUTPUTS = 20 };
 
 static int64_t one_of(const int64_t *values, int count, uint64_t *seed) {
     return values[random_below(seed, count)];
@@ -39,7 +39,7 @@ static Window random_window(int64_t most_kernel, uint64_t *seed) {
         room = 0;
     }
     w.stride = ONE_OF(seed, 1, 1, 2, 3, w.size + 1, 1 << 20, 1 << 29);
-    w.stride = i64_max(w.stride, ceil_div(room, MOST_OUTPUTS));
+    w.stride = i64_max(w.stride, ceil_div(room, MAX_OUTPUTS));
     return w;
 }
 
@@ -113,7 +113,7 @@ static void grouped_convolutions(void **state) {
             const int64_t reach = conv.dilations[d] * (conv.kernel[d] - 1),
                           room = conv.size[d] + conv.pads[d] + conv.pads[conv.spatial + d] - reach - 1;
             conv.pads[conv.spatial + d] -= i64_min(room, 0);
-            conv.strides[d] = i64_max(conv.strides[d], ceil_div(i64_max(room, 0), MOST_OUTPUTS));
+            conv.strides[d] = i64_max(conv.strides[d], ceil_div(i64_max(room, 0), MAX_OUTPUTS));
         }
         check(&conv, (uint64_t)i);
     }
@@ -134,7 +134,7 @@ static void transposed_convolutions(void **state) {
             conv.strides[d] = ONE_OF(&seed, 1, 1, 2, 3, 7, 61, 4096, 1 << 24);
             const int64_t full = conv.strides[d] * (conv.size[d] - 1) +
                                  conv.dilations[d] * (conv.kernel[d] - 1) + 1,
-                          out = 1 + random_below(&seed, MOST_OUTPUTS);
+                          out = 1 + random_below(&seed, MAX_OUTPUTS);
             conv.pads[d] = i64_max(full - out, 0) ? random_below(&seed, full - out + 4) - 2 : -1;
             conv.pads[conv.spatial + d] = full - conv.pads[d] - out;
         }

@@ -212,8 +212,7 @@ static void pow_takes_an_exponent_of_another_type(void **state) {
     op_test_expect(&of_integer, &y_of_integer);
 }
 
-/* --- broadcasting
- * ---------------------------------------------------------------------------------------------- */
+/* --- broadcasting --- */
 
 static void inputs_broadcast_both_ways(void **state) {
     (void)state;
@@ -424,8 +423,7 @@ static void wrong_shapes_types_and_attributes_are_refused(void **state) {
     op_test_expect_error(&direction, STRIDER_BAD_MODEL, "UP");
 }
 
-/* --- where
- * ----------------------------------------------------------------------------------------------------- */
+/* --- where --- */
 
 static void where_chooses_for_every_type_with_three_way_broadcast(void **state) {
     (void)state;

@@ -128,8 +128,7 @@ static void unknown_shapes_pass_through_casts(void **state) {
     op_test_free(&test);
 }
 
-/* --- dropout
- * --------------------------------------------------------------------------------------------------- */
+/* --- dropout --- */
 
 static void dropout_at_inference_is_the_identity_in_every_opset(void **state) {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/evaluate.h"
-#include "ops/conv.h"
+#include "ops/nn/conv.h"
 #include "support/op_test.h"
 
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* --- Conv */
+/* --- Conv --- */
 
 static void conv_is_cross_correlation_with_bias(void **state) {
     (void)state;
@@ -262,7 +262,7 @@ static void fused(const char *op, const Tensor *const inputs[CONV_MAX_INPUTS], E
     assert_tensor_close(&y, expected, 0, 0);
 }
 
-/* --- ConvTranspose */
+/* --- ConvTranspose --- */
 
 static void conv_transpose_spreads_inputs(void **state) {
     (void)state;

@@ -21,7 +21,7 @@ static void assert_shape(const Shape *got, Shape expected) {
     assert_true(shape_equal(got, &expected));
 }
 
-/* --- Pad, Slice, Split */
+/* --- Pad, Slice, Split --- */
 
 static void a_pad_value_is_one_element(void **state) {
     (void)state;
@@ -88,7 +88,7 @@ static void a_split_needs_a_size_for_each_output(void **state) {
     }
 }
 
-/* --- Resize */
+/* --- Resize --- */
 
 #define RESIZE(X, ROI, SCALES, SIZES, ...)                                                                   \
     {                                                                                                        \
@@ -166,7 +166,7 @@ static void a_wide_filter_weighs_all_that_it_covers(void **state) {
     op_test_expect(&test, &y);
 }
 
-/* --- others */
+/* --- others --- */
 
 static void updates_of_integers_wrap_around_as_their_type(void **state) {
     (void)state;

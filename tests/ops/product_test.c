@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemm and MatMul. */
 #include "graph/evaluate.h"
-#include "ops/gemm.h"
-#include "ops/matmul.h"
+#include "ops/math/gemm.h"
+#include "ops/math/matmul.h"
 #include "ops/op.h"
 #include "support/op_test.h"
 

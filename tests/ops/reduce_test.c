@@ -305,8 +305,7 @@ static void unknown_dimensions_and_axes_stay_unknown(void **state) {
     op_test_free(&axes);
 }
 
-/* --- ArgMax, ArgMin
- * -------------------------------------------------------------------------------------------- */
+/* --- ArgMax, ArgMin --- */
 
 static void arg_max_gives_the_first_or_the_last_of_equals(void **state) {
     (void)state;

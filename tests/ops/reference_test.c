@@ -33,7 +33,7 @@ static void take(Reader *reader, void *to, size_t size_bytes) {
     })
 
 static void *take_array(Reader *reader, size_t count, size_t size) {
-    void *memory = region_take_array(&reader->region, count + 1, size);
+    void *memory = region_alloc_array(&reader->region, count + 1, size);
     assert_non_null(memory);
     take(reader, memory, count * size);
     return memory;

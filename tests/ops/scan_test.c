@@ -140,8 +140,7 @@ static void sums_of_long_lines_follow_each_other(void **state) {
         }
 }
 
-/* --- TopK
- * ------------------------------------------------------------------------------------------------------ */
+/* --- TopK --- */
 
 static void expect_top(OpTest *test, Tensor values, Tensor indices) {
     test->n_outputs = 2;

@@ -17,13 +17,13 @@
 
 enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, GRAPH_NODE = 1, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
 
-/* --- more than is stated */
+/* --- more than is stated --- */
 
 static Status take_two_lines(EvalContext *ctx) {
     double *first, *second;
-    TRY(eval_take_doubles(ctx, 1, &first));
+    TRY(eval_alloc_doubles(ctx, 1, &first));
     *first = 0;
-    TRY(eval_take_doubles(ctx, 8, &second));
+    TRY(eval_alloc_doubles(ctx, 8, &second));
     second[7] = 0;
     return STRIDER_OK;
 }
@@ -64,7 +64,7 @@ static void a_reference_that_takes_more_than_is_stated_fails(void **state) {
     }
 }
 
-/* --- how much is stated */
+/* --- how much is stated --- */
 
 static size_t scratch_bytes(OpTest *test) {
     if (op_test_run(test))
@@ -120,7 +120,7 @@ static void resizing_takes_no_memory_for_taps(void **state) {
     assert_int_equal(scratch_bytes(&test), 0);
 }
 
-/* --- in a run */
+/* --- in a run --- */
 
 static size_t allocations;
 

@@ -15,12 +15,12 @@
 
 #include "support/device_case.h"
 
-enum { MOST_FLOATS = 1 << 18 };
+enum { MAX_FLOATS = 1 << 18 };
 
 static Tensor filled(int port, Shape shape) {
-    static float values[OP_TEST_MAX_PORTS][MOST_FLOATS];
+    static float values[OP_TEST_MAX_PORTS][MAX_FLOATS];
     const size_t count = (size_t)shape_elements(&shape);
-    assert_true(count <= MOST_FLOATS);
+    assert_true(count <= MAX_FLOATS);
     fill_random(values[port], count, 7 + (uint64_t)port);
     return op_test_tensor(STRIDER_F32, shape, values[port], count * sizeof **values);
 }
@@ -44,8 +44,7 @@ static void run(OpTest *test) {
         fail_msg("%s: the device does not take it", test->op);
 }
 
-/* --- normalisations
- * ----------------------------------------------------------------------------------------------- */
+/* --- normalisations --- */
 
 static void batch_normalisation_is_by_channel(void **state) {
     (void)state;
@@ -120,8 +119,7 @@ static void lrn_windows_end_with_the_channels(void **state) {
     }
 }
 
-/* --- reductions
- * --------------------------------------------------------------------------------------------------- */
+/* --- reductions --- */
 
 static const char *const reductions[] = {"ReduceSum",       "ReduceMean",     "ReduceMax", "ReduceMin",
                                          "ReduceProd",      "ReduceL1",       "ReduceL2",  "ReduceLogSum",
@@ -197,8 +195,7 @@ static void the_first_or_the_last_of_equals_in_long_rows(void **state) {
         }
 }
 
-/* --- Resize and Pad
- * ----------------------------------------------------------------------------------------------- */
+/* --- Resize and Pad --- */
 
 static const char *const modes[] = {"nearest", "linear", "cubic"};
 static const char *const coordinates[] = {"half_pixel",          "half_pixel_symmetric", "pytorch_half_pixel",

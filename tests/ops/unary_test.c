@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/unary.h"
+#include "ops/math/unary.h"
 
 #include <float.h>
 #include <math.h>
@@ -290,8 +290,7 @@ static void operators_appear_with_their_first_opset(void **state) {
     }
 }
 
-/* --- clip
- * ------------------------------------------------------------------------------------------------------ */
+/* --- clip --- */
 
 static void clip_takes_bounds_from_attributes_before_opset_11(void **state) {
     (void)state;
@@ -389,8 +388,7 @@ static void clip_refuses_bounds_that_are_no_scalars_of_its_type(void **state) {
     op_test_expect_error(&type, STRIDER_BAD_MODEL, "int64");
 }
 
-/* --- node_activation()
- * ----------------------------------------------------------------------------------------- */
+/* --- node_activation() --- */
 
 /* The activation of a node of one attribute, and of constant bounds where they are not NULL. */
 static bool activation_of(const char *name, int opset, Attr attr, Tensor *low, Tensor *high,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/window.h"
+#include "ops/nn/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -91,7 +91,7 @@ static Status run_plan(Case *c) {
     for (int i = 0; i < 2; i++)
         TRY(c->plan->devices[i]->reserve(c->plan->devices[i], c->plan->arena_bytes[i], &c->arenas[i],
                                          &c->err));
-    c->scratch = memory_take(allocator_default(), c->plan->scratch_bytes);
+    c->scratch = memory_alloc(allocator_default(), c->plan->scratch_bytes);
     const Execution execution = {.plan = c->plan,
                                  .arenas = (char *const *)c->arenas,
                                  .scratch = c->scratch,
@@ -137,7 +137,7 @@ static void run_case(const OpTest *test, Graph *graph, const Node *node) {
         devices[i]->release(devices[i], c.arenas[i]);
         pack_cache_free(&c.packs[i]);
     }
-    memory_give(allocator_default(), c.scratch);
+    memory_free(allocator_default(), c.scratch);
 }
 
 int device_case_count(void) {

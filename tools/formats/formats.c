@@ -21,10 +21,10 @@ strider_status tool_fail(strider_error *error, strider_status status, const char
 }
 
 static strider_status read_all(int descriptor, unsigned char *data, size_t size, strider_error *error) {
-    enum { MOST_AT_ONCE = 1 << 30 };
+    enum { MAX_AT_ONCE = 1 << 30 };
     for (size_t at = 0; at < size;) {
         const size_t left = size - at;
-        const ssize_t got = read(descriptor, data + at, left < MOST_AT_ONCE ? left : MOST_AT_ONCE);
+        const ssize_t got = read(descriptor, data + at, left < MAX_AT_ONCE ? left : MAX_AT_ONCE);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -147,8 +147,7 @@ strider_status format_read(const char *path, TensorFile *file, strider_error *er
     return status;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 void bytes_put(Bytes *bytes, const void *data, size_t size) {
     if (bytes->failed || !size)

@@ -18,7 +18,7 @@ static const struct {
 };
 
 /* NumPy itself takes 10,000. */
-enum { MOST_HEADER_BYTES = 65536 };
+enum { MAX_HEADER_BYTES = 65536 };
 
 typedef struct Header {
     strider_dtype dtype;
@@ -126,7 +126,7 @@ strider_status npy_parse(const unsigned char *data, size_t size, strider_tensor 
     size_t length = (size_t)data[8] | (size_t)data[9] << 8;
     if (data[6] > 1)
         length |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
-    if (length > MOST_HEADER_BYTES)
+    if (length > MAX_HEADER_BYTES)
         return tool_fail(error, STRIDER_BAD_MODEL, "a .npy file with a header of %zu bytes", length);
     if (length > size - start)
         return tool_fail(error, STRIDER_BAD_MODEL, "a .npy file that ends in its header");
@@ -185,8 +185,7 @@ strider_status npy_write(const char *path, const strider_tensor *tensor, strider
     return bytes_write(&bytes, path, error);
 }
 
-/* --- TensorProto
- * ----------------------------------------------------------------------------------------------- */
+/* --- TensorProto --- */
 
 static void put_varint(Bytes *bytes, uint64_t value) {
     do {

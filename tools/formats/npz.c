@@ -11,7 +11,7 @@ enum {
     END_BYTES = 22,
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
-    MOST_ENTRIES = 65536,
+    MAX_ENTRIES = 65536,
 };
 
 /* What all entries together may inflate to: deflate makes a thousand bytes of one, where they are all the
@@ -144,10 +144,10 @@ static bool find_directory(const unsigned char *data, size_t size, uint64_t *cou
         *count = get_le(data + record + 32, 8);
         *at = get_le(data + record + 48, 8);
     }
-    return *count <= MOST_ENTRIES && *at <= size;
+    return *count <= MAX_ENTRIES && *at <= size;
 }
 
-/* --- the directory, and what it may claim */
+/* --- the directory, and what it may claim --- */
 
 static strider_status find_contents(const unsigned char *data, size_t size, Entry *entry,
                                     strider_error *error) {
@@ -239,8 +239,7 @@ strider_status npz_parse(const unsigned char *data, size_t size, TensorFile *fil
     return status;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* Both records share these fields. */
 static void put_fields(Bytes *bytes, uint32_t crc, uint64_t size, size_t name_length) {

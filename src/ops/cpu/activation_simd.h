@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-#include "ops/activation.h"
 #include "ops/cpu/simd.h"
+#include "ops/math/activation.h"
 
 /* None, Relu and Clip are all min(high, max(low, x)); NaN stays. */
 INLINE int activation_is_clamp(Activation activation) {

@@ -16,11 +16,12 @@ static void copy_run(const KernelCall *call, int64_t task) {
     memcpy((char *)call->outputs[0] + from, (const char *)call->inputs[0] + from, part);
 }
 
-Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, Prepared *prepared) {
-    size_t *args = region_take(ctx->region, sizeof *args);
+Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, KernelInstance *instance) {
+    size_t *args = region_alloc(ctx->region, sizeof *args);
     if (!args)
         return fail_memory(ctx->err, sizeof *args, "the plan");
     *args = size_bytes;
-    *prepared = (Prepared){.run = copy_run, .args = args, .tasks = ceil_div((int64_t)size_bytes, TASK_BYTES)};
+    *instance =
+        (KernelInstance){.run = copy_run, .args = args, .tasks = ceil_div((int64_t)size_bytes, TASK_BYTES)};
     return STRIDER_OK;
 }

@@ -20,7 +20,7 @@ bool cpu_optional_constant(const KernelQuery *query, int port) {
 Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
                      const float **bias) {
     const size_t count = (size_t)count_of(ceil_div(channels, width), width);
-    float *values = region_take_array(ctx->region, count, sizeof *values);
+    float *values = region_alloc_array(ctx->region, count, sizeof *values);
     if (!values)
         return fail_memory(ctx->err, bytes_of(sizeof *values, count).n, "the plan");
     const Tensor *constant = cpu_input_constant(query, port);
@@ -34,8 +34,8 @@ bool cpu_is_f32(const KernelQuery *query, int port) {
     return !is_absent(query, port) && query->inputs[port].type.dtype == STRIDER_F32;
 }
 
-Status cpu_take_args(PrepareContext *ctx, Bytes size, void *args) {
-    void *memory = region_take(ctx->region, size.n);
+Status cpu_alloc_args(PrepareContext *ctx, Bytes size, void *args) {
+    void *memory = region_alloc(ctx->region, size.n);
     if (!memory)
         return fail_memory(ctx->err, size.n, "the plan");
     memcpy(args, &memory, sizeof memory);

@@ -4,7 +4,7 @@
 #define OPS_CPU_CPU_H
 
 #include "ops/kernel.h"
-#include "ops/window.h"
+#include "ops/nn/window.h"
 
 /* The constant at an input, or NULL where the input is absent. */
 const Tensor *cpu_input_constant(const KernelQuery *query, int port);
@@ -36,7 +36,7 @@ Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int w
 /* Whether the operand is there and of float32. */
 bool cpu_is_f32(const KernelQuery *query, int port);
 /* Zeroed memory in the plan for a kernel's arguments. */
-Status cpu_take_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
+Status cpu_alloc_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
 /* Whether memory that a kernel takes beside its node's tensors, of each thread and of all together, is in
  * proportion to these.  Windows that lie mostly on padding may ask for any amount of copies; then another
  * kernel or the reference, which goes over what windows see, computes the node. */

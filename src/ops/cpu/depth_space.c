@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DepthToSpace and SpaceToDepth of plain tensors of any type: one permutation. */
-#include "ops/depth_space.h"
+#include "ops/tensor/depth_space.h"
 
 #include "ops/cpu/strided_copy.h"
 
@@ -14,7 +14,7 @@ static double depth_space_cost(const KernelQuery *query) {
                            (double)dtype_size(query->inputs[0].type.dtype));
 }
 
-static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const DepthSpaceGeometry g = depth_space_geometry(query->node->attrs, &query->inputs[0].type.shape);
     CopyBox box = {.rank = DEPTH_SPACE_DIMS};
     for (int64_t d = DEPTH_SPACE_DIMS - 1, stride = 1; d >= 0; stride *= g.dims[d--]) {
@@ -22,12 +22,12 @@ static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx,
         box.in_strides[d] = g.in_strides[d];
         box.out_strides[d] = stride;
     }
-    return copy_prepare(&box, 1, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(&box, 1, dtype_size(query->inputs[0].type.dtype), ctx, instance);
 }
 
 const Kernel kernel_depth_to_space = {
     .name = "depth_to_space",
-    .op = "DepthToSpace",
+    .op = OP_DepthToSpace,
     .accepts = depth_space_accepts,
     .cost = depth_space_cost,
     .prepare = depth_space_prepare,
@@ -35,7 +35,7 @@ const Kernel kernel_depth_to_space = {
 
 const Kernel kernel_space_to_depth = {
     .name = "space_to_depth",
-    .op = "SpaceToDepth",
+    .op = OP_SpaceToDepth,
     .accepts = depth_space_accepts,
     .cost = depth_space_cost,
     .prepare = depth_space_prepare,

@@ -4,12 +4,12 @@
 #include "ops/device.h"
 
 static Status cpu_reserve(Device *device, size_t size_bytes, void **memory, Error *err) {
-    *memory = memory_take_large(device->allocator, size_bytes);
+    *memory = memory_alloc_large(device->allocator, size_bytes);
     return *memory ? STRIDER_OK : fail_memory(err, size_bytes, "the device \"cpu\"");
 }
 
 static void cpu_release(Device *device, void *memory) {
-    memory_give(device->allocator, memory);
+    memory_free(device->allocator, memory);
 }
 
 static Status cpu_copy(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {

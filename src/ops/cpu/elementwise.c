@@ -9,17 +9,17 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/binary.h"
-#include "ops/unary.h"
+#include "ops/math/binary.h"
+#include "ops/math/unary.h"
 
 enum {
-    MOST_DIMS = MAX_RANK + 1,
+    MAX_DIMS = MAX_RANK + 1,
     PIECE_FLOATS = 8192, /* what one row function computes at most, and a task at least where there is more */
 };
 
 typedef struct ElementwiseOperand {
-    int64_t strides[MOST_DIMS]; /* in floats; 0 where it is broadcast */
-    bool partial;               /* plain channels: the last block has fewer */
+    int64_t strides[MAX_DIMS]; /* in floats; 0 where it is broadcast */
+    bool partial;              /* plain channels: the last block has fewer */
 } ElementwiseOperand;
 
 typedef struct ElementwiseArgs {
@@ -29,13 +29,12 @@ typedef struct ElementwiseArgs {
     int block_dim;  /* the one of blocks; -1 where the output is plain */
     int last_lanes; /* of the last block */
     int width;      /* floats in a pixel; 1 where plain */
-    int64_t dims[MOST_DIMS];
+    int64_t dims[MAX_DIMS];
     int64_t row_pixels, piece_pixels, pieces, units, units_a_task;
     ElementwiseOperand operands[2];
 } ElementwiseArgs;
 
-/* --- running
- * --------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 static void run_unit(const ElementwiseArgs *args, const KernelCall *call, int64_t unit) {
     int64_t begin = unit % args->pieces * args->piece_pixels, index = unit / args->pieces;
@@ -71,8 +70,7 @@ static void elementwise_run(const KernelCall *call, int64_t task) {
         run_unit(args, call, unit);
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 /* An operand's size in the output's dimension `d`; 1 where it has none. */
 static int64_t aligned_dim(const Shape *shape, const Shape *out, int d) {
@@ -80,7 +78,7 @@ static int64_t aligned_dim(const Shape *shape, const Shape *out, int d) {
     return at < 0 ? 1 : shape->dims[at];
 }
 
-static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[MOST_DIMS]) {
+static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[MAX_DIMS]) {
     int64_t stride = 1;
     for (int d = out->rank - 1; d >= 0; d--) {
         int64_t size = aligned_dim(shape, out, d);
@@ -90,7 +88,7 @@ static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[
 }
 
 /* In floats, over the dimensions [N, blocks, D...] of the output. */
-static void blocked_strides(const Operand *operand, const Shape *out, int width, int64_t strides[MOST_DIMS]) {
+static void blocked_strides(const Operand *operand, const Shape *out, int width, int64_t strides[MAX_DIMS]) {
     const Shape *shape = &operand->type.shape;
     int64_t channels = aligned_dim(shape, out, 1), unit = operand->layout, plane = 1;
     for (int d = out->rank - 1; d > 1; d--) {
@@ -152,11 +150,11 @@ static Operand operand_of(const KernelQuery *query, int port) {
 }
 
 static Status elementwise_prepare(const KernelQuery *query, RowFunction function, int n_operands,
-                                  PrepareContext *ctx, Prepared *prepared, ElementwiseArgs **result) {
+                                  PrepareContext *ctx, KernelInstance *instance, ElementwiseArgs **result) {
     const Shape *out = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
     ElementwiseArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->function = function;
     args->width = layout;
     args->block_dim = layout == LAYOUT_PLAIN ? -1 : 1;
@@ -195,14 +193,13 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
     for (int d = 0; d < args->n_dims; d++)
         args->units *= args->dims[d];
     args->units_a_task = i64_max(PIECE_FLOATS / i64_max(args->piece_pixels * args->width, 1), 1);
-    *prepared =
-        (Prepared){.run = elementwise_run, .args = args, .tasks = ceil_div(args->units, args->units_a_task)};
+    *instance = (KernelInstance){
+        .run = elementwise_run, .args = args, .tasks = ceil_div(args->units, args->units_a_task)};
     *result = args;
     return STRIDER_OK;
 }
 
-/* --- choosing
- * -------------------------------------------------------------------------------------------------- */
+/* --- choosing --- */
 
 /* Whether an operand can take part in a blocked output; sets the layout that it is wanted in. */
 static bool fits_blocked(Operand *operand, const Shape *out, int width) {
@@ -255,14 +252,14 @@ static double elementwise_cost(const KernelQuery *query) {
 }
 
 static Status binary_prepare(const KernelQuery *query, BinaryKind kind, PrepareContext *ctx,
-                             Prepared *prepared) {
+                             KernelInstance *instance) {
     ElementwiseArgs *args;
-    return elementwise_prepare(query, elementwise_for(query->isa)->binary[kind], 2, ctx, prepared, &args);
+    return elementwise_prepare(query, elementwise_for(query->isa)->binary[kind], 2, ctx, instance, &args);
 }
 
 #define BINARY_KERNEL(ROW, NAME, OP, KIND)                                                                   \
-    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {         \
-        return binary_prepare(query, KIND, ctx, prepared);                                                   \
+    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {   \
+        return binary_prepare(query, KIND, ctx, instance);                                                   \
     }                                                                                                        \
     const Kernel ROW = {.name = NAME,                                                                        \
                         .op = OP,                                                                            \
@@ -271,33 +268,32 @@ static Status binary_prepare(const KernelQuery *query, BinaryKind kind, PrepareC
                         .prepare = ROW##_prepare,                                                            \
                         .overwrites = 3};
 
-BINARY_KERNEL(kernel_add, "add", "Add", BINARY_ADD)
-BINARY_KERNEL(kernel_sum, "sum", "Sum", BINARY_ADD)
-BINARY_KERNEL(kernel_sub, "sub", "Sub", BINARY_SUB)
-BINARY_KERNEL(kernel_mul, "mul", "Mul", BINARY_MUL)
-BINARY_KERNEL(kernel_div, "div", "Div", BINARY_DIV)
-BINARY_KERNEL(kernel_max, "max", "Max", BINARY_MAX)
-BINARY_KERNEL(kernel_min, "min", "Min", BINARY_MIN)
-BINARY_KERNEL(kernel_prelu, "prelu", "PRelu", BINARY_PRELU)
+BINARY_KERNEL(kernel_add, "add", OP_Add, BINARY_ADD)
+BINARY_KERNEL(kernel_sum, "sum", OP_Sum, BINARY_ADD)
+BINARY_KERNEL(kernel_sub, "sub", OP_Sub, BINARY_SUB)
+BINARY_KERNEL(kernel_mul, "mul", OP_Mul, BINARY_MUL)
+BINARY_KERNEL(kernel_div, "div", OP_Div, BINARY_DIV)
+BINARY_KERNEL(kernel_max, "max", OP_Max, BINARY_MAX)
+BINARY_KERNEL(kernel_min, "min", OP_Min, BINARY_MIN)
+BINARY_KERNEL(kernel_prelu, "prelu", OP_PRelu, BINARY_PRELU)
 
 /* A logarithm and an exponential for each element. */
 static double pow_cost(const KernelQuery *query) {
     return elementwise_cost(query) + (double)shape_elements(&query->outputs[0].type.shape);
 }
 
-static Status pow_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return binary_prepare(query, BINARY_POW, ctx, prepared);
+static Status pow_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return binary_prepare(query, BINARY_POW, ctx, instance);
 }
 
 const Kernel kernel_pow = {.name = "pow",
-                           .op = "Pow",
+                           .op = OP_Pow,
                            .accepts = binary_accepts,
                            .cost = pow_cost,
                            .prepare = pow_prepare,
                            .overwrites = 3};
 
-/* --- one operand
- * ------------------------------------------------------------------------------------------------ */
+/* --- one operand --- */
 
 /* Of Pow by one constant, of any type, that asks for no logarithm; else NULL. */
 static RowFunction power_function(const KernelQuery *query, const ElementwiseTable *table) {
@@ -321,21 +317,21 @@ static RowFunction power_function(const KernelQuery *query, const ElementwiseTab
 
 static RowFunction unary_function(const KernelQuery *query, Activation *activation) {
     static const struct {
-        const char *op;
+        int op;
         UnaryKind kind;
-    } others[] = {{"Neg", UNARY_NEG},
-                  {"Abs", UNARY_ABS},
-                  {"Sqrt", UNARY_SQRT},
-                  {"Exp", UNARY_EXP},
-                  {"Reciprocal", UNARY_RECIPROCAL},
-                  {"Erf", UNARY_ERF},
-                  {"Log", UNARY_LOG}};
+    } others[] = {{OP_Neg, UNARY_NEG},
+                  {OP_Abs, UNARY_ABS},
+                  {OP_Sqrt, UNARY_SQRT},
+                  {OP_Exp, UNARY_EXP},
+                  {OP_Reciprocal, UNARY_RECIPROCAL},
+                  {OP_Erf, UNARY_ERF},
+                  {OP_Log, UNARY_LOG}};
     const ElementwiseTable *table = elementwise_for(query->isa);
     *activation = (Activation){0};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(query->node->op->name, others[i].op) == 0)
+        if (query->node->op->kind == others[i].op)
             return table->unary[others[i].kind];
-    if (strcmp(query->node->op->name, "Pow") == 0)
+    if (query->node->op->kind == OP_Pow)
         return power_function(query, table);
     return node_activation(query->node, activation) ? table->activation[activation->kind] : NULL;
 }
@@ -356,11 +352,11 @@ static double unary_cost(const KernelQuery *query) {
     return elementwise_cost(query) + 0.2 * (double)shape_elements(&query->outputs[0].type.shape);
 }
 
-static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     Activation activation;
     RowFunction function = unary_function(query, &activation);
     ElementwiseArgs *args;
-    TRY(elementwise_prepare(query, function, 1, ctx, prepared, &args));
+    TRY(elementwise_prepare(query, function, 1, ctx, instance, &args));
     args->row.activation = activation;
     return STRIDER_OK;
 }
@@ -373,23 +369,23 @@ static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, Prepa
                         .prepare = unary_prepare,                                                            \
                         .overwrites = 1};
 
-UNARY_KERNEL(kernel_relu, "relu", "Relu")
-UNARY_KERNEL(kernel_clip, "clip", "Clip")
-UNARY_KERNEL(kernel_leaky_relu, "leaky_relu", "LeakyRelu")
-UNARY_KERNEL(kernel_hard_sigmoid, "hard_sigmoid", "HardSigmoid")
-UNARY_KERNEL(kernel_hard_swish, "hard_swish", "HardSwish")
-UNARY_KERNEL(kernel_sigmoid, "sigmoid", "Sigmoid")
-UNARY_KERNEL(kernel_swish, "swish", "Swish")
-UNARY_KERNEL(kernel_tanh, "tanh", "Tanh")
-UNARY_KERNEL(kernel_elu, "elu", "Elu")
-UNARY_KERNEL(kernel_softplus, "softplus", "Softplus")
-UNARY_KERNEL(kernel_mish, "mish", "Mish")
-UNARY_KERNEL(kernel_gelu, "gelu", "Gelu")
-UNARY_KERNEL(kernel_neg, "neg", "Neg")
-UNARY_KERNEL(kernel_abs, "abs", "Abs")
-UNARY_KERNEL(kernel_sqrt, "sqrt", "Sqrt")
-UNARY_KERNEL(kernel_exp, "exp", "Exp")
-UNARY_KERNEL(kernel_reciprocal, "reciprocal", "Reciprocal")
-UNARY_KERNEL(kernel_erf, "erf", "Erf")
-UNARY_KERNEL(kernel_log, "log", "Log")
-UNARY_KERNEL(kernel_power, "power", "Pow")
+UNARY_KERNEL(kernel_relu, "relu", OP_Relu)
+UNARY_KERNEL(kernel_clip, "clip", OP_Clip)
+UNARY_KERNEL(kernel_leaky_relu, "leaky_relu", OP_LeakyRelu)
+UNARY_KERNEL(kernel_hard_sigmoid, "hard_sigmoid", OP_HardSigmoid)
+UNARY_KERNEL(kernel_hard_swish, "hard_swish", OP_HardSwish)
+UNARY_KERNEL(kernel_sigmoid, "sigmoid", OP_Sigmoid)
+UNARY_KERNEL(kernel_swish, "swish", OP_Swish)
+UNARY_KERNEL(kernel_tanh, "tanh", OP_Tanh)
+UNARY_KERNEL(kernel_elu, "elu", OP_Elu)
+UNARY_KERNEL(kernel_softplus, "softplus", OP_Softplus)
+UNARY_KERNEL(kernel_mish, "mish", OP_Mish)
+UNARY_KERNEL(kernel_gelu, "gelu", OP_Gelu)
+UNARY_KERNEL(kernel_neg, "neg", OP_Neg)
+UNARY_KERNEL(kernel_abs, "abs", OP_Abs)
+UNARY_KERNEL(kernel_sqrt, "sqrt", OP_Sqrt)
+UNARY_KERNEL(kernel_exp, "exp", OP_Exp)
+UNARY_KERNEL(kernel_reciprocal, "reciprocal", OP_Reciprocal)
+UNARY_KERNEL(kernel_erf, "erf", OP_Erf)
+UNARY_KERNEL(kernel_log, "log", OP_Log)
+UNARY_KERNEL(kernel_power, "power", OP_Pow)

@@ -3,8 +3,8 @@
 #ifndef OPS_CPU_ELEMENTWISE_H
 #define OPS_CPU_ELEMENTWISE_H
 
-#include "ops/activation.h"
 #include "ops/cpu/cpu.h"
+#include "ops/math/activation.h"
 
 typedef enum BinaryKind {
     BINARY_ADD,

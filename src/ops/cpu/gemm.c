@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/gemm.h"
+#include "ops/math/gemm.h"
 
 enum {
-    LEAST_TASKS = 16,
+    MIN_TASKS = 16,
     TASK_BYTES = 128 * 1024,  /* of B, that a task with few rows reads */
     SUM_COLUMNS = 4096,       /* of B whose sums stay in L1 */
     K_STEP = 384,             /* of k: 48 KiB of a panel of B */
@@ -20,15 +20,14 @@ enum {
 
 static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs **result) {
     GemmArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = (GemmArgs){.batch = 1, .alpha = 1, .beta = 1, .c_port = -1, .residual_port = -1};
     args->b = query->inputs[1].constant ? query->inputs[1].constant->data : NULL;
     *result = args;
     return STRIDER_OK;
 }
 
-/* --- packing
- * --------------------------------------------------------------------------------------------------- */
+/* --- packing --- */
 
 typedef struct PanelFill {
     GemmArgs args;
@@ -65,12 +64,13 @@ static void fill_panels(void *context, void *memory, int64_t piece) {
     pack_consumed(fill->source, fill->source->data, fill->source->size_bytes);
 }
 
-static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
+static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx,
+                          KernelInstance *instance) {
     const Tensor *b = query->inputs[1].constant;
     int64_t columns = GEMM_PANEL_VECTORS * query->width;
     const int64_t panels = ceil_div(args->n, columns);
     PanelFill *context;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *context, 1), &context));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *context, 1), &context));
     *context = (PanelFill){*args, b, columns};
     const PackFill fill = {fill_panels, args->b_k == 1 ? panels : 1, context};
     const Bytes size = bytes_of(sizeof(float), panels, columns, args->k);
@@ -80,39 +80,38 @@ static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareConte
              args->b_k == 1);
     TRY(pack_constant_later(ctx, b, key, size, &fill, &packed));
     args->panels = packed;
-    prepared->packed_bytes = size.n;
+    instance->packed_bytes = size.n;
     return STRIDER_OK;
 }
 
-/* --- the cut into tasks
- * ---------------------------------------------------------------------------------------- */
+/* --- the cut into tasks --- */
 
 /* Columns of B are rows of memory: a task reads some. */
-static void cut_dots(GemmArgs *args, int width, Prepared *prepared) {
+static void cut_dots(GemmArgs *args, int width, KernelInstance *instance) {
     const int64_t by_memory = TASK_BYTES / (i64_max(args->k, 1) * (int64_t)sizeof(float));
     args->columns_a_task = i64_max(by_memory / width, 1) * width;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
-    prepared->tasks = args->batch * args->column_parts;
+    instance->tasks = args->batch * args->column_parts;
 }
 
 /* A task reads rows of B as long as they are, or as their sums stay in L1: pieces of rows lie too far apart
  * to be read at memory's full rate. */
-static void cut_sums(GemmArgs *args, const GemmFewTable *table, Prepared *prepared) {
+static void cut_sums(GemmArgs *args, const GemmSkinnyTable *table, KernelInstance *instance) {
     args->columns_a_task = i64_min(args->n, SUM_COLUMNS);
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     const int64_t bytes = args->k * args->columns_a_task * (int64_t)sizeof(float);
-    const int64_t wanted = ceil_div(LEAST_TASKS, args->batch * args->column_parts);
+    const int64_t wanted = ceil_div(MIN_TASKS, args->batch * args->column_parts);
     const int64_t most = i64_max(bytes / TASK_BYTES, 1);
     args->k_step = i64_max(ceil_div(args->k, i64_min(wanted, most)), 1);
     args->k_parts = i64_max(ceil_div(args->k, args->k_step), 1);
-    prepared->begin = table->sums;
-    prepared->begin_tasks = args->batch * args->k_parts * args->column_parts;
-    prepared->workspace_bytes = bytes_of(sizeof(float), args->batch, args->k_parts, args->m, args->n);
-    prepared->run = table->join_sums;
-    prepared->tasks = args->batch * args->column_parts;
+    instance->prologue = table->sums;
+    instance->prologue_tasks = args->batch * args->k_parts * args->column_parts;
+    instance->workspace_bytes = bytes_of(sizeof(float), args->batch, args->k_parts, args->m, args->n);
+    instance->run = table->join_sums;
+    instance->tasks = args->batch * args->column_parts;
 }
 
-static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Prepared *prepared) {
+static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance) {
     const int tile_rows = table->rows;
     int64_t panel = GEMM_PANEL_VECTORS * width, panels = ceil_div(args->n, panel);
     int64_t tiles = ceil_div(args->m, tile_rows);
@@ -120,48 +119,49 @@ static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Pre
     const int64_t by_memory =
         i64_max(CHUNK_BYTES / (i64_max(args->k_step, 1) * tile_rows * (int64_t)sizeof(float)), 1);
     /* Each row part reads all of B: rows are divided for balance only where they are many. */
-    const int64_t for_balance = tiles * args->batch / LEAST_TASKS;
+    const int64_t for_balance = tiles * args->batch / MIN_TASKS;
     const int64_t most = i64_min(for_balance >= 2 ? i64_min(by_memory, for_balance) : by_memory, tiles);
     args->row_parts = ceil_div(tiles, most);
     args->rows_a_task = ceil_div(tiles, args->row_parts) * tile_rows;
     args->row_parts = ceil_div(args->m, args->rows_a_task);
-    const int64_t parts = i64_min(ceil_div(LEAST_TASKS, args->row_parts * args->batch), panels);
+    const int64_t parts = i64_min(ceil_div(MIN_TASKS, args->row_parts * args->batch), panels);
     args->columns_a_task = ceil_div(panels, parts) * panel;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
-    prepared->tasks = args->batch * args->row_parts * args->column_parts;
+    instance->tasks = args->batch * args->row_parts * args->column_parts;
     const Bytes a = bytes_of(sizeof(float), args->batch, args->m, args->k);
     args->packs_first = args->column_parts > 1 && a.n <= FIRST_BYTES;
     const int64_t own_rows = args->packs_first ? 0 : args->rows_a_task,
                   own_columns = args->panels ? 0 : panel;
-    prepared->scratch_bytes = bytes_of(sizeof(float), args->k_step, i64_sum(own_rows, own_columns));
+    instance->scratch_bytes = bytes_of(sizeof(float), args->k_step, i64_sum(own_rows, own_columns));
     if (args->packs_first) {
-        prepared->begin = table->pack;
-        prepared->begin_tasks = args->batch * args->row_parts;
-        prepared->workspace_bytes = a;
+        instance->prologue = table->pack;
+        instance->prologue_tasks = args->batch * args->row_parts;
+        instance->workspace_bytes = a;
     }
 }
 
-static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx, Prepared *prepared) {
+static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx,
+                          KernelInstance *instance) {
     const GemmTable *table = gemm_for(query->isa);
-    prepared->args = args;
+    instance->args = args;
     args->only_bias = args->alpha == 1 &&
                       (args->c_port < 0 || (args->beta == 1 && args->c_row == 0 && args->c_column == 1));
     if (args->m == 0 || args->n == 0 || args->batch == 0)
         return STRIDER_OK;
     /* The rows of A must lie together where they are read by vectors. */
     if (args->m <= GEMM_FEW_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
-        const GemmFewTable *few = gemm_few_for(query->isa);
-        prepared->run = few->dots;
+        const GemmSkinnyTable *few = gemm_skinny_for(query->isa);
+        instance->run = few->dots;
         if (args->b_k == 1 && args->a_k == 1)
-            cut_dots(args, query->width, prepared);
+            cut_dots(args, query->width, instance);
         else
-            cut_sums(args, few, prepared);
+            cut_sums(args, few, instance);
         return STRIDER_OK;
     }
     if (query->inputs[1].constant && !args->batches)
-        TRY(pack_panels(query, args, ctx, prepared));
-    prepared->run = table->panels;
-    cut_many_rows(args, table, query->width, prepared);
+        TRY(pack_panels(query, args, ctx, instance));
+    instance->run = table->panels;
+    cut_many_rows(args, table, query->width, instance);
     return STRIDER_OK;
 }
 
@@ -182,8 +182,7 @@ static bool accepts_rest(KernelQuery *query) {
     return cpu_is_f32(query, 0) && cpu_is_f32(query, 1);
 }
 
-/* --- Gemm
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Gemm --- */
 
 static GemmGeometry query_gemm(const KernelQuery *query) {
     const Operand *c = query->n_inputs > GEMM_C ? &query->inputs[GEMM_C] : NULL;
@@ -200,7 +199,7 @@ static double gemm_cost(const KernelQuery *query) {
     return product_cost((double)g.m, (double)g.n, (double)g.k);
 }
 
-static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const GemmAttrs *attrs = query->node->attrs;
     GemmGeometry g = query_gemm(query);
     GemmArgs *args;
@@ -221,19 +220,18 @@ static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
         args->c_port = GEMM_C;
     if (attrs->epilogue.has_residual)
         args->residual_port = GEMM_RESIDUAL;
-    return finish_args(query, args, ctx, prepared);
+    return finish_args(query, args, ctx, instance);
 }
 
 const Kernel kernel_gemm = {
     .name = "gemm",
-    .op = "Gemm",
+    .op = OP_Gemm,
     .accepts = gemm_accepts,
     .cost = gemm_cost,
     .prepare = gemm_prepare,
 };
 
-/* --- MatMul
- * ---------------------------------------------------------------------------------------------------- */
+/* --- MatMul --- */
 
 static MatMulGeometry query_matmul(const KernelQuery *query) {
     return matmul_geometry(&query->inputs[MATMUL_A].type.shape, &query->inputs[MATMUL_B].type.shape);
@@ -248,7 +246,7 @@ static double matmul_cost(const KernelQuery *query) {
     return (double)g.batch * product_cost((double)g.m, (double)g.n, (double)g.k);
 }
 
-static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const MatMulAttrs *attrs = query->node->attrs;
     MatMulGeometry g = query_matmul(query);
     GemmArgs *args;
@@ -270,7 +268,7 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     args->epilogue = attrs->epilogue;
     if (g.batch != 1) {
         MatMulGeometry *batches;
-        TRY(cpu_take_args(ctx, bytes_of(sizeof *batches, 1), &batches));
+        TRY(cpu_alloc_args(ctx, bytes_of(sizeof *batches, 1), &batches));
         *batches = g;
         args->batches = batches;
     }
@@ -280,12 +278,12 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     }
     if (attrs->epilogue.has_residual)
         args->residual_port = MATMUL_RESIDUAL;
-    return finish_args(query, args, ctx, prepared);
+    return finish_args(query, args, ctx, instance);
 }
 
 const Kernel kernel_matmul = {
     .name = "matmul",
-    .op = "MatMul",
+    .op = OP_MatMul,
     .accepts = matmul_accepts,
     .cost = matmul_cost,
     .prepare = matmul_prepare,

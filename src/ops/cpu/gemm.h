@@ -3,9 +3,9 @@
 #ifndef OPS_CPU_GEMM_H
 #define OPS_CPU_GEMM_H
 
-#include "ops/activation.h"
 #include "ops/cpu/cpu.h"
-#include "ops/matmul.h"
+#include "ops/math/activation.h"
+#include "ops/math/matmul.h"
 
 enum {
     GEMM_FEW_ROWS = 4,      /* up to here B is read as it lies, once, which is bound by memory */
@@ -38,14 +38,14 @@ typedef struct GemmTable {
 } GemmTable;
 
 /* Of few rows. */
-typedef struct GemmFewTable {
+typedef struct GemmSkinnyTable {
     void (*dots)(const KernelCall *call, int64_t task); /* b_k 1 */
     /* b_column 1: the phase before `join_sums`, in tasks of k_step rows of B and columns_a_task columns */
     void (*sums)(const KernelCall *call, int64_t task);
     void (*join_sums)(const KernelCall *call, int64_t task);
-} GemmFewTable;
+} GemmSkinnyTable;
 
 ISA_TABLES(GemmTable, gemm)
-ISA_TABLES(GemmFewTable, gemm_few)
+ISA_TABLES(GemmSkinnyTable, gemm_skinny)
 
 #endif

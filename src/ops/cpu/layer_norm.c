@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LayerNormalization, RMSNormalization, InstanceNormalization and GroupNormalization of plain tensors;
  * InstanceNormalization also of blocked ones. */
-#include "ops/layer_norm.h"
+#include "ops/nn/layer_norm.h"
 
 #include "base/size.h"
 #include "ops/cpu/layer_norm.h"
-#include "ops/instance_norm.h"
+#include "ops/nn/instance_norm.h"
 
 enum {
     TASK_FLOATS = 8 * 1024,
@@ -31,18 +31,18 @@ static double norm_cost(const KernelQuery *query) {
 }
 
 static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareContext *ctx,
-                     Prepared *prepared) {
+                     KernelInstance *instance) {
     GroupArgs *own;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *own, 1), &own));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *own, 1), &own));
     *own = *args;
     own->groups_a_task = i64_max(TASK_FLOATS / args->count, 1);
-    prepared->args = own;
-    prepared->run = layer_norm_for(query->isa)->run;
-    prepared->tasks = ceil_div(args->groups, own->groups_a_task);
+    instance->args = own;
+    instance->run = layer_norm_for(query->isa)->run;
+    instance->tasks = ceil_div(args->groups, own->groups_a_task);
     return STRIDER_OK;
 }
 
-/* --- by the last dimensions */
+/* --- by the last dimensions --- */
 
 /* Whether the parameter has a value for each element of a group: its dimensions are those normalised. */
 static bool is_whole(const KernelQuery *query, int port, int64_t count) {
@@ -69,7 +69,8 @@ static bool layer_norm_accepts(KernelQuery *query) {
     return true;
 }
 
-static Status prepare_last(const KernelQuery *query, bool centred, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare_last(const KernelQuery *query, bool centred, PrepareContext *ctx,
+                           KernelInstance *instance) {
     const LayerNormAttrs *attrs = query->node->attrs;
     GroupArgs args = {.centred = centred,
                       .epsilon = (double)attrs->epsilon,
@@ -79,20 +80,20 @@ static Status prepare_last(const KernelQuery *query, bool centred, PrepareContex
     layer_norm_geometry(attrs, &query->inputs[0].type.shape, &args.groups, &args.count);
     if (query->n_inputs > LAYER_NORM_B && query->inputs[LAYER_NORM_B].type.dtype)
         args.b_port = LAYER_NORM_B;
-    return finish(query, &args, ctx, prepared);
+    return finish(query, &args, ctx, instance);
 }
 
-static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare_last(query, true, ctx, prepared);
+static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare_last(query, true, ctx, instance);
 }
 
-static Status rms_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare_last(query, false, ctx, prepared);
+static Status rms_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare_last(query, false, ctx, instance);
 }
 
 const Kernel kernel_layer_norm = {
     .name = "layer_norm",
-    .op = "LayerNormalization",
+    .op = OP_LayerNormalization,
     .accepts = layer_norm_accepts,
     .cost = norm_cost,
     .prepare = layer_norm_prepare,
@@ -101,14 +102,14 @@ const Kernel kernel_layer_norm = {
 
 const Kernel kernel_rms_norm = {
     .name = "rms_norm",
-    .op = "RMSNormalization",
+    .op = OP_RMSNormalization,
     .accepts = layer_norm_accepts,
     .cost = norm_cost,
     .prepare = rms_norm_prepare,
     .overwrites = 1,
 };
 
-/* --- by the spatial dimensions of a channel, or of a group of channels */
+/* --- by the spatial dimensions of a channel, or of a group of channels --- */
 
 static bool instance_norm_accepts(KernelQuery *query) {
     const bool blocked = query->inputs[0].layout == query->width;
@@ -119,12 +120,12 @@ static bool instance_norm_accepts(KernelQuery *query) {
     return true;
 }
 
-static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const LayerNormTable *table = layer_norm_for(query->isa);
     const Shape *x = &query->inputs[0].type.shape;
     LaneArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->blocks = layout_blocks(x, query->width);
     args->planes = x->dims[0] * args->blocks;
     args->channels = x->dims[1];
@@ -134,19 +135,19 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Prepa
     args->epsilon = (double)attrs->epsilon;
     args->scale_port = INSTANCE_NORM_SCALE;
     args->b_port = INSTANCE_NORM_B;
-    prepared->args = args;
-    prepared->tasks = prepared->begin_tasks = args->planes * args->strips;
-    prepared->workspace_bytes = bytes_of(table->stats_bytes, prepared->tasks);
-    prepared->begin = table->lane_statistics;
-    prepared->run = table->normalise_lanes;
+    instance->args = args;
+    instance->tasks = instance->prologue_tasks = args->planes * args->strips;
+    instance->workspace_bytes = bytes_of(table->stats_bytes, instance->tasks);
+    instance->prologue = table->lane_statistics;
+    instance->run = table->normalise_lanes;
     return STRIDER_OK;
 }
 
-static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     if (query->inputs[0].layout != LAYOUT_PLAIN)
-        return prepare_lanes(query, ctx, prepared);
+        return prepare_lanes(query, ctx, instance);
     const int64_t channels = x->dims[1], groups = attrs->groups ? attrs->groups : channels;
     GroupArgs args = {.groups = x->dims[0] * groups,
                       .centred = true,
@@ -158,12 +159,12 @@ static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ct
                       .scale_port = INSTANCE_NORM_SCALE,
                       .b_port = INSTANCE_NORM_B};
     args.count = args.run * args.runs;
-    return finish(query, &args, ctx, prepared);
+    return finish(query, &args, ctx, instance);
 }
 
 const Kernel kernel_instance_norm = {
     .name = "instance_norm",
-    .op = "InstanceNormalization",
+    .op = OP_InstanceNormalization,
     .accepts = instance_norm_accepts,
     .cost = norm_cost,
     .prepare = instance_norm_prepare,
@@ -172,7 +173,7 @@ const Kernel kernel_instance_norm = {
 
 const Kernel kernel_group_norm = {
     .name = "group_norm",
-    .op = "GroupNormalization",
+    .op = OP_GroupNormalization,
     .accepts = accepts_plain,
     .cost = norm_cost,
     .prepare = instance_norm_prepare,

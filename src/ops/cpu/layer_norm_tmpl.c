@@ -94,7 +94,7 @@ static void run(const KernelCall *call, int64_t task) {
                         args->b_port < 0 ? NULL : call->inputs[args->b_port]);
 }
 
-/* --- lanes by themselves */
+/* --- lanes by themselves --- */
 
 /* Of a strip of one block: means, and sums of squared deviations from these. */
 typedef struct LaneStats {

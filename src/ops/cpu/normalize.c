@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/size.h"
-#include "ops/batch_norm.h"
+#include "ops/nn/batch_norm.h"
 
 enum { TASK_FLOATS = 16 * 1024, STRIP_FLOATS = 256 };
 
@@ -14,8 +14,7 @@ static double floats(const KernelQuery *query) {
     return (double)shape_elements(&query->inputs[0].type.shape);
 }
 
-/* --- Softmax
- * --------------------------------------------------------------------------------------------------- */
+/* --- Softmax --- */
 
 static bool softmax_accepts(KernelQuery *query) {
     query->inputs[0].layout = query->outputs[0].layout = LAYOUT_PLAIN;
@@ -27,33 +26,33 @@ static double softmax_cost(const KernelQuery *query) {
 }
 
 static Status prepare_softmax(const KernelQuery *query, bool logarithm, PrepareContext *ctx,
-                              Prepared *prepared) {
+                              KernelInstance *instance) {
     const NormalizeTable *table = normalize_for(query->isa);
     SoftmaxArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->geometry = softmax_geometry(query->node->attrs, &query->inputs[0].type.shape);
     args->logarithm = logarithm;
     const SoftmaxGeometry *g = &args->geometry;
     args->rows_a_task = i64_max(TASK_FLOATS / g->count, 1);
     args->strip_floats = STRIP_FLOATS;
     args->strips = ceil_div(g->inner, STRIP_FLOATS);
-    prepared->args = args;
-    prepared->run = g->inner == 1 ? table->softmax_rows : table->softmax_strips;
-    prepared->tasks = g->inner == 1 ? ceil_div(g->outer, args->rows_a_task) : g->outer * args->strips;
+    instance->args = args;
+    instance->run = g->inner == 1 ? table->softmax_rows : table->softmax_strips;
+    instance->tasks = g->inner == 1 ? ceil_div(g->outer, args->rows_a_task) : g->outer * args->strips;
     return STRIDER_OK;
 }
 
-static Status softmax_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare_softmax(query, false, ctx, prepared);
+static Status softmax_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare_softmax(query, false, ctx, instance);
 }
 
-static Status log_softmax_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare_softmax(query, true, ctx, prepared);
+static Status log_softmax_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare_softmax(query, true, ctx, instance);
 }
 
 const Kernel kernel_softmax = {
     .name = "softmax",
-    .op = "Softmax",
+    .op = OP_Softmax,
     .accepts = softmax_accepts,
     .cost = softmax_cost,
     .prepare = softmax_prepare,
@@ -62,15 +61,14 @@ const Kernel kernel_softmax = {
 
 const Kernel kernel_log_softmax = {
     .name = "log_softmax",
-    .op = "LogSoftmax",
+    .op = OP_LogSoftmax,
     .accepts = softmax_accepts,
     .cost = softmax_cost,
     .prepare = log_softmax_prepare,
     .overwrites = 1,
 };
 
-/* --- BatchNormalization
- * ---------------------------------------------------------------------------------------- */
+/* --- BatchNormalization --- */
 
 static bool batch_norm_accepts(KernelQuery *query) {
     const BatchNormAttrs *attrs = query->node->attrs;
@@ -97,8 +95,8 @@ static Status make_factors(const KernelQuery *query, int64_t channels, PrepareCo
     const BatchNormAttrs *attrs = query->node->attrs;
     float *factors, *terms;
     const Bytes size = bytes_of(sizeof *factors, ceil_div(channels, query->width), query->width);
-    TRY(cpu_take_args(ctx, size, &factors));
-    TRY(cpu_take_args(ctx, size, &terms));
+    TRY(cpu_alloc_args(ctx, size, &factors));
+    TRY(cpu_alloc_args(ctx, size, &terms));
     for (int64_t c = 0; c < channels; c++) {
         double scale = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_SCALE), c),
                mean = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_MEAN), c),
@@ -112,13 +110,13 @@ static Status make_factors(const KernelQuery *query, int64_t channels, PrepareCo
     return STRIDER_OK;
 }
 
-static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const NormalizeTable *table = normalize_for(query->isa);
     const Shape *x = &query->inputs[0].type.shape;
     const Layout layout = query->inputs[0].layout;
     const int64_t pixels = shape_size(x, 2, x->rank);
     ScaleArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     TRY(make_factors(query, x->dims[1], ctx, args));
     bool vectors = layout == LAYOUT_PLAIN && pixels == 1;
     args->channels = layout_blocks(x, layout);
@@ -127,9 +125,9 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     args->last_lanes = cpu_last_lanes(x, layout);
     args->activation = ((const BatchNormAttrs *)query->node->attrs)->activation;
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
-    prepared->args = args;
-    prepared->tasks = ceil_div(args->planes, args->planes_a_task);
-    prepared->run = vectors                  ? table->scale_vectors
+    instance->args = args;
+    instance->tasks = ceil_div(args->planes, args->planes_a_task);
+    instance->run = vectors                  ? table->scale_vectors
                     : layout == LAYOUT_PLAIN ? table->scale_plain
                                              : table->scale_blocked;
     return STRIDER_OK;
@@ -137,7 +135,7 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
 
 const Kernel kernel_batch_norm = {
     .name = "batch_norm",
-    .op = "BatchNormalization",
+    .op = OP_BatchNormalization,
     .accepts = batch_norm_accepts,
     .cost = batch_norm_cost,
     .prepare = batch_norm_prepare,

@@ -4,9 +4,9 @@
 #ifndef OPS_CPU_NORMALIZE_H
 #define OPS_CPU_NORMALIZE_H
 
-#include "ops/activation.h"
 #include "ops/cpu/cpu.h"
-#include "ops/softmax.h"
+#include "ops/math/activation.h"
+#include "ops/math/softmax.h"
 
 typedef struct SoftmaxArgs {
     SoftmaxGeometry geometry;

@@ -8,8 +8,7 @@ static int64_t end_of(int64_t task, int64_t step, int64_t count) {
     return (task + 1) * step < count ? (task + 1) * step : count;
 }
 
-/* --- softmax: e^(x - max) / sum; its logarithm: x - max - ln sum
- * ---------------------------------------------------- */
+/* --- softmax: e^(x - max) / sum; its logarithm: x - max - ln sum --- */
 
 /* A NaN may be lost here, but e^(NaN - max) brings it into the sum. */
 static float max_of_row(const float *x, int64_t count) {
@@ -101,8 +100,7 @@ static void softmax_strips(const KernelCall *call, int64_t task) {
     }
 }
 
-/* --- a factor and a term for each channel
- * ----------------------------------------------------------------------- */
+/* --- a factor and a term for each channel --- */
 
 /* What is done to a vector: its channels' factors and terms, the activation, and the lanes to keep. */
 typedef struct Scale {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pad in float32 and every mode, plain, or blocked where channels are left alone: rows of the output, each
  * from one row of the input. */
-#include "ops/pad.h"
+#include "ops/tensor/pad.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@ enum { TASK_FLOATS = 16 * 1024, PAD_INPUTS = 4 };
 
 typedef struct PadArgs {
     int rank; /* of dimensions outside a pixel; the last one is the row */
-    int64_t dims[COPY_MOST_DIMS], in_strides[COPY_MOST_DIMS]; /* of the output; in floats */
-    int64_t in_dims[COPY_MOST_DIMS], begins[COPY_MOST_DIMS];
+    int64_t dims[COPY_MAX_DIMS], in_strides[COPY_MAX_DIMS]; /* of the output; in floats */
+    int64_t in_dims[COPY_MAX_DIMS], begins[COPY_MAX_DIMS];
     PadMode mode;
     int64_t unit;                 /* floats of a pixel */
     int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
@@ -77,8 +77,7 @@ static void pad_run(const KernelCall *call, int64_t task) {
         pad_row(args, call, row);
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 static bool pads_of(const KernelQuery *query, int64_t begin[MAX_RANK], int64_t end[MAX_RANK]) {
     const Tensor *inputs[PAD_INPUTS] = {0};
@@ -109,13 +108,13 @@ static double pad_cost(const KernelQuery *query) {
     return cpu_memory_cost(8.0 * (double)shape_elements(&query->outputs[0].type.shape));
 }
 
-static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const PadAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
     int64_t begin[MAX_RANK], end[MAX_RANK];
     PadArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     if (!pads_of(query, begin, end))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not constant");
     const Tensor *value = cpu_input_constant(query, 2);
@@ -140,14 +139,14 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
     args->same_end = i64_max(i64_min(begin[last] + args->in_dims[last], args->dims[last]), args->same_begin);
     int64_t row_floats = args->dims[last] * args->unit;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(row_floats, 1), 1);
-    *prepared = (Prepared){
+    *instance = (KernelInstance){
         .run = pad_run, .args = args, .tasks = row_floats ? ceil_div(args->rows, args->rows_a_task) : 0};
     return STRIDER_OK;
 }
 
 const Kernel kernel_pad = {
     .name = "pad",
-    .op = "Pad",
+    .op = OP_Pad,
     .accepts = pad_accepts,
     .cost = pad_cost,
     .prepare = pad_prepare,

@@ -2,9 +2,9 @@
 /* Concat, Split and Slice: parts of a whole, in either layout.  A blocked tensor is cut between blocks only.
  * Where a part is one run of the whole's memory, the plan lets its producer or its readers use that. */
 #include "base/size.h"
-#include "ops/concat.h"
 #include "ops/cpu/strided_copy.h"
-#include "ops/slice.h"
+#include "ops/tensor/concat.h"
+#include "ops/tensor/slice.h"
 
 static double parts_cost(const KernelQuery *query) {
     size_t size_bytes, total = 0;
@@ -42,8 +42,7 @@ static void set_begins(Operand *parts, int n_parts, Layout layout, int axis) {
     }
 }
 
-/* --- Concat
- * ---------------------------------------------------------------------------------------------------- */
+/* --- Concat --- */
 
 static bool concat_fits_blocked(const KernelQuery *query, int axis) {
     if (axis < 1 || !mostly_blocked(query))
@@ -77,7 +76,7 @@ static bool concat_accepts(KernelQuery *query) {
 static CopyBox concat_box(const KernelQuery *query, int port) {
     const Layout layout = query->outputs[0].layout;
     CopyBox box = {.input = port};
-    int64_t out_dims[COPY_MOST_DIMS];
+    int64_t out_dims[COPY_MAX_DIMS];
     int axis = axis_of(query);
     box.rank = physical_dims(&query->inputs[port].type.shape, layout, box.dims);
     physical_strides(box.dims, box.rank, box.in_strides);
@@ -93,25 +92,24 @@ static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes
     return copy_is_one_run(box.dims, box.out_strides, box.rank);
 }
 
-static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     CopyBox *boxes;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *boxes, query->n_inputs), &boxes));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *boxes, query->n_inputs), &boxes));
     for (int i = 0; i < query->n_inputs; i++)
         boxes[i] = concat_box(query, i);
-    return copy_prepare(boxes, query->n_inputs, dtype_size(query->outputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(boxes, query->n_inputs, dtype_size(query->outputs[0].type.dtype), ctx, instance);
 }
 
 const Kernel kernel_concat = {
     .name = "concat",
-    .op = "Concat",
+    .op = OP_Concat,
     .accepts = concat_accepts,
     .cost = parts_cost,
     .prepare = concat_prepare,
     .input_part = concat_part,
 };
 
-/* --- Split
- * ----------------------------------------------------------------------------------------------------- */
+/* --- Split --- */
 
 static int split_axis(const KernelQuery *query) {
     const SplitAttrs *attrs = query->node->attrs;
@@ -141,7 +139,7 @@ static bool split_accepts(KernelQuery *query) {
 static CopyBox split_box(const KernelQuery *query, int port) {
     const Layout layout = query->inputs[0].layout;
     CopyBox box = {.output = port};
-    int64_t in_dims[COPY_MOST_DIMS];
+    int64_t in_dims[COPY_MAX_DIMS];
     int axis = split_axis(query);
     box.rank = physical_dims(&query->outputs[port].type.shape, layout, box.dims);
     physical_strides(box.dims, box.rank, box.out_strides);
@@ -156,25 +154,24 @@ static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes)
     return copy_is_one_run(box.dims, box.in_strides, box.rank);
 }
 
-static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     CopyBox *boxes;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *boxes, query->n_outputs), &boxes));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *boxes, query->n_outputs), &boxes));
     for (int i = 0; i < query->n_outputs; i++)
         boxes[i] = split_box(query, i);
-    return copy_prepare(boxes, query->n_outputs, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(boxes, query->n_outputs, dtype_size(query->inputs[0].type.dtype), ctx, instance);
 }
 
 const Kernel kernel_split = {
     .name = "split",
-    .op = "Split",
+    .op = OP_Split,
     .accepts = split_accepts,
     .cost = parts_cost,
     .prepare = split_prepare,
     .output_part = split_part,
 };
 
-/* --- Slice
- * ----------------------------------------------------------------------------------------------------- */
+/* --- Slice --- */
 
 enum { SLICE_INPUTS = 5 };
 
@@ -213,7 +210,7 @@ static bool slice_accepts(KernelQuery *query) {
 static bool slice_box(const KernelQuery *query, CopyBox *box) {
     const Layout layout = query->inputs[0].layout;
     SliceBounds bounds;
-    int64_t in_dims[COPY_MOST_DIMS];
+    int64_t in_dims[COPY_MAX_DIMS];
     *box = (CopyBox){0};
     if (!slice_bounds(query, &bounds))
         return false;
@@ -237,16 +234,16 @@ static bool slice_part(const KernelQuery *query, int port, size_t *offset_bytes)
     return true;
 }
 
-static Status slice_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status slice_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     CopyBox box;
     if (!slice_box(query, &box))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "a slice without constant bounds");
-    return copy_prepare(&box, 1, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(&box, 1, dtype_size(query->inputs[0].type.dtype), ctx, instance);
 }
 
 const Kernel kernel_slice = {
     .name = "slice",
-    .op = "Slice",
+    .op = OP_Slice,
     .accepts = slice_accepts,
     .cost = parts_cost,
     .prepare = slice_prepare,

@@ -3,12 +3,11 @@
 #include "ops/cpu/pool.h"
 
 #include "base/size.h"
-#include "ops/pool.h"
+#include "ops/nn/pool.h"
 
-enum { LEAST_TASKS = 16 };
+enum { MIN_TASKS = 16 };
 
-/* --- windows
- * --------------------------------------------------------------------------------------------------- */
+/* --- windows --- */
 
 static bool pool_accepts(KernelQuery *query) {
     if (!cpu_is_f32(query, 0) || !layout_can_block(&query->inputs[0].type) ||
@@ -29,11 +28,12 @@ static double pool_cost(const KernelQuery *query) {
     return 1000 + vectors * (1 + taps * 0.4);
 }
 
-static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx, Prepared *prepared) {
+static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx,
+                           KernelInstance *instance) {
     const PoolAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     PoolArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     pool_geometry(attrs, x, args->dims);
     WindowDim whole = args->dims[2];
     whole.in += i64_min(whole.pad_end, 0); /* windows that reach into a crop, rounded up, are not whole */
@@ -43,27 +43,27 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     args->last_lanes = cpu_last_lanes(x, query->width);
     int64_t planes = i64_product(x->dims[0], args->blocks),
             rows = i64_product(args->dims[0].out, args->dims[1].out);
-    int64_t strips = planes ? i64_min(ceil_div(LEAST_TASKS, planes), rows) : 1;
+    int64_t strips = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;
     args->strip_rows = ceil_div(rows, i64_max(strips, 1));
     args->strips = args->strip_rows ? ceil_div(rows, args->strip_rows) : 0;
     const PoolTable *table = pool_for(query->isa);
-    *prepared = (Prepared){.run = is_max ? table->max : table->average,
-                           .args = args,
-                           .tasks = i64_product(planes, args->strips)};
+    *instance = (KernelInstance){.run = is_max ? table->max : table->average,
+                                 .args = args,
+                                 .tasks = i64_product(planes, args->strips)};
     return STRIDER_OK;
 }
 
-static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return pool_prepare(query, true, ctx, prepared);
+static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return pool_prepare(query, true, ctx, instance);
 }
 
-static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return pool_prepare(query, false, ctx, prepared);
+static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return pool_prepare(query, false, ctx, instance);
 }
 
 const Kernel kernel_max_pool = {
     .name = "max_pool",
-    .op = "MaxPool",
+    .op = OP_MaxPool,
     .accepts = pool_accepts,
     .cost = pool_cost,
     .prepare = max_pool_prepare,
@@ -71,7 +71,7 @@ const Kernel kernel_max_pool = {
 
 const Kernel kernel_average_pool = {
     .name = "average_pool",
-    .op = "AveragePool",
+    .op = OP_AveragePool,
     .accepts = pool_accepts,
     .cost = pool_cost,
     .prepare = average_pool_prepare,

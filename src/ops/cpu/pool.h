@@ -4,7 +4,7 @@
 #define OPS_CPU_POOL_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/window.h"
+#include "ops/nn/window.h"
 
 typedef struct PoolArgs {
     WindowDim dims[MAX_SPATIAL];

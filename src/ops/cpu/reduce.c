@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole planes to one element: GlobalMaxPool, GlobalAveragePool, and ReduceMean, ReduceSum and ReduceMax over
  * exactly the spatial axes of a blocked tensor, or over the last axes of a plain one. */
-#include "ops/reduce.h"
+#include "ops/reduction/reduce.h"
 
 #include "base/size.h"
 #include "ops/cpu/pool.h"
@@ -16,34 +16,33 @@ static double reduce_cost(const KernelQuery *query) {
 
 /* `first_axis`: of those that are reduced, which are all from there on. */
 static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction reduction,
-                             PrepareContext *ctx, Prepared *prepared) {
+                             PrepareContext *ctx, KernelInstance *instance) {
     const Shape *x = &query->inputs[0].type.shape;
     const Layout layout = query->inputs[0].layout;
     const PoolTable *table = pool_for(query->isa);
     PlaneArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->pixels = shape_size(x, first_axis, x->rank);
     args->planes = shape_size(x, 0, first_axis);
     args->is_sum = reduction == REDUCE_SUM;
     if (layout == LAYOUT_PLAIN) {
-        prepared->run = reduction == REDUCE_MAX ? table->plane_max_plain : table->plane_average_plain;
+        instance->run = reduction == REDUCE_MAX ? table->plane_max_plain : table->plane_average_plain;
     } else {
         args->channels = x->dims[1];
         args->blocks = layout_blocks(x, layout);
         args->planes = x->dims[0] * args->blocks;
         args->last_lanes = cpu_last_lanes(x, layout);
         args->plain_output = query->outputs[0].layout == LAYOUT_PLAIN;
-        prepared->run = reduction == REDUCE_MAX ? table->plane_max_blocked : table->plane_average_blocked;
+        instance->run = reduction == REDUCE_MAX ? table->plane_max_blocked : table->plane_average_blocked;
     }
     int64_t plane_bytes = count_of(args->pixels, layout, sizeof(float));
     args->planes_a_task = i64_max(TASK_BYTES / i64_max(plane_bytes, 1), 1);
-    prepared->args = args;
-    prepared->tasks = ceil_div(args->planes, args->planes_a_task);
+    instance->args = args;
+    instance->tasks = ceil_div(args->planes, args->planes_a_task);
     return STRIDER_OK;
 }
 
-/* --- GlobalMaxPool, GlobalAveragePool
- * --------------------------------------------------------------------------- */
+/* --- GlobalMaxPool, GlobalAveragePool --- */
 
 static bool global_pool_accepts(KernelQuery *query) {
     const Shape *x = &query->inputs[0].type.shape;
@@ -53,17 +52,19 @@ static bool global_pool_accepts(KernelQuery *query) {
     return true;
 }
 
-static Status global_max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return planes_prepare(query, 2, REDUCE_MAX, ctx, prepared);
+static Status global_max_pool_prepare(const KernelQuery *query, PrepareContext *ctx,
+                                      KernelInstance *instance) {
+    return planes_prepare(query, 2, REDUCE_MAX, ctx, instance);
 }
 
-static Status global_average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return planes_prepare(query, 2, REDUCE_MEAN, ctx, prepared);
+static Status global_average_pool_prepare(const KernelQuery *query, PrepareContext *ctx,
+                                          KernelInstance *instance) {
+    return planes_prepare(query, 2, REDUCE_MEAN, ctx, instance);
 }
 
 const Kernel kernel_global_max_pool = {
     .name = "global_max_pool",
-    .op = "GlobalMaxPool",
+    .op = OP_GlobalMaxPool,
     .accepts = global_pool_accepts,
     .cost = reduce_cost,
     .prepare = global_max_pool_prepare,
@@ -71,14 +72,13 @@ const Kernel kernel_global_max_pool = {
 
 const Kernel kernel_global_average_pool = {
     .name = "global_average_pool",
-    .op = "GlobalAveragePool",
+    .op = OP_GlobalAveragePool,
     .accepts = global_pool_accepts,
     .cost = reduce_cost,
     .prepare = global_average_pool_prepare,
 };
 
-/* --- ReduceMean, ReduceSum, ReduceMax
- * ---------------------------------------------------------------------------- */
+/* --- ReduceMean, ReduceSum, ReduceMax --- */
 
 /* The first of the axes, where they are the last ones; -1 where they are not. */
 static int first_axis_of(const KernelQuery *query) {
@@ -109,12 +109,12 @@ static bool reduce_accepts(KernelQuery *query) {
 }
 
 #define REDUCE_KERNEL(ROW, NAME, OP, KIND)                                                                   \
-    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {         \
-        return planes_prepare(query, first_axis_of(query), KIND, ctx, prepared);                             \
+    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {   \
+        return planes_prepare(query, first_axis_of(query), KIND, ctx, instance);                             \
     }                                                                                                        \
     const Kernel ROW = {                                                                                     \
         .name = NAME, .op = OP, .accepts = reduce_accepts, .cost = reduce_cost, .prepare = ROW##_prepare};
 
-REDUCE_KERNEL(kernel_reduce_mean, "reduce_mean", "ReduceMean", REDUCE_MEAN)
-REDUCE_KERNEL(kernel_reduce_sum, "reduce_sum", "ReduceSum", REDUCE_SUM)
-REDUCE_KERNEL(kernel_reduce_max, "reduce_max", "ReduceMax", REDUCE_MAX)
+REDUCE_KERNEL(kernel_reduce_mean, "reduce_mean", OP_ReduceMean, REDUCE_MEAN)
+REDUCE_KERNEL(kernel_reduce_sum, "reduce_sum", OP_ReduceSum, REDUCE_SUM)
+REDUCE_KERNEL(kernel_reduce_max, "reduce_max", OP_ReduceMax, REDUCE_MAX)

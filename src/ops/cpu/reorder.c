@@ -43,19 +43,19 @@ static void to_plain(const KernelCall *call, int64_t task) {
 }
 
 Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
-                           Prepared *prepared) {
+                           KernelInstance *instance) {
     (void)isa;
     const Shape *shape = &type->shape;
     Layout block = from == LAYOUT_PLAIN ? to : from;
-    ReorderArgs *args = region_take(ctx->region, sizeof *args);
+    ReorderArgs *args = region_alloc(ctx->region, sizeof *args);
     if (!args)
         return fail_memory(ctx->err, sizeof *args, "the plan");
     *args = (ReorderArgs){.channels = shape->dims[1],
                           .blocks = layout_blocks(shape, block),
                           .plane = shape_size(shape, 2, shape->rank),
                           .block = block};
-    *prepared = (Prepared){.run = from == LAYOUT_PLAIN ? to_blocked : to_plain,
-                           .args = args,
-                           .tasks = shape->dims[0] * args->blocks};
+    *instance = (KernelInstance){.run = from == LAYOUT_PLAIN ? to_blocked : to_plain,
+                                 .args = args,
+                                 .tasks = shape->dims[0] * args->blocks};
     return STRIDER_OK;
 }

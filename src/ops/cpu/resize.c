@@ -4,9 +4,9 @@
 #include "ops/cpu/resize.h"
 
 #include "base/size.h"
-#include "ops/resize.h"
+#include "ops/tensor/resize.h"
 
-enum { RESIZE_INPUTS = 4, TASK_FLOATS = 16 * 1024, MOST_TAPS = 64 };
+enum { RESIZE_INPUTS = 4, TASK_FLOATS = 16 * 1024, MAX_TAPS = 64 };
 
 static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
     const Tensor *inputs[RESIZE_INPUTS] = {0};
@@ -27,7 +27,7 @@ static bool resize_accepts(KernelQuery *query) {
         dims[1].scale != 1)
         return false;
     for (int d = 2; d < x->rank; d++)
-        if (resize_most_taps(attrs, &dims[d]) > MOST_TAPS)
+        if (resize_most_taps(attrs, &dims[d]) > MAX_TAPS)
             return false;
     if (!resize_tables_fit(attrs, dims, 2, x->rank))
         return false;
@@ -46,8 +46,8 @@ static double resize_cost(const KernelQuery *query) {
 /* Drops taps of no weight at all positions' ends, as linear ones have a third at most. */
 static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareContext *ctx,
                         ResizeTaps *taps) {
-    int64_t indices[MOST_TAPS + 1], *kept_indices, count, most = 1;
-    double weights[MOST_TAPS + 1];
+    int64_t indices[MAX_TAPS + 1], *kept_indices, count, most = 1;
+    double weights[MAX_TAPS + 1];
     float *kept_weights;
     for (int64_t at = 0; at < dim->out; at++) {
         int64_t used = 0;
@@ -56,8 +56,8 @@ static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
             used += weights[i] != 0;
         most = i64_max(most, used);
     }
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *kept_indices, dim->out, most), &kept_indices));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *kept_weights, dim->out, most), &kept_weights));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_indices, dim->out, most), &kept_indices));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_weights, dim->out, most), &kept_weights));
     for (int64_t at = 0; at < dim->out; at++) {
         int64_t used = 0;
         (void)resize_taps(attrs, dim, at, indices, weights, &count);
@@ -76,9 +76,9 @@ static Status find_columns(ResizeArgs *args, PrepareContext *ctx) {
     ResizeTaps *x = &args->dims[MAX_SPATIAL - 1];
     const int64_t taps = x->out * x->most;
     int64_t *columns, *places, *indices;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *columns, x->in), &columns));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *places, x->in), &places));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *indices, taps), &indices));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *columns, x->in), &columns));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *places, x->in), &places));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *indices, taps), &indices));
     for (int64_t i = 0; i < taps; i++)
         places[x->indices[i]] = 1;
     for (int64_t column = 0; column < x->in; column++)
@@ -93,14 +93,14 @@ static Status find_columns(ResizeArgs *args, PrepareContext *ctx) {
     return STRIDER_OK;
 }
 
-static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const ResizeAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     ResizeDim dims[MAX_RANK];
     ResizeArgs *args;
     if (!resolve(query, dims))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "sizes that are not known");
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     static const ResizeDim one = {1, 1, 1, 0, 1};
     for (int i = 0; i < MAX_SPATIAL; i++) {
         int d = x->rank - MAX_SPATIAL + i;
@@ -114,10 +114,10 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     const bool weighted = attrs->mode != RESIZE_NEAREST;
     if (weighted)
         TRY(find_columns(args, ctx));
-    *prepared = (Prepared){.run = weighted ? table->weighted : table->nearest,
-                           .args = args,
-                           .scratch_bytes = bytes_of(sizeof(float), args->n_columns, query->width),
-                           .tasks = ceil_div(args->rows, args->rows_a_task)};
+    *instance = (KernelInstance){.run = weighted ? table->weighted : table->nearest,
+                                 .args = args,
+                                 .scratch_bytes = bytes_of(sizeof(float), args->n_columns, query->width),
+                                 .tasks = ceil_div(args->rows, args->rows_a_task)};
     return STRIDER_OK;
 }
 
@@ -125,5 +125,5 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     const Kernel ROW = {                                                                                     \
         .name = NAME, .op = OP, .accepts = resize_accepts, .cost = resize_cost, .prepare = resize_prepare};
 
-RESIZE_KERNEL(kernel_resize, "resize", "Resize")
-RESIZE_KERNEL(kernel_upsample, "upsample", "Upsample")
+RESIZE_KERNEL(kernel_resize, "resize", OP_Resize)
+RESIZE_KERNEL(kernel_upsample, "upsample", OP_Upsample)

@@ -4,7 +4,7 @@
 #define OPS_CPU_RESIZE_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/window.h"
+#include "ops/nn/window.h"
 
 /* The input elements that make each output element of a dimension: `most` indices and weights for each;
  * unused ones have weight 0 and repeat a valid index. */

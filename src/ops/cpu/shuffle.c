@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/concat.h"
+#include "ops/tensor/concat.h"
 
 enum { TASK_BYTES = 64 * 1024 };
 
@@ -31,8 +31,7 @@ typedef struct ShuffleArgs {
     int64_t *channels;
 } ShuffleArgs;
 
-/* --- running
- * --------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 static void run_blocks(const KernelCall *call, int64_t task) {
     const ShuffleArgs *args = call->args;
@@ -63,8 +62,7 @@ static void run_planes(const KernelCall *call, int64_t task) {
     }
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 /* Which channel of which input an output channel is. */
 static int64_t find_channel(const KernelQuery *query, int64_t channel, int *port) {
@@ -92,8 +90,8 @@ static Status prepare_blocks(const KernelQuery *query, PrepareContext *ctx, Shuf
     const int width = query->width;
     int n_sources = 0;
     args->n_out = layout_blocks(y, width);
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->blocks, args->n_out), &args->blocks));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->sources, y->dims[1]), &args->sources));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->blocks, args->n_out), &args->blocks));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->sources, y->dims[1]), &args->sources));
     for (int64_t b = 0; b < args->n_out; b++) {
         OutputBlock *out = &args->blocks[b];
         out->first_source = n_sources;
@@ -116,40 +114,39 @@ static Status prepare_planes(const KernelQuery *query, PrepareContext *ctx, Shuf
     args->n_out = y->shape.dims[1];
     args->plane_bytes = bytes_of(dtype_size(y->dtype), args->plane).n;
     args->channels_a_task = i64_max(TASK_BYTES / i64_max((int64_t)args->plane_bytes, 1), 1);
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->ports, args->n_out), &args->ports));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->channels, args->n_out), &args->channels));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->ports, args->n_out), &args->ports));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->channels, args->n_out), &args->channels));
     for (int64_t c = 0; c < args->n_out; c++)
         args->channels[c] = find_channel(query, c, &args->ports[c]);
     return STRIDER_OK;
 }
 
-static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const Shape *y = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
     ShuffleArgs *args;
     int64_t *in_blocks;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *in_blocks, query->n_inputs), &in_blocks));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *in_blocks, query->n_inputs), &in_blocks));
     for (int i = 0; i < query->n_inputs; i++)
         in_blocks[i] = layout_blocks(&query->inputs[i].type.shape, layout);
     args->function = shuffle_for(query->isa)->shuffle;
     args->images = y->dims[0];
     args->plane = shape_size(y, 2, y->rank);
     args->in_blocks = in_blocks;
-    *prepared = (Prepared){.run = layout == LAYOUT_PLAIN ? run_planes : run_blocks, .args = args};
+    *instance = (KernelInstance){.run = layout == LAYOUT_PLAIN ? run_planes : run_blocks, .args = args};
     if (layout == LAYOUT_PLAIN) {
         TRY(prepare_planes(query, ctx, args));
-        prepared->tasks = args->plane ? ceil_div(args->images * args->n_out, args->channels_a_task) : 0;
+        instance->tasks = args->plane ? ceil_div(args->images * args->n_out, args->channels_a_task) : 0;
     } else {
         args->width = layout;
         TRY(prepare_blocks(query, ctx, args));
-        prepared->tasks = args->images * args->n_out * args->pieces;
+        instance->tasks = args->images * args->n_out * args->pieces;
     }
     return STRIDER_OK;
 }
 
-/* --- choosing
- * -------------------------------------------------------------------------------------------------- */
+/* --- choosing --- */
 
 static bool shuffle_accepts(KernelQuery *query) {
     const ConcatAttrs *attrs = query->node->attrs;
@@ -178,7 +175,7 @@ static double shuffle_cost(const KernelQuery *query) {
 
 const Kernel kernel_shuffle = {
     .name = "shuffle",
-    .op = "Concat",
+    .op = OP_Concat,
     .accepts = shuffle_accepts,
     .cost = shuffle_cost,
     .prepare = shuffle_prepare,

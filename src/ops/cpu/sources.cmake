@@ -1,16 +1,16 @@
 list(APPEND sources
-    ops/cpu/conv_depthwise.c
-    ops/cpu/conv_direct.c
-    ops/cpu/conv_direct_run.c
-    ops/cpu/conv_pack.c
-    ops/cpu/conv_query.c
-    ops/cpu/conv_row_cut.c
-    ops/cpu/conv_tile.c
-    ops/cpu/conv_transpose.c
-    ops/cpu/conv_winograd.c
-    ops/cpu/conv_winograd_few.c
-    ops/cpu/conv_winograd_image.c
-    ops/cpu/conv_winograd_rows.c
+    ops/cpu/conv/depthwise.c
+    ops/cpu/conv/direct.c
+    ops/cpu/conv/direct_run.c
+    ops/cpu/conv/pack.c
+    ops/cpu/conv/query.c
+    ops/cpu/conv/row_cut.c
+    ops/cpu/conv/tile.c
+    ops/cpu/conv/transpose.c
+    ops/cpu/conv/winograd.c
+    ops/cpu/conv/winograd_skinny.c
+    ops/cpu/conv/winograd_image.c
+    ops/cpu/conv/winograd_rows.c
     ops/cpu/cpu.c
     ops/cpu/copy.c
     ops/cpu/device.c
@@ -31,14 +31,14 @@ list(APPEND sources
     ops/cpu/transpose.c
 )
 list(APPEND templates
-    ops/cpu/conv_depthwise_tmpl.c
-    ops/cpu/conv_grouped_tmpl.c
-    ops/cpu/conv_tile_tmpl.c
-    ops/cpu/conv_winograd_few_tmpl.c
-    ops/cpu/conv_winograd_rows_tmpl.c
-    ops/cpu/conv_winograd_tmpl.c
+    ops/cpu/conv/depthwise_tmpl.c
+    ops/cpu/conv/grouped_tmpl.c
+    ops/cpu/conv/tile_tmpl.c
+    ops/cpu/conv/winograd_skinny_tmpl.c
+    ops/cpu/conv/winograd_rows_tmpl.c
+    ops/cpu/conv/winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
-    ops/cpu/gemm_few_tmpl.c
+    ops/cpu/gemm_skinny_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/layer_norm_tmpl.c
     ops/cpu/normalize_tmpl.c

@@ -6,7 +6,7 @@
 #include "base/size.h"
 
 enum {
-    MOST_PIECES = 4096,     /* of a run: more would take long to find */
+    MAX_PIECES = 4096,      /* of a run: more would take long to find */
     TASK_BYTES = 64 * 1024, /* that a task moves, where there is that much */
     LONG_RUN = 2048,        /* bytes; from here on each run is a unit */
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
@@ -15,7 +15,7 @@ enum {
 /* A box with strides in bytes, and neighbouring dimensions that go on evenly merged. */
 typedef struct CopyJob {
     int input, output, rank;
-    int64_t dims[COPY_MOST_DIMS], in[COPY_MOST_DIMS], out[COPY_MOST_DIMS];
+    int64_t dims[COPY_MAX_DIMS], in[COPY_MAX_DIMS], out[COPY_MAX_DIMS];
     int64_t in_offset, out_offset;
     int64_t run_bytes; /* that lie together on both sides */
     int inner;         /* dimensions that a unit goes through */
@@ -28,8 +28,7 @@ typedef struct CopyArgs {
     CopyJob *jobs;
 } CopyArgs;
 
-/* --- running
- * --------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 #define COPY_RUNS(T)                                                                                         \
     for (int64_t i = 0; i < count; i++) {                                                                    \
@@ -125,8 +124,7 @@ static void copy_run(const KernelCall *call, int64_t task) {
         run_unit(job, from + job->in_offset, to + job->out_offset, unit);
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) {
     for (int d = 0; d < box->rank; d++) {
@@ -149,7 +147,7 @@ static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) 
     if (last < 0 || job->in[last] != element_bytes || job->out[last] != element_bytes)
         return;
     /* Long runs are cut, so that several tasks can share them. */
-    int64_t run = job->dims[last] * element_bytes, pieces = i64_min(run / TASK_BYTES, MOST_PIECES);
+    int64_t run = job->dims[last] * element_bytes, pieces = i64_min(run / TASK_BYTES, MAX_PIECES);
     while (pieces > 1 && job->dims[last] % pieces)
         pieces--;
     job->rank--;
@@ -185,10 +183,10 @@ static void find_transpose(CopyJob *job) {
 }
 
 Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, PrepareContext *ctx,
-                    Prepared *prepared) {
+                    KernelInstance *instance) {
     CopyArgs *args;
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args, 1), &args));
-    TRY(cpu_take_args(ctx, bytes_of(sizeof *args->jobs, n_boxes), &args->jobs));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->jobs, n_boxes), &args->jobs));
     int64_t tasks = 0;
     for (int i = 0; i < n_boxes; i++) {
         const CopyBox *box = &boxes[i];
@@ -218,7 +216,7 @@ Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, Pre
         job->units_a_task = i64_max(TASK_BYTES / unit_bytes, 1);
         tasks += ceil_div(job->units, job->units_a_task);
     }
-    *prepared = (Prepared){.run = copy_run, .args = args, .tasks = tasks};
+    *instance = (KernelInstance){.run = copy_run, .args = args, .tasks = tasks};
     return STRIDER_OK;
 }
 
@@ -232,7 +230,7 @@ bool copy_is_one_run(const int64_t *dims, const int64_t *strides, int rank) {
     return true;
 }
 
-int physical_dims(const Shape *shape, Layout layout, int64_t dims[COPY_MOST_DIMS]) {
+int physical_dims(const Shape *shape, Layout layout, int64_t dims[COPY_MAX_DIMS]) {
     memcpy(dims, shape->dims, sizeof shape->dims);
     if (layout == LAYOUT_PLAIN)
         return shape->rank;
@@ -241,7 +239,7 @@ int physical_dims(const Shape *shape, Layout layout, int64_t dims[COPY_MOST_DIMS
     return shape->rank + 1;
 }
 
-void physical_strides(const int64_t *dims, int rank, int64_t strides[COPY_MOST_DIMS]) {
+void physical_strides(const int64_t *dims, int rank, int64_t strides[COPY_MAX_DIMS]) {
     int64_t stride = 1;
     for (int d = rank - 1; d >= 0; d--) {
         strides[d] = stride;

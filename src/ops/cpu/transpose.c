@@ -2,7 +2,7 @@
 /* Transpose of plain tensors of any type, and of blocked ones as they lie.  Where the innermost dimension
  * becomes the channels, as on the way back from channels-last images, the output is blocked: both ways then
  * move whole vectors, and no reorder follows.  Where only dimensions of one element move, nothing does. */
-#include "ops/transpose.h"
+#include "ops/tensor/transpose.h"
 
 #include "ops/cpu/strided_copy.h"
 
@@ -55,7 +55,7 @@ static void add_dim(CopyBox *box, int64_t size, int64_t in_stride, int64_t out_s
 static Walk transpose_walk(const KernelQuery *query) {
     const Operand *x = &query->inputs[0], *y = &query->outputs[0];
     const int rank = x->type.shape.rank;
-    int64_t in_dims[COPY_MOST_DIMS], out_dims[COPY_MOST_DIMS], in[COPY_MOST_DIMS], out[COPY_MOST_DIMS];
+    int64_t in_dims[COPY_MAX_DIMS], out_dims[COPY_MAX_DIMS], in[COPY_MAX_DIMS], out[COPY_MAX_DIMS];
     int perm[MAX_RANK];
     transpose_perm(query->node->attrs, rank, perm);
     physical_strides(in_dims, physical_dims(&x->type.shape, x->layout, in_dims), in);
@@ -79,7 +79,7 @@ static Walk transpose_walk(const KernelQuery *query) {
     return walk;
 }
 
-static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const Walk walk = transpose_walk(query);
     CopyBox boxes[2] = {walk.box, walk.box};
     int n_boxes = 1;
@@ -92,7 +92,7 @@ static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, P
         boxes[1].out_offset = full * boxes[1].out_strides[walk.lane_dim - 1];
         n_boxes = 2;
     }
-    return copy_prepare(boxes, n_boxes, dtype_size(query->inputs[0].type.dtype), ctx, prepared);
+    return copy_prepare(boxes, n_boxes, dtype_size(query->inputs[0].type.dtype), ctx, instance);
 }
 
 /* Whether all elements stay where they are. */
@@ -107,7 +107,7 @@ static bool transpose_part(const KernelQuery *query, int port, size_t *offset_by
 
 const Kernel kernel_transpose = {
     .name = "transpose",
-    .op = "Transpose",
+    .op = OP_Transpose,
     .accepts = transpose_accepts,
     .cost = transpose_cost,
     .prepare = transpose_prepare,

@@ -2,7 +2,7 @@
 /* Activations that stand alone. */
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
-#include "ops/unary.h"
+#include "ops/math/unary.h"
 
 static bool accepts(KernelQuery *query) {
     Activation activation;
@@ -13,23 +13,23 @@ static bool accepts(KernelQuery *query) {
     return true;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     struct FinishArgs args = {.count = (int)count, .plane = 1, .columns = 1};
     node_activation(query->node, &args.activation);
     const Launch launch = launch_each((const void *)k_finish, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_relu, "Relu", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_leaky_relu, "LeakyRelu", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_clip, "Clip", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_sigmoid, "Sigmoid", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_hard_sigmoid, "HardSigmoid", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_hard_swish, "HardSwish", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_swish, "Swish", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_tanh, "Tanh", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_elu, "Elu", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_softplus, "Softplus", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_mish, "Mish", accepts, prepare, .overwrites = 1)
-CUDA_ROW(cuda_gelu, "Gelu", accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_relu, OP_Relu, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_leaky_relu, OP_LeakyRelu, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_clip, OP_Clip, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_sigmoid, OP_Sigmoid, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_hard_sigmoid, OP_HardSigmoid, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_hard_swish, OP_HardSwish, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_swish, OP_Swish, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_tanh, OP_Tanh, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_elu, OP_Elu, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_softplus, OP_Softplus, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_mish, OP_Mish, accepts, prepare, .overwrites = 1)
+CUDA_ROW(cuda_gelu, OP_Gelu, accepts, prepare, .overwrites = 1)

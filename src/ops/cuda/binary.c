@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two tensors to one, or any number one after the other, with broadcasting; and Where. */
-#include "ops/binary.h"
+#include "ops/math/binary.h"
 
 #include <string.h>
 
@@ -31,24 +31,24 @@ static bool accepts(KernelQuery *query) {
     return true;
 }
 
-static Status copy_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status copy_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     const struct FinishArgs args = {.count = (int)count, .plane = 1, .columns = 1};
     const Launch launch = launch_each((const void *)k_finish, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
 /* A launch for each input but the first. */
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const BinaryAttrs *attrs = query->node->attrs;
     const int64_t count = cuda_elements(&query->outputs[0]);
     const int n = query->n_inputs - 1;
     struct BinaryArgs *args = NULL;
     Launch *launches = NULL;
     if (n == 0)
-        return copy_prepare(query, ctx, prepared);
-    TRY(cuda_take(ctx, bytes_of(sizeof *args, n), &args));
-    TRY(cuda_take(ctx, bytes_of(sizeof *launches, n), &launches));
+        return copy_prepare(query, ctx, instance);
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *args, n), &args));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *launches, n), &launches));
     for (int i = 0; i < n; i++) {
         const Broadcast broadcast = broadcast_of(query, i + 1);
         args[i] = (struct BinaryArgs){.count = (int)count,
@@ -65,11 +65,10 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     }
     if (args[0].kind == PAIR_MEAN)
         args[n - 1].scale = 1 / (float)query->n_inputs;
-    return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, prepared);
+    return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, instance);
 }
 
-/* --- Where
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Where --- */
 
 static Broadcast where_broadcast(const KernelQuery *query) {
     return broadcast_make(&query->outputs[0].type.shape, 3,
@@ -82,37 +81,37 @@ static bool where_accepts(KernelQuery *query) {
            where_broadcast(query).rank <= KERNEL_DIMS;
 }
 
-static Status where_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status where_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     const Broadcast broadcast = where_broadcast(query);
     struct WhereArgs args = {.count = (int)count};
     set_dims(&broadcast, args.dims, args.strides);
     Launch launch = launch_each((const void *)k_where, count);
     launch.n_inputs = 3;
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
 #define BINARY(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare, .overwrites = 3)
 /* A value that comes twice must not change in between. */
 #define VARIADIC(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare)
 
-BINARY(cuda_add, "Add")
-BINARY(cuda_sub, "Sub")
-BINARY(cuda_mul, "Mul")
-BINARY(cuda_div, "Div")
-BINARY(cuda_pow, "Pow")
-BINARY(cuda_mod, "Mod")
-BINARY(cuda_prelu, "PRelu")
-VARIADIC(cuda_max, "Max")
-VARIADIC(cuda_min, "Min")
-VARIADIC(cuda_sum, "Sum")
-VARIADIC(cuda_mean, "Mean")
-BINARY(cuda_and, "And")
-BINARY(cuda_or, "Or")
-BINARY(cuda_xor, "Xor")
-BINARY(cuda_equal, "Equal")
-BINARY(cuda_greater, "Greater")
-BINARY(cuda_greater_or_equal, "GreaterOrEqual")
-BINARY(cuda_less, "Less")
-BINARY(cuda_less_or_equal, "LessOrEqual")
-CUDA_ROW(cuda_where, "Where", where_accepts, where_prepare, .overwrites = 6)
+BINARY(cuda_add, OP_Add)
+BINARY(cuda_sub, OP_Sub)
+BINARY(cuda_mul, OP_Mul)
+BINARY(cuda_div, OP_Div)
+BINARY(cuda_pow, OP_Pow)
+BINARY(cuda_mod, OP_Mod)
+BINARY(cuda_prelu, OP_PRelu)
+VARIADIC(cuda_max, OP_Max)
+VARIADIC(cuda_min, OP_Min)
+VARIADIC(cuda_sum, OP_Sum)
+VARIADIC(cuda_mean, OP_Mean)
+BINARY(cuda_and, OP_And)
+BINARY(cuda_or, OP_Or)
+BINARY(cuda_xor, OP_Xor)
+BINARY(cuda_equal, OP_Equal)
+BINARY(cuda_greater, OP_Greater)
+BINARY(cuda_greater_or_equal, OP_GreaterOrEqual)
+BINARY(cuda_less, OP_Less)
+BINARY(cuda_less_or_equal, OP_LessOrEqual)
+CUDA_ROW(cuda_where, OP_Where, where_accepts, where_prepare, .overwrites = 6)

@@ -31,14 +31,14 @@ static bool accepts(KernelQuery *query) {
            cuda_first_of(query, DTYPE_BIT(from) | DTYPE_BIT(to));
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     struct CastArgs args = {.count = (int)count};
     cast_type(query->inputs[0].type.dtype, &args.from);
     cast_type(query->outputs[0].type.dtype, &args.to);
     const Launch launch = launch_each((const void *)k_cast, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_cast, "Cast", accepts, prepare)
-CUDA_ROW(cuda_cast_like, "CastLike", accepts, prepare)
+CUDA_ROW(cuda_cast, OP_Cast, accepts, prepare)
+CUDA_ROW(cuda_cast_like, OP_CastLike, accepts, prepare)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conv and ConvTranspose: by cuDNN with the bias, the residual and a ReLU in one; else by cuDNN with a kernel
  * of our own behind it; else, where cuDNN has no plan, by kernels of our own alone. */
-#include "ops/conv.h"
+#include "ops/nn/conv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +22,7 @@ typedef struct CudaConv {
     int bias_port, residual_port; /* -1: none */
 } CudaConv;
 
-/* --- weights
- * ------------------------------------------------------------------------------------------------------ */
+/* --- weights --- */
 
 typedef struct Scaling {
     const Tensor *weights, *scale;
@@ -64,8 +63,7 @@ static Status pack_weights(const KernelQuery *query, bool transposed, PrepareCon
     return pack_constant(ctx, w, key, bytes_of(w->size_bytes, 1), scale_weights, &scaling, &conv->weights);
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 static ConvGeometry geometry_of(const KernelQuery *query, bool transposed) {
     const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
@@ -113,7 +111,7 @@ static void describe(const KernelQuery *query, const ConvGeometry *g, bool trans
 /* The first way that cuDNN has a plan for; where times are to be measured, the fastest of all. */
 static Status choose_plan(const DnnConv *conv, PrepareContext *ctx, ConvPlan *plan) {
     CudaDevice *device = (CudaDevice *)ctx->device;
-    ConvPlan ways[CONV_MOST_WAYS];
+    ConvPlan ways[CONV_MAX_WAYS];
     const int n_ways = conv_plan_ways(conv, ways);
     if (ctx->times.find)
         return conv_plan_fastest(device, &ctx->times, ways, n_ways, plan, ctx->err);
@@ -184,8 +182,7 @@ static void conv_discard(void *args) {
     dnn_plan_free(&((CudaConv *)args)->plan.dnn);
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------ */
+/* --- running --- */
 
 static Status conv_submit(const KernelCall *call, Error *err) {
     const CudaConv *conv = call->args;
@@ -215,13 +212,14 @@ static Status conv_submit(const KernelCall *call, Error *err) {
     return cuda_launch(conv->device, &conv->finish, &args, err);
 }
 
-static Status prepare(const KernelQuery *query, bool transposed, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, bool transposed, PrepareContext *ctx,
+                      KernelInstance *instance) {
     const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = geometry_of(query, transposed);
     const int64_t count = cuda_elements(&query->outputs[0]);
     DnnConv described;
     CudaConv *conv = NULL;
-    TRY(cuda_take(ctx, bytes_of(sizeof *conv, 1), &conv));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *conv, 1), &conv));
     conv->device = (CudaDevice *)ctx->device;
     conv->bias_port = cuda_has_input(query, CONV_B) ? CONV_B : -1;
     conv->residual_port = attrs->epilogue.has_residual ? CONV_RESIDUAL : -1;
@@ -232,27 +230,28 @@ static Status prepare(const KernelQuery *query, bool transposed, PrepareContext 
     TRY(plan_products(&described, &attrs->epilogue, ctx, conv));
     plan_finish(&described, &attrs->epilogue, count, conv);
     plan_direct(&g, transposed, count, conv);
-    *prepared = (Prepared){.submit = conv_submit,
-                           .tasks = 1,
-                           .args = conv,
-                           .discard = conv_discard,
-                           .workspace_bytes = conv_plan_workspace(&conv->plan),
-                           .variant = conv->plan.dnn.plan ? conv->plan.dnn.text : "cuda_conv_direct"};
+    *instance = (KernelInstance){.submit = conv_submit,
+                                 .tasks = 1,
+                                 .args = conv,
+                                 .discard = conv_discard,
+                                 .workspace_bytes = conv_plan_workspace(&conv->plan),
+                                 .variant = conv->plan.dnn.plan ? conv->plan.dnn.text : "cuda_conv_direct"};
     return STRIDER_OK;
 }
 
-static Status conv_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, false, ctx, prepared);
+static Status conv_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, false, ctx, instance);
 }
 
-static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, true, ctx, prepared);
+static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx,
+                                     KernelInstance *instance) {
+    return prepare(query, true, ctx, instance);
 }
 
 const Kernel cuda_conv = {
-    .name = "cuda_conv", .op = "Conv", .accepts = conv_accepts, .cost = cuda_cost, .prepare = conv_prepare};
+    .name = "cuda_conv", .op = OP_Conv, .accepts = conv_accepts, .cost = cuda_cost, .prepare = conv_prepare};
 const Kernel cuda_conv_transpose = {.name = "cuda_conv_transpose",
-                                    .op = "ConvTranspose",
+                                    .op = OP_ConvTranspose,
                                     .accepts = conv_transpose_accepts,
                                     .cost = cuda_cost,
                                     .prepare = conv_transpose_prepare};

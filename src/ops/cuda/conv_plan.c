@@ -8,8 +8,7 @@
 #include "base/size.h"
 #include "ops/cuda/kernels.h"
 
-/* --- ways
- * ------------------------------------------------------------------------------------------------------- */
+/* --- ways --- */
 
 /* What k_pad adds in front of and behind a dimension, so that pads of the same size on both sides are left;
  * negative: it takes away. */
@@ -62,13 +61,12 @@ static bool padded_way(const DnnConv *conv, ConvPlan *way) {
     return size_align(bytes_of(sizeof(float), count).n, 256, &way->padded_bytes);
 }
 
-int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MOST_WAYS]) {
+int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MAX_WAYS]) {
     ways[0] = (ConvPlan){.conv = *conv};
     return padded_way(conv, &ways[1]) ? 2 : 1;
 }
 
-/* --- plans
- * ------------------------------------------------------------------------------------------------------ */
+/* --- plans --- */
 
 void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, ConvPlan *plan) {
     const uint64_t most = device->device.max_workspace_bytes;

@@ -14,10 +14,10 @@ typedef struct ConvPlan {
     struct PadArgs pad_args;
 } ConvPlan;
 
-enum { CONV_MOST_WAYS = 2 };
+enum { CONV_MAX_WAYS = 2 };
 
 /* Ways to compute a convolution, the best first, without plans yet; how many. */
-int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MOST_WAYS]);
+int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MAX_WAYS]);
 /* A plan for one way, without the first `offered` engines that cuDNN names. */
 void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, ConvPlan *plan);
 Bytes conv_plan_workspace(const ConvPlan *plan);

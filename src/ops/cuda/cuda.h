@@ -13,12 +13,12 @@
 
 #include "ops/cuda/kernels/args.h"
 #include "ops/device.h"
-#include "ops/indexed.h"
+#include "ops/nn/window.h"
 #include "ops/op.h"
-#include "ops/window.h"
+#include "ops/tensor/indexed.h"
 
 /* The oldest that is used: plans by a device's properties (CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP). */
-enum { CUDNN_LEAST = 90800, LEAST_CAPABILITY = 75 };
+enum { CUDNN_LEAST = 90800, MIN_CAPABILITY = 75 };
 
 /* Pinned memory of the host, handed out in order. */
 typedef struct CudaStaging {
@@ -39,7 +39,7 @@ typedef struct CudaRecording {
     cudaGraphExec_t graph;
 } CudaRecording;
 
-enum { CUDA_STAGING = 16 << 20, CUDA_MOST_DOWNLOADS = 64 };
+enum { CUDA_STAGING = 16 << 20, CUDA_MAX_DOWNLOADS = 64 };
 
 typedef struct CudaDevice {
     Device device;
@@ -48,7 +48,7 @@ typedef struct CudaDevice {
     DeviceOptions options;
     cudaStream_t stream; /* of all work */
     CudaStaging staging;
-    CudaDownload downloads[CUDA_MOST_DOWNLOADS];
+    CudaDownload downloads[CUDA_MAX_DOWNLOADS];
     int n_downloads;
     CudaRecording *recording; /* that copies belong to until it is launched; NULL: none */
     bool is_capturing;        /* it is being made */
@@ -67,11 +67,10 @@ Status cublas_fail(const CudaDevice *device, cublasStatus_t error, const char *w
 /* OUT_OF_MEMORY, with what was asked for and what is free. */
 Status cuda_fail_memory(CudaDevice *device, size_t size_bytes, Error *err);
 
-/* --- the stream (stream.c): what Device has pointers to
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the stream (stream.c): what Device has pointers to --- */
 
-Status cuda_staging_take(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) MUST_CHECK;
-void cuda_staging_give(CudaStaging *staging);
+Status cuda_staging_alloc(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) MUST_CHECK;
+void cuda_staging_free(CudaStaging *staging);
 Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_synchronize(Device *device, Error *err);
@@ -82,8 +81,7 @@ void cuda_forget(Device *device, void *recording);
 Status cuda_mark(Device *device, int which, Error *err);
 Status cuda_elapsed(Device *device, uint64_t *time_ns, Error *err);
 
-/* --- kernels
- * ----------------------------------------------------------------------------------------------------- */
+/* --- kernels --- */
 
 /* How a kernel is launched: `blocks` of `threads`, with arguments that begin with a KernelData. */
 typedef struct Launch {
@@ -123,18 +121,18 @@ Status cuda_launch(CudaDevice *device, const Launch *launch, const void *args, E
 /* Prepares a node as launches, one after the other, that are all of one kernel's kind: `args` are as many
  * structs of `args_bytes`, which are copied; their KernelData are set for each run. */
 Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_launches, const void *args,
-                             size_t args_bytes, Prepared *prepared) MUST_CHECK;
+                             size_t args_bytes, KernelInstance *instance) MUST_CHECK;
 static inline MUST_CHECK Status cuda_prepare_launch(PrepareContext *ctx, const Launch *launch,
-                                                    const void *args, size_t args_bytes, Prepared *prepared) {
-    return cuda_prepare_launches(ctx, launch, 1, args, args_bytes, prepared);
+                                                    const void *args, size_t args_bytes,
+                                                    KernelInstance *instance) {
+    return cuda_prepare_launches(ctx, launch, 1, args, args_bytes, instance);
 }
 
 /* Prepares GlobalLpPool by a thread for each plane. */
 Status cuda_prepare_norm_of_planes(const KernelQuery *query, int64_t p, PrepareContext *ctx,
-                                   Prepared *prepared) MUST_CHECK;
+                                   KernelInstance *instance) MUST_CHECK;
 
-/* --- queries
- * ----------------------------------------------------------------------------------------------------- */
+/* --- queries --- */
 
 /* Whether an operand that is there has one of these types (DTYPE_BIT()), and at least one and less than 2^31
  * elements. */
@@ -152,9 +150,9 @@ static inline bool cuda_all_f32(const KernelQuery *query) {
 bool cuda_first_of(const KernelQuery *query, unsigned dtypes);
 /* Marks all inputs but the first as packed, so that they are not brought to the device.  False where one is
  * there and no constant, so that prepare() could not read it. */
-bool cuda_take_constants(KernelQuery *query);
+bool cuda_alloc_constants(KernelQuery *query);
 static inline bool cuda_f32_with_constants(KernelQuery *query) {
-    return cuda_take_constants(query) && cuda_first_of(query, DTYPE_BIT(STRIDER_F32));
+    return cuda_alloc_constants(query) && cuda_first_of(query, DTYPE_BIT(STRIDER_F32));
 }
 /* Whether nobody asked for outputs behind the first. */
 bool cuda_has_one_output(const KernelQuery *query);
@@ -175,6 +173,6 @@ bool cuda_windows_fit(const WindowDim *dims, int n);
 /* A dimension of a window as the kernels take it. */
 KernelAxis cuda_axis(const WindowDim *dim);
 /* Zeroed memory in the plan. */
-Status cuda_take(PrepareContext *ctx, Bytes size, void *memory) MUST_CHECK;
+Status cuda_alloc(PrepareContext *ctx, Bytes size, void *memory) MUST_CHECK;
 
 #endif

@@ -5,8 +5,7 @@
 
 #include "ops/cuda/cuda.h"
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------ */
+/* --- memory --- */
 
 Status cuda_fail_memory(CudaDevice *device, size_t size_bytes, Error *err) {
     size_t free_bytes = 0, total_bytes = 0;
@@ -31,8 +30,7 @@ static void cuda_release(Device *device, void *memory) {
         cudaFree(memory);
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static Status check_libraries(Error *err) {
     int driver = 0;
@@ -63,7 +61,7 @@ static Status check_capability(int ordinal, struct cudaDeviceProp *properties, E
     const cudaError_t error = cudaGetDeviceProperties(properties, ordinal);
     if (error)
         return cuda_fail(NULL, error, "cudaGetDeviceProperties", err);
-    if (properties->major * 10 + properties->minor < LEAST_CAPABILITY)
+    if (properties->major * 10 + properties->minor < MIN_CAPABILITY)
         return fail(err, STRIDER_DEVICE_FAILED,
                     "device cuda:%d: %s is too old: it has compute capability %d.%d, 7.5 is needed", ordinal,
                     properties->name, properties->major, properties->minor);
@@ -99,7 +97,7 @@ static void cuda_close(Device *device) {
     if (cuda_use(cuda, NULL) == STRIDER_OK) {
         if (cuda->stream)
             (void)cuda_synchronize(device, NULL);
-        cuda_staging_give(&cuda->staging);
+        cuda_staging_free(&cuda->staging);
         for (int i = 0; i < 2; i++)
             if (cuda->events[i])
                 cudaEventDestroy(cuda->events[i]);
@@ -112,7 +110,7 @@ static void cuda_close(Device *device) {
         if (cuda->stream)
             cudaStreamDestroy(cuda->stream);
     }
-    memory_give(device->allocator, cuda);
+    memory_free(device->allocator, cuda);
 }
 
 static Status open_libraries(CudaDevice *cuda, Error *err) {
@@ -120,7 +118,7 @@ static Status open_libraries(CudaDevice *cuda, Error *err) {
     const cudaError_t error = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
     if (error)
         return cuda_fail(cuda, error, "cudaStreamCreateWithFlags", err);
-    TRY(cuda_staging_take(cuda, CUDA_STAGING, &cuda->staging, err));
+    TRY(cuda_staging_alloc(cuda, CUDA_STAGING, &cuda->staging, err));
     cudnnStatus_t dnn = cudnnCreate(&cuda->dnn);
     if (!dnn)
         dnn = cudnnSetStream(cuda->dnn, cuda->stream);
@@ -155,7 +153,7 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
         return fail(err, STRIDER_DEVICE_FAILED, "device cuda:%d: there are %d, counted from 0", ordinal,
                     count);
     TRY(check_capability(ordinal, &properties, err));
-    CudaDevice *cuda = memory_take_zeroed(options->allocator, 1, sizeof *cuda);
+    CudaDevice *cuda = memory_alloc_zeroed(options->allocator, 1, sizeof *cuda);
     if (!cuda)
         return fail_memory(err, sizeof *cuda, "the device");
     cuda->ordinal = ordinal;

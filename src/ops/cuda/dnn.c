@@ -5,10 +5,9 @@
 #include <string.h>
 
 enum { UID_X = 1, UID_W, UID_RESIDUAL, UID_BIAS, UID_Y, UID_VIRTUAL };
-enum { MOST_OFFERS = 64, MOST_NOTES = 32, MOST_OPERATIONS = 4 };
+enum { MAX_OFFERS = 64, MAX_NOTES = 32, MAX_OPERATIONS = 4 };
 
-/* --- descriptors
- * ------------------------------------------------------------------------------------------------- */
+/* --- descriptors --- */
 
 typedef cudnnBackendDescriptor_t Descriptor;
 
@@ -21,7 +20,7 @@ typedef struct Builder {
 static Descriptor make(Builder *builder, cudnnBackendDescriptorType_t type) {
     Descriptor made = NULL;
     DnnPlan *plan = builder->plan;
-    if (!builder->status && plan->n_kept == DNN_MOST_DESCRIPTORS)
+    if (!builder->status && plan->n_kept == DNN_MAX_DESCRIPTORS)
         builder->status = CUDNN_STATUS_INTERNAL_ERROR;
     if (!builder->status)
         builder->status = cudnnBackendCreateDescriptor(type, &made);
@@ -47,8 +46,7 @@ static Descriptor finish(Builder *builder, Descriptor descriptor) {
     return descriptor;
 }
 
-/* --- the graph
- * --------------------------------------------------------------------------------------------------- */
+/* --- the graph --- */
 
 static Descriptor tensor(Builder *builder, int64_t uid, int rank, const int64_t *dims) {
     const cudnnDataType_t type = CUDNN_DATA_FLOAT;
@@ -126,7 +124,7 @@ static Descriptor pointwise(Builder *builder, cudnnPointwiseMode_t mode, Descrip
 }
 
 static Descriptor graph(Builder *builder, const DnnConv *conv) {
-    Descriptor operations[MOST_OPERATIONS];
+    Descriptor operations[MAX_OPERATIONS];
     int64_t count = 0, uid = UID_VIRTUAL;
     int left = conv->has_residual + conv->has_bias + conv->has_relu; /* operations behind the one at hand */
     Descriptor x = tensor(builder, UID_X, conv->rank, conv->x),
@@ -165,17 +163,16 @@ static void name_fused(const DnnConv *conv, DnnPlan *plan) {
             strncat(plan->text, parts[i].name, sizeof plan->text - strlen(plan->text) - 1);
 }
 
-/* --- the choice
- * -------------------------------------------------------------------------------------------------- */
+/* --- the choice --- */
 
 /* Whether the target allows an engine, by the notes that cuDNN keeps on it. */
 static bool allowed(const DnnTarget *target, Descriptor engine) {
-    cudnnBackendNumericalNote_t notes[MOST_NOTES];
+    cudnnBackendNumericalNote_t notes[MAX_NOTES];
     int64_t count = 0;
     if (cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                 MOST_NOTES, &count, notes))
+                                 MAX_NOTES, &count, notes))
         return false;
-    for (int64_t i = 0; i < count && i < MOST_NOTES; i++)
+    for (int64_t i = 0; i < count && i < MAX_NOTES; i++)
         switch (notes[i]) {
         case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
             if (!target->allow_nondeterministic)
@@ -190,7 +187,7 @@ static bool allowed(const DnnTarget *target, Descriptor engine) {
         default:
             break;
         }
-    return count <= MOST_NOTES;
+    return count <= MAX_NOTES;
 }
 
 static int64_t engine_index(Descriptor engine) {
@@ -230,7 +227,7 @@ static Descriptor build(const DnnTarget *target, Descriptor offer, DnnPlan *plan
  * the offer is kept with its plan. */
 static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendHeurMode_t mode, int skipped,
                    DnnPlan *plan) {
-    Descriptor heuristic = NULL, offers[MOST_OFFERS] = {0};
+    Descriptor heuristic = NULL, offers[MAX_OFFERS] = {0};
     int64_t n_made = 0, n_offers = 0;
     bool good =
         !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristic) &&
@@ -240,7 +237,7 @@ static void choose(const DnnTarget *target, Descriptor operations, cudnnBackendH
         !cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                                   1, &target->properties) &&
         !cudnnBackendFinalize(heuristic);
-    while (good && n_made < MOST_OFFERS &&
+    while (good && n_made < MAX_OFFERS &&
            !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &offers[n_made]))
         n_made++;
     good = good && !cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
@@ -287,8 +284,7 @@ void dnn_plan_free(DnnPlan *plan) {
     plan->plan = NULL;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------ */
+/* --- running --- */
 
 cudnnStatus_t dnn_execute(cudnnHandle_t handle, const DnnConv *conv, const DnnPlan *plan,
                           const DnnData *data) {

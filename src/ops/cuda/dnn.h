@@ -6,7 +6,7 @@
 
 #include <cudnn.h>
 
-#include "ops/window.h"
+#include "ops/nn/window.h"
 
 enum { DNN_MAX_RANK = 2 + MAX_SPATIAL, DNN_TEXT = 96 };
 
@@ -29,11 +29,11 @@ typedef struct DnnTarget {
     uint64_t max_workspace_bytes;
 } DnnTarget;
 
-enum { DNN_MOST_DESCRIPTORS = 24 };
+enum { DNN_MAX_DESCRIPTORS = 24 };
 
 typedef struct DnnPlan {
-    cudnnBackendDescriptor_t plan;                       /* NULL: cuDNN has none for this target */
-    cudnnBackendDescriptor_t kept[DNN_MOST_DESCRIPTORS]; /* what it was made of, which it may refer to */
+    cudnnBackendDescriptor_t plan;                      /* NULL: cuDNN has none for this target */
+    cudnnBackendDescriptor_t kept[DNN_MAX_DESCRIPTORS]; /* what it was made of, which it may refer to */
     int n_kept;
     int64_t workspace_bytes;
     int offered;         /* engines that cuDNN named, up to this one */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gather, GatherElements and GatherND, by indices that are known to be in range. */
-#include "ops/gather.h"
+#include "ops/tensor/gather.h"
 
 #include <string.h>
 
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
+#include "ops/tensor/concat.h"
 
 enum { GATHER_DATA, GATHER_INDICES };
 
@@ -14,9 +14,9 @@ static IndexedParts parts_of(const KernelQuery *query) {
     const void *attrs = query->node->attrs;
     const Shape *x = &query->inputs[GATHER_DATA].type.shape,
                 *indices = &query->inputs[GATHER_INDICES].type.shape;
-    if (strcmp(query->node->op->name, "Gather") == 0)
+    if (query->node->op->kind == OP_Gather)
         return indexed_along_axis(((const AxisAttrs *)attrs)->axis, x, indices);
-    if (strcmp(query->node->op->name, "GatherElements") == 0)
+    if (query->node->op->kind == OP_GatherElements)
         return indexed_elements(((const AxisAttrs *)attrs)->axis, x, indices);
     return indexed_by_tuples(((const GatherNdAttrs *)attrs)->batch_dims, x, indices);
 }
@@ -30,7 +30,7 @@ static bool accepts(KernelQuery *query) {
            cuda_indices_fit(query, GATHER_INDICES, &parts);
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const IndexedParts parts = parts_of(query);
     const int64_t count = cuda_elements(&query->outputs[0]);
     struct GatherArgs args = {.count = (int)count,
@@ -47,9 +47,9 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     }
     Launch launch = launch_each((const void *)k_gather, count);
     launch.n_inputs = 2;
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_gather, "Gather", accepts, prepare)
-CUDA_ROW(cuda_gather_elements, "GatherElements", accepts, prepare)
-CUDA_ROW(cuda_gather_nd, "GatherND", accepts, prepare)
+CUDA_ROW(cuda_gather, OP_Gather, accepts, prepare)
+CUDA_ROW(cuda_gather_elements, OP_GatherElements, accepts, prepare)
+CUDA_ROW(cuda_gather_nd, OP_GatherND, accepts, prepare)

@@ -2,13 +2,13 @@
 /* Gemm and MatMul through cuBLASLt, which stores matrices by columns: it is asked for the transpose of the
  * result, B' A' instead of A B.  A bias and a ReLU are its epilogue where it has one; a residual, other
  * activations and other biases follow in a kernel of our own. */
-#include "ops/gemm.h"
+#include "ops/math/gemm.h"
 
 #include "base/size.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
-#include "ops/matmul.h"
+#include "ops/math/matmul.h"
 
 /* Where the matrices of a call lie, in elements. */
 typedef struct Offsets {
@@ -58,8 +58,7 @@ static void gemm_discard(void *args) {
         cublasLtMatrixLayoutDestroy(gemm->result);
 }
 
-/* --- preparing
- * ------------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 static cublasStatus_t make_layout(int64_t rows, int64_t columns, const Products *products, int64_t step,
                                   cublasLtMatrixLayout_t *layout) {
@@ -232,10 +231,10 @@ static const char *variant_of(cublasLtEpilogue_t epilogue) {
 /* `bias` says how the bias is read, if there is one. */
 static Status prepare(const KernelQuery *query, const Products *products, const Epilogue *epilogue,
                       const struct FinishArgs *bias, int bias_port, int residual_port, PrepareContext *ctx,
-                      Prepared *prepared) {
+                      KernelInstance *instance) {
     const int64_t count = cuda_elements(&query->outputs[0]);
     CudaGemm *gemm = NULL;
-    TRY(cuda_take(ctx, bytes_of(sizeof *gemm, 1), &gemm));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *gemm, 1), &gemm));
     *gemm = (CudaGemm){.device = (CudaDevice *)ctx->device,
                        .alpha = products->alpha,
                        .n_calls = products->n_calls,
@@ -258,23 +257,22 @@ static Status prepare(const KernelQuery *query, const Products *products, const 
         gemm_discard(gemm);
         return status;
     }
-    *prepared = (Prepared){.submit = gemm_submit,
-                           .tasks = 1,
-                           .args = gemm,
-                           .discard = gemm_discard,
-                           .workspace_bytes = gemm->workspace_bytes,
-                           .variant = variant_of(gemm->epilogue)};
+    *instance = (KernelInstance){.submit = gemm_submit,
+                                 .tasks = 1,
+                                 .args = gemm,
+                                 .discard = gemm_discard,
+                                 .workspace_bytes = gemm->workspace_bytes,
+                                 .variant = variant_of(gemm->epilogue)};
     return STRIDER_OK;
 }
 
-/* --- Gemm
- * -------------------------------------------------------------------------------------------------------- */
+/* --- Gemm --- */
 
 static bool accepts(KernelQuery *query) {
     return cuda_all_f32(query);
 }
 
-static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const GemmAttrs *attrs = query->node->attrs;
     const bool has_c = cuda_has_input(query, GEMM_C) && attrs->beta != 0;
     const GemmGeometry g =
@@ -293,11 +291,10 @@ static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
     const struct FinishArgs bias = {
         .bias_row = (int)g.c_row, .bias_column = (int)g.c_column, .bias_scale = attrs->beta};
     return prepare(query, &products, &attrs->epilogue, &bias, has_c ? GEMM_C : -1, GEMM_RESIDUAL, ctx,
-                   prepared);
+                   instance);
 }
 
-/* --- MatMul
- * ------------------------------------------------------------------------------------------------------ */
+/* --- MatMul --- */
 
 /* Dimensions of the batch, neighbours joined that lie in equal steps; steps in elements. */
 typedef struct Batch {
@@ -341,7 +338,7 @@ static Status make_calls(const Batch *batch, PrepareContext *ctx, Products *prod
         products->step = batch->steps[longest];
         products->n_calls /= products->batch;
     }
-    TRY(cuda_take(ctx, bytes_of(sizeof *calls, products->n_calls), &calls));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *calls, products->n_calls), &calls));
     for (int64_t i = 0; i < products->n_calls; i++) {
         int64_t rest = i;
         for (int d = 0; d < batch->rank; d++) {
@@ -358,7 +355,7 @@ static Status make_calls(const Batch *batch, PrepareContext *ctx, Products *prod
     return STRIDER_OK;
 }
 
-static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const MatMulAttrs *attrs = query->node->attrs;
     const MatMulGeometry g =
         matmul_geometry(&query->inputs[MATMUL_A].type.shape, &query->inputs[MATMUL_B].type.shape);
@@ -372,8 +369,8 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Prep
     }
     const struct FinishArgs bias = {.bias_column = 1, .bias_scale = 1};
     return prepare(query, &products, &attrs->epilogue, &bias,
-                   cuda_has_input(query, MATMUL_BIAS) ? MATMUL_BIAS : -1, MATMUL_RESIDUAL, ctx, prepared);
+                   cuda_has_input(query, MATMUL_BIAS) ? MATMUL_BIAS : -1, MATMUL_RESIDUAL, ctx, instance);
 }
 
-CUDA_ROW(cuda_gemm, "Gemm", accepts, gemm_prepare)
-CUDA_ROW(cuda_matmul, "MatMul", accepts, matmul_prepare)
+CUDA_ROW(cuda_gemm, OP_Gemm, accepts, gemm_prepare)
+CUDA_ROW(cuda_matmul, OP_MatMul, accepts, matmul_prepare)

@@ -3,20 +3,20 @@
  * reference does.  Others are left to that. */
 #include <string.h>
 
-#include "ops/arg_reduce.h"
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
-#include "ops/topk.h"
+#include "ops/math/topk.h"
+#include "ops/reduction/arg_reduce.h"
+#include "ops/tensor/concat.h"
 
-enum { MOST_NODES = 16 }; /* that are looked through for the node that makes indices */
+enum { MAX_NODES = 16 }; /* that are looked through for the node that makes indices */
 
 /* Operators that only move or repeat elements of their first input. */
 static bool moves_elements(const Node *node) {
-    static const char *const names[] = {"Identity", "Reshape", "Flatten",        "Squeeze",  "Unsqueeze",
-                                        "Expand",   "Tile",    "Transpose",      "Slice",    "Split",
-                                        "Gather",   "Cast",    "GatherElements", "GatherND", "Dropout"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(node->op->name, names[i]) == 0)
+    static const int kinds[] = {OP_Identity, OP_Reshape, OP_Flatten,        OP_Squeeze,  OP_Unsqueeze,
+                                OP_Expand,   OP_Tile,    OP_Transpose,      OP_Slice,    OP_Split,
+                                OP_Gather,   OP_Cast,    OP_GatherElements, OP_GatherND, OP_Dropout};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (node->op->kind == kinds[i])
             return node->inputs[0]->type.dtype == node->outputs[0]->type.dtype ||
                    (dtype_is_integer(node->inputs[0]->type.dtype) &&
                     node->outputs[0]->type.dtype == STRIDER_I64);
@@ -54,12 +54,12 @@ static int64_t size_of_axis(const Shape *shape, int64_t axis) {
 
 /* Of what a node chooses positions of. */
 static int64_t limit_of_positions(const Node *node, int port, const Shape *x) {
-    const char *name = node->op->name;
-    if (strcmp(name, "ArgMax") == 0 || strcmp(name, "ArgMin") == 0)
+    const int kind = node->op->kind;
+    if (kind == OP_ArgMax || kind == OP_ArgMin)
         return size_of_axis(x, ((const ArgReduceAttrs *)node->attrs)->axis);
-    if (strcmp(name, "TopK") == 0 && port == 1)
+    if (kind == OP_TopK && port == 1)
         return size_of_axis(x, ((const TopKAttrs *)node->attrs)->axis);
-    if (strcmp(name, "MaxPool") == 0 && port == 1)
+    if (kind == OP_MaxPool && port == 1)
         return shape_is_known(x) ? shape_elements(x) : -1;
     return -1;
 }
@@ -68,11 +68,11 @@ static int64_t limit_of(const KernelQuery *query, const Value *value, int *nodes
     const Node *node = value->producer;
     if (value->constant)
         return limit_of_constant(value->constant);
-    if (!node || !query->types || ++*nodes > MOST_NODES)
+    if (!node || !query->types || ++*nodes > MAX_NODES)
         return -1;
     if (moves_elements(node))
         return limit_of(query, node->inputs[0], nodes);
-    if (strcmp(node->op->name, "Concat") == 0)
+    if (node->op->kind == OP_Concat)
         return limit_of_inputs(query, node, nodes);
     for (int port = 0; port < node->n_outputs; port++)
         if (node->outputs[port] == value)

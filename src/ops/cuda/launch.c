@@ -24,35 +24,35 @@ typedef struct LaunchArgs {
 } LaunchArgs;
 
 static Status submit_launches(const KernelCall *call, Error *err) {
-    const LaunchArgs *prepared = call->args;
-    for (int i = 0; i < prepared->n_launches; i++) {
-        const Launch *launch = &prepared->launches[i];
-        KernelData *data = (KernelData *)(void *)(prepared->args + (size_t)i * prepared->args_bytes);
+    const LaunchArgs *instance = call->args;
+    for (int i = 0; i < instance->n_launches; i++) {
+        const Launch *launch = &instance->launches[i];
+        KernelData *data = (KernelData *)(void *)(instance->args + (size_t)i * instance->args_bytes);
         data->out = call->outputs[launch->output];
         data->indices = launch->gives_indices ? call->outputs[launch->output + 1] : NULL;
         data->in[0] = data->out;
         for (int k = 0; k < launch->n_inputs; k++)
             data->in[launch->accumulates + k] = call->inputs[launch->first_input + k];
         if (!launch->is_part || (const char *)data->in[0] != (const char *)data->out + launch->part_offset)
-            TRY(cuda_launch(prepared->device, launch, data, err));
+            TRY(cuda_launch(instance->device, launch, data, err));
     }
     return STRIDER_OK;
 }
 
 Status cuda_prepare_launches(PrepareContext *ctx, const Launch *launches, int n_launches, const void *args,
-                             size_t args_bytes, Prepared *prepared) {
+                             size_t args_bytes, KernelInstance *instance) {
     LaunchArgs *made = NULL;
     Launch *kept = NULL;
-    TRY(cuda_take(ctx, bytes_of(sizeof *made, 1), &made));
-    TRY(cuda_take(ctx, bytes_of(sizeof *kept, n_launches), &kept));
-    TRY(cuda_take(ctx, bytes_of(args_bytes, n_launches), &made->args));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *made, 1), &made));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *kept, n_launches), &kept));
+    TRY(cuda_alloc(ctx, bytes_of(args_bytes, n_launches), &made->args));
     memcpy(kept, launches, (size_t)n_launches * sizeof *kept);
     memcpy(made->args, args, (size_t)n_launches * args_bytes);
     made->device = (CudaDevice *)ctx->device;
     made->n_launches = n_launches;
     made->launches = kept;
     made->args_bytes = args_bytes;
-    *prepared = (Prepared){.submit = submit_launches, .tasks = n_launches, .args = made};
+    *instance = (KernelInstance){.submit = submit_launches, .tasks = n_launches, .args = made};
     return STRIDER_OK;
 }
 
@@ -80,7 +80,7 @@ bool cuda_first_of(const KernelQuery *query, unsigned dtypes) {
     return cuda_is(&query->inputs[0], dtypes);
 }
 
-bool cuda_take_constants(KernelQuery *query) {
+bool cuda_alloc_constants(KernelQuery *query) {
     for (int i = 1; i < query->n_inputs; i++) {
         if (query->inputs[i].type.dtype && !query->inputs[i].constant)
             return false;
@@ -130,8 +130,8 @@ KernelAxis cuda_axis(const WindowDim *dim) {
                         (int)dim->dilation, (int)dim->pad_begin, (int)dim->pad_end};
 }
 
-Status cuda_take(PrepareContext *ctx, Bytes size, void *memory) {
-    void *taken = region_take(ctx->region, size.n);
+Status cuda_alloc(PrepareContext *ctx, Bytes size, void *memory) {
+    void *taken = region_alloc(ctx->region, size.n);
     if (!taken)
         return fail_memory(ctx->err, size.n, "the plan");
     memcpy(memory, &taken, sizeof taken);

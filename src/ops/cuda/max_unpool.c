@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MaxUnpool, where each index is known to be in range and to come once, so that threads do not meet: by
  * contents that are the same in every run, or by Indices of a MaxPool whose windows do not overlap. */
-#include "ops/max_unpool.h"
+#include "ops/nn/max_unpool.h"
 
 #include <string.h>
 
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
-#include "ops/pool.h"
+#include "ops/nn/pool.h"
 
-enum { MOST_CONSTANTS = 4096 }; /* that are compared with one another */
+enum { MAX_CONSTANTS = 4096 }; /* that are compared with one another */
 
 /* Each window has elements, and none that another one has. */
 static bool windows_are_apart(const PoolAttrs *attrs, const Shape *x) {
@@ -29,7 +29,7 @@ static bool windows_are_apart(const PoolAttrs *attrs, const Shape *x) {
 
 static bool come_from_pooling(const KernelQuery *query, int64_t size) {
     const Node *pool = query->node->inputs[UNPOOL_INDICES]->producer;
-    if (!query->types || !pool || strcmp(pool->op->name, "MaxPool") != 0)
+    if (!query->types || !pool || pool->op->kind != OP_MaxPool)
         return false;
     const Shape *x = &query->types[pool->inputs[0]->index].shape;
     return cuda_indices_below(query, UNPOOL_INDICES, size) && windows_are_apart(pool->attrs, x);
@@ -37,7 +37,7 @@ static bool come_from_pooling(const KernelQuery *query, int64_t size) {
 
 static bool are_distinct(const Tensor *indices, int64_t size) {
     const int64_t count = tensor_elements(indices);
-    if (count > MOST_CONSTANTS)
+    if (count > MAX_CONSTANTS)
         return false;
     for (int64_t i = 0; i < count; i++) {
         const int64_t index = tensor_get_i64(indices, i);
@@ -62,7 +62,7 @@ static bool accepts(KernelQuery *query) {
     return indices->constant ? are_distinct(indices->constant, size) : come_from_pooling(query, size);
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const Shape from = unpool_pooled_from(query->node->attrs, &query->inputs[UNPOOL_X].type.shape);
     const int64_t count = cuda_elements(&query->inputs[UNPOOL_X]);
     int64_t strides[MAX_RANK];
@@ -73,7 +73,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     Launch launches[2] = {launch_each((const void *)k_unpool_begin, args[0].count),
                           launch_each((const void *)k_unpool, args[1].count)};
     launches[1].n_inputs = 2;
-    return cuda_prepare_launches(ctx, launches, 2, args, sizeof *args, prepared);
+    return cuda_prepare_launches(ctx, launches, 2, args, sizeof *args, instance);
 }
 
-CUDA_ROW(cuda_max_unpool, "MaxUnpool", accepts, prepare)
+CUDA_ROW(cuda_max_unpool, OP_MaxUnpool, accepts, prepare)

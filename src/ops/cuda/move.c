@@ -4,13 +4,13 @@
 
 #include "base/size.h"
 #include "ops/broadcast.h"
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
-#include "ops/depth_space.h"
-#include "ops/slice.h"
-#include "ops/transpose.h"
+#include "ops/tensor/concat.h"
+#include "ops/tensor/depth_space.h"
+#include "ops/tensor/slice.h"
+#include "ops/tensor/transpose.h"
 
 enum { BOX_DIMS = 2 * MAX_RANK }; /* Tile's */
 
@@ -82,11 +82,11 @@ static bool output_part(const KernelQuery *query, BoxFunction *box_of, int port,
 }
 
 static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes, PrepareContext *ctx,
-                      Prepared *prepared) {
+                      KernelInstance *instance) {
     struct MoveArgs *args = NULL;
     Launch *launches = NULL;
-    TRY(cuda_take(ctx, bytes_of(sizeof *args, n_boxes), &args));
-    TRY(cuda_take(ctx, bytes_of(sizeof *launches, n_boxes), &launches));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *args, n_boxes), &args));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *launches, n_boxes), &launches));
     for (int i = 0; i < n_boxes; i++) {
         Box box = {0};
         int64_t count = 1;
@@ -106,7 +106,7 @@ static Status prepare(const KernelQuery *query, BoxFunction *box_of, int n_boxes
         launches[i].output = box.output;
         launches[i].is_part = n_boxes > 1 && is_part(query, &box, &launches[i].part_offset);
     }
-    return cuda_prepare_launches(ctx, launches, n_boxes, args, sizeof *args, prepared);
+    return cuda_prepare_launches(ctx, launches, n_boxes, args, sizeof *args, instance);
 }
 
 /* The caller sets the strides. */
@@ -131,8 +131,7 @@ static void set_begins(Operand *parts, int n_parts, int axis) {
     }
 }
 
-/* --- Concat
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Concat --- */
 
 static bool concat_box(const KernelQuery *query, int port, Box *box) {
     const ConcatAttrs *attrs = query->node->attrs;
@@ -159,12 +158,11 @@ static bool concat_part(const KernelQuery *query, int port, size_t *offset_bytes
     return input_part(query, concat_box, port, offset_bytes);
 }
 
-static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, concat_box, query->n_inputs, ctx, prepared);
+static Status concat_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, concat_box, query->n_inputs, ctx, instance);
 }
 
-/* --- Split
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Split --- */
 
 static bool split_box(const KernelQuery *query, int port, Box *box) {
     const SplitAttrs *attrs = query->node->attrs;
@@ -181,7 +179,7 @@ static bool split_box(const KernelQuery *query, int port, Box *box) {
 
 static bool split_accepts(KernelQuery *query) {
     const SplitAttrs *attrs = query->node->attrs;
-    if (!cuda_take_constants(query) || !cuda_first_of(query, CUDA_FLOATS_AND_BOOLS))
+    if (!cuda_alloc_constants(query) || !cuda_first_of(query, CUDA_FLOATS_AND_BOOLS))
         return false;
     set_begins(query->outputs, query->n_outputs, axis_resolve(attrs->axis, input_shape(query, 0)->rank));
     return is_movable(query, split_box, query->n_outputs);
@@ -191,12 +189,11 @@ static bool split_part(const KernelQuery *query, int port, size_t *offset_bytes)
     return output_part(query, split_box, port, offset_bytes);
 }
 
-static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, split_box, query->n_outputs, ctx, prepared);
+static Status split_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, split_box, query->n_outputs, ctx, instance);
 }
 
-/* --- Slice
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Slice --- */
 
 enum { SLICE_INPUTS = 5 };
 
@@ -219,7 +216,7 @@ static bool slice_box(const KernelQuery *query, int port, Box *box) {
 }
 
 static bool slice_accepts(KernelQuery *query) {
-    return cuda_take_constants(query) && cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) &&
+    return cuda_alloc_constants(query) && cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) &&
            query->n_inputs <= SLICE_INPUTS && is_movable(query, slice_box, 1);
 }
 
@@ -227,12 +224,11 @@ static bool slice_part(const KernelQuery *query, int port, size_t *offset_bytes)
     return output_part(query, slice_box, port, offset_bytes);
 }
 
-static Status slice_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, slice_box, 1, ctx, prepared);
+static Status slice_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, slice_box, 1, ctx, instance);
 }
 
-/* --- Transpose
- * --------------------------------------------------------------------------------------------------- */
+/* --- Transpose --- */
 
 static bool transpose_box(const KernelQuery *query, int port, Box *box) {
     int64_t strides[MAX_RANK];
@@ -251,12 +247,11 @@ static bool transpose_accepts(KernelQuery *query) {
     return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, transpose_box, 1);
 }
 
-static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, transpose_box, 1, ctx, prepared);
+static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, transpose_box, 1, ctx, instance);
 }
 
-/* --- Expand and Tile
- * --------------------------------------------------------------------------------------------- */
+/* --- Expand and Tile --- */
 
 /* What the other inputs say shows in the output's shape. */
 static void leave_other_inputs(KernelQuery *query) {
@@ -284,8 +279,8 @@ static bool expand_accepts(KernelQuery *query) {
     return cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, expand_box, 1);
 }
 
-static Status expand_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, expand_box, 1, ctx, prepared);
+static Status expand_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, expand_box, 1, ctx, instance);
 }
 
 /* Two dimensions for each of the input's: the repetitions, and what is repeated. */
@@ -314,12 +309,11 @@ static bool tile_accepts(KernelQuery *query) {
     return cuda_first_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, tile_box, 1);
 }
 
-static Status tile_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, tile_box, 1, ctx, prepared);
+static Status tile_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, tile_box, 1, ctx, instance);
 }
 
-/* --- DepthToSpace and SpaceToDepth
- * ------------------------------------------------------------------------------- */
+/* --- DepthToSpace and SpaceToDepth --- */
 
 static bool depth_space_box(const KernelQuery *query, int port, Box *box) {
     const DepthSpaceGeometry g = depth_space_geometry(query->node->attrs, input_shape(query, 0));
@@ -339,15 +333,15 @@ static bool depth_space_accepts(KernelQuery *query) {
     return cuda_all_of(query, CUDA_FLOATS_AND_BOOLS) && is_movable(query, depth_space_box, 1);
 }
 
-static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
-    return prepare(query, depth_space_box, 1, ctx, prepared);
+static Status depth_space_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    return prepare(query, depth_space_box, 1, ctx, instance);
 }
 
-CUDA_ROW(cuda_concat, "Concat", concat_accepts, concat_prepare, .input_part = concat_part)
-CUDA_ROW(cuda_split, "Split", split_accepts, split_prepare, .output_part = split_part)
-CUDA_ROW(cuda_slice, "Slice", slice_accepts, slice_prepare, .output_part = slice_part)
-CUDA_ROW(cuda_transpose, "Transpose", transpose_accepts, transpose_prepare)
-CUDA_ROW(cuda_expand, "Expand", expand_accepts, expand_prepare)
-CUDA_ROW(cuda_tile, "Tile", tile_accepts, tile_prepare)
-CUDA_ROW(cuda_depth_to_space, "DepthToSpace", depth_space_accepts, depth_space_prepare)
-CUDA_ROW(cuda_space_to_depth, "SpaceToDepth", depth_space_accepts, depth_space_prepare)
+CUDA_ROW(cuda_concat, OP_Concat, concat_accepts, concat_prepare, .input_part = concat_part)
+CUDA_ROW(cuda_split, OP_Split, split_accepts, split_prepare, .output_part = split_part)
+CUDA_ROW(cuda_slice, OP_Slice, slice_accepts, slice_prepare, .output_part = slice_part)
+CUDA_ROW(cuda_transpose, OP_Transpose, transpose_accepts, transpose_prepare)
+CUDA_ROW(cuda_expand, OP_Expand, expand_accepts, expand_prepare)
+CUDA_ROW(cuda_tile, OP_Tile, tile_accepts, tile_prepare)
+CUDA_ROW(cuda_depth_to_space, OP_DepthToSpace, depth_space_accepts, depth_space_prepare)
+CUDA_ROW(cuda_space_to_depth, OP_SpaceToDepth, depth_space_accepts, depth_space_prepare)

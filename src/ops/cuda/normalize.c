@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Normalisations. */
-#include "ops/batch_norm.h"
+#include "ops/nn/batch_norm.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "ops/broadcast.h"
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
-#include "ops/instance_norm.h"
-#include "ops/layer_norm.h"
-#include "ops/lp_norm.h"
-#include "ops/lrn.h"
+#include "ops/nn/instance_norm.h"
+#include "ops/nn/layer_norm.h"
+#include "ops/nn/lp_norm.h"
+#include "ops/nn/lrn.h"
+#include "ops/tensor/concat.h"
 
 static const Shape *x_shape(const KernelQuery *query) {
     return &query->inputs[0].type.shape;
 }
 
-/* --- BatchNormalization
- * ------------------------------------------------------------------------------------------ */
+/* --- BatchNormalization --- */
 
 static bool batch_norm_accepts(KernelQuery *query) {
     const BatchNormAttrs *attrs = query->node->attrs;
     return cuda_all_f32(query) && cuda_has_one_output(query) && !attrs->training;
 }
 
-static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const BatchNormAttrs *attrs = query->node->attrs;
     const Shape *x = x_shape(query);
     const int last = attrs->per_activation ? x->rank : 2;
@@ -38,29 +37,28 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
                                        .activation = attrs->activation};
     Launch launch = launch_each((const void *)k_batch_norm, count);
     launch.n_inputs = BATCH_NORM_VAR + 1;
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-/* --- groups with a mean and a variance of their own
- * ---------------------------------------------------------------- */
+/* --- groups with a mean and a variance of their own --- */
 
 /* How the parameters lie along x. */
 static Status prepare_groups(const KernelQuery *query, int64_t groups, const Broadcast *parameters,
-                             struct NormalizeArgs *args, PrepareContext *ctx, Prepared *prepared) {
+                             struct NormalizeArgs *args, PrepareContext *ctx, KernelInstance *instance) {
     cuda_dims(parameters->rank, parameters->dims, 1, KERNEL_DIMS, args->dims);
     for (int i = 0; i < 2; i++)
         cuda_dims(parameters->rank, parameters->strides[i], 0, KERNEL_DIMS, args->strides[i]);
     args->count = (int)(cuda_elements(&query->inputs[0]) / groups);
     Launch launch = launch_teams((const void *)k_normalize, groups);
     launch.n_inputs = query->n_inputs;
-    return cuda_prepare_launch(ctx, &launch, args, sizeof *args, prepared);
+    return cuda_prepare_launch(ctx, &launch, args, sizeof *args, instance);
 }
 
 static bool instance_norm_accepts(KernelQuery *query) {
     return cuda_all_f32(query);
 }
 
-static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const Shape *x = x_shape(query);
     const int64_t groups = attrs->groups ? attrs->groups : x->dims[1];
@@ -69,7 +67,7 @@ static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ct
     const Shape whole = shape_make(4, dims), parameter = shape_make(3, own);
     const Broadcast parameters = broadcast_make(&whole, 2, (const Shape *const[]){&parameter, &parameter});
     struct NormalizeArgs args = {.is_centred = true, .epsilon = attrs->epsilon};
-    return prepare_groups(query, x->dims[0] * groups, &parameters, &args, ctx, prepared);
+    return prepare_groups(query, x->dims[0] * groups, &parameters, &args, ctx, instance);
 }
 
 static Broadcast layer_parameters(const KernelQuery *query) {
@@ -82,26 +80,24 @@ static bool layer_norm_accepts(KernelQuery *query) {
     return cuda_all_f32(query) && cuda_has_one_output(query) && layer_parameters(query).rank <= KERNEL_DIMS;
 }
 
-static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const LayerNormAttrs *attrs = query->node->attrs;
     const Broadcast parameters = layer_parameters(query);
-    struct NormalizeArgs args = {.is_centred = strcmp(query->node->op->name, "LayerNormalization") == 0,
+    struct NormalizeArgs args = {.is_centred = query->node->op->kind == OP_LayerNormalization,
                                  .epsilon = attrs->epsilon};
     int64_t groups, count;
     layer_norm_geometry(attrs, x_shape(query), &groups, &count);
-    return prepare_groups(query, groups, &parameters, &args, ctx, prepared);
+    return prepare_groups(query, groups, &parameters, &args, ctx, instance);
 }
 
-/* --- LRN
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- LRN --- */
 
 static bool lrn_accepts(KernelQuery *query) {
     const LrnAttrs *attrs = query->node->attrs;
     return cuda_all_f32(query) && attrs->size <= INT_MAX / 2;
 }
 
-static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const LrnAttrs *attrs = query->node->attrs;
     const Shape *x = x_shape(query);
     const int64_t count = cuda_elements(&query->inputs[0]);
@@ -113,17 +109,16 @@ static Status lrn_prepare(const KernelQuery *query, PrepareContext *ctx, Prepare
                                  .beta = attrs->beta,
                                  .bias = attrs->bias};
     const Launch launch = launch_each((const void *)k_lrn, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-/* --- LpNormalization
- * --------------------------------------------------------------------------------------------- */
+/* --- LpNormalization --- */
 
 static bool lp_norm_accepts(KernelQuery *query) {
     return cuda_all_f32(query);
 }
 
-static Status lp_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status lp_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const LpNormAttrs *attrs = query->node->attrs;
     const Shape *x = x_shape(query);
     const int axis = axis_resolve(attrs->axis, x->rank);
@@ -131,14 +126,15 @@ static Status lp_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Pre
     const struct LpNormArgs args = {
         .count = (int)x->dims[axis], .inner = (int)inner, .kind = attrs->p == 1 ? R_L1 : R_L2};
     const Launch launch = launch_teams((const void *)k_lp_norm, shape_size(x, 0, axis) * inner);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_batch_norm, "BatchNormalization", batch_norm_accepts, batch_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_instance_norm, "InstanceNormalization", instance_norm_accepts, instance_norm_prepare,
+CUDA_ROW(cuda_batch_norm, OP_BatchNormalization, batch_norm_accepts, batch_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_instance_norm, OP_InstanceNormalization, instance_norm_accepts, instance_norm_prepare,
          .overwrites = 1)
-CUDA_ROW(cuda_group_norm, "GroupNormalization", instance_norm_accepts, instance_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_layer_norm, "LayerNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_rms_norm, "RMSNormalization", layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_lrn, "LRN", lrn_accepts, lrn_prepare)
-CUDA_ROW(cuda_lp_norm, "LpNormalization", lp_norm_accepts, lp_norm_prepare)
+CUDA_ROW(cuda_group_norm, OP_GroupNormalization, instance_norm_accepts, instance_norm_prepare,
+         .overwrites = 1)
+CUDA_ROW(cuda_layer_norm, OP_LayerNormalization, layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_rms_norm, OP_RMSNormalization, layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
+CUDA_ROW(cuda_lrn, OP_LRN, lrn_accepts, lrn_prepare)
+CUDA_ROW(cuda_lp_norm, OP_LpNormalization, lp_norm_accepts, lp_norm_prepare)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/pad.h"
+#include "ops/tensor/pad.h"
 
 #include <limits.h>
 
@@ -50,7 +50,7 @@ static bool accepts(KernelQuery *query) {
     return true;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const PadAttrs *attrs = query->node->attrs;
     const Tensor *value = cuda_has_input(query, 2) ? query->inputs[2].constant : NULL;
     const int64_t count = cuda_elements(&query->outputs[0]);
@@ -64,7 +64,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     cuda_dims(box.rank, box.strides, 0, KERNEL_DIMS, args.in_strides);
     cuda_dims(box.rank, box.begin, 0, KERNEL_DIMS, args.begins);
     const Launch launch = launch_each((const void *)k_pad, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_pad, "Pad", accepts, prepare)
+CUDA_ROW(cuda_pad, OP_Pad, accepts, prepare)

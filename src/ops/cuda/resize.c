@@ -2,7 +2,7 @@
 /* Resize and Upsample, where at most KERNEL_SPATIAL neighbouring dimensions change.  The host computes which
  * elements each output position of a dimension is made of, as the reference does; the tables are uploaded
  * once for a session. */
-#include "ops/resize.h"
+#include "ops/tensor/resize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 
-enum { RESIZE_INPUTS = 4, MOST_TAPS = 64, KEY = 160 };
+enum { RESIZE_INPUTS = 4, MAX_TAPS = 64, KEY = 160 };
 
 static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
     const Tensor *inputs[RESIZE_INPUTS] = {0};
@@ -25,8 +25,8 @@ static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
 
 /* One output position: what has no weight is left out. */
 typedef struct Taps {
-    int64_t indices[MOST_TAPS + 1], count;
-    double weights[MOST_TAPS + 1];
+    int64_t indices[MAX_TAPS + 1], count;
+    double weights[MAX_TAPS + 1];
     bool inside;
 } Taps;
 
@@ -55,7 +55,7 @@ static bool is_identity(const ResizeAttrs *attrs, const ResizeDim *dim) {
 static bool find_axes(const ResizeAttrs *attrs, const ResizeDim *dims, int rank, int *first, int *end) {
     *first = *end = rank;
     for (int d = 0; d < rank; d++) {
-        if (resize_most_taps(attrs, &dims[d]) > MOST_TAPS)
+        if (resize_most_taps(attrs, &dims[d]) > MAX_TAPS)
             return false;
         if (is_identity(attrs, &dims[d]))
             continue;
@@ -78,8 +78,7 @@ static bool accepts(KernelQuery *query) {
     return true;
 }
 
-/* --- tables
- * ------------------------------------------------------------------------------------------------------- */
+/* --- tables --- */
 
 /* All indices, then all weights. */
 typedef struct Table {
@@ -127,7 +126,7 @@ static Status make_axis(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
     return STRIDER_OK;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const ResizeAttrs *attrs = query->node->attrs, nearest = {.coordinates = COORDINATE_ASYMMETRIC};
     const ResizeDim one = {1, 1, 1, 0, 1};
     const Shape *y = &query->outputs[0].type.shape;
@@ -148,8 +147,8 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
             TRY(make_axis(&nearest, &one, ctx, &args.axes[i]));
     }
     const Launch launch = launch_each((const void *)k_resize, count);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_resize, "Resize", accepts, prepare)
-CUDA_ROW(cuda_upsample, "Upsample", accepts, prepare)
+CUDA_ROW(cuda_resize, OP_Resize, accepts, prepare)
+CUDA_ROW(cuda_upsample, OP_Upsample, accepts, prepare)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CumSum and TopK: operators that walk along one axis, which the others cut into lines. */
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
-#include "ops/cumsum.h"
-#include "ops/topk.h"
+#include "ops/math/cumsum.h"
+#include "ops/math/topk.h"
+#include "ops/tensor/concat.h"
 
-/* --- CumSum
- * ------------------------------------------------------------------------------------------------------ */
+/* --- CumSum --- */
 
 static bool cum_sum_accepts(KernelQuery *query) {
     return cuda_f32_with_constants(query);
 }
 
-static Status cum_sum_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status cum_sum_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const CumulateAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     const int axis = axis_resolve(tensor_get_i64(query->inputs[1].constant, 0), x->rank);
@@ -23,11 +22,10 @@ static Status cum_sum_prepare(const KernelQuery *query, PrepareContext *ctx, Pre
                                     .exclusive = attrs->exclusive,
                                     .reverse = attrs->reverse};
     const Launch launch = launch_teams((const void *)k_cum_sum, shape_size(x, 0, axis) * inner);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-/* --- TopK
- * -------------------------------------------------------------------------------------------------------- */
+/* --- TopK --- */
 
 /* Each element is compared with all others of its line. */
 enum { LONGEST_LINE = 1 << 16 };
@@ -48,7 +46,7 @@ static bool topk_accepts(KernelQuery *query) {
     return x->dims[axis_resolve(attrs->axis, x->rank)] <= LONGEST_LINE;
 }
 
-static Status topk_prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status topk_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const TopKAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     const int axis = axis_resolve(attrs->axis, x->rank);
@@ -59,8 +57,8 @@ static Status topk_prepare(const KernelQuery *query, PrepareContext *ctx, Prepar
                                   .largest = attrs->largest};
     Launch launch = launch_each((const void *)k_topk, args.count);
     launch.gives_indices = query->n_outputs > 1;
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_cum_sum, "CumSum", cum_sum_accepts, cum_sum_prepare)
-CUDA_ROW(cuda_topk, "TopK", topk_accepts, topk_prepare)
+CUDA_ROW(cuda_cum_sum, OP_CumSum, cum_sum_accepts, cum_sum_prepare)
+CUDA_ROW(cuda_topk, OP_TopK, topk_accepts, topk_prepare)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ScatterElements and ScatterND by indices that are constants.  The host sorts the updates by where they go,
  * so that one thread joins all of an element in their order, and the last one wins as in the reference. */
-#include "ops/scatter.h"
+#include "ops/tensor/scatter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ static IndexedParts parts_of(const KernelQuery *query) {
     const ScatterAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[SCATTER_DATA].type.shape,
                 *indices = &query->inputs[SCATTER_INDICES].type.shape;
-    return strcmp(query->node->op->name, "ScatterND") == 0 ? indexed_by_tuples(0, x, indices)
-                                                           : indexed_elements(attrs->axis, x, indices);
+    return query->node->op->kind == OP_ScatterND ? indexed_by_tuples(0, x, indices)
+                                                 : indexed_elements(attrs->axis, x, indices);
 }
 
 static bool accepts(KernelQuery *query) {
@@ -64,7 +64,7 @@ static Status sort_updates(const KernelQuery *query, const IndexedParts *parts, 
     const Tensor *indices = query->inputs[SCATTER_INDICES].constant;
     IndexedWalk walk = indexed_walk(parts, indices);
     Table sorted = {.count = (int)indexed_count(parts)};
-    Update *updates = memory_take(ctx->device->allocator, bytes_of(sizeof *updates, sorted.count).n);
+    Update *updates = memory_alloc(ctx->device->allocator, bytes_of(sizeof *updates, sorted.count).n);
     const void *packed = NULL;
     char key[KEY], text[SHAPE_TEXT];
     if (!updates)
@@ -81,12 +81,12 @@ static Status sort_updates(const KernelQuery *query, const IndexedParts *parts, 
              shape_text(&query->inputs[SCATTER_DATA].type.shape, text));
     const Status status = pack_constant(ctx, indices, key, bytes_of(3 * sizeof(int), sorted.count),
                                         fill_table, &sorted, &packed);
-    memory_give(ctx->device->allocator, updates);
+    memory_free(ctx->device->allocator, updates);
     *table = packed;
     return status;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const ScatterAttrs *attrs = query->node->attrs;
     const IndexedParts parts = parts_of(query);
     const int *table = NULL;
@@ -102,9 +102,9 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     Launch launches[2] = {launch_each((const void *)k_scatter_begin, args[0].count),
                           launch_each((const void *)k_scatter, args[1].count)};
     launches[1].first_input = SCATTER_UPDATES;
-    return cuda_prepare_launches(ctx, launches, 2, args, sizeof *args, prepared);
+    return cuda_prepare_launches(ctx, launches, 2, args, sizeof *args, instance);
 }
 
-CUDA_ROW(cuda_scatter, "Scatter", accepts, prepare)
-CUDA_ROW(cuda_scatter_elements, "ScatterElements", accepts, prepare)
-CUDA_ROW(cuda_scatter_nd, "ScatterND", accepts, prepare)
+CUDA_ROW(cuda_scatter, OP_Scatter, accepts, prepare)
+CUDA_ROW(cuda_scatter_elements, OP_ScatterElements, accepts, prepare)
+CUDA_ROW(cuda_scatter_nd, OP_ScatterND, accepts, prepare)

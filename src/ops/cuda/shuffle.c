@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "base/size.h"
-#include "ops/concat.h"
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
+#include "ops/tensor/concat.h"
 
 enum { KEY = 100 };
 
@@ -52,7 +52,7 @@ static Status make_table(Source *source, PrepareContext *ctx, const int **table)
     return STRIDER_OK;
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const ConcatAttrs *attrs = query->node->attrs;
     const Type *y = &query->outputs[0].type;
     const int axis = axis_resolve(attrs->axis, y->shape.rank);
@@ -62,8 +62,8 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
     Launch *launches = NULL;
     int n = 0;
     int64_t begin = 0;
-    TRY(cuda_take(ctx, bytes_of(sizeof *args, query->n_inputs), &args));
-    TRY(cuda_take(ctx, bytes_of(sizeof *launches, query->n_inputs), &launches));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *args, query->n_inputs), &args));
+    TRY(cuda_alloc(ctx, bytes_of(sizeof *launches, query->n_inputs), &launches));
     for (int port = 0; port < query->n_inputs; port++) {
         Source source = {.attrs = attrs, .begin = begin, .dim = query->inputs[port].type.shape.dims[axis]};
         const int *table = NULL;
@@ -82,7 +82,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *p
         launches[n] = launch_each((const void *)k_shuffle, args[n].count);
         launches[n++].first_input = port;
     }
-    return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, prepared);
+    return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, instance);
 }
 
-CUDA_ROW(cuda_shuffle, "Concat", accepts, prepare)
+CUDA_ROW(cuda_shuffle, OP_Concat, accepts, prepare)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/softmax.h"
+#include "ops/math/softmax.h"
 
 #include <string.h>
 
@@ -10,14 +10,13 @@ static bool accepts(KernelQuery *query) {
     return cuda_all_f32(query);
 }
 
-static Status prepare(const KernelQuery *query, PrepareContext *ctx, Prepared *prepared) {
+static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const SoftmaxGeometry g = softmax_geometry(query->node->attrs, &query->inputs[0].type.shape);
-    const struct SoftmaxArgs args = {.count = (int)g.count,
-                                     .inner = (int)g.inner,
-                                     .is_log = strcmp(query->node->op->name, "LogSoftmax") == 0};
+    const struct SoftmaxArgs args = {
+        .count = (int)g.count, .inner = (int)g.inner, .is_log = query->node->op->kind == OP_LogSoftmax};
     const Launch launch = launch_teams((const void *)k_softmax, g.outer * g.inner);
-    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, prepared);
+    return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_softmax, "Softmax", accepts, prepare)
-CUDA_ROW(cuda_log_softmax, "LogSoftmax", accepts, prepare)
+CUDA_ROW(cuda_softmax, OP_Softmax, accepts, prepare)
+CUDA_ROW(cuda_log_softmax, OP_LogSoftmax, accepts, prepare)

@@ -11,10 +11,9 @@
 
 enum { STAGING_ALIGNMENT = 64, STAGING_PIECE = 4 << 20 };
 
-/* --- staging
- * ----------------------------------------------------------------------------------------------------- */
+/* --- staging --- */
 
-Status cuda_staging_take(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) {
+Status cuda_staging_alloc(CudaDevice *device, size_t size_bytes, CudaStaging *staging, Error *err) {
     void *memory;
     const cudaError_t error = cudaHostAlloc(&memory, size_bytes, cudaHostAllocDefault);
     if (error == cudaErrorMemoryAllocation) {
@@ -28,7 +27,7 @@ Status cuda_staging_take(CudaDevice *device, size_t size_bytes, CudaStaging *sta
     return STRIDER_OK;
 }
 
-void cuda_staging_give(CudaStaging *staging) {
+void cuda_staging_free(CudaStaging *staging) {
     if (staging->memory)
         cudaFreeHost(staging->memory);
     *staging = (CudaStaging){0};
@@ -49,7 +48,7 @@ static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *si
     CudaStaging *staging = cuda->recording ? &cuda->recording->staging : &cuda->staging;
     *size_bytes = left < STAGING_PIECE ? left : STAGING_PIECE;
     const size_t taken = (*size_bytes + STAGING_ALIGNMENT - 1) & ~(size_t)(STAGING_ALIGNMENT - 1);
-    if (staging->size_bytes - staging->used_bytes < taken || cuda->n_downloads == CUDA_MOST_DOWNLOADS) {
+    if (staging->size_bytes - staging->used_bytes < taken || cuda->n_downloads == CUDA_MAX_DOWNLOADS) {
         if (cuda->recording)
             return fail(err, STRIDER_LIMIT_EXCEEDED, "device %s: more copies than can be recorded",
                         cuda->device.name);
@@ -60,8 +59,7 @@ static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *si
     return STRIDER_OK;
 }
 
-/* --- copies
- * ------------------------------------------------------------------------------------------------------ */
+/* --- copies --- */
 
 static Status copy(CudaDevice *cuda, void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
                    Error *err) {
@@ -110,8 +108,7 @@ Status cuda_synchronize(Device *device, Error *err) {
     return wait_for_all(cuda, err);
 }
 
-/* --- recording
- * --------------------------------------------------------------------------------------------------- */
+/* --- recording --- */
 
 /* Leaves the state in which work is recorded; *graph is NULL after a failure. */
 static cudaError_t end_capture(CudaDevice *cuda, cudaGraph_t *graph) {
@@ -141,8 +138,8 @@ void cuda_forget(Device *device, void *recording) {
     (void)cuda_synchronize(device, NULL); /* it may have been launched */
     if (old->graph)
         cudaGraphExecDestroy(old->graph);
-    cuda_staging_give(&old->staging);
-    memory_give(device->allocator, old);
+    cuda_staging_free(&old->staging);
+    memory_free(device->allocator, old);
 }
 
 static Status begin_capture(CudaDevice *cuda, CudaRecording *recording, Error *err) {
@@ -158,11 +155,11 @@ Status cuda_record(Device *device, size_t copied_bytes, int copies, void **recor
     CudaDevice *cuda = (CudaDevice *)device;
     *recording = NULL;
     TRY(cuda_use(cuda, err));
-    CudaRecording *made = memory_take_zeroed(device->allocator, 1, sizeof *made);
+    CudaRecording *made = memory_alloc_zeroed(device->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "a recording");
     const size_t pieces = (size_t)copies + copied_bytes / STAGING_PIECE + 1;
-    Status status = cuda_staging_take(cuda, copied_bytes + pieces * STAGING_ALIGNMENT, &made->staging, err);
+    Status status = cuda_staging_alloc(cuda, copied_bytes + pieces * STAGING_ALIGNMENT, &made->staging, err);
     if (!status)
         status = begin_capture(cuda, made, err);
     if (status)
@@ -202,8 +199,7 @@ Status cuda_launch_recording(Device *device, Error *err) {
     return STRIDER_OK;
 }
 
-/* --- times
- * ------------------------------------------------------------------------------------------------------- */
+/* --- times --- */
 
 Status cuda_mark(Device *device, int which, Error *err) {
     CudaDevice *cuda = (CudaDevice *)device;

@@ -6,7 +6,7 @@
 
 #include "ops/cuda/conv_plan.h"
 
-enum { MOST_PLANS = 16 /* of one way */, RUNS = 5, PATTERN = 1 << 18 };
+enum { MAX_PLANS = 16 /* of one way */, RUNS = 5, PATTERN = 1 << 18 };
 
 typedef struct Tuner {
     CudaDevice *device;
@@ -16,8 +16,7 @@ typedef struct Tuner {
     Error *err;
 } Tuner;
 
-/* --- measuring
- * ------------------------------------------------------------------------------------------------------- */
+/* --- measuring --- */
 
 static size_t tensor_bytes(const CudaDevice *device, int rank, const int64_t *dims) {
     size_t size_bytes = sizeof(float);
@@ -35,7 +34,7 @@ typedef struct Scratch {
 /* Small numbers: zeros could run faster than others, denormal numbers and NaN slower. */
 static Status fill(CudaDevice *device, const Scratch *scratch, Error *err) {
     const size_t pattern_bytes = PATTERN * sizeof(float);
-    float *pattern = memory_take(device->device.allocator, pattern_bytes);
+    float *pattern = memory_alloc(device->device.allocator, pattern_bytes);
     Status status = pattern ? STRIDER_OK : fail_memory(err, pattern_bytes, "measuring a plan");
     for (size_t i = 0; pattern && i < PATTERN; i++)
         pattern[i] = (float)(i % 13) * 0.125f - 0.75f;
@@ -44,7 +43,7 @@ static Status fill(CudaDevice *device, const Scratch *scratch, Error *err) {
         status = cuda_upload(&device->device, scratch->memory + done, pattern,
                              left < pattern_bytes ? left : pattern_bytes, err);
     }
-    memory_give(device->device.allocator, pattern);
+    memory_free(device->device.allocator, pattern);
     return status;
 }
 
@@ -93,8 +92,7 @@ static Status measure(const Tuner *tuner, const ConvPlan *plan, double *time_ns,
     return status;
 }
 
-/* --- what is known
- * ------------------------------------------------------------------------------------------------------- */
+/* --- what is known --- */
 
 static void append(char text[KERNEL_LAYER_TEXT], size_t *used, const char *name, int count,
                    const int64_t *numbers) {
@@ -146,12 +144,11 @@ static Status time_of(const Tuner *tuner, const ConvPlan *plan, double *time_ns)
     return times->add(times->context, "cuda", kernel, tuner->layer, *time_ns, tuner->err);
 }
 
-/* --- the choice
- * ------------------------------------------------------------------------------------------------------- */
+/* --- the choice --- */
 
 static Status tune_way(const Tuner *tuner, const ConvPlan *way, ConvPlan *best, double *best_time) {
     int offered = 0;
-    for (int i = 0; i < MOST_PLANS; i++) {
+    for (int i = 0; i < MAX_PLANS; i++) {
         ConvPlan next;
         double time = 0;
         conv_plan_next(tuner->device, way, offered, &next);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernels are given: one struct each, by value, which the host and the kernels agree on by sharing
  * this file.  Indices have 32 bits: what has more elements is not accepted. */
-#ifndef OPS_CUDA_ARGS_H
-#define OPS_CUDA_ARGS_H
+#ifndef OPS_CUDA_KERNELS_ARGS_H
+#define OPS_CUDA_KERNELS_ARGS_H
 
 #include <stdbool.h>
 
-#include "ops/activation.h"
-#include "ops/function_kind.h"
-#include "ops/pad_source.h"
-#include "ops/pair_kind.h"
-#include "ops/reduce_kind.h"
-#include "ops/scatter_kind.h"
+#include "ops/math/activation.h"
+#include "ops/math/function_kind.h"
+#include "ops/math/pair_kind.h"
+#include "ops/reduction/reduce_kind.h"
+#include "ops/tensor/pad_source.h"
+#include "ops/tensor/scatter_kind.h"
 
 enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, MOVE_DIMS = 6, KERNEL_SPATIAL = 3 };
 /* Threads of a block where they work together, a power of two; and where each works alone. */
@@ -91,7 +91,7 @@ struct ShuffleArgs {
 };
 
 /* in: x, indices, of 32 or 64 bits, which are in range.  `count` outputs, of parts of `part` elements, which
- * lie as ops/indexed.h says. */
+ * lie as ops/tensor/indexed.h says. */
 struct GatherArgs {
     KernelData data;
     int count, part, depth;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-#include "ops/pair_formula.h"
+#include "ops/math/pair_formula.h"
 
 SHARED float element(const float *data, bool is_bools, int i) {
     return is_bools ? (float)((const unsigned char *)data)[i] : data[i];

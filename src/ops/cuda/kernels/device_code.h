@@ -4,8 +4,8 @@
  *
  * KERNEL(NAME, ARGS) { ... } defines a kernel over `const struct ARGS args`, TEAM_KERNEL one with barriers.
  * Sums have one order. */
-#ifndef OPS_CUDA_DEVICE_CODE_H
-#define OPS_CUDA_DEVICE_CODE_H
+#ifndef OPS_CUDA_KERNELS_DEVICE_CODE_H
+#define OPS_CUDA_KERNELS_DEVICE_CODE_H
 
 #define INDEX int
 #define REAL float
@@ -23,7 +23,7 @@
 #endif
 
 #include "ops/cuda/kernels/args.h"
-#include "ops/reduce_formula.h"
+#include "ops/reduction/reduce_formula.h"
 #include "ops/shared_math.h"
 
 /* Where element i of a box lies.  Dimensions of one element cost nothing. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ops/indexed.h says where parts lie. */
+/* ops/tensor/indexed.h says where parts lie. */
 #include "ops/cuda/kernels/device_code.h"
 
 SHARED int index_at(const void *indices, bool are_i64, int i) {

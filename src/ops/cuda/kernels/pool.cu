@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-#include "ops/pool_formula.h"
+#include "ops/nn/pool_formula.h"
 
 /* Of one output: its plane, where tap 0 lies in that, and the taps [first, end) that lie inside it. */
 typedef struct Window {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-#include "ops/scatter_formula.h"
+#include "ops/tensor/scatter_formula.h"
 
 KERNEL(k_scatter_begin, ScatterArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);

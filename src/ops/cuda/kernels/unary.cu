@@ -16,7 +16,7 @@ SHARED float quarter_sin(float x, int quarters) {
 
 #define FORMULA_SIN(X) quarter_sin(X, 0)
 #define FORMULA_COS(X) quarter_sin(X, 1)
-#include "ops/function_formula.h"
+#include "ops/math/function_formula.h"
 
 KERNEL(k_unary, UnaryArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);

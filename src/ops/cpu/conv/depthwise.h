@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Depthwise convolution of blocked tensors: what the preparation hands to the templates. */
+#ifndef OPS_CPU_CONV_DEPTHWISE_H
+#define OPS_CPU_CONV_DEPTHWISE_H
+
+#include "ops/cpu/cpu.h"
+#include "ops/math/activation.h"
+#include "ops/nn/window.h"
+
+typedef struct DepthwiseArgs {
+    WindowDim z, y, x;
+    int64_t inside_begin, inside_end;   /* outputs of a row whose windows lie inside the input's columns */
+    int64_t blocks, strips, strip_rows; /* rows of all depths */
+    int last_lanes;
+    const float *weights; /* [blocks][kernel depths][rows][columns][width] */
+    const float *bias;    /* [blocks][width] */
+    Epilogue epilogue;
+} DepthwiseArgs;
+
+typedef struct DepthwiseTable {
+    void (*run)(const KernelCall *call, int64_t task);
+} DepthwiseTable;
+
+ISA_TABLES(DepthwiseTable, depthwise)
+
+#endif

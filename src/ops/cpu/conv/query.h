@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all convolution kernels ask of a node. */
+#ifndef OPS_CPU_CONV_QUERY_H
+#define OPS_CPU_CONV_QUERY_H
+
+#include "ops/kernel.h"
+#include "ops/nn/conv.h"
+
+/* Of a Conv. */
+ConvGeometry conv_query_geometry(const KernelQuery *query);
+/* The same in three dimensions: depth, rows and columns, of which those that the node lacks are of one. */
+ConvGeometry conv_query_volume(const KernelQuery *query);
+
+/* Whether a Conv or ConvTranspose can have `input` as layout of its input and
+ * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */
+bool conv_accepts_blocked(KernelQuery *query, Layout input);
+
+/* Kernel.tuning_key of all kernels of Conv. */
+void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all register tiles share, for templates: their end, with bias, residual, activation and the store, and
+ * the copying of input. */
+#ifndef OPS_CPU_CONV_TILE_SIMD_H
+#define OPS_CPU_CONV_TILE_SIMD_H
+
+#include "ops/cpu/activation_simd.h"
+#include "ops/cpu/conv/tile.h"
+
+/* `blocks` and `pixels` are constants wherever this is inlined, so that all loops over them unroll and `acc`
+ * is registers. */
+INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
+                       vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    const Epilogue *epilogue = tile->epilogue;
+    const int64_t step = tile->out_pixel_stride;
+    const float *before = epilogue->residual_last ? NULL : tile->residual;
+    const float *after = epilogue->residual_last ? tile->residual : NULL;
+    const int clamp = activation_is_clamp(epilogue->activation);
+    vf low, high;
+    activation_bounds(epilogue->activation, &low, &high);
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++) {
+        const int64_t first = o * tile->out_block_stride;
+        const int masked = o == blocks - 1 && tile->out_lanes < VW;
+        const vf bias = v_load(tile->bias + o * VW);
+#pragma GCC unroll 14
+        for (int p = 0; p < pixels; p++) {
+            vf value = acc[o][p] + bias;
+            if (before)
+                value += v_load(before + first + p * step);
+            if (clamp)
+                value = v_min(high, v_max(low, value));
+            if (after)
+                value += v_load(after + first + p * step);
+            if (masked)
+                value = v_first_lanes(value, tile->out_lanes);
+            v_store(tile->out + first + p * step, value);
+        }
+    }
+}
+
+/* Sums alone, for what is not the end of a convolution yet. */
+INLINE void tile_store_sums(const ConvTile *tile, const int blocks, const int pixels,
+                            vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    const int64_t step = tile->out_pixel_stride;
+    const float *before = tile->residual;
+#pragma GCC unroll 4
+    for (int o = 0; o < blocks; o++)
+#pragma GCC unroll 14
+        for (int p = 0; p < pixels; p++) {
+            const int64_t at = o * tile->out_block_stride + p * step;
+            v_store(tile->out + at, before ? acc[o][p] + v_load(before + at) : acc[o][p]);
+        }
+}
+
+/* The activations that take more than a clamp, on what tile_store() has written (which then was without
+ * them). */
+static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
+    const Epilogue *epilogue = tile->epilogue;
+    const float *after = epilogue->residual_last ? tile->residual : NULL;
+    for (int o = 0; o < blocks; o++)
+        for (int p = 0; p < pixels; p++) {
+            const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
+            vf value = v_activate(epilogue->activation, v_load(tile->out + at));
+            if (after)
+                value += v_load(after + at);
+            if (o == blocks - 1 && tile->out_lanes < VW)
+                value = v_first_lanes(value, tile->out_lanes);
+            v_store(tile->out + at, value);
+        }
+}
+
+INLINE void tile_finish(const ConvTile *tile, const int blocks, const int pixels,
+                        vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
+    if (!tile->bias) {
+        tile_store_sums(tile, blocks, pixels, acc);
+        return;
+    }
+    if (activation_is_clamp(tile->epilogue->activation)) {
+        tile_store(tile, blocks, pixels, acc);
+        return;
+    }
+    const Epilogue plain = {.residual_last = tile->epilogue->residual_last};
+    ConvTile unactivated = *tile;
+    unactivated.epilogue = &plain;
+    if (plain.residual_last)
+        unactivated.residual = NULL;
+    tile_store(&unactivated, blocks, pixels, acc);
+    tile_activate(tile, blocks, pixels);
+}
+
+/* ConvTiles.gather_vectors. */
+static void tile_gather_vectors(const float *restrict from, int64_t stride, int64_t count,
+                                float *restrict to) {
+    for (int64_t i = 0; i < count; i++)
+        v_store(to + i * VW, v_load(from + i * stride * VW));
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The products of Winograd's F(4 x 4, 3 x 3) with weights that are transformed in registers. */
+#ifndef OPS_CPU_CONV_WINOGRAD_SKINNY_H
+#define OPS_CPU_CONV_WINOGRAD_SKINNY_H
+
+#include "ops/cpu/cpu.h"
+
+enum {
+    FEW_MAX_TILES = 4, /* image tiles in a register tile */
+    FEW_FREQUENCIES = 6,
+    /* Input blocks whose weights the rows of frequencies pass over together, at most: of vectors of 16 floats
+     * they are 90 KiB and stay in L2; of 8 floats 23 KiB, which are read twice as often, mostly from L1. */
+    FEW_PIECE_BLOCKS = 10,
+};
+
+/* For one row of six frequencies and a few image tiles t,
+ *     sums[f][t] (+)= sum over input blocks i, lanes l of transformed weights[i][l][f] * in[f][i][t][l]
+ * All strides in floats. */
+typedef struct FewProducts {
+    const float *in; /* transformed, of the row's first frequency */
+    int64_t in_frequency_stride, in_block_stride;
+    int64_t n_in_blocks;  /* at most FEW_PIECE_BLOCKS */
+    int last_lanes;       /* of the last input block */
+    const float *weights; /* [channel][9 taps][width], the taps scaled as WinogradTransform.tap_scales says */
+    float *sums;
+    int64_t sums_frequency_stride;
+    bool add; /* to what is in `sums` */
+    /* Weights that are needed soon: while the six rows pass, each asks the memory for a sixth of as many as
+     * `weights` has. */
+    const float *ahead;
+} FewProducts;
+
+typedef void (*FewProductsFunction)(const FewProducts *products);
+
+typedef struct WinogradSkinny {
+    /* By row of frequencies and image tiles. */
+    FewProductsFunction of[FEW_FREQUENCIES][FEW_MAX_TILES + 1];
+} WinogradSkinny;
+
+ISA_TABLES(WinogradSkinny, winograd_skinny)
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tensors from a shape or bounds alone: ConstantOfShape (ONNX 9), Range (11), and Expand (8) and Tile (1, 6),
+ * which repeat. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "base/wrap.h"
+#include "ops/broadcast.h"
+#include "ops/op.h"
+
+/* A shape that an input lists, as far as it is known. */
+static Status listed_shape(InferContext *ctx, int port, Shape *shape) {
+    int64_t dims[MAX_RANK];
+    int count;
+    *shape = shape_unknown();
+    TRY(infer_ints(ctx, port, dims, MAX_RANK, &count));
+    for (int i = 0; i < count; i++)
+        TRY(infer_check_dim(ctx, dims[i], "a dimension"));
+    const Shape *list = &ctx->inputs[port].shape;
+    if (count >= 0) {
+        *shape = shape_make(count, dims);
+    } else if (list->rank == 1 && list->dims[0] >= 0 && list->dims[0] <= MAX_RANK) {
+        shape->rank = (int)list->dims[0];
+        for (int i = 0; i < shape->rank; i++)
+            shape->dims[i] = DIM_UNKNOWN;
+    }
+    return STRIDER_OK;
+}
+
+/* --- ConstantOfShape --- */
+
+typedef struct ConstantOfShapeAttrs {
+    const Tensor *value; /* of one element; NULL: a float 0 */
+} ConstantOfShapeAttrs;
+
+static Status constant_of_shape_parse(ParseContext *ctx, void *attrs_) {
+    ConstantOfShapeAttrs *attrs = attrs_;
+    const Attr *attr = attrs_find(ctx->attrs, "value");
+    if (attr && (attr->kind != ATTR_TENSOR || tensor_elements(attr->tensor) != 1))
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "value must be a tensor of one element");
+    attrs->value = attr ? attr->tensor : NULL;
+    return STRIDER_OK;
+}
+
+static Status constant_of_shape_infer(InferContext *ctx) {
+    const ConstantOfShapeAttrs *attrs = infer_attrs(ctx);
+    ctx->outputs[0].dtype = attrs->value ? attrs->value->type.dtype : STRIDER_F32;
+    return listed_shape(ctx, 0, &ctx->outputs[0].shape);
+}
+
+static Status constant_of_shape_reference(EvalContext *ctx) {
+    const ConstantOfShapeAttrs *attrs = eval_attrs(ctx);
+    DType dtype = attrs->value ? attrs->value->type.dtype : STRIDER_F32;
+    Tensor *y = ctx->outputs[0];
+    if (!y->data) {
+        Shape shape = shape_scalar();
+        TRY(eval_ints(ctx, 0, shape.dims, MAX_RANK, &shape.rank));
+        for (int i = 0; i < shape.rank; i++)
+            if (shape.dims[i] < 0)
+                return eval_fail(ctx, STRIDER_BAD_MODEL, "dimension %d is %" PRId64, i, shape.dims[i]);
+        TRY(eval_set_output_shape(ctx, 0, dtype, &shape));
+    }
+    size_t size = dtype_size(dtype);
+    uint64_t bits = 0;
+    if (attrs->value)
+        memcpy(&bits, attrs->value->data, size);
+    for (int64_t i = 0; i < tensor_elements(y); i++)
+        memcpy((char *)y->data + (size_t)i * size, &bits, size);
+    return STRIDER_OK;
+}
+
+const Op op_constant_of_shape = {
+    OP_NAMED(ConstantOfShape),
+    .since = 9,
+    .inputs = {1, 1},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(ConstantOfShapeAttrs),
+    .parse = constant_of_shape_parse,
+    .infer = constant_of_shape_infer,
+    .reference = constant_of_shape_reference,
+};
+
+/* --- Range --- */
+
+/* max(ceil((limit - start) / delta), 0); -1 where delta is 0 or the number is out of all bounds. */
+static int64_t range_count(const Tensor *start, const Tensor *limit, const Tensor *delta) {
+    if (dtype_is_float(start->type.dtype)) {
+        double step = tensor_get_f64(delta, 0);
+        double count = ceil((tensor_get_f64(limit, 0) - tensor_get_f64(start, 0)) / step);
+        if (step == 0 || isnan(count) || count > 0x1p40)
+            return -1;
+        return count < 0 ? 0 : i64_from_double(count);
+    }
+    int64_t from = tensor_get_i64(start, 0), to = tensor_get_i64(limit, 0), step = tensor_get_i64(delta, 0);
+    if (step == 0)
+        return -1;
+    if (step > 0 ? to <= from : to >= from)
+        return 0;
+    uint64_t distance =
+        step > 0 ? wrap_sub((uint64_t)to, (uint64_t)from) : wrap_sub((uint64_t)from, (uint64_t)to);
+    uint64_t stride = wrap_magnitude(step), count = distance / stride + (distance % stride != 0);
+    return count > (uint64_t)1 << 40 ? -1 : (int64_t)count;
+}
+
+static Status range_infer(InferContext *ctx) {
+    ctx->outputs[0] = type_of(ctx->inputs[0].dtype, (Shape){.rank = 1, .dims = {DIM_UNKNOWN}});
+    for (int i = 0; i < 3; i++) {
+        TRY(infer_require_dtype(ctx, i, DTYPES_NUMERIC));
+        TRY(infer_require_same_dtype(ctx, 0, i));
+        const Shape *shape = &ctx->inputs[i].shape;
+        int64_t count;
+        if (shape->rank >= 0 && shape_count(shape, 0, shape->rank, &count) && count != 1)
+            return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d must be a scalar", i);
+    }
+    if (ctx->input_values[0] && ctx->input_values[1] && ctx->input_values[2]) {
+        int64_t count = range_count(ctx->input_values[0], ctx->input_values[1], ctx->input_values[2]);
+        if (count < 0)
+            return infer_fail(ctx, STRIDER_BAD_MODEL, "delta is 0, or the range has no reasonable length");
+        ctx->outputs[0].shape.dims[0] = count;
+    }
+    return STRIDER_OK;
+}
+
+static Status range_reference(EvalContext *ctx) {
+    const Tensor *start = ctx->inputs[0], *delta = ctx->inputs[2];
+    int64_t count = range_count(start, ctx->inputs[1], delta);
+    if (count < 0)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "delta is 0, or the range has no reasonable length");
+    Shape shape = {.rank = 1, .dims = {count}};
+    TRY(eval_set_output_shape(ctx, 0, start->type.dtype, &shape));
+    Tensor *y = ctx->outputs[0];
+    for (int64_t i = 0; i < count; i++) {
+        if (dtype_is_float(start->type.dtype))
+            tensor_set_f64(y, i, tensor_get_f64(start, 0) + (double)i * tensor_get_f64(delta, 0));
+        else
+            tensor_set_bits(
+                y, i, wrap_add(tensor_get_bits(start, 0), wrap_mul((uint64_t)i, tensor_get_bits(delta, 0))));
+    }
+    return STRIDER_OK;
+}
+
+const Op op_range = {
+    OP_NAMED(Range),   .since = 11,          .inputs = {3, 3},
+    .outputs = {1, 1}, .infer = range_infer, .reference = range_reference,
+};
+
+/* --- Expand --- */
+
+static Status expand_infer(InferContext *ctx) {
+    Shape wanted;
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    TRY(listed_shape(ctx, 1, &wanted));
+    return infer_broadcast(ctx, &ctx->inputs[0].shape, &wanted, &ctx->outputs[0].shape);
+}
+
+static Status expand_reference(EvalContext *ctx) {
+    const Tensor *x = ctx->inputs[0];
+    Tensor *y = ctx->outputs[0];
+    if (!y->data)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "the output's shape does not follow from the inputs");
+    Broadcast broadcast = broadcast_make(&y->type.shape, 1, (const Shape *[]){&x->type.shape});
+    int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0};
+    size_t size = dtype_size(x->type.dtype);
+    for (int64_t i = 0; i < tensor_elements(y); i++, broadcast_next(&broadcast, counters, offsets))
+        memcpy((char *)y->data + (size_t)i * size, (const char *)x->data + (size_t)offsets[0] * size, size);
+    return STRIDER_OK;
+}
+
+const Op op_expand = {
+    OP_NAMED(Expand),      .since = 8,
+    .inputs = {2, 2},      .outputs = {1, 1},
+    .infer = expand_infer, .reference = expand_reference,
+};
+
+/* --- Tile --- */
+
+static Status tile_repeats(InferContext *ctx, int rank, int64_t repeats[MAX_RANK], int *count) {
+    if (ctx->node->opset >= 6 || ctx->n_inputs < 3)
+        return infer_ints(ctx, 1, repeats, MAX_RANK, count);
+    int64_t tiles, axis; /* Tile-1: how often along which axis */
+    int n_tiles, n_axis;
+    TRY(infer_ints(ctx, 1, &tiles, 1, &n_tiles));
+    TRY(infer_ints(ctx, 2, &axis, 1, &n_axis));
+    *count = n_tiles == 1 && n_axis == 1 ? rank : -1;
+    if (*count < 0)
+        return STRIDER_OK;
+    int at;
+    TRY(infer_axis(ctx, axis, rank, &at));
+    for (int i = 0; i < rank; i++)
+        repeats[i] = i == at ? tiles : 1;
+    return STRIDER_OK;
+}
+
+static Status tile_infer(InferContext *ctx) {
+    const Shape *x = &ctx->inputs[0].shape;
+    int64_t repeats[MAX_RANK];
+    int count;
+    ctx->outputs[0].dtype = ctx->inputs[0].dtype;
+    if (x->rank < 0)
+        return STRIDER_OK;
+    TRY(tile_repeats(ctx, x->rank, repeats, &count));
+    Shape *y = &ctx->outputs[0].shape;
+    *y = *x;
+    if (count >= 0 && count != x->rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "%d repeats for an input of rank %d", count, x->rank);
+    for (int i = 0; i < x->rank; i++) {
+        if (count >= 0)
+            TRY(infer_check_dim(ctx, repeats[i], "a repeat"));
+        if (count < 0 || (x->dims[i] < 0 && repeats[i] != 1))
+            y->dims[i] = DIM_UNKNOWN;
+        else if (x->dims[i] >= 0 && !i64_mul(x->dims[i], repeats[i], &y->dims[i]))
+            return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "dimension %d overflows", i);
+    }
+    return STRIDER_OK;
+}
+
+static Status tile_reference(EvalContext *ctx) {
+    const Tensor *x = ctx->inputs[0];
+    Tensor *y = ctx->outputs[0];
+    if (!y->data)
+        return eval_fail(ctx, STRIDER_BAD_MODEL, "the output's shape does not follow from the inputs");
+    int64_t strides[MAX_RANK], counters[MAX_RANK] = {0};
+    const Shape *in = &x->type.shape, *out = &y->type.shape;
+    size_t size = dtype_size(x->type.dtype);
+    shape_strides(in, strides);
+    for (int64_t i = 0; i < tensor_elements(y); i++) {
+        int64_t from = 0;
+        for (int d = 0; d < in->rank; d++)
+            from += counters[d] % in->dims[d] * strides[d];
+        memcpy((char *)y->data + (size_t)i * size, (const char *)x->data + (size_t)from * size, size);
+        for (int d = out->rank - 1; d >= 0 && ++counters[d] == out->dims[d]; d--)
+            counters[d] = 0;
+    }
+    return STRIDER_OK;
+}
+
+const Op op_tile = {
+    OP_NAMED(Tile),    .since = 1,          .inputs = {2, 3},
+    .outputs = {1, 1}, .infer = tile_infer, .reference = tile_reference,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_MATH_BINARY_H
+#define OPS_MATH_BINARY_H
+
+#include "ops/broadcast.h"
+#include "ops/math/pair_kind.h"
+#include "ops/op.h"
+
+typedef struct BinaryAttrs {
+    bool legacy_broadcast; /* before opset 7: the second input stands at `axis` of the first */
+    int64_t axis;          /* -1: at the end */
+    bool fmod;             /* Mod: the sign of the dividend */
+    bool shift_right;      /* BitShift */
+} BinaryAttrs;
+
+/* Of one of the operators that are listed there. */
+PairKind node_pair_kind(const Node *node);
+
+/* The second input's shape with the ones behind it that the broadcasting before opset 7 means; else as it is.
+ */
+Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second);
+
+#endif

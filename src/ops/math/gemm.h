@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_MATH_GEMM_H
+#define OPS_MATH_GEMM_H
+
+#include "ops/math/activation.h"
+#include "ops/op.h"
+
+/* Inputs: A, B, optional C; after passes also the residual, of the output's shape. */
+enum { GEMM_A, GEMM_B, GEMM_C, GEMM_RESIDUAL, GEMM_MAX_INPUTS };
+
+typedef struct GemmAttrs {
+    float alpha, beta; /* 1 where absent; C is not looked at where beta is 0 */
+    bool trans_a, trans_b;
+    Epilogue epilogue; /* set by passes */
+} GemmAttrs;
+
+/* Y[m, n] = alpha * sum over k of A'[m, k] B'[k, n] + beta * C[m * c_row + n * c_column] */
+typedef struct GemmGeometry {
+    int64_t m, n, k;
+    int64_t c_row, c_column; /* strides in elements, 0 where C is broadcast */
+} GemmGeometry;
+
+/* From known shapes that infer() has accepted; `c` is NULL where C is absent. */
+GemmGeometry gemm_geometry(const GemmAttrs *attrs, const Shape *a, const Shape *b, const Shape *c);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_MATH_MATMUL_H
+#define OPS_MATH_MATMUL_H
+
+#include "ops/math/activation.h"
+#include "ops/op.h"
+
+/* Inputs: A, B; after passes also the optional bias [N] and the residual, of the output's shape. */
+enum { MATMUL_A, MATMUL_B, MATMUL_BIAS, MATMUL_RESIDUAL, MATMUL_MAX_INPUTS };
+
+typedef struct MatMulAttrs {
+    Epilogue epilogue; /* set by passes */
+} MatMulAttrs;
+
+/* `batch` products of [m, k] by [k, n], the results one behind the other. */
+typedef struct MatMulGeometry {
+    int64_t batch, m, n, k;
+    int batch_rank;
+    int64_t batch_dims[MAX_RANK], a_strides[MAX_RANK],
+        b_strides[MAX_RANK]; /* in matrices, 0 where broadcast */
+} MatMulGeometry;
+
+/* From known shapes that infer() has accepted. */
+MatMulGeometry matmul_geometry(const Shape *a, const Shape *b);
+/* The matrices that product `index` reads. */
+void matmul_operands(const MatMulGeometry *geometry, int64_t index, int64_t *a, int64_t *b);
+
+#endif

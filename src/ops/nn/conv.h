@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The attributes of Conv and ConvTranspose, and the geometry that follows from them: shared by shape
+ * inference, the reference, passes and kernels. */
+#ifndef OPS_NN_CONV_H
+#define OPS_NN_CONV_H
+
+#include "ops/math/activation.h"
+#include "ops/nn/window.h"
+
+/* Inputs: X [N, C, D...], W ([M, C/group, K...]; ConvTranspose: [C, M/group, K...]), optional B [M]; after
+ * passes also, in this order, the optional `scale` [M], a constant by which each output channel's weights are
+ * multiplied (a folded BatchNormalization: the weights themselves stay where they are in the mapped file),
+ * and the optional residual, of the output's shape. */
+enum { CONV_X, CONV_W, CONV_B, CONV_SCALE, CONV_RESIDUAL, CONV_MAX_INPUTS };
+
+typedef struct ConvAttrs {
+    WindowAttrs window;
+    int64_t group;
+    /* ConvTranspose only */
+    int n_output_padding, n_output_shape; /* -1 where absent */
+    int64_t output_padding[MAX_SPATIAL], output_shape[MAX_SPATIAL];
+    Epilogue epilogue; /* set by passes */
+} ConvAttrs;
+
+/* A convolution with everything resolved.  For ConvTranspose `dims[i].in` is X's size and `dims[i].out` Y's;
+ * the pads are those that crop the full result. */
+typedef struct ConvGeometry {
+    int spatial; /* 1 to 3 */
+    int64_t batch, group, in_channels, out_channels;
+    WindowDim dims[MAX_SPATIAL];
+} ConvGeometry;
+
+/* From known shapes that infer() has accepted. */
+ConvGeometry conv_geometry(const ConvAttrs *attrs, const Shape *x, const Shape *w);
+ConvGeometry conv_transpose_geometry(const ConvAttrs *attrs, const Shape *x, const Shape *w);
+/* With ones before the spatial dimensions up to three, which changes nothing. */
+ConvGeometry conv_geometry_3d(const ConvGeometry *geometry);
+
+/* Shared by conv.c and conv_transpose.c. */
+Status conv_parse_common(ParseContext *ctx, ConvAttrs *attrs) MUST_CHECK;
+/* Types, ranks, counts, and the inputs that do not depend on the direction. */
+Status conv_infer_common(InferContext *ctx, int64_t out_channels_dim) MUST_CHECK;
+/* What is behind the products: scale is folded into them already; adds bias and residual, applies the
+ * activation. */
+typedef struct ConvOperands {
+    double *x, *w, *bias, *scale, *residual;
+} ConvOperands;
+Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) MUST_CHECK;
+double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, double sum, int64_t channel,
+                   int64_t index);
+
+#endif

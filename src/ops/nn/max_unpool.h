@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_NN_MAX_UNPOOL_H
+#define OPS_NN_MAX_UNPOOL_H
+
+#include "ops/nn/window.h"
+
+/* Attributes: WindowAttrs. */
+enum { UNPOOL_X, UNPOOL_INDICES, UNPOOL_SHAPE };
+
+/* The shape that the indices are over; dimensions that are not known stay so. */
+Shape unpool_pooled_from(const WindowAttrs *attrs, const Shape *x);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPS_NN_POOL_H
+#define OPS_NN_POOL_H
+
+#include "ops/nn/window.h"
+
+typedef struct PoolAttrs {
+    WindowAttrs window;
+    bool count_include_pad; /* AveragePool */
+    bool column_major;      /* MaxPool: storage_order, of its Indices */
+    int64_t p;              /* LpPool */
+} PoolAttrs;
+
+typedef struct GlobalPoolAttrs {
+    int64_t p; /* GlobalLpPool */
+} GlobalPoolAttrs;
+
+/* The window in each spatial dimension, ones before them up to three, for a known shape [N, C, D...]. */
+void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SPATIAL]);
+/* How many elements of a window that starts at `begin` (in the input, so it may be negative) count for
+ * AveragePool in this dimension: those inside the input or, with count_include_pad, inside input and padding.
+ */
+int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin);
+
+#endif

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each pass by itself: what it makes of a graph, and that the graph computes the same. */
+#include "optimize/optimize.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "graph/evaluate.h"
+#include "graph/op.h"
+#include "ops/nn/conv.h"
+#include "ops/op.h"
+#include "ops/tensor/concat.h"
+#include "optimize/rewrite.h"
+#include "support/op_test.h"
+
+static Error error;
+
+#define OK(EXPRESSION)                                                                                       \
+    do {                                                                                                     \
+        Status ok_status = (EXPRESSION);                                                                     \
+        if (ok_status)                                                                                       \
+            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
+    } while (0)
+
+static Value *add_input(Graph *graph, const char *name, Shape shape) {
+    Value *value = NULL;
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(graph_add_input(graph, value, &error));
+    value->declared = value->type = type_of(STRIDER_F32, shape);
+    return value;
+}
+
+static Value *add_constant(Graph *graph, const char *name, Shape shape, uint64_t seed, float low) {
+    Value *value = NULL;
+    Tensor tensor;
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(tensor_alloc(&tensor, graph->region.allocator, STRIDER_F32, &shape, &error));
+    fill_random(tensor.data, (size_t)tensor_elements(&tensor), seed);
+    for (int64_t i = 0; i < tensor_elements(&tensor); i++)
+        ((float *)tensor.data)[i] =
+            low > 0 ? low + fabsf(((float *)tensor.data)[i]) : ((float *)tensor.data)[i];
+    OK(graph_set_constant(graph, value, tensor, &error));
+    return value;
+}
+
+static Value *add_scalar(Graph *graph, const char *name, float number) {
+    Value *value = add_constant(graph, name, shape_scalar(), 1, 0);
+    *(float *)value->constant->data = number;
+    return value;
+}
+
+typedef struct Attrs {
+    Attr items[4];
+} Attrs;
+
+/* A node whose output is called `name`. */
+static Value *add_of(Graph *graph, int opset, const char *op, const char *name, Attrs attrs, int n,
+                     Value **inputs) {
+    Node *node = NULL;
+    Value *out = NULL;
+    const Op *row = op_find("", op, opset);
+    assert_non_null(row);
+    OK(graph_add_node(graph, row, name, n, 1, &node, &error));
+    node->opset = opset;
+    size_t count = 0;
+    while (count < 4 && attrs.items[count].name)
+        count++;
+    AttrList list = {attrs.items, count};
+    ParseContext parse = {.node = node, .attrs = &list, .region = &graph->region, .err = &error};
+    if (row->parse)
+        OK(row->parse(&parse, node->attrs));
+    for (int port = 0; port < n; port++)
+        node_set_input(node, port, inputs[port]);
+    OK(graph_add_value(graph, name, &out, &error));
+    node_set_output(node, 0, out);
+    return out;
+}
+
+static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, int n, Value **inputs) {
+    return add_of(graph, 21, op, name, attrs, n, inputs);
+}
+
+/* At an opset where axes are attributes. */
+static Value *add_old(Graph *graph, const char *op, const char *name, Attrs attrs, Value *x) {
+    return add_of(graph, 12, op, name, attrs, 1, &x);
+}
+
+#define ADD(OP, NAME, ...)                                                                                   \
+    add(&graph, OP, NAME, (Attrs){0}, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)),             \
+        (Value *[]){__VA_ARGS__})
+
+static void finish(Graph *graph, Value *output) {
+    OK(graph_add_output(graph, output, &error));
+    OK(graph_sort(graph, &error));
+    OK(graph_validate(graph, &error));
+    OK(graph_infer(graph, STRIDER_SHAPES_CHECK, NULL, &error));
+}
+
+/* The last output, by the references; inputs are filled from their indices. */
+static Tensor compute(const Graph *graph) {
+    Tensor *tensors = calloc(graph->n_values, sizeof *tensors);
+    for (size_t i = 0; i < graph->n_values; i++) {
+        Value *value = graph->values[i];
+        if (value->constant)
+            tensors[i] =
+                tensor_view(value->constant->type.dtype, &value->constant->type.shape, value->constant->data);
+        if (value->is_input) {
+            OK(tensor_alloc(&tensors[i], allocator_default(), STRIDER_F32, &value->type.shape, &error));
+            fill_random(tensors[i].data, (size_t)tensor_elements(&tensors[i]), 77 + i);
+        }
+    }
+    for (size_t n = 0; n < graph->n_nodes; n++) {
+        const Node *node = graph->nodes[n];
+        const Tensor *inputs[8] = {0};
+        Tensor output = {0};
+        for (int i = 0; i < node->n_inputs; i++)
+            inputs[i] = node->inputs[i] ? &tensors[node->inputs[i]->index] : NULL;
+        OK(node_evaluate(node, inputs, &node->outputs[0]->type, &output, allocator_default(), &error));
+        tensors[node->outputs[0]->index] = output;
+    }
+    int wanted = graph->outputs[graph->n_outputs - 1]->index;
+    Tensor result = tensors[wanted];
+    if (!result.allocator) { /* a constant */
+        OK(tensor_alloc(&result, allocator_default(), result.type.dtype, &result.type.shape, &error));
+        memcpy(result.data, tensors[wanted].data, result.size_bytes);
+    } else {
+        tensors[wanted].allocator = NULL;
+    }
+    for (size_t i = 0; i < graph->n_values; i++)
+        tensor_free(&tensors[i]);
+    free(tensors);
+    return result;
+}
+
+/* Runs the pass; the graph must then have `nodes` nodes and the same result under the same name. */
+static void check_pass(Graph *graph, Status (*pass)(Graph *, Error *), size_t nodes) {
+    char name[64];
+    snprintf(name, sizeof name, "%s", graph->outputs[0]->name);
+    Tensor before = compute(graph);
+    OK(pass(graph, &error));
+    assert_int_equal(graph->n_nodes, nodes);
+    assert_string_equal(graph->outputs[0]->name, name);
+    Tensor after = compute(graph);
+    assert_tensor_close(&after, &before, 1e-5, 1e-6);
+    tensor_free(&before);
+    tensor_free(&after);
+    OK(graph_validate(graph, &error));
+}
+
+static void constants_are_folded(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3)), *a = add_constant(&graph, "a", DIMS(3), 1, 0);
+    Value *b = add_constant(&graph, "b", DIMS(3), 2, 0);
+    finish(&graph, ADD("Add", "y", x, ADD("Mul", "p", a, ADD("Exp", "e", b))));
+    check_pass(&graph, pass_fold_constants, 1);
+    graph_free(&graph);
+}
+
+static void shapes_that_are_known_are_folded(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3, 4));
+    finish(&graph, ADD("Reshape", "y", x, ADD("Shape", "s", x)));
+    OK(pass_fold_constants(&graph, &error)); /* before it, the output's shape was not known */
+    assert_int_equal(graph.n_nodes, 1);
+    assert_true(shape_equal(&graph.outputs[0]->type.shape, &x->type.shape));
+    graph_free(&graph);
+}
+
+static void identities_go_and_the_output_keeps_its_name(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3));
+    Value *relu = ADD("Relu", "r", ADD("Identity", "i", x));
+    finish(&graph, ADD("Identity", "y", ADD("Dropout", "d", relu)));
+    check_pass(&graph, pass_remove_identities, 1);
+    graph_free(&graph);
+}
+
+static void an_identity_from_input_to_output_stays(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    finish(&graph, ADD("Identity", "y", add_input(&graph, "x", DIMS(2, 3))));
+    check_pass(&graph, pass_remove_identities, 1);
+    graph_free(&graph);
+}
+
+/* Of what an Identity hands on: two outputs of the graph, an output that another node reads too, and one that
+ * stands behind another Identity. */
+static void identities_before_several_readers_go_and_all_compute_the_same(void **state) {
+    (void)state;
+    for (int form = 0; form < 4; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 3)), *s = ADD("Sin", "s", x);
+        Value *i = form == 3 ? s : ADD("Identity", "i", s), *first = ADD("Identity", "first", i);
+        OK(graph_add_output(&graph, first, &error));
+        Value *second = form == 1   ? ADD("Exp", "e", first)
+                        : form == 2 ? ADD("Exp", "e", ADD("Identity", "i2", i))
+                                    : ADD("Dropout", "second", i);
+        finish(&graph, second);
+        check_pass(&graph, pass_remove_identities, 2);
+        OK(graph_validate(&graph, &error)); /* no output that nothing makes */
+        assert_string_equal(graph.outputs[0]->name, "first");
+        assert_string_equal(graph.outputs[1]->name, form == 1 || form == 2 ? "e" : "second");
+        for (size_t n = 0; n < graph.n_nodes; n++)
+            for (int port = 0; port < graph.nodes[n]->n_inputs; port++)
+                assert_true(graph.nodes[n]->inputs[port]->is_input || graph.nodes[n]->inputs[port]->producer);
+        graph_free(&graph);
+    }
+}
+
+static void dead_nodes_go(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3));
+    ADD("Exp", "unused", ADD("Relu", "unused too", x));
+    finish(&graph, ADD("Neg", "y", x));
+    check_pass(&graph, pass_remove_dead, 1);
+    graph_free(&graph);
+}
+
+static Value *add_conv(Graph *graph, const char *name, Value *x, int64_t in, int64_t out, const char *op) {
+    char w_name[32], b_name[32];
+    snprintf(w_name, sizeof w_name, "%s.w", name);
+    snprintf(b_name, sizeof b_name, "%s.b", name);
+    bool transposed = strcmp(op, "ConvTranspose") == 0;
+    Value *inputs[] = {
+        x, add_constant(graph, w_name, transposed ? DIMS(in, out, 3, 3) : DIMS(out, in, 3, 3), 5, 0),
+        add_constant(graph, b_name, DIMS(out), 6, 0)};
+    return add(graph, op, name, (Attrs){{attr_ints("pads", 1, 1, 1, 1)}}, 3, inputs);
+}
+
+static Value *add_batch_norm(Graph *graph, const char *name, Value *x, int64_t channels) {
+    Value *inputs[5] = {x};
+    for (int i = 1; i < 5; i++) {
+        char constant[32];
+        snprintf(constant, sizeof constant, "%s.%d", name, i);
+        inputs[i] = add_constant(graph, constant, DIMS(channels), (uint64_t)i, i == 4 ? 0.5f : 0);
+    }
+    return add(graph, "BatchNormalization", name, (Attrs){0}, 5, inputs);
+}
+
+static void batch_normalization_becomes_scale_and_bias(void **state) {
+    (void)state;
+    static const char *const ops[] = {"Conv", "ConvTranspose"};
+    for (int i = 0; i < 2; i++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *conv = add_conv(&graph, "c", add_input(&graph, "x", DIMS(2, 3, 5, 6)), 3, 4, ops[i]);
+        Value *norm = add_batch_norm(&graph, "n", conv, 4);
+        Value *scaled = ADD("Mul", "k", norm, add_constant(&graph, "factor", DIMS(1, 4, 1, 1), 8, 0));
+        finish(&graph, ADD("Add", "y", add_scalar(&graph, "one", 1), scaled));
+        check_pass(&graph, pass_fuse_batch_norm, 1);
+        graph_free(&graph);
+    }
+}
+
+/* (x - mean) / deviation * 3 and the like, by numbers for each channel or for all; one alone, one by other
+ * dimensions, and one that divides by x stay. */
+static void scales_and_shifts_in_a_row_become_one_batch_normalization(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 3, 5, 6)), *y = ADD("Relu", "r", x),
+              *three = add_scalar(&graph, "3", 3);
+        Value *mean = add_constant(&graph, "mean", form == 3 ? DIMS(5, 1) : DIMS(3, 1, 1), 3, 0);
+        Value *deviation = add_constant(&graph, "deviation", DIMS(1, 3, 1, 1), 4, 0.5f);
+        y = form == 4   ? ADD("Div", "a", three, y)
+            : form == 5 ? ADD("Sub", "a", three, y)
+                        : ADD("Sub", "a", y, mean);
+        if (form == 1)
+            y = ADD("Sigmoid", "s", y);
+        if (form != 2)
+            y = ADD("Div", "b", y, deviation);
+        y = form == 1 || form == 2 ? y : ADD("Mul", "c", three, y);
+        y = form == 2 ? add_batch_norm(&graph, "n", y, 3) : ADD("Neg", "n", y);
+        finish(&graph, y);
+        static const size_t nodes[] = {3, 5, 2, 4, 4, 4};
+        check_pass(&graph, pass_fuse_batch_norm, nodes[form]);
+        graph_free(&graph);
+    }
+}
+
+static void a_result_that_others_read_is_not_fused(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *conv = add_conv(&graph, "c", add_input(&graph, "x", DIMS(1, 3, 5, 6)), 3, 4, "Conv");
+    finish(&graph, ADD("Mul", "y", ADD("Relu", "r", conv), conv));
+    check_pass(&graph, pass_fuse_epilogues, 3);
+    graph_free(&graph);
+}
+
+static void residuals_and_activations_become_epilogues(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 4, 5, 6)), *first = add_conv(&graph, "c1", x, 4, 4, "Conv");
+    Value *second = add_conv(&graph, "c2", ADD("Relu", "r1", first), 4, 4, "Conv");
+    Value *sum = ADD("Add", "a", second, x); /* residual, then activation */
+    Value *third = add_conv(&graph, "c3", ADD("Relu", "r2", sum), 4, 4, "Conv");
+    finish(&graph, ADD("Add", "y", ADD("Sigmoid", "s", third), x)); /* activation, then residual */
+    check_pass(&graph, pass_fuse_epilogues, 3);
+    assert_true(((const ConvAttrs *)graph.nodes[2]->attrs)->epilogue.residual_last);
+    graph_free(&graph);
+}
+
+static void an_activation_becomes_part_of_batch_normalization(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 3, 5, 6));
+    finish(&graph, ADD("Relu", "y", add_batch_norm(&graph, "n", x, 3)));
+    check_pass(&graph, pass_fuse_epilogues, 1);
+    graph_free(&graph);
+}
+
+static void the_bias_of_a_linear_layer_becomes_part_of_the_product(void **state) {
+    (void)state;
+    for (int row = 0; row < 2; row++) { /* a column of values is none for each column */
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 5, 4)), *w = add_constant(&graph, "w", DIMS(4, 5), 1, 0);
+        Value *bias = add_constant(&graph, "b", row ? DIMS(1, 5) : DIMS(5, 1), 2, 0);
+        Value *sum = ADD("Add", "s", bias, ADD("MatMul", "m", x, w));
+        finish(&graph, ADD("Add", "y", ADD("Relu", "r", sum), add_input(&graph, "z", DIMS(2, 5, 5))));
+        check_pass(&graph, pass_fuse_epilogues, row ? 1 : 4);
+        graph_free(&graph);
+    }
+}
+
+/* What a dense block writes: each Concat is then the one before and what is new.  One with another axis, one
+ * that begins otherwise and one of the same inputs stay. */
+static void concats_that_begin_alike_are_nested(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    const Attrs axis_1 = {{attr_int("axis", 1)}}, axis_0 = {{attr_int("axis", 0)}};
+    Value *a = add_input(&graph, "a", DIMS(2, 3)), *b = add_input(&graph, "b", DIMS(2, 3)),
+          *c = ADD("Relu", "c", a);
+    Value *two = add(&graph, "Concat", "two", axis_1, 2, (Value *[]){a, b});
+    Value *three = add(&graph, "Concat", "three", axis_1, 3, (Value *[]){a, b, c});
+    Value *four = add(&graph, "Concat", "four", axis_1, 4, (Value *[]){a, b, c, a});
+    Value *same = add(&graph, "Concat", "same", axis_1, 4, (Value *[]){a, b, c, a});
+    Value *upright = add(&graph, "Concat", "upright", axis_0, 3, (Value *[]){a, b, c});
+    Value *turned = add(&graph, "Concat", "turned", axis_1, 3, (Value *[]){b, a, c});
+    Value *wide = add(&graph, "Concat", "wide", axis_1, 5, (Value *[]){two, three, turned, four, same});
+    finish(&graph, ADD("Add", "y", wide, ADD("ReduceSum", "s", upright)));
+    check_pass(&graph, pass_fuse_concats, graph.n_nodes);
+    static const char *const names[] = {"two", "three", "four", "same", "upright", "turned"};
+    static const int counts[] = {2, 2, 2, 4, 3, 3};
+    for (size_t n = 0; n < graph.n_nodes; n++)
+        for (int i = 0; i < 6; i++)
+            if (strcmp(graph.nodes[n]->name, names[i]) == 0)
+                assert_int_equal(graph.nodes[n]->n_inputs, counts[i]);
+    graph_free(&graph);
+}
+
+static Value *add_shape(Graph *graph, const char *name, int n, const int64_t *dims) {
+    Value *value = NULL;
+    Tensor tensor;
+    const Shape shape = DIMS(n);
+    OK(graph_add_value(graph, name, &value, &error));
+    OK(tensor_alloc(&tensor, graph->region.allocator, STRIDER_I64, &shape, &error));
+    memcpy(tensor.data, dims, (size_t)n * sizeof *dims);
+    OK(graph_set_constant(graph, value, tensor, &error));
+    return value;
+}
+
+#define INTS(NAME, ...)                                                                                      \
+    add_shape(&graph, NAME, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                       \
+              (int64_t[]){__VA_ARGS__})
+
+/* Of [2, 12, 3, 4], with or without a Concat before it and a Split or Slices behind it; one with parts that
+ * others read, and one whose other dimensions change too, stay. */
+static void channel_shuffles_become_concats_with_an_order(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *a = add_input(&graph, "a", DIMS(2, 6, 3, 4)), *b = add_input(&graph, "b", DIMS(2, 6, 3, 4));
+        const Attrs axis = {{attr_int("axis", 1)}}, perm = {{attr_ints("perm", 0, 2, 1, 3, 4)}};
+        Value *joined = add(&graph, "Concat", "joined", axis, 2, (Value *[]){a, b});
+        Value *apart = form == 5 ? INTS("apart", -1, 3, 4, 4, 3) : INTS("apart", 2, 3, 4, 3, 4);
+        Value *turned =
+            add(&graph, "Transpose", "turned", perm, 1, (Value *[]){ADD("Reshape", "split", joined, apart)});
+        Value *y = ADD("Reshape", "y", turned, INTS("back", 0, -1, 3, 4));
+        if (form == 1) /* both parts */
+            y = ADD("Sub", "z", ADD("Slice", "s1", y, INTS("b1", 0), INTS("e1", 5), INTS("x1", 1)),
+                    ADD("Slice", "s2", y, INTS("b2", 7), INTS("e2", 1000), INTS("x2", -3)));
+        else if (form == 2) /* a part and all */
+            y = add(&graph, "Concat", "z", axis, 2,
+                    (Value *[]){ADD("Slice", "s1", y, INTS("b1", 2), INTS("e1", 9), INTS("x1", 1)), y});
+        else if (form == 3) /* no part of the channels alone */
+            y = ADD("Slice", "z", y, INTS("b1", 0, 1), INTS("e1", 5, 2), INTS("x1", 1, 2));
+        else if (form == 4)
+            y = ADD("Mul", "z", y, ADD("ReduceSum", "other reader", joined));
+        finish(&graph, y);
+        OK(pass_fold_constants(&graph, &error)); /* the shapes that Reshapes give */
+        static const size_t nodes[] = {1, 3, 3, 2, 4, 4};
+        check_pass(&graph, pass_fuse_shuffles, nodes[form]);
+        graph_free(&graph);
+    }
+}
+
+/* Each result is small enough to be folded, a file of them would take all memory. */
+static void what_is_folded_is_limited_in_all(void **state) {
+    (void)state;
+    enum { NODES = 300, MAX_FOLDED_MIB = 256 };
+    Graph graph;
+    Value *number = NULL, *y = NULL;
+    Tensor tensor;
+    graph_init(&graph, allocator_default());
+    const Shape one = DIMS(1);
+    OK(tensor_alloc(&tensor, graph.region.allocator, STRIDER_F64, &one, &error));
+    *(double *)tensor.data = 1;
+    OK(graph_add_value(&graph, "number", &number, &error));
+    OK(graph_set_constant(&graph, number, tensor, &error));
+    Value *mebibyte = INTS("mebibyte", (1 << 20) / (int64_t)sizeof(double));
+    for (int i = 0; i < NODES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "y%d", i);
+        y = ADD("Expand", name, number, mebibyte);
+    }
+    finish(&graph, y);
+    OK(pass_fold_constants(&graph, &error));
+    assert_int_equal(graph.n_nodes, NODES - MAX_FOLDED_MIB);
+    graph_free(&graph);
+}
+
+/* Both outputs are parts of one shuffle of one input, with an open batch. */
+static void a_split_behind_a_shuffle_becomes_two_concats(void **state) {
+    (void)state;
+    Graph graph;
+    Node *split = NULL;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(DIM_UNKNOWN, 8, 5)), *turned, *y;
+    turned = add(&graph, "Transpose", "turned", (Attrs){{attr_ints("perm", 0, 2, 1, 3)}}, 1,
+                 (Value *[]){ADD("Reshape", "split", x, INTS("apart", -1, 2, 4, 5))});
+    y = ADD("Reshape", "back", turned, INTS("together", -1, 8, 5));
+    OK(graph_add_node(&graph, op_find("", "Split", 11), "parts", 1, 2, &split, &error));
+    const Attr attrs[] = {attr_int("axis", -2), attr_ints("split", 3, 5)};
+    ParseContext parse = {split, &(AttrList){(Attr *)attrs, 2}, &graph.region, &error};
+    split->opset = 11;
+    OK(split->op->parse(&parse, split->attrs));
+    node_set_input(split, 0, y);
+    for (int i = 0; i < 2; i++) {
+        Value *part = NULL;
+        OK(graph_add_value(&graph, i ? "rest" : "first", &part, &error));
+        node_set_output(split, i, part);
+    }
+    finish(&graph, add(&graph, "Concat", "z", (Attrs){{attr_int("axis", 1)}}, 2,
+                       (Value *[]){split->outputs[1], split->outputs[0]}));
+    OK(pass_fuse_shuffles(&graph, &error));
+    assert_int_equal(graph.n_nodes, 3);
+    static const int64_t order[] = {0, 4, 1, 5, 2, 6, 3, 7};
+    for (int i = 0; i < 2; i++) {
+        const Node *part = split->outputs[i]->producer;
+        const ConcatAttrs *concat = part->attrs;
+        assert_string_equal(part->op->name, "Concat");
+        assert_int_equal(concat->n_order, i ? 5 : 3);
+        assert_memory_equal(concat->order, order + (i ? 3 : 0), (size_t)concat->n_order * sizeof *order);
+        assert_ptr_equal(part->inputs[0], x);
+    }
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
+/* Of two dimensions or one, with and without b, the square in two ways, operands in either order; means of
+ * other axes, or a centred value that others read too, stay. */
+static void layer_normalization_of_several_nodes_is_joined(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        const Attrs last = {{attr_ints("axes", -1)}}, two = {{attr_ints("axes", 2, 1)}},
+                    other = {{attr_ints("axes", 1)}};
+        const Attrs *axes = form == 1 ? &two : &last;
+        Value *x = add_input(&graph, "x", DIMS(2, 5, 8)), *eps = add_scalar(&graph, "eps", 1e-5f);
+        Value *scale = add_constant(&graph, "scale", form == 1 ? DIMS(5, 8) : DIMS(8), 3, 0.5f);
+        Value *b = add_constant(&graph, "b", DIMS(8), 4, 0);
+        Value *c = ADD("Sub", "c", x, add_old(&graph, "ReduceMean", "m", form == 4 ? other : *axes, x));
+        Value *square = form == 2 ? ADD("Mul", "q", c, c) : ADD("Pow", "q", c, add_scalar(&graph, "2", 2));
+        Value *variance = add_old(&graph, "ReduceMean", "v", form == 4 ? other : *axes, square);
+        Value *sum = form % 2 ? ADD("Add", "s", variance, eps) : ADD("Add", "s", eps, variance);
+        Value *scaled = ADD("Mul", "n", scale, ADD("Div", "d", c, ADD("Sqrt", "r", sum)));
+        Value *y = form == 3 ? scaled : ADD("Add", "y", scaled, b);
+        if (form == 5)
+            y = ADD("Max", "z", y, c);
+        finish(&graph, y);
+        check_pass(&graph, pass_fuse_layer_norms, form == 4 ? 9 : form == 5 ? 10 : 1);
+        graph_free(&graph);
+    }
+}
+
+static size_t count_nodes(const Graph *graph, const char *op) {
+    size_t count = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        count += strcmp(graph->nodes[i]->op->name, op) == 0;
+    return count;
+}
+
+static Value *add_transpose(Graph *graph, const char *name, Value *x, bool to_channels_first) {
+    const Attrs first = {{attr_ints("perm", 0, 3, 1, 2)}}, last = {{attr_ints("perm", 0, 2, 3, 1)}};
+    return add(graph, "Transpose", name, to_channels_first ? first : last, 1, &x);
+}
+
+/* A residual block as an export of a channels-last network writes it. */
+static void transposes_around_convolutions_cancel(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_transpose(&graph, "t1", add_input(&graph, "x", DIMS(2, 5, 6, 4)), true);
+    Value *a = add_transpose(&graph, "t2", add_conv(&graph, "c1", x, 4, 4, "Conv"), false);
+    a = ADD("Add", "biased", add_constant(&graph, "bias", DIMS(4), 7, 0), a);
+    a = ADD("Clip", "clipped", a, add_scalar(&graph, "low", 0), add_scalar(&graph, "high", 6));
+    Value *b = add_transpose(&graph, "t3", a, true);
+    b = add_transpose(&graph, "t4", add_conv(&graph, "c2", b, 4, 4, "Conv"), false);
+    b = ADD("PRelu", "p", b, add_constant(&graph, "slope", DIMS(4), 8, 0));
+    finish(&graph, ADD("Mul", "y", b, b));
+    check_pass(&graph, pass_push_transposes, 8);
+    assert_int_equal(count_nodes(&graph, "Transpose"), 2);
+    assert_true(is_op(graph.nodes[1], OP_Conv) && is_op(graph.nodes[7], OP_Transpose));
+    graph_free(&graph);
+}
+
+/* Both operands of a Concat; operands that others read, that permute otherwise or are constants that would
+ * have to move stay as they are. */
+static void transposes_move_only_where_there_are_no_more_after(void **state) {
+    (void)state;
+    for (int form = 0; form < 6; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *a = add_transpose(&graph, "a2", add_input(&graph, "a", DIMS(2, 5, 5, 5)), true);
+        Value *b = add_transpose(&graph, "b2", add_input(&graph, "b", DIMS(2, 5, 5, 5)), form != 2);
+        Value *y = NULL;
+        if (form < 3)
+            y = add(&graph, "Concat", "join", (Attrs){{attr_int("axis", -3)}}, 2, (Value *[]){a, b});
+        else if (form == 3)
+            y = ADD("Mul", "m", ADD("Add", "s", a, b), add_constant(&graph, "k", DIMS(5, 1, 5), 3, 0));
+        else if (form == 4)
+            y = ADD("Sub", "m", ADD("Neg", "n", a), b);
+        else
+            y = add_transpose(&graph, "t", a, true);
+        if (form == 1 || form == 5)
+            y = ADD("Add", "other", y,
+                    add(&graph, "Tile", "tile", (Attrs){0}, 2,
+                        (Value *[]){a, INTS("r", 1, form == 1 ? 2 : 1, 1, 1)}));
+        finish(&graph, y);
+        static const size_t nodes[] = {2, 5, 3, 3, 3, 4}, transposes[] = {1, 2, 2, 1, 1, 2};
+        OK(pass_remove_dead(&graph, &error));
+        check_pass(&graph, pass_push_transposes, nodes[form]);
+        assert_int_equal(count_nodes(&graph, "Transpose"), transposes[form]);
+        graph_free(&graph);
+    }
+}
+
+static void transposes_in_a_row_are_joined(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) { /* one; none; one that moves nothing, to the output */
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_transpose(&graph, "t1", add_input(&graph, "x", DIMS(2, 5, 6, 4)), true);
+        Value *y = add_transpose(&graph, "t2", x, form == 0);
+        finish(&graph, form == 1 ? ADD("Softmax", "y", y) : y);
+        check_pass(&graph, pass_push_transposes, 1);
+        assert_int_equal(count_nodes(&graph, "Transpose"), form != 1);
+        graph_free(&graph);
+    }
+}
+
+static void of_two_summed_convolutions_the_later_takes_the_other(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(1, 4, 5, 6));
+    Value *a = add_conv(&graph, "c1", x, 4, 4, "Conv"), *b = add_conv(&graph, "c2", x, 4, 4, "Conv");
+    finish(&graph, ADD("Relu", "y", ADD("Add", "s", a, b)));
+    check_pass(&graph, pass_fuse_epilogues, 2);
+    graph_free(&graph);
+}
+
+/* x Sigmoid(x), x Tanh(Softplus(x)), x Clip(x + 3, 0, 6) / 6, and Gelu in its orders. */
+static void activations_of_several_nodes_are_joined(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(3, 7)), *y = NULL, *half = add_scalar(&graph, "half", 0.5f);
+        Value *root = add_scalar(&graph, "root", 1.41421356f), *one = add_scalar(&graph, "1", 1);
+        Value *three = add_scalar(&graph, "3", 3), *six = add_scalar(&graph, "6", 6),
+              *zero = add_scalar(&graph, "0", 0);
+        Value *erf = NULL;
+        if (kind >= 3)
+            erf = ADD("Add", "e1", ADD("Erf", "e", ADD("Div", "d", x, root)), one);
+        if (kind == 0)
+            y = ADD("Mul", "y", x, ADD("Sigmoid", "s", x));
+        else if (kind == 1)
+            y = ADD("Mul", "y", x, ADD("Tanh", "t", ADD("Softplus", "s", x)));
+        else if (kind == 2)
+            y = ADD("Div", "y", ADD("Mul", "m", x, ADD("Clip", "c", ADD("Add", "a", x, three), zero, six)),
+                    six);
+        else if (kind == 3)
+            y = ADD("Mul", "y", ADD("Mul", "m", x, erf), half);
+        else if (kind == 4)
+            y = ADD("Mul", "y", x, ADD("Mul", "m", erf, half));
+        else
+            y = ADD("Mul", "y", ADD("Mul", "m", x, half), erf);
+        finish(&graph, y);
+        check_pass(&graph, pass_fuse_activations, 1);
+        graph_free(&graph);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(constants_are_folded),
+        cmocka_unit_test(shapes_that_are_known_are_folded),
+        cmocka_unit_test(identities_go_and_the_output_keeps_its_name),
+        cmocka_unit_test(an_identity_from_input_to_output_stays),
+        cmocka_unit_test(identities_before_several_readers_go_and_all_compute_the_same),
+        cmocka_unit_test(dead_nodes_go),
+        cmocka_unit_test(batch_normalization_becomes_scale_and_bias),
+        cmocka_unit_test(scales_and_shifts_in_a_row_become_one_batch_normalization),
+        cmocka_unit_test(a_result_that_others_read_is_not_fused),
+        cmocka_unit_test(residuals_and_activations_become_epilogues),
+        cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
+        cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
+        cmocka_unit_test(concats_that_begin_alike_are_nested),
+        cmocka_unit_test(what_is_folded_is_limited_in_all),
+        cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
+        cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
+        cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
+        cmocka_unit_test(transposes_around_convolutions_cancel),
+        cmocka_unit_test(transposes_move_only_where_there_are_no_more_after),
+        cmocka_unit_test(transposes_in_a_row_are_joined),
+        cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
+        cmocka_unit_test(activations_of_several_nodes_are_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
