@@ -110,14 +110,14 @@ static strider_value_info describe(const strider_model *model, const Value *valu
     strider_value_info info = {.name = "", .rank = -1};
     if (!value)
         return info;
-    const Type *type = value->is_input ? &value->declared : &value->type;
+    const ValueType *type = value->is_input ? &value->declared : &value->type;
     info = (strider_value_info){.name = value->name,
                                 .dtype = type->dtype,
                                 .rank = type->shape.rank,
                                 .is_optional = value->default_value != NULL};
     for (int i = 0; i < type->shape.rank; i++) {
         info.dims[i] = type->shape.dims[i] < 0 ? -1 : type->shape.dims[i];
-        info.dim_names[i] = symbol_text(&model->loaded.graph.symbols, type->shape.dims[i]);
+        info.dim_names[i] = symbol_text(model->loaded.graph.symbols, type->shape.dims[i]);
     }
     return info;
 }

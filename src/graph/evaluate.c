@@ -4,10 +4,24 @@
 
 #include <string.h>
 
-Status node_infer(const Node *node, const Type *inputs, const Tensor *const *input_values,
-                  SymbolTable *symbols, Type *outputs, Error *err) {
+bool node_reads(const Node *node, int port) {
+    return port < 32 && node->op->reads >> port & 1;
+}
+
+static Status check_kinds(const Node *node, const ValueType *inputs, Error *err) {
+    char text[VALUE_TYPE_TEXT];
+    for (int i = 0; i < node->n_inputs; i++)
+        if (inputs[i].kind != VALUE_TENSOR && !(node->op->flags & OP_ANY_KIND))
+            return node_fail(node, err, STRIDER_BAD_MODEL, "input %d is %s, it takes tensors", i,
+                             value_type_text(&inputs[i], text));
+    return STRIDER_OK;
+}
+
+Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
+                  SymbolTable *symbols, ValueType *outputs, Error *err) {
     for (int i = 0; i < node->n_outputs; i++)
-        outputs[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        outputs[i] = value_type_unknown();
+    TRY(check_kinds(node, inputs, err));
     InferContext ctx = {.node = node,
                         .n_inputs = node->n_inputs,
                         .n_outputs = node->n_outputs,
@@ -19,7 +33,8 @@ Status node_infer(const Node *node, const Type *inputs, const Tensor *const *inp
     TRY(node->op->infer(&ctx));
     for (int i = 0; i < node->n_outputs; i++) {
         size_t size_bytes;
-        if (outputs[i].dtype && shape_is_known(&outputs[i].shape) && !type_size(&outputs[i], &size_bytes)) {
+        if (outputs[i].dtype && shape_is_known(&outputs[i].shape) &&
+            !type_size(&outputs[i].tensor, &size_bytes)) {
             char text[SHAPE_TEXT];
             return node_fail(node, err, STRIDER_LIMIT_EXCEEDED, "output %d of shape %s is too large", i,
                              shape_text(&outputs[i].shape, text));
@@ -35,13 +50,13 @@ static Status aligned_copy(const Tensor *tensor, const Allocator *allocator, Ten
     return STRIDER_OK;
 }
 
-/* Contents that an infer() reads are shapes, axes, pads, scales: beyond this they are weights. */
+/* Contents that an infer() reads are shapes, axes, pads, scales: what is larger is none of them. */
 enum { MAX_READ_BYTES = 64 * 1024 };
 
-Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs, Error *err) {
+Status node_infer_in_graph(const Node *node, SymbolTable *symbols, ValueType *outputs, Error *err) {
     const Allocator *allocator = symbols->region->allocator;
     size_t n = (size_t)node->n_inputs;
-    Type *types = memory_alloc_zeroed(allocator, n + 1, sizeof *types);
+    ValueType *types = memory_alloc_zeroed(allocator, n + 1, sizeof *types);
     const Tensor **values = memory_alloc_zeroed(allocator, n + 1, sizeof *values);
     Tensor *copies = memory_alloc_zeroed(allocator, n + 1, sizeof *copies);
     Status status = STRIDER_OK;
@@ -49,8 +64,8 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs
         status = fail_memory(err, bytes_of(sizeof *copies, n + 1).n, "shape inference");
     for (size_t i = 0; i < n && !status; i++) {
         const Value *value = node->inputs[i];
-        types[i] = value ? value->type : type_of(STRIDER_DTYPE_NONE, shape_unknown());
-        if (!value || !value->constant)
+        types[i] = value ? value->type : value_type_unknown();
+        if (!value || !value->constant || !node_reads(node, (int)i))
             continue;
         if (!value->constant->unaligned) {
             values[i] = value->constant;
@@ -69,8 +84,8 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs
     return status;
 }
 
-static Status allocate_outputs(const Node *node, const Type *output_types, Tensor *outputs, Tensor **pointers,
-                               bool *allocated, const Allocator *allocator, Error *err) {
+static Status allocate_outputs(const Node *node, const ValueType *output_types, Tensor *outputs,
+                               Tensor **pointers, bool *allocated, const Allocator *allocator, Error *err) {
     for (int i = 0; i < node->n_outputs; i++) {
         pointers[i] = node->outputs[i] ? &outputs[i] : NULL;
         if (!pointers[i] || outputs[i].data)
@@ -80,7 +95,7 @@ static Status allocate_outputs(const Node *node, const Type *output_types, Tenso
         if (shape_is_known(&output_types[i].shape))
             TRY(tensor_alloc(&outputs[i], allocator, output_types[i].dtype, &output_types[i].shape, err));
         else
-            outputs[i].type = output_types[i];
+            outputs[i].type = output_types[i].tensor;
     }
     return STRIDER_OK;
 }
@@ -94,17 +109,19 @@ static bool outputs_are_empty(const Node *node, Tensor *const *outputs) {
 }
 
 static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *const *inputs,
-                            const Type *output_types, const Allocator *allocator) {
+                            const ValueType *output_types, const Allocator *allocator) {
     if (!node->op->scratch)
         return node->op->reference(ctx);
-    const size_t n = (size_t)node->n_inputs;
-    Type *types = memory_alloc_zeroed(allocator, n + 1, sizeof *types);
+    const size_t n_in = (size_t)node->n_inputs, n_out = (size_t)node->n_outputs;
+    Type *types = memory_alloc_zeroed(allocator, n_in + n_out + 1, sizeof *types);
     if (!types)
-        return fail_memory(ctx->err, bytes_of(sizeof *types, n).n, "a node");
-    for (size_t i = 0; i < n; i++)
+        return fail_memory(ctx->err, bytes_of(sizeof *types, n_in + n_out).n, "a node");
+    for (size_t i = 0; i < n_in; i++)
         if (inputs[i])
             types[i] = inputs[i]->type;
-    ctx->scratch_bytes = node->op->scratch(node, types, output_types).n;
+    for (size_t i = 0; i < n_out; i++)
+        types[n_in + i] = output_types[i].tensor;
+    ctx->scratch_bytes = node->op->scratch(node, types, types + n_in).n;
     ctx->scratch = memory_alloc(allocator, ctx->scratch_bytes);
     memory_free(allocator, types);
     if (!ctx->scratch)
@@ -114,8 +131,8 @@ static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *co
     return status;
 }
 
-Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *output_types, Tensor *outputs,
-                     const Allocator *allocator, Error *err) {
+Status node_evaluate(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
+                     Tensor *outputs, const Allocator *allocator, Error *err) {
     if (!node->op->reference)
         return node_fail(node, err, STRIDER_UNSUPPORTED, "the operator cannot be computed");
     size_t n = (size_t)node->n_outputs;

@@ -7,17 +7,21 @@
 #include "graph/op.h"
 
 /* Output types of `node` from input types and known contents (both arrays of node->n_inputs, in which an
- * absent input has dtype NONE and contents NULL).  `outputs` has room for node->n_outputs. */
-Status node_infer(const Node *node, const Type *inputs, const Tensor *const *input_values,
-                  SymbolTable *symbols, Type *outputs, Error *err) MUST_CHECK;
+ * absent input has dtype NONE and contents NULL; contents of ports that are not in Op.reads are not looked
+ * at).  `outputs` has room for node->n_outputs. */
+Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
+                  SymbolTable *symbols, ValueType *outputs, Error *err) MUST_CHECK;
+
+/* Whether infer() looks at the contents of that input. */
+bool node_reads(const Node *node, int port);
 
 /* The same from the types and constants that the graph knows. */
-Status node_infer_in_graph(const Node *node, SymbolTable *symbols, Type *outputs, Error *err) MUST_CHECK;
+Status node_infer_in_graph(const Node *node, SymbolTable *symbols, ValueType *outputs, Error *err) MUST_CHECK;
 
 /* Runs the reference kernel.  `inputs` (NULL where absent) must be aligned.  outputs[i], of the types that
  * node_infer() gave, gets memory from `allocator` where it has no data yet; it is skipped where the node's
  * output is NULL.  On failure what was allocated here is freed. */
-Status node_evaluate(const Node *node, const Tensor *const *inputs, const Type *output_types, Tensor *outputs,
-                     const Allocator *allocator, Error *err) MUST_CHECK;
+Status node_evaluate(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
+                     Tensor *outputs, const Allocator *allocator, Error *err) MUST_CHECK;
 
 #endif

@@ -11,10 +11,15 @@
 void graph_init(Graph *graph, const Allocator *allocator) {
     *graph = (Graph){.name = ""};
     region_init(&graph->region, allocator, 0);
-    graph->symbols.region = graph->names.region = &graph->region;
+    graph->symbols = &graph->own_symbols;
+    graph->own_symbols.region = graph->names.region = &graph->region;
 }
 
 void graph_free(Graph *graph) {
+    for (Graph *body = graph->bodies, *next; body; body = next) {
+        next = body->next;
+        graph_free(body);
+    }
     tensor_list_free(&graph->tensors);
     region_free(&graph->region);
     *graph = (Graph){0};
@@ -97,6 +102,18 @@ Status graph_add_node(Graph *graph, const Op *op, const char *name, int n_inputs
                     .outputs = outputs};
     graph->nodes[graph->n_nodes++] = added;
     *node = added;
+    return STRIDER_OK;
+}
+
+Status graph_add_body(Graph *outer, Graph **body, Error *err) {
+    *body = region_alloc(&outer->region, sizeof **body);
+    if (!*body)
+        return no_memory(err);
+    graph_init(*body, outer->region.allocator);
+    (*body)->outer = outer;
+    (*body)->symbols = outer->symbols;
+    (*body)->next = outer->bodies;
+    outer->bodies = *body;
     return STRIDER_OK;
 }
 
@@ -219,7 +236,7 @@ Status graph_set_constant(Graph *graph, Value *value, Tensor tensor, Error *err)
     const Tensor *kept = NULL;
     TRY(graph_keep_tensor(graph, tensor, &kept, err));
     value->constant = kept;
-    value->type = kept->type;
+    value->type = value_type_tensor(kept->type);
     return STRIDER_OK;
 }
 
@@ -357,7 +374,8 @@ Status graph_validate(const Graph *graph, Error *err) {
         return fail(err, STRIDER_BAD_MODEL, "the graph has no outputs");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const Node *node = graph->nodes[i];
-        TRY(check_arity(node, "inputs", node->n_inputs, node->op->inputs.min, node->op->inputs.max, err));
+        TRY(check_arity(node, "inputs", node->n_inputs - node->n_captures, node->op->inputs.min,
+                        node->op->inputs.max, err));
         TRY(check_arity(node, "outputs", node->n_outputs, node->op->outputs.min, node->op->outputs.max, err));
         for (int port = 0; port < node->n_inputs; port++) {
             const Value *value = node->inputs[port];

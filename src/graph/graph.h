@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/names.h"
 #include "graph/symbols.h"
-#include "tensor/tensor.h"
+#include "graph/value_type.h"
 
 struct Op;
 
@@ -21,8 +21,8 @@ typedef struct Use {
 typedef struct Value {
     const char *name;            /* unique in the graph, never "" */
     int index;                   /* in graph->values */
-    Type type;                   /* as inferred; what is not known stays unknown */
-    Type declared;               /* as the model states it; dtype NONE and rank unknown where it does not */
+    ValueType type;              /* as inferred; what is not known stays unknown */
+    ValueType declared;          /* as the model states it; dtype NONE and rank unknown where it does not */
     struct Node *producer;       /* NULL for inputs and constants */
     int producer_port;           /* in producer->outputs */
     const Tensor *constant;      /* the contents, where they are the same in every run; else NULL */
@@ -50,11 +50,18 @@ typedef struct Node {
     struct Node **parts; /* in order, what a pass made this node of where that holds for some shapes alone
                           * (see optimize/parts.h): a plan takes them in its place for others */
     int n_parts;
+    /* The graphs that a control flow operator runs (If: then, else), NULL where it has none.  Values of the
+     * outer graph that bodies read are the node's last inputs, and the last inputs of each body, in one
+     * order. */
+    struct Graph **bodies;
+    int n_bodies, n_captures;
 } Node;
 
 typedef struct Graph {
     Region region;
     const char *name;
+    struct Graph *outer;         /* of a body: the graph that its node stands in; NULL for the model's */
+    struct Graph *bodies, *next; /* of all nodes that there ever were; in the list of the outer graph */
     Value **values;
     size_t n_values, values_capacity;
     Node **nodes; /* in the order in which they run, once graph_sort() has succeeded */
@@ -63,14 +70,19 @@ typedef struct Graph {
     size_t n_inputs, inputs_capacity;
     Value **outputs; /* the same value may stand here more than once */
     size_t n_outputs, outputs_capacity;
-    NameMap names;      /* of the values */
-    size_t next_suffix; /* of graph_unique_name(): smaller ones are not tried again */
-    SymbolTable symbols;
+    NameMap names;        /* of the values */
+    size_t next_suffix;   /* of graph_unique_name(): smaller ones are not tried again */
+    SymbolTable *symbols; /* of the model's graph: a name means the same in bodies */
+    SymbolTable own_symbols;
     TensorList tensors; /* constants whose data graph_free() releases */
 } Graph;
 
+/* `graph` must stay where it is. */
 void graph_init(Graph *graph, const Allocator *allocator);
+/* With its bodies. */
 void graph_free(Graph *graph);
+/* An empty graph for a node of `outer`, which frees it. */
+Status graph_add_body(Graph *outer, Graph **body, Error *err) MUST_CHECK;
 
 /* A new value of unknown type; `name`, which no value may have yet, is copied. */
 Status graph_add_value(Graph *graph, const char *name, Value **value, Error *err) MUST_CHECK;

@@ -20,7 +20,7 @@ static void adopt_names(Value *value) {
 
 static Status compare_declared(const Node *node, const Value *value, strider_shape_policy shapes,
                                const Log *log, Error *err) {
-    const Type *declared = &value->declared, *type = &value->type;
+    const ValueType *declared = &value->declared, *type = &value->type;
     char stated[SHAPE_TEXT], computed[SHAPE_TEXT];
     if (declared->dtype && type->dtype && declared->dtype != type->dtype)
         return node_fail(node, err, STRIDER_BAD_MODEL,
@@ -47,10 +47,10 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
     for (size_t i = 0; i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
         const Allocator *allocator = graph->region.allocator;
-        Type *outputs = memory_alloc_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
+        ValueType *outputs = memory_alloc_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
         if (!outputs)
             return fail_memory(err, bytes_of(sizeof *outputs, node->n_outputs).n, "shape inference");
-        Status status = node_infer_in_graph(node, &graph->symbols, outputs, err);
+        Status status = node_infer_in_graph(node, graph->symbols, outputs, err);
         for (int port = 0; port < node->n_outputs && !status; port++) {
             Value *value = node->outputs[port];
             if (!value)

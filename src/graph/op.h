@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "graph/attrs.h"
 #include "graph/graph.h"
+#include "graph/run_value.h"
 #include "tensor/tensor.h"
 
 /* For parse(): turning a model's attributes into the operator's struct. */
@@ -21,9 +22,10 @@ typedef struct ParseContext {
 typedef struct InferContext {
     const Node *node;
     int n_inputs, n_outputs;
-    const Type *inputs; /* dtype NONE where the optional input is absent, or its type unknown */
-    const Tensor *const *input_values; /* contents, where they are known; else NULL.  Never unaligned. */
-    Type *outputs;                     /* preset to unknown */
+    const ValueType *inputs; /* dtype NONE where the optional input is absent, or its type unknown */
+    const Tensor *const *input_values; /* of the ports in Op.reads: contents, where they are known; else NULL.
+                                        * Never unaligned. */
+    ValueType *outputs;                /* preset to unknown tensors */
     SymbolTable *symbols;
     Error *err;
 } InferContext;
@@ -41,6 +43,21 @@ typedef struct EvalContext {
     Error *err;
 } EvalContext;
 
+/* For host(): what works on values of any kind, or runs bodies. */
+typedef struct HostContext HostContext;
+struct HostContext {
+    const Node *node;
+    int n_inputs, n_outputs; /* without what the bodies capture */
+    RunValue *const *inputs; /* NULL where absent; tensors are aligned.  One that nobody else holds
+                              * (references is 1) is this node's to change */
+    RunValue **outputs;      /* NULL; the operator sets those that the node has, each with a reference */
+    const Allocator *allocator;
+    /* Runs body `index` with its inputs but the captured ones, whose references go over to the body also
+     * when it fails, for all its outputs, of which the caller gets a reference each. */
+    Status (*call)(HostContext *ctx, int index, RunValue *const *inputs, RunValue **outputs);
+    Error *err;
+};
+
 enum {
     OP_VIEW = 1 << 0, /* output 0 is input 0's elements in the same order: a plan need not copy */
     OP_ELEMENTWISE =
@@ -50,10 +67,11 @@ enum {
         1 << 3,          /* output shapes may depend on contents even where all inputs are plain data */
     OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random */
     OP_COUNTS_OUTPUTS =
-        1 << 5, /* outputs without a name at the end count: how many there are says what they are */
+        1 << 5,           /* outputs without a name at the end count: how many there are says what they are */
+    OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */
 };
 
-enum { EXPLANATION_TEXT = 400 };
+enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2 };
 
 typedef struct Op {
     int kind;           /* OpKind of ops/op_kind.h: the same for all versions; comparisons go by it */
@@ -69,6 +87,10 @@ typedef struct Op {
     /* Computes all outputs that are asked for, single-threaded, for every data type that infer() lets
      * through. */
     Status (*reference)(EvalContext *ctx);
+    /* Instead of reference(): runs the node by itself, on values of any kind. */
+    Status (*host)(HostContext *ctx);
+    /* The attributes that hold its bodies, in the order of node->bodies; ends with NULL. */
+    const char *bodies[MAX_BODIES + 1];
     /* The memory that reference() takes besides its outputs, from known types of all inputs (dtype NONE where
      * absent) and of the outputs that do not depend on data.  NULL: none. */
     Bytes (*scratch)(const Node *node, const Type *inputs, const Type *outputs);
@@ -77,6 +99,9 @@ typedef struct Op {
     const char *(*explain_shape)(const Node *node, char text[EXPLANATION_TEXT]);
     /* Multiply-accumulates of one run, from known types; NULL where they are not counted. */
     uint64_t (*macs)(const Node *node, const Type *inputs, const Type *outputs);
+    /* Bit i: infer() looks at the contents of input i; and those of them that output shapes follow from, so
+     * that these are not known before the contents are. */
+    unsigned reads, shaped_by;
     bool strict_shape; /* a declared output shape that differs is an error, not a warning */
     unsigned flags;
 } Op;

@@ -72,7 +72,7 @@ static Status load_dim(Loading *loading, const char *name, const Onnx__TensorSha
         /* -1 is how some exporters (Paddle's) write a dimension that is not known. */
         *result = dim->dim_value;
     } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) {
-        *result = symbol_dim(&loading->graph->symbols, dim->dim_param);
+        *result = symbol_dim(loading->graph->symbols, dim->dim_param);
     } else {
         *result = DIM_UNKNOWN;
     }
@@ -80,8 +80,9 @@ static Status load_dim(Loading *loading, const char *name, const Onnx__TensorSha
 }
 
 /* `must_be_tensor` for what crosses the model's border. */
-static Status load_type(Loading *loading, const Onnx__ValueInfoProto *info, bool must_be_tensor, Type *type) {
-    *type = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+static Status load_type(Loading *loading, const Onnx__ValueInfoProto *info, bool must_be_tensor,
+                        ValueType *type) {
+    *type = value_type_unknown();
     if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
         return must_be_tensor && info->type && info->type->value_case
                    ? fail(loading->err, STRIDER_UNSUPPORTED, "value \"%.120s\" is no tensor", info->name)
@@ -157,7 +158,7 @@ static Status load_declarations(Loading *loading, Scope *scope, size_t n, Onnx__
         const char *name = text_or_empty(infos[i]->name);
         const int slot = body_find_slot(scope->body, name);
         Value *value = slot == NO_SLOT ? NULL : scope->values[slot];
-        Type declared;
+        ValueType declared;
         if (outputs && !value)
             return fail(loading->err, STRIDER_BAD_MODEL, "graph output \"%.120s\" is made by no node", name);
         if (!value)

@@ -44,7 +44,7 @@ static bool can_fold(const Node *node, size_t *budget_bytes) {
             (!value->type.dtype || !shape_is_known(&value->type.shape)))
             return false;
         if (shape_is_known(&value->type.shape) &&
-            (!type_size(&value->type, &size_bytes) || !size_add(out, size_bytes, &out)))
+            (!type_size(&value->type.tensor, &size_bytes) || !size_add(out, size_bytes, &out)))
             return false;
     }
     if ((out > ALWAYS_BYTES && out > in) || out > *budget_bytes)
@@ -57,7 +57,7 @@ static bool can_fold(const Node *node, size_t *budget_bytes) {
 /* The same bytes under another shape: weights stay in the mapped file. */
 static Status fold_view(Graph *graph, Node *node, Error *err) {
     Tensor view = *node->inputs[0]->constant;
-    view.type = node->outputs[0]->type;
+    view.type = node->outputs[0]->type.tensor;
     view.allocator = NULL;
     return graph_set_constant(graph, node->outputs[0], view, err);
 }
@@ -68,7 +68,7 @@ static Status aligned_inputs(const Node *node, const Allocator *allocator, const
         const Value *value = node->inputs[i];
         inputs[i] = value ? value->constant : NULL;
         if (value && !value->constant) {
-            copies[i].type = value->type; /* only its shape is read */
+            copies[i].type = value->type.tensor; /* only its shape is read */
             inputs[i] = &copies[i];
         } else if (inputs[i] && inputs[i]->unaligned) {
             TRY(tensor_alloc(&copies[i], allocator, inputs[i]->type.dtype, &inputs[i]->type.shape, err));
@@ -88,7 +88,7 @@ static Status fold_node(Graph *graph, Node *node, Error *err) {
     const Tensor **inputs = region_alloc_array(&scratch, n_in, sizeof *inputs);
     Tensor *copies = region_alloc_array(&scratch, n_in, sizeof *copies);
     Tensor *outputs = region_alloc_array(&scratch, n_out, sizeof *outputs);
-    Type *types = region_alloc_array(&scratch, n_out, sizeof *types);
+    ValueType *types = region_alloc_array(&scratch, n_out, sizeof *types);
     Status status = inputs && copies && outputs && types
                         ? STRIDER_OK
                         : fail_memory(err, bytes_of(sizeof *copies, n_in).n, "folding");
@@ -111,11 +111,11 @@ static Status fold_node(Graph *graph, Node *node, Error *err) {
 /* Types of a node whose inputs may be better known than when they were inferred. */
 static Status infer_again(Graph *graph, Node *node, Error *err) {
     enum { FEW = 32 };
-    Type few[FEW], *types = few;
+    ValueType few[FEW], *types = few;
     if (node->n_outputs > FEW &&
         !(types = memory_alloc_zeroed(graph->region.allocator, (size_t)node->n_outputs, sizeof *types)))
         return fail_memory(err, bytes_of(sizeof *types, node->n_outputs).n, "folding");
-    Status status = node_infer_in_graph(node, &graph->symbols, types, err);
+    Status status = node_infer_in_graph(node, graph->symbols, types, err);
     for (int i = 0; !status && i < node->n_outputs; i++) {
         Value *value = node->outputs[i];
         if (!value)
@@ -139,7 +139,7 @@ static bool can_wait(const Node *node) {
         if (value && value->constant)
             return false;
         is_large = is_large || (value && shape_is_known(&value->type.shape) &&
-                                type_size(&value->type, &size_bytes) && size_bytes > ALWAYS_BYTES);
+                                type_size(&value->type.tensor, &size_bytes) && size_bytes > ALWAYS_BYTES);
     }
     return is_large;
 }

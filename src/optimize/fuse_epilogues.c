@@ -108,7 +108,7 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
     Value *y = node->outputs[0], *bias = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
     if (epilogue->has_residual || epilogue->activation.kind != ACTIVATION_NONE ||
         node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
-        node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type))
+        node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type.tensor))
         return STRIDER_OK;
     TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
     *fused = true;

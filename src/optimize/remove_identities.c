@@ -7,7 +7,7 @@ static bool is_false(const Tensor *constant) {
 
 /* Whether a Reshape or the like changes no size, of those that are known. */
 static bool is_same_view(const Node *node) {
-    const Type *in = &node->inputs[0]->type, *out = &node->outputs[0]->type;
+    const Type *in = &node->inputs[0]->type.tensor, *out = &node->outputs[0]->type.tensor;
     return (node->op->flags & OP_VIEW) && in->dtype && in->dtype == out->dtype &&
            shape_is_known(&in->shape) && shape_equal(&in->shape, &out->shape);
 }

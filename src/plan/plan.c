@@ -93,21 +93,21 @@ static Status check_size(PlanBuilder *builder, const Value *value, const Type *t
 
 /* What is known of a node while it is planned; arrays in the builder's scratch region. */
 typedef struct NodeFacts {
-    Type *inputs, *outputs;
+    ValueType *inputs, *outputs;
     const Tensor **contents;
 } NodeFacts;
 
 static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *facts) {
     const Plan *plan = builder->plan;
     Region *scratch = &builder->scratch;
-    facts->inputs = region_alloc_array(scratch, (size_t)node->n_inputs, sizeof(Type));
-    facts->outputs = region_alloc_array(scratch, (size_t)node->n_outputs, sizeof(Type));
+    facts->inputs = region_alloc_array(scratch, (size_t)node->n_inputs, sizeof(ValueType));
+    facts->outputs = region_alloc_array(scratch, (size_t)node->n_outputs, sizeof(ValueType));
     facts->contents = region_alloc_array(scratch, (size_t)node->n_inputs, sizeof(Tensor *));
     if (!facts->inputs || !facts->outputs || !facts->contents)
         return fail_memory(builder->err, sizeof(Type), "the plan");
     for (int i = 0; i < node->n_inputs; i++) {
         const Value *value = node->inputs[i];
-        facts->inputs[i] = value ? plan->types[value->index] : type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        facts->inputs[i] = value ? value_type_tensor(plan->types[value->index]) : value_type_unknown();
         const Tensor *contents = value ? plan->contents[value->index] : NULL;
         if (contents && contents->unaligned) {
             /* Small ones decide shapes; weights are never read while planning. */
@@ -126,7 +126,7 @@ static Status collect_facts(PlanBuilder *builder, const Node *node, NodeFacts *f
     return STRIDER_OK;
 }
 
-static bool outputs_are_known(const Node *node, const Type *outputs) {
+static bool outputs_are_known(const Node *node, const ValueType *outputs) {
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i] && (!outputs[i].dtype || !shape_is_known(&outputs[i].shape)))
             return false;
@@ -144,7 +144,7 @@ static bool can_compute(const Node *node, const NodeFacts *facts) {
     size_t total = 0, size_bytes;
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i] &&
-            (!type_size(&facts->outputs[i], &size_bytes) || !size_add(total, size_bytes, &total)))
+            (!type_size(&facts->outputs[i].tensor, &size_bytes) || !size_add(total, size_bytes, &total)))
             return false;
     return total <= MAX_PLANNED_BYTES;
 }
@@ -159,7 +159,7 @@ static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *f
     for (int i = 0; i < node->n_inputs; i++)
         inputs[i] = facts->contents[i];
     if ((node->op->flags & OP_SHAPE_ONLY) && node->n_inputs && !inputs[0]) {
-        *shape_only = (Tensor){.type = facts->inputs[0]};
+        *shape_only = (Tensor){.type = facts->inputs[0].tensor};
         inputs[0] = shape_only;
     }
     TRY(node_evaluate(node, inputs, facts->outputs, outputs, &builder->request->budget->allocator,
@@ -205,9 +205,9 @@ static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts
     Plan *plan = builder->plan;
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i]) {
-            plan->types[node->outputs[i]->index] = facts->outputs[i];
-            TRY(check_size(builder, node->outputs[i], &facts->outputs[i]));
-            TRY(compare_declared(builder, node, node->outputs[i], &facts->outputs[i]));
+            plan->types[node->outputs[i]->index] = facts->outputs[i].tensor;
+            TRY(check_size(builder, node->outputs[i], &facts->outputs[i].tensor));
+            TRY(compare_declared(builder, node, node->outputs[i], &facts->outputs[i].tensor));
         }
     return can_compute(node, facts) ? compute(builder, node, facts) : plan_add_node(builder, node);
 }

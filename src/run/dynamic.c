@@ -60,7 +60,7 @@ static Status collect_given(strider_session *session, const Plan *plan, char *co
 static Status evaluate_border(strider_session *session, const Node *node, Given *given, Error *err) {
     Region *region = &session->run_region;
     size_t n_in = (size_t)node->n_inputs, n_out = (size_t)node->n_outputs;
-    Type *types = region_alloc_array(region, n_in + n_out, sizeof *types);
+    ValueType *types = region_alloc_array(region, n_in + n_out, sizeof *types);
     Tensor *views = region_alloc_array(region, n_in, sizeof *views),
            *outputs = region_alloc_array(region, n_out, sizeof *outputs);
     const Tensor **inputs = region_alloc_array(region, n_in, sizeof *inputs);
@@ -68,7 +68,7 @@ static Status evaluate_border(strider_session *session, const Node *node, Given 
         return fail_memory(err, bytes_of(sizeof *views, n_in).n, "a run");
     for (size_t i = 0; i < n_in; i++) {
         const Value *value = node->inputs[i];
-        types[i] = type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        types[i] = value_type_unknown();
         if (!value)
             continue;
         if (value->constant) {
@@ -83,7 +83,7 @@ static Status evaluate_border(strider_session *session, const Node *node, Given 
             const Given *there = &given[value->index];
             views[i] = tensor_view(there->type.dtype, &there->type.shape, (void *)there->data);
         }
-        types[i] = views[i].type;
+        types[i] = value_type_tensor(views[i].type);
         inputs[i] = &views[i];
     }
     SymbolTable symbols = {.region = region};

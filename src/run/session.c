@@ -113,7 +113,7 @@ void strider_session_free(strider_session *session) {
 /* --- inputs --- */
 
 static Status check_input(const Value *value, const strider_tensor *input, Error *err) {
-    const Type *declared = &value->declared;
+    const ValueType *declared = &value->declared;
     if (!input->dtype) {
         if (value->default_value)
             return STRIDER_OK;

@@ -132,7 +132,7 @@ static Status twin_download(Device *device, void *to, const void *from, size_t s
 typedef struct NodeArgs {
     Twin *twin;
     const Node *node;
-    Type *inputs, *outputs;
+    ValueType *inputs, *outputs;
 } NodeArgs;
 
 static Status run_node(const Job *job, Error *err) {
@@ -230,7 +230,7 @@ static Status submit(const KernelCall *call, Error *err) {
 
 static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     NodeArgs *args = region_alloc(ctx->region, sizeof *args);
-    Type *types =
+    ValueType *types =
         region_alloc_array(ctx->region, (size_t)(query->n_inputs + query->n_outputs), sizeof *types);
     if (!args || !types)
         return fail_memory(ctx->err, sizeof *args, "the plan");
@@ -239,9 +239,9 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
                        .inputs = types,
                        .outputs = types + query->n_inputs};
     for (int i = 0; i < query->n_inputs; i++)
-        args->inputs[i] = query->inputs[i].type;
+        args->inputs[i] = value_type_tensor(query->inputs[i].type);
     for (int i = 0; i < query->n_outputs; i++)
-        args->outputs[i] = query->outputs[i].type;
+        args->outputs[i] = value_type_tensor(query->outputs[i].type);
     *instance = (KernelInstance){.submit = submit, .tasks = 1, .args = args, .workspace_bytes = {1000}};
     return STRIDER_OK;
 }

@@ -39,7 +39,7 @@ typedef struct Fixture {
     Node *node;
     Guarded memory[PORTS]; /* of constants, at an odd address */
     Tensor inputs[PORTS], unaligned[PORTS], outputs[PORTS];
-    Type output_types[PORTS];
+    ValueType output_types[PORTS];
     int n_outputs;
     Error error;
 } Fixture;
@@ -87,7 +87,7 @@ static void add_input(Fixture *fixture, int port) {
         fill_input(test, tensor, port);
     OK(graph_add_value(&fixture->graph, name, &value, err));
     node_set_input(fixture->node, port, value);
-    value->type = tensor->type;
+    value->type = value_type_tensor(tensor->type);
     if (!(test->constants >> port & 1)) {
         OK(graph_add_input(&fixture->graph, value, err));
         return;
@@ -112,11 +112,11 @@ static void fixture_make(Fixture *fixture, const KernelTest *test, bool evaluate
                       &fixture->node, err));
     Node *node = fixture->node;
     node->opset = test->opset;
-    Type types[PORTS];
+    ValueType types[PORTS];
     const Tensor *inputs[PORTS] = {0};
     for (int i = 0; i < test->n_inputs; i++) {
         add_input(fixture, i);
-        types[i] = node->inputs[i] ? node->inputs[i]->type : type_of(STRIDER_DTYPE_NONE, shape_unknown());
+        types[i] = node->inputs[i] ? node->inputs[i]->type : value_type_unknown();
         inputs[i] = node->inputs[i] ? &fixture->inputs[i] : NULL;
     }
     for (int i = 0; i < fixture->n_outputs; i++) {
@@ -140,7 +140,7 @@ static void fixture_make(Fixture *fixture, const KernelTest *test, bool evaluate
     node->n_inputs = test->n_inputs;
     if (test->adjust)
         test->adjust(node);
-    OK(node_infer(node, types, inputs, &fixture->graph.symbols, fixture->output_types, err));
+    OK(node_infer(node, types, inputs, fixture->graph.symbols, fixture->output_types, err));
     if (evaluates)
         OK(node_evaluate(node, inputs, fixture->output_types, fixture->outputs, allocator_default(), err));
 }
@@ -211,7 +211,7 @@ static void bench_query(Bench *bench, unsigned blocked) {
         bench->inputs[i] = (Operand){.layout = LAYOUT_PLAIN};
         if (!value)
             continue;
-        bench->inputs[i].type = value->type;
+        bench->inputs[i].type = value->type.tensor;
         bench->inputs[i].constant = value->constant;
         if (blocked >> i & 1)
             bench->inputs[i].layout = bench->query.width;
@@ -219,7 +219,7 @@ static void bench_query(Bench *bench, unsigned blocked) {
     for (int i = 0; i < bench->query.n_outputs; i++) {
         bench->outputs[i] = (Operand){.layout = LAYOUT_PLAIN};
         if (fixture->node->outputs[i])
-            bench->outputs[i].type = fixture->output_types[i];
+            bench->outputs[i].type = fixture->output_types[i].tensor;
     }
 }
 
@@ -427,7 +427,7 @@ static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocke
 static bool is_impossible(const Fixture *fixture, unsigned blocked) {
     for (int i = 0; i < fixture->node->n_inputs; i++) {
         const Value *value = fixture->node->inputs[i];
-        if ((blocked >> i & 1) && (!value || value->constant || !layout_can_block(&value->type)))
+        if ((blocked >> i & 1) && (!value || value->constant || !layout_can_block(&value->type.tensor)))
             return true;
     }
     return false;
@@ -488,16 +488,18 @@ static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked
             bench.instance.run(&call, task);
         best = fmin(best, now_s() - before);
     }
-    Type types[PORTS];
+    Type types[PORTS], output_types[PORTS];
     double bytes = 0;
     for (int i = 0; i < bench.query.n_inputs; i++) {
         types[i] = bench.inputs[i].type;
         bytes += (double)fixture->inputs[i].size_bytes;
     }
-    for (int i = 0; i < bench.query.n_outputs; i++)
+    for (int i = 0; i < bench.query.n_outputs; i++) {
+        output_types[i] = bench.outputs[i].type;
         bytes += bench.output_pointers[i] ? (double)operand_bytes(&bench.outputs[i]) : 0;
+    }
     const Op *op = fixture->node->op;
-    double macs = op->macs ? (double)op->macs(fixture->node, types, fixture->output_types) : 0;
+    double macs = op->macs ? (double)op->macs(fixture->node, types, output_types) : 0;
     printf("%-20s %-8s %-44s %9.1f us %8.1f GFLOP/s %7.1f GB/s  cost/time %.2f, %lld tasks\n", kernel->name,
            isa_name(isa), label, best * 1e6, 2e-9 * macs / best, 1e-9 * bytes / best,
            kernel->cost(&bench.query) * 1e-9 / best, (long long)bench.instance.tasks);

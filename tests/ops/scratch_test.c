@@ -56,7 +56,7 @@ static void a_reference_that_takes_more_than_is_stated_fails(void **state) {
         const Op op = {.name = "Test", .reference = take_two_lines, .scratch = rows[i].scratch};
         Value value, *outputs[] = {&value};
         const Node node = {.op = &op, .name = "", .n_outputs = 1, .outputs = outputs};
-        const Type type = type_of(STRIDER_F32, shape_scalar());
+        const ValueType type = value_type_tensor(type_of(STRIDER_F32, shape_scalar()));
         Tensor y = {0};
         Error error = {0};
         assert_int_equal(node_evaluate(&node, NULL, &type, &y, allocator_default(), &error), rows[i].status);

@@ -59,7 +59,8 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     Node *node = NULL;
     TRY(graph_add_node(graph, op, "node under test", test->n_inputs, n_outputs, &node, err));
     node->opset = test->opset;
-    Type input_types[OP_TEST_MAX_PORTS] = {0};
+    ValueType input_types[OP_TEST_MAX_PORTS] = {0};
+    Type tensors[2 * OP_TEST_MAX_PORTS] = {0};
     const Tensor *inputs[OP_TEST_MAX_PORTS] = {0}, *known[OP_TEST_MAX_PORTS] = {0};
     for (int i = 0; i < test->n_inputs; i++) {
         input_types[i].shape = shape_unknown();
@@ -70,7 +71,7 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
         TRY(graph_add_value(graph, name, &value, err));
         TRY(graph_add_input(graph, value, err));
         node_set_input(node, i, value);
-        input_types[i] = value->type = test->inputs[i].type;
+        input_types[i] = value->type = value_type_tensor(test->inputs[i].type);
         inputs[i] = &test->inputs[i];
         known[i] = test->hide_inputs || !test->inputs[i].data ? NULL : inputs[i];
     }
@@ -89,10 +90,14 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     if (op->parse)
         TRY(op->parse(&parse, node->attrs));
     TRY(graph_validate(graph, err));
-    TRY(node_infer(node, input_types, known, &graph->symbols, test->output_types, err));
+    TRY(node_infer(node, input_types, known, graph->symbols, test->output_types, err));
     if (test->infer_only)
         return STRIDER_OK;
-    test->scratch_bytes = op->scratch ? op->scratch(node, input_types, test->output_types).n : 0;
+    for (int i = 0; i < OP_TEST_MAX_PORTS; i++) {
+        tensors[i] = input_types[i].tensor;
+        tensors[OP_TEST_MAX_PORTS + i] = test->output_types[i].tensor;
+    }
+    test->scratch_bytes = op->scratch ? op->scratch(node, tensors, tensors + OP_TEST_MAX_PORTS).n : 0;
     TRY(node_evaluate(node, inputs, test->output_types, test->outputs, allocator_default(), err));
     device_case_run(test, graph, node);
     return STRIDER_OK;

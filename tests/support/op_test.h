@@ -20,8 +20,8 @@ typedef struct OpTest {
     bool hide_inputs; /* infer() does not see the contents: as at load, when they are not constant */
     /* results */
     Tensor outputs[OP_TEST_MAX_PORTS];
-    Type output_types[OP_TEST_MAX_PORTS]; /* as infer() said */
-    size_t scratch_bytes;                 /* as the operator states */
+    ValueType output_types[OP_TEST_MAX_PORTS]; /* as infer() said */
+    size_t scratch_bytes;                      /* as the operator states */
     Error error;
     Region region;
 } OpTest;

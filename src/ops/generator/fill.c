@@ -79,6 +79,8 @@ const Op op_constant_of_shape = {
     .attrs_size = sizeof(ConstantOfShapeAttrs),
     .parse = constant_of_shape_parse,
     .infer = constant_of_shape_infer,
+    .reads = 1u << 0,
+    .shaped_by = 1u << 0,
     .reference = constant_of_shape_reference,
 };
 
@@ -105,7 +107,7 @@ static int64_t range_count(const Tensor *start, const Tensor *limit, const Tenso
 }
 
 static Status range_infer(InferContext *ctx) {
-    ctx->outputs[0] = type_of(ctx->inputs[0].dtype, (Shape){.rank = 1, .dims = {DIM_UNKNOWN}});
+    ctx->outputs[0].tensor = type_of(ctx->inputs[0].dtype, (Shape){.rank = 1, .dims = {DIM_UNKNOWN}});
     for (int i = 0; i < 3; i++) {
         TRY(infer_require_dtype(ctx, i, DTYPES_NUMERIC));
         TRY(infer_require_same_dtype(ctx, 0, i));
@@ -142,8 +144,14 @@ static Status range_reference(EvalContext *ctx) {
 }
 
 const Op op_range = {
-    OP_NAMED(Range),   .since = 11,          .inputs = {3, 3},
-    .outputs = {1, 1}, .infer = range_infer, .reference = range_reference,
+    OP_NAMED(Range),
+    .since = 11,
+    .inputs = {3, 3},
+    .outputs = {1, 1},
+    .infer = range_infer,
+    .reference = range_reference,
+    .reads = 1u << 0 | 1u << 1 | 1u << 2,
+    .shaped_by = 1u << 0 | 1u << 1 | 1u << 2,
 };
 
 /* --- Expand --- */
@@ -172,6 +180,7 @@ const Op op_expand = {
     OP_NAMED(Expand),      .since = 8,
     .inputs = {2, 2},      .outputs = {1, 1},
     .infer = expand_infer, .reference = expand_reference,
+    .reads = 1u << 1,      .shaped_by = 1u << 1,
 };
 
 /* --- Tile --- */
@@ -237,6 +246,12 @@ static Status tile_reference(EvalContext *ctx) {
 }
 
 const Op op_tile = {
-    OP_NAMED(Tile),    .since = 1,          .inputs = {2, 3},
-    .outputs = {1, 1}, .infer = tile_infer, .reference = tile_reference,
+    OP_NAMED(Tile),
+    .since = 1,
+    .inputs = {2, 3},
+    .outputs = {1, 1},
+    .infer = tile_infer,
+    .reference = tile_reference,
+    .reads = 1u << 1 | 1u << 2,
+    .shaped_by = 1u << 1 | 1u << 2,
 };

@@ -25,7 +25,7 @@ static Status bitwise_not_infer(InferContext *ctx) {
 
 static Status test_infer(InferContext *ctx) {
     TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
-    ctx->outputs[0] = type_of(STRIDER_BOOL, ctx->inputs[0].shape);
+    ctx->outputs[0].tensor = type_of(STRIDER_BOOL, ctx->inputs[0].shape);
     return STRIDER_OK;
 }
 

@@ -88,6 +88,7 @@ static Status cumulate_reference(EvalContext *ctx) {
         .attrs_size = sizeof(CumulateAttrs),                                                                 \
         .parse = cumulate_parse,                                                                             \
         .infer = cumulate_infer,                                                                             \
+        .reads = 1u << 1,                                                                                    \
         .reference = cumulate_reference,                                                                     \
     };
 

@@ -56,7 +56,7 @@ static Status gemm_infer(InferContext *ctx) {
                           a_k, attrs->trans_a ? " (transposed)" : "", b_k,
                           attrs->trans_b ? " (transposed)" : "");
     TRY(check_c(ctx, &y));
-    ctx->outputs[0] = type_of(ctx->inputs[GEMM_A].dtype, y);
+    ctx->outputs[0].tensor = type_of(ctx->inputs[GEMM_A].dtype, y);
     return STRIDER_OK;
 }
 

@@ -41,9 +41,9 @@ static Status topk_infer(InferContext *ctx) {
                               (long long)k, axis, (long long)x->dims[axis]);
         y.dims[axis] = count == 1 ? k : DIM_UNKNOWN;
     }
-    ctx->outputs[0] = type_of(ctx->inputs[0].dtype, y);
+    ctx->outputs[0].tensor = type_of(ctx->inputs[0].dtype, y);
     if (ctx->n_outputs > 1)
-        ctx->outputs[1] = type_of(STRIDER_I64, y);
+        ctx->outputs[1].tensor = type_of(STRIDER_I64, y);
     return STRIDER_OK;
 }
 
@@ -143,6 +143,8 @@ static Bytes topk_scratch(const Node *node, const Type *inputs, const Type *outp
         .attrs_size = sizeof(TopKAttrs),                                                                     \
         .parse = topk_parse,                                                                                 \
         .infer = topk_infer,                                                                                 \
+        .reads = 1u << 1,                                                                                    \
+        .shaped_by = 1u << 1,                                                                                \
         .reference = topk_reference,                                                                         \
         .scratch = topk_scratch,                                                                             \
     };

@@ -164,5 +164,7 @@ const Op op_col2im = {
     .attrs_size = sizeof(WindowAttrs),
     .parse = col2im_parse,
     .infer = col2im_infer,
+    .reads = 1u << COL2IM_IMAGE | 1u << COL2IM_BLOCK,
+    .shaped_by = 1u << COL2IM_IMAGE | 1u << COL2IM_BLOCK,
     .reference = col2im_reference,
 };

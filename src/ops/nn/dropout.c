@@ -22,7 +22,7 @@ static Status dropout_infer(InferContext *ctx) {
                           "training_mode is on: export the model in evaluation mode");
     ctx->outputs[0] = ctx->inputs[0];
     if (ctx->n_outputs > 1)
-        ctx->outputs[1] =
+        ctx->outputs[1].tensor =
             type_of(ctx->node->opset < 10 ? ctx->inputs[0].dtype : STRIDER_BOOL, ctx->inputs[0].shape);
     return STRIDER_OK;
 }
@@ -40,7 +40,8 @@ static Status dropout_reference(EvalContext *ctx) {
 }
 
 const Op op_dropout = {
-    OP_NAMED(Dropout),      .since = 1,
-    .inputs = {1, 3},       .outputs = {1, 2},
-    .infer = dropout_infer, .reference = dropout_reference,
+    OP_NAMED(Dropout),          .since = 1,
+    .inputs = {1, 3},           .outputs = {1, 2},
+    .infer = dropout_infer,     .reference = dropout_reference,
+    .reads = 1u << 1 | 1u << 2,
 };

@@ -52,7 +52,7 @@ static Status layer_norm_infer(InferContext *ctx) {
             TRY(check_parameter(ctx, port, x));
     }
     for (int i = 1; i < ctx->n_outputs; i++)
-        ctx->outputs[i] = type_of(attrs->stash, statistics);
+        ctx->outputs[i].tensor = type_of(attrs->stash, statistics);
     return STRIDER_OK;
 }
 

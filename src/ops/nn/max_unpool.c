@@ -129,5 +129,7 @@ const Op op_max_unpool = {
     .attrs_size = sizeof(WindowAttrs),
     .parse = max_unpool_parse,
     .infer = max_unpool_infer,
+    .reads = 1u << UNPOOL_SHAPE,
+    .shaped_by = 1u << UNPOOL_SHAPE,
     .reference = max_unpool_reference,
 };

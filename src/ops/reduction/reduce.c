@@ -225,6 +225,8 @@ static Status reduce_reference(EvalContext *ctx) {
         .attrs_size = sizeof(ReduceAttrs),                                                                   \
         .parse = reduce_parse,                                                                               \
         .infer = reduce_infer,                                                                               \
+        .reads = 1u << 1,                                                                                    \
+        .shaped_by = 1u << 1,                                                                                \
         .reference = reduce_reference,                                                                       \
     };
 

@@ -65,12 +65,12 @@ static Status cast_parse(ParseContext *ctx, void *attrs_) {
 
 static Status cast_infer(InferContext *ctx) {
     const CastAttrs *attrs = infer_attrs(ctx);
-    ctx->outputs[0] = type_of(attrs->to, ctx->inputs[0].shape);
+    ctx->outputs[0].tensor = type_of(attrs->to, ctx->inputs[0].shape);
     return STRIDER_OK;
 }
 
 static Status cast_like_infer(InferContext *ctx) {
-    ctx->outputs[0] = type_of(ctx->inputs[1].dtype, ctx->inputs[0].shape);
+    ctx->outputs[0].tensor = type_of(ctx->inputs[1].dtype, ctx->inputs[0].shape);
     return STRIDER_OK;
 }
 

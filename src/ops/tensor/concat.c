@@ -28,7 +28,7 @@ static Status infer_ordered(InferContext *ctx, const ConcatAttrs *attrs, int64_t
 
 static Status concat_infer(InferContext *ctx) {
     const ConcatAttrs *attrs = infer_attrs(ctx);
-    Type *y = &ctx->outputs[0];
+    ValueType *y = &ctx->outputs[0];
     int axis = -1;
     int64_t total = 0;
     for (int i = 0; i < ctx->n_inputs; i++) {
@@ -222,6 +222,8 @@ const Op op_split = {
     .attrs_size = sizeof(SplitAttrs),
     .parse = split_parse,
     .infer = split_infer,
+    .reads = 1u << 1,
+    .shaped_by = 1u << 1,
     .reference = split_reference,
     .flags = OP_COUNTS_OUTPUTS,
 };

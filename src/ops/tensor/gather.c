@@ -82,7 +82,7 @@ static Status gather_elements_infer(InferContext *ctx) {
     int axis = 0;
     TRY(infer_require_dtype(ctx, 1, DTYPES_INDEX));
     TRY(infer_require_rank(ctx, 0, 1, -1));
-    ctx->outputs[0] = type_of(ctx->inputs[0].dtype, *indices);
+    ctx->outputs[0].tensor = type_of(ctx->inputs[0].dtype, *indices);
     if (x->rank < 0 || indices->rank < 0)
         return STRIDER_OK;
     TRY(infer_axis(ctx, attrs->axis, x->rank, &axis));

@@ -154,5 +154,7 @@ const Op op_pad = {
     .attrs_size = sizeof(PadAttrs),
     .parse = pad_parse,
     .infer = pad_infer,
+    .reads = 1u << 1 | 1u << 3,
+    .shaped_by = 1u << 1 | 1u << 3,
     .reference = pad_reference,
 };

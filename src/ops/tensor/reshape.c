@@ -120,6 +120,8 @@ const Op op_reshape = {
     .attrs_size = sizeof(ReshapeAttrs),
     .parse = reshape_parse,
     .infer = reshape_infer,
+    .reads = 1u << 1,
+    .shaped_by = 1u << 1,
     .reference = copy_reference,
     .flags = OP_VIEW,
 };
@@ -265,6 +267,8 @@ const Op op_squeeze = {
     .attrs_size = sizeof(AxesAttrs),
     .parse = axes_parse,
     .infer = squeeze_infer,
+    .reads = 1u << 1,
+    .shaped_by = 1u << 1,
     .reference = copy_reference,
     .flags = OP_VIEW,
 };
@@ -277,6 +281,8 @@ const Op op_unsqueeze = {
     .attrs_size = sizeof(AxesAttrs),
     .parse = axes_parse,
     .infer = unsqueeze_infer,
+    .reads = 1u << 1,
+    .shaped_by = 1u << 1,
     .reference = copy_reference,
     .flags = OP_VIEW,
 };

@@ -489,6 +489,8 @@ const Op op_resize = {
     .attrs_size = sizeof(ResizeAttrs),
     .parse = resize_parse,
     .infer = resize_infer,
+    .reads = 1u << 1 | 1u << 2 | 1u << 3,
+    .shaped_by = 1u << 1 | 1u << 2 | 1u << 3,
     .reference = resize_reference,
 };
 
@@ -500,5 +502,7 @@ const Op op_upsample = {
     .attrs_size = sizeof(ResizeAttrs),
     .parse = resize_parse,
     .infer = resize_infer,
+    .reads = 1u << 1,
+    .shaped_by = 1u << 1,
     .reference = resize_reference,
 };

@@ -23,7 +23,7 @@ static void resolve(const ShapeAttrs *attrs, int rank, int *from, int *to) {
 
 static Status shape_infer(InferContext *ctx) {
     int from, to, rank = ctx->inputs[0].shape.rank;
-    ctx->outputs[0] = type_of(STRIDER_I64, (Shape){.rank = 1, .dims = {DIM_UNKNOWN}});
+    ctx->outputs[0].tensor = type_of(STRIDER_I64, (Shape){.rank = 1, .dims = {DIM_UNKNOWN}});
     if (rank < 0)
         return STRIDER_OK;
     resolve(infer_attrs(ctx), rank, &from, &to);
@@ -41,7 +41,7 @@ static Status shape_reference(EvalContext *ctx) {
 }
 
 static Status size_infer(InferContext *ctx) {
-    ctx->outputs[0] = type_of(STRIDER_I64, shape_scalar());
+    ctx->outputs[0].tensor = type_of(STRIDER_I64, shape_scalar());
     return STRIDER_OK;
 }
 

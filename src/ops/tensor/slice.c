@@ -146,5 +146,7 @@ const Op op_slice = {
     .attrs_size = sizeof(SliceAttrs),
     .parse = slice_parse,
     .infer = slice_infer,
+    .reads = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4,
+    .shaped_by = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4,
     .reference = slice_reference,
 };

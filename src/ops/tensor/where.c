@@ -11,7 +11,8 @@ static Status where_infer(InferContext *ctx) {
     TRY(infer_require_same_dtype(ctx, 1, 2));
     TRY(infer_broadcast(ctx, &ctx->inputs[0].shape, &ctx->inputs[1].shape, &joined));
     TRY(infer_broadcast(ctx, &joined, &ctx->inputs[2].shape, &joined));
-    ctx->outputs[0] = type_of(ctx->inputs[1].dtype ? ctx->inputs[1].dtype : ctx->inputs[2].dtype, joined);
+    ctx->outputs[0].tensor =
+        type_of(ctx->inputs[1].dtype ? ctx->inputs[1].dtype : ctx->inputs[2].dtype, joined);
     return STRIDER_OK;
 }
 

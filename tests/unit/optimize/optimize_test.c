@@ -32,7 +32,7 @@ static Value *add_input(Graph *graph, const char *name, Shape shape) {
     Value *value = NULL;
     OK(graph_add_value(graph, name, &value, &error));
     OK(graph_add_input(graph, value, &error));
-    value->declared = value->type = type_of(STRIDER_F32, shape);
+    value->declared = value->type = value_type_tensor(type_of(STRIDER_F32, shape));
     return value;
 }
 
