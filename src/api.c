@@ -3,8 +3,19 @@
 #include <string.h>
 
 #include "graph/op.h"
+#include "loader/loader.h"
 #include "optimize/optimize.h"
 #include "run/model.h"
+
+/* A model, and what it was loaded into. */
+typedef struct OwnedModel {
+    strider_model model; /* the first, so that a pointer to it is one to all */
+    LoadedModel loaded;
+} OwnedModel;
+
+static const LoadedModel *loaded_of(const strider_model *model) {
+    return &((const OwnedModel *)model)->loaded;
+}
 
 static Status set_input_shape(Graph *graph, const strider_input_shape *given, Error *err) {
     Value *value = given->name ? graph_find_value(graph, given->name) : NULL;
@@ -25,15 +36,22 @@ static Status set_input_shape(Graph *graph, const strider_input_shape *given, Er
     return STRIDER_OK;
 }
 
-static Status finish(strider_model *model, const LoadOptions *options, Error *err) {
-    Graph *graph = &model->loaded.graph;
+static Status finish(OwnedModel *owned, const LoadOptions *options, Error *err) {
+    strider_model *model = &owned->model;
+    Graph *graph = &owned->loaded.graph;
+    Program *program;
     model->host = cpu_device(model->allocator);
-    TRY(pack_cache_init(&model->packs, &model->host, err));
+    const PackMemory memory = device_pack_memory(&model->host);
+    plan_cache_init(&model->plans, model->allocator);
+    TRY(pack_cache_init(&model->packs, &memory, err));
     for (size_t i = 0; i < options->input_shape_count; i++)
         TRY(set_input_shape(graph, &options->input_shapes[i], err));
     TRY(graph_infer(graph, model->shapes, &model->log, err));
     if (options->optimize)
         TRY(optimize_graph(graph, err));
+    TRY(program_make(graph, &graph->region, &program, err));
+    model->graph = graph;
+    model->program = program;
     return STRIDER_OK;
 }
 
@@ -50,12 +68,12 @@ static Status load(const Source *source, const strider_load_options *options, st
     LoadOptions used = options ? *options : strider_load_options_default();
     if (!used.allocator)
         used.allocator = allocator_default();
-    strider_model *made = memory_alloc_zeroed(used.allocator, 1, sizeof *made);
+    OwnedModel *made = memory_alloc_zeroed(used.allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "a model");
-    made->allocator = used.allocator;
-    made->shapes = used.input_shape_count ? STRIDER_SHAPES_WARN : used.shapes;
-    made->log = (Log){used.log, used.log_context};
+    made->model = (strider_model){.allocator = used.allocator,
+                                  .shapes = used.input_shape_count ? STRIDER_SHAPES_WARN : used.shapes,
+                                  .log = {used.log, used.log_context}};
     Status status = source->path ? loader_load_file(source->path, &used, &made->loaded, err)
                                  : loader_load_memory(source->data, source->size_bytes, source->folder, &used,
                                                       &made->loaded, err);
@@ -65,10 +83,10 @@ static Status load(const Source *source, const strider_load_options *options, st
     }
     status = loader_status(&made->loaded, finish(made, &used, err), err);
     if (status) {
-        strider_model_free(made);
+        strider_model_free(&made->model);
         return status;
     }
-    *model = made;
+    *model = &made->model;
     return STRIDER_OK;
 }
 
@@ -87,15 +105,16 @@ void strider_model_free(strider_model *model) {
     if (!model)
         return;
     const Allocator *allocator = model->allocator;
+    plan_cache_free(&model->plans);
     pack_cache_free(&model->packs);
-    loader_unload(&model->loaded);
+    loader_unload(&((OwnedModel *)model)->loaded);
     memory_free(allocator, model);
 }
 
 /* --- questions --- */
 
 strider_model_info strider_model_get_info(const strider_model *model) {
-    const LoadedModel *loaded = &model->loaded;
+    const LoadedModel *loaded = loaded_of(model);
     return (strider_model_info){.ir_version = loaded->ir_version,
                                 .opset = loaded->opset,
                                 .producer_name = loaded->producer_name,
@@ -117,35 +136,35 @@ static strider_value_info describe(const strider_model *model, const Value *valu
                                 .is_optional = value->default_value != NULL};
     for (int i = 0; i < type->shape.rank; i++) {
         info.dims[i] = type->shape.dims[i] < 0 ? -1 : type->shape.dims[i];
-        info.dim_names[i] = symbol_text(model->loaded.graph.symbols, type->shape.dims[i]);
+        info.dim_names[i] = symbol_text(model->graph->symbols, type->shape.dims[i]);
     }
     return info;
 }
 
 size_t strider_model_input_count(const strider_model *model) {
-    return model->loaded.graph.n_inputs;
+    return model->graph->n_inputs;
 }
 
 size_t strider_model_output_count(const strider_model *model) {
-    return model->loaded.graph.n_outputs;
+    return model->graph->n_outputs;
 }
 
 strider_status strider_model_get_input(const strider_model *model, size_t index, strider_value_info *info) {
-    if (index >= model->loaded.graph.n_inputs)
+    if (index >= model->graph->n_inputs)
         return STRIDER_INVALID_ARGUMENT;
-    *info = describe(model, model->loaded.graph.inputs[index]);
+    *info = describe(model, model->graph->inputs[index]);
     return STRIDER_OK;
 }
 
 strider_status strider_model_get_output(const strider_model *model, size_t index, strider_value_info *info) {
-    if (index >= model->loaded.graph.n_outputs)
+    if (index >= model->graph->n_outputs)
         return STRIDER_INVALID_ARGUMENT;
-    *info = describe(model, model->loaded.graph.outputs[index]);
+    *info = describe(model, model->graph->outputs[index]);
     return STRIDER_OK;
 }
 
 static const Node *node_at(const strider_model *model, size_t index) {
-    return index < model->loaded.graph.n_nodes ? model->loaded.graph.nodes[index] : NULL;
+    return index < model->graph->n_nodes ? model->graph->nodes[index] : NULL;
 }
 
 strider_status strider_model_get_node(const strider_model *model, size_t index, strider_node_info *info) {

@@ -21,7 +21,9 @@ typedef struct BudgetBlock {
 
 enum { MAX_ROOM_BYTES = 4096 };
 
-static bool book(Budget *budget, size_t size) {
+bool budget_book(Budget *budget, size_t size) {
+    if (budget->within && !budget_book(budget->within, size))
+        return false;
     pthread_mutex_lock(&budget->lock);
     const bool fits = size <= budget->limit_bytes && budget->used_bytes <= budget->limit_bytes - size;
     if (fits) {
@@ -33,10 +35,14 @@ static bool book(Budget *budget, size_t size) {
         budget->used_when_refused = budget->used_bytes;
     }
     pthread_mutex_unlock(&budget->lock);
+    if (!fits && budget->within)
+        budget_unbook(budget->within, size);
     return fits;
 }
 
-static void unbook(Budget *budget, size_t size) {
+void budget_unbook(Budget *budget, size_t size) {
+    if (budget->within)
+        budget_unbook(budget->within, size);
     pthread_mutex_lock(&budget->lock);
     budget->used_bytes -= size;
     pthread_mutex_unlock(&budget->lock);
@@ -70,12 +76,12 @@ static void *take_listed(Budget *budget, size_t size, size_t alignment) {
 
 static void *allocate(void *context, size_t size, size_t alignment) {
     Budget *budget = context;
-    if (!book(budget, size))
+    if (!budget_book(budget, size))
         return NULL;
     void *memory = alignment <= MAX_ROOM_BYTES ? take_with_header(budget->parent, size, alignment)
                                                : take_listed(budget, size, alignment);
     if (!memory)
-        unbook(budget, size);
+        budget_unbook(budget, size);
     return memory;
 }
 
@@ -102,13 +108,13 @@ static void release(void *context, void *memory) {
     BudgetBlock *block = unlist(budget, memory);
     BudgetHeader header;
     if (block) {
-        unbook(budget, block->size_bytes);
+        budget_unbook(budget, block->size_bytes);
         parent->release(parent->context, memory);
         parent->release(parent->context, block);
         return;
     }
     memcpy(&header, (char *)memory - sizeof header, sizeof header);
-    unbook(budget, header.size_bytes);
+    budget_unbook(budget, header.size_bytes);
     parent->release(parent->context, (char *)memory - header.room_bytes);
 }
 
@@ -116,6 +122,15 @@ void budget_init(Budget *budget, const Allocator *parent, uint64_t limit_bytes) 
     *budget =
         (Budget){.allocator = {budget, allocate, release}, .parent = parent, .limit_bytes = limit_bytes};
     pthread_mutex_init(&budget->lock, NULL);
+}
+
+void budget_init_within(Budget *budget, const Allocator *parent, Budget *within) {
+    budget_init(budget, parent, UINT64_MAX);
+    budget->within = within;
+}
+
+void budget_detach(Budget *budget) {
+    budget->within = NULL;
 }
 
 void budget_free(Budget *budget) {

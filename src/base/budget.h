@@ -18,17 +18,27 @@ typedef struct Budget {
     /* The last request that the limit refused, 0: none.  Tells a caller that was handed no memory whether it
      * was the limit or the system. */
     uint64_t refused_bytes, used_when_refused;
+    struct Budget *within; /* where all is counted as well; NULL: nowhere */
     struct BudgetBlock *large; /* blocks whose alignment leaves no room for their size before them */
     pthread_mutex_t lock;
 } Budget;
 
 void budget_init(Budget *budget, const Allocator *parent, uint64_t limit_bytes);
+/* Without a limit of its own, but counted in `within` as well, whose limit holds. */
+void budget_init_within(Budget *budget, const Allocator *parent, Budget *within);
+/* Is no longer within another one, where what is taken now stays counted, until budget_unbook(). */
+void budget_detach(Budget *budget);
 /* All memory must have been given back. */
 void budget_free(Budget *budget);
 
 uint64_t budget_used(Budget *budget);
 /* What may still be taken. */
 uint64_t budget_left(Budget *budget);
+
+/* Counts memory that is not taken from this budget, such as a share in something; false where the limit
+ * refuses, as for an allocation. */
+bool budget_book(Budget *budget, size_t size_bytes) MUST_CHECK;
+void budget_unbook(Budget *budget, size_t size_bytes);
 
 /* Where `status` is OUT_OF_MEMORY because the limit refused: LIMIT_EXCEEDED, and `err` says what was asked
  * for and allowed, by the limit's `name`, such as "max_memory_bytes".  Else `status`.  Forgets the refusal.

@@ -51,6 +51,9 @@ struct Device {
     void (*close)(Device *device);
 };
 
+/* The memory of a device for packs. */
+PackMemory device_pack_memory(Device *device);
+
 /* --- modules --- */
 
 /* Devices of other kinds than the CPU are in modules that are loaded on demand: libstrider_KIND.so, which

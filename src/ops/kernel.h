@@ -5,8 +5,9 @@
 
 #include "base/cpu.h"
 #include "base/size.h"
-#include "graph/graph.h"
+#include "graph/partition.h"
 #include "ops/op_kind.h"
+#include "pack/pack.h"
 #include "tensor/layout.h"
 
 /* An input or output of a node in a plan: its type is fully known. */
@@ -27,8 +28,15 @@ typedef struct KernelQuery {
     int width; /* floats in a vector of the instruction set: the block of blocked layouts */
     int n_inputs, n_outputs;
     Operand *inputs, *outputs;
-    const Type *types; /* of all values of the graph in this plan, by index; NULL: not known */
+    const Partition *partition; /* that the node is planned in, for what kernels ask of other nodes */
+    const Type *types;          /* of its values, by partition_find(); NULL: not known */
 } KernelQuery;
+
+/* The type that another value of the partition has in this plan; NULL where that is not known. */
+static inline const Type *query_type(const KernelQuery *query, const Value *value) {
+    const int at = query->types ? partition_find(query->partition, value) : -1;
+    return at < 0 ? NULL : &query->types[at];
+}
 
 /* Memory of one call of run(): pointers are resolved anew for each run. */
 typedef struct KernelCall {
@@ -70,7 +78,7 @@ typedef struct KernelTimes {
 /* What prepare() may use. */
 typedef struct PrepareContext {
     Region *region; /* lives as long as the plan */
-    struct PackCache *packs;
+    PackCache *packs;
     uint64_t max_pack_bytes; /* that all packs of the host may come to */
     Error *err;
     struct Device *device; /* that the node runs on */
@@ -78,33 +86,25 @@ typedef struct PrepareContext {
 } PrepareContext;
 
 /* A constant, rearranged once and shared by all plans and sessions of a model (on a device other than the
- * host: by all plans of a session; then `fill` writes host memory, and *packed is the device's). `size`
- * of memory is filled by fill(context, memory) when no pack with the same tensor and `key` (which names the
- * arrangement completely) exists yet.  `fill` may read the source tensor's data by memcpy only, in ascending
- * order where it is large: pages of a mapped file are given back as packing goes on when pack_consumed() says
- * so.  The memory stays valid as long as the model. `source` identifies the pack; NULL where what is packed
- * comes from no tensor, so that the key says it all. */
-Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
-                     void (*fill)(void *context, void *memory), void *context,
-                     const void **packed) MUST_CHECK;
-
-/* The same for large constants of the host, filled when the plan is complete, before it first runs: by
- * `pieces` calls of fill(context, memory, piece), each once, in any order and by several threads.  `context`
- * lives as long as ctx->region.  The source's data is not read any more after (pack_consumed()). */
-typedef struct PackFill {
-    void (*fill)(void *context, void *memory, int64_t piece);
-    int64_t pieces;
-    void *context;
-} PackFill;
-Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
-                           const PackFill *fill, const void **packed) MUST_CHECK;
-
+ * host: by all plans of a session).  See pack_now() for `source`, `key` and `fill`. */
+static inline MUST_CHECK Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
+                                              Bytes size, void (*fill)(void *context, void *memory),
+                                              void *context, const void **packed) {
+    const PackRequest request = {source, key, size, ctx->max_pack_bytes};
+    return pack_now(ctx->packs, &request, fill, context, packed, ctx->err);
+}
+/* The same for large constants of the host, filled when the plan is complete, before it first runs: see
+ * pack_later().  fill->context lives as long as ctx->region. */
+static inline MUST_CHECK Status pack_constant_later(PrepareContext *ctx, const Tensor *source,
+                                                    const char *key, Bytes size, const PackFill *fill,
+                                                    const void **packed) {
+    const PackRequest request = {source, key, size, ctx->max_pack_bytes};
+    return pack_later(ctx->packs, &request, fill, packed, ctx->err);
+}
 /* A constant as it is, likewise. */
-Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) MUST_CHECK;
-
-/* Tells that the bytes [data, data + size) of a constant were read for the last time while packing, so that
- * the system may drop those pages of a mapped file from memory.  Harmless for all other memory. */
-void pack_consumed(const Tensor *source, const void *data, size_t size_bytes);
+static inline MUST_CHECK Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) {
+    return pack_as_it_is(ctx->packs, source, ctx->max_pack_bytes, packed, ctx->err);
+}
 
 enum { KERNEL_LAYER_TEXT = 512 };
 

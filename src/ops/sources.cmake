@@ -1,4 +1,5 @@
 list(APPEND sources
+    ops/device.c
     ops/math/activation.c
     ops/reduction/arg_reduce.c
     ops/nn/batch_norm.c

@@ -6,11 +6,8 @@
 
 #include "base/size.h"
 #include "graph/op.h"
-#include "plan/plan.h"
-
-static Status no_memory(PlanBuilder *builder) {
-    return fail(builder->err, STRIDER_OUT_OF_MEMORY, "out of memory for the plan");
-}
+#include "plan/choose.h"
+#include "plan/transfer.h"
 
 /* --- views --- */
 
@@ -19,7 +16,7 @@ static bool is_view(const PlanBuilder *builder, const Node *node) {
     if (!(node->op->flags & OP_VIEW) || !node->outputs[0])
         return false;
     for (int i = 1; i < node->n_inputs; i++)
-        if (node->inputs[i] && !builder->plan->contents[node->inputs[i]->index])
+        if (node->inputs[i] && !*builder_contents(builder, node->inputs[i]))
             return false;
     for (int i = 1; i < node->n_outputs; i++)
         if (node->outputs[i])
@@ -28,46 +25,49 @@ static bool is_view(const PlanBuilder *builder, const Node *node) {
 }
 
 static Status add_alias(PlanBuilder *builder, const Value *value, int of, size_t offset, Layout layout) {
-    int slot;
-    const Place place = {builder->plan->slots[of].place.device, layout};
-    TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[value->index], place, &slot));
-    builder->plan->slots[slot].root = of;
-    builder->plan->slots[slot].root_offset = offset;
-    *plan_slot_of(builder, value, place) = slot;
+    int buffer;
+    const int space = builder->plan->buffers[of].space;
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), space, layout, &buffer));
+    builder->plan->buffers[buffer].root = of;
+    builder->plan->buffers[buffer].root_offset = offset;
+    *builder_buffer(builder, value, space, layout) = buffer;
     return STRIDER_OK;
 }
 
 static Status add_view(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     const Value *from = node->inputs[0], *to = node->outputs[0];
-    int blocked = builder->blocked_slots[from->index], plain;
+    const int at = partition_find(plan->partition, from);
+    const int blocked = builder->blocked[at];
+    int plain;
     bool on_device = false;
     for (int device = HOST + 1; device < plan->n_devices; device++)
-        if (builder->device_slots[device][from->index] != NO_SLOT) {
-            TRY(add_alias(builder, to, builder->device_slots[device][from->index], 0, LAYOUT_PLAIN));
+        if (builder->plain[device][at] != NO_BUFFER) {
+            TRY(add_alias(builder, to, builder->plain[device][at], 0, LAYOUT_PLAIN));
             on_device = true;
         }
-    if (on_device && plan->plain_slots[from->index] == NO_SLOT)
+    if (on_device && builder->plain[HOST][at] == NO_BUFFER)
         return STRIDER_OK;
-    if (blocked != NO_SLOT && shape_equal(&plan->types[from->index].shape, &plan->types[to->index].shape))
-        return add_alias(builder, to, blocked, 0, plan->slots[blocked].place.layout);
-    TRY(plan_require(builder, from, host_plain, &plain));
+    if (blocked != NO_BUFFER && shape_equal(&plan->types[at].shape, &builder_type(builder, to)->shape))
+        return add_alias(builder, to, blocked, 0, plan->buffers[blocked].layout);
+    TRY(transfer(builder, from, HOST, LAYOUT_PLAIN, &plain));
     return add_alias(builder, to, plain, 0, LAYOUT_PLAIN);
 }
 
 /* --- kernels --- */
 
 static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *query) {
-    Isa isa = builder->request->isa;
+    Isa isa = builder->target->isa;
     *query = (KernelQuery){.node = node,
                            .isa = isa,
                            .width = isa_width(isa),
                            .n_inputs = node->n_inputs,
                            .n_outputs = node->n_outputs,
+                           .partition = builder->plan->partition,
                            .types = builder->plan->types};
     query->inputs = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof(Operand));
     query->outputs = region_alloc_array(&builder->scratch, (size_t)node->n_outputs, sizeof(Operand));
-    return query->inputs && query->outputs ? STRIDER_OK : no_memory(builder);
+    return query->inputs && query->outputs ? STRIDER_OK : builder_no_memory(builder);
 }
 
 /* What the kernels of a device are asked anew each time, as accepts() writes into it. */
@@ -80,16 +80,15 @@ static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
         *input = (Operand){.layout = LAYOUT_PLAIN};
         if (!value)
             continue;
-        int blocked = builder->blocked_slots[value->index];
-        input->type = plan->types[value->index];
+        const int at = partition_find(plan->partition, value), blocked = builder->blocked[at];
+        input->type = plan->types[at];
         /* Contents computed for this plan alone are not packed, as packs outlive it. */
-        if (plan->contents[value->index] && value->constant)
-            input->constant = value->constant;
-        if (device == HOST && blocked != NO_SLOT)
-            input->layout = plan->slots[blocked].place.layout;
+        input->constant = value->constant;
+        if (device == HOST && blocked != NO_BUFFER)
+            input->layout = plan->buffers[blocked].layout;
     }
     for (int i = 0; i < node->n_outputs; i++)
-        query->outputs[i] = (Operand){.type = node->outputs[i] ? plan->types[node->outputs[i]->index]
+        query->outputs[i] = (Operand){.type = node->outputs[i] ? *builder_type(builder, node->outputs[i])
                                                                : type_of(STRIDER_DTYPE_NONE, shape_unknown()),
                                       .layout = LAYOUT_PLAIN};
 }
@@ -97,7 +96,7 @@ static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
 /* The kernel's own time, as measured where that is asked for. */
 static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
                           double *time) {
-    strider_tuning *tuning = builder->request->tuning;
+    strider_tuning *tuning = builder->target->tuning;
     char layer[KERNEL_LAYER_TEXT];
     const char *isa = isa_name(query->isa);
     *time = kernel->cost(query);
@@ -107,7 +106,7 @@ static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const Kern
     if (tuning_find(tuning, isa, kernel->name, layer, time))
         return STRIDER_OK;
     KernelTime measured = {.isa = isa, .kernel = kernel->name, .layer = layer, .estimate_ns = *time};
-    TRY(measure_kernel(kernel, query, &builder->request->budget->allocator, &measured.time_ns, builder->err));
+    TRY(measure_kernel(kernel, query, &builder->plan->budget.allocator, &measured.time_ns, builder->err));
     *time = measured.time_ns;
     return tuning_add(tuning, &measured, builder->err);
 }
@@ -118,10 +117,10 @@ static double reorders_time(PlanBuilder *builder, const KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++) {
         const Operand *input = &query->inputs[i];
         size_t size_bytes;
-        if (input->type.dtype && !input->packed && !builder->plan->contents[query->node->inputs[i]->index] &&
-            *plan_slot_of(builder, query->node->inputs[i], (Place){HOST, input->layout}) == NO_SLOT &&
+        if (input->type.dtype && !input->packed && !*builder_contents(builder, query->node->inputs[i]) &&
+            *builder_buffer(builder, query->node->inputs[i], HOST, input->layout) == NO_BUFFER &&
             type_size(&input->type, &size_bytes))
-            time += plan_reorder_cost(size_bytes);
+            time += transfer_cost(size_bytes);
     }
     return time;
 }
@@ -148,7 +147,7 @@ static bool operands_can_exist(const KernelQuery *query) {
 
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
 static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
-    if (kernel->op != query->node->op->kind || kernel->peak_error > builder->request->max_layer_error)
+    if (kernel->op != query->node->op->kind || kernel->peak_error > builder->target->max_layer_error)
         return false;
     fill_query(builder, device, query);
     return operands_can_exist(query) && kernel->accepts(query);
@@ -197,30 +196,29 @@ static Status choose_kernel(PlanBuilder *builder, KernelQuery *query, int *devic
 
 /* Lets the producer of a part write into its place in the whole, where the part stands alone until now. */
 static bool place_part(Plan *plan, int part, int whole, size_t offset) {
-    size_t size_bytes = plan->slots[part].size_bytes;
-    while (plan->slots[part].root != part) {
-        if (plan->slots[part].root_offset != 0 ||
-            plan->slots[plan->slots[part].root].size_bytes != size_bytes)
+    size_t size_bytes = plan->buffers[part].size_bytes;
+    while (plan->buffers[part].root != part) {
+        if (plan->buffers[part].root_offset != 0 ||
+            plan->buffers[plan->buffers[part].root].size_bytes != size_bytes)
             return false;
-        part = plan->slots[part].root;
+        part = plan->buffers[part].root;
     }
-    if (plan->slots[part].kind != SLOT_ARENA || part == whole)
+    if (plan->buffers[part].kind != BUFFER_ARENA || part == whole)
         return false;
-    plan->slots[part].root = whole;
-    plan->slots[part].root_offset = offset;
+    plan->buffers[part].root = whole;
+    plan->buffers[part].root_offset = offset;
     return true;
 }
 
-static int *output_slot(PlanBuilder *builder, int device, const KernelQuery *query, int port) {
-    return plan_slot_of(builder, query->node->outputs[port], (Place){device, query->outputs[port].layout});
+static int *output_buffer(const PlanBuilder *builder, int device, const KernelQuery *query, int port) {
+    return builder_buffer(builder, query->node->outputs[port], device, query->outputs[port].layout);
 }
 
 static Status add_outputs(PlanBuilder *builder, int device, const KernelQuery *query) {
     for (int i = 0; i < query->n_outputs; i++)
         if (query->node->outputs[i])
-            TRY(plan_add_slot(builder, SLOT_ARENA, &query->outputs[i].type,
-                              (Place){device, query->outputs[i].layout},
-                              output_slot(builder, device, query, i)));
+            TRY(builder_add_buffer(builder, BUFFER_ARENA, &query->outputs[i].type, device,
+                                   query->outputs[i].layout, output_buffer(builder, device, query, i)));
     return STRIDER_OK;
 }
 
@@ -234,25 +232,25 @@ static bool outputs_are_parts(const Kernel *kernel, const KernelQuery *query) {
 }
 
 static Status add_parts(PlanBuilder *builder, const Kernel *kernel, const KernelQuery *query,
-                        int input_slot) {
+                        int input_buffer) {
     for (int i = 0; i < query->n_outputs; i++) {
         size_t offset;
         if (query->node->outputs[i] && kernel->output_part(query, i, &offset))
-            TRY(add_alias(builder, query->node->outputs[i], input_slot, offset, query->outputs[i].layout));
+            TRY(add_alias(builder, query->node->outputs[i], input_buffer, offset, query->outputs[i].layout));
     }
     return STRIDER_OK;
 }
 
 /* Returns through *all whether every input lies in its place already. */
 static Status place_inputs(PlanBuilder *builder, int device, const Kernel *kernel, const KernelQuery *query,
-                           const int *slots, bool *all) {
-    int whole = *output_slot(builder, device, query, 0);
+                           const int *buffers, bool *all) {
+    int whole = *output_buffer(builder, device, query, 0);
     *all = true;
     for (int i = 0; i < query->n_inputs; i++) {
         size_t offset;
-        if (slots[i] == NO_SLOT || builder->plan->slots[slots[i]].size_bytes == 0)
+        if (buffers[i] == NO_BUFFER || builder->plan->buffers[buffers[i]].size_bytes == 0)
             continue;
-        if (!kernel->input_part(query, i, &offset) || !place_part(builder->plan, slots[i], whole, offset))
+        if (!kernel->input_part(query, i, &offset) || !place_part(builder->plan, buffers[i], whole, offset))
             *all = false;
     }
     return STRIDER_OK;
@@ -267,42 +265,41 @@ static Status add_workspace(PlanBuilder *builder, Step *step) {
                          "%s needs more memory for it than there can be", step->kernel);
     const int64_t size_bytes = (int64_t)size;
     const Type bytes = {.dtype = STRIDER_U8, .shape = shape_make(1, &size_bytes)};
-    return plan_add_slot(builder, SLOT_ARENA, &bytes, (Place){step->device, LAYOUT_PLAIN},
-                         &step->workspace_slot);
+    return builder_add_buffer(builder, BUFFER_ARENA, &bytes, step->device, LAYOUT_PLAIN, &step->workspace);
 }
 
 static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *kernel,
                               const KernelQuery *query) {
     Plan *plan = builder->plan;
     const Node *node = query->node;
-    int *slots = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
-    if (!slots)
-        return no_memory(builder);
+    int *buffers = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *buffers);
+    if (!buffers)
+        return builder_no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
-        slots[i] = NO_SLOT;
+        buffers[i] = NO_BUFFER;
         if (node->inputs[i] && !query->inputs[i].packed)
-            TRY(plan_require(builder, node->inputs[i], (Place){device, query->inputs[i].layout}, &slots[i]));
+            TRY(transfer(builder, node->inputs[i], device, query->inputs[i].layout, &buffers[i]));
     }
     if (outputs_are_parts(kernel, query))
-        return add_parts(builder, kernel, query, slots[0]);
+        return add_parts(builder, kernel, query, buffers[0]);
     TRY(add_outputs(builder, device, query));
     if (kernel->input_part && node->outputs[0]) {
         bool all;
-        TRY(place_inputs(builder, device, kernel, query, slots, &all));
+        TRY(place_inputs(builder, device, kernel, query, buffers, &all));
         if (all)
             return STRIDER_OK;
     }
     Step *step = NULL;
-    TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
+    TRY(builder_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
     step->device = device;
     step->kernel = kernel->name;
     step->overwrites = kernel->overwrites;
     for (int i = 0; i < node->n_inputs; i++)
-        step->input_slots[i] = slots[i];
+        step->inputs[i] = buffers[i];
     for (int i = 0; i < node->n_outputs; i++)
         if (node->outputs[i])
-            step->output_slots[i] = *output_slot(builder, device, query, i);
-    PrepareContext prepare = plan_prepare_context(builder, device);
+            step->outputs[i] = *output_buffer(builder, device, query, i);
+    PrepareContext prepare = builder_prepare_context(builder, device);
     Error cause = {0};
     prepare.err = &cause;
     const Status status = kernel->prepare(query, &prepare, &step->instance);
@@ -319,58 +316,45 @@ static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *ke
 /* Of all inputs, then of all outputs; dtype NONE where absent. */
 static Status node_types(PlanBuilder *builder, const Node *node, Type **types) {
     const Type none = type_of(STRIDER_DTYPE_NONE, shape_unknown());
-    const Type *known = builder->plan->types;
     *types =
         region_alloc_array(&builder->scratch, (size_t)(node->n_inputs + node->n_outputs), sizeof **types);
     if (!*types)
-        return no_memory(builder);
+        return builder_no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++)
-        (*types)[i] = node->inputs[i] ? known[node->inputs[i]->index] : none;
+        (*types)[i] = node->inputs[i] ? *builder_type(builder, node->inputs[i]) : none;
     for (int i = 0; i < node->n_outputs; i++)
-        (*types)[node->n_inputs + i] = node->outputs[i] ? known[node->outputs[i]->index] : none;
+        (*types)[node->n_inputs + i] = node->outputs[i] ? *builder_type(builder, node->outputs[i]) : none;
+    return STRIDER_OK;
+}
+
+/* A value that is made on the host in plain layout. */
+static Status add_plain_output(PlanBuilder *builder, const Value *value, int *buffer) {
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, LAYOUT_PLAIN, buffer));
+    *builder_buffer(builder, value, HOST, LAYOUT_PLAIN) = *buffer;
     return STRIDER_OK;
 }
 
 static Status add_reference_step(PlanBuilder *builder, const Node *node) {
-    Plan *plan = builder->plan;
     if (!node->op->reference)
         return node_fail(node, builder->err, STRIDER_UNSUPPORTED, "no kernel computes it");
-    int *slots = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *slots);
-    if (!slots)
-        return no_memory(builder);
+    int *buffers = region_alloc_array(&builder->scratch, (size_t)node->n_inputs, sizeof *buffers);
+    if (!buffers)
+        return builder_no_memory(builder);
     for (int i = 0; i < node->n_inputs; i++) {
-        slots[i] = NO_SLOT;
+        buffers[i] = NO_BUFFER;
         if (node->inputs[i])
-            TRY(plan_require(builder, node->inputs[i], host_plain, &slots[i]));
+            TRY(transfer(builder, node->inputs[i], HOST, LAYOUT_PLAIN, &buffers[i]));
     }
     Step *step = NULL;
-    TRY(plan_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
+    TRY(builder_add_step(builder, node, node->n_inputs, node->n_outputs, &step));
     step->kernel = "reference";
     step->kind = STEP_REFERENCE;
     step->instance.tasks = 1;
-    step->input_tensors = region_alloc_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor));
-    step->output_tensors = region_alloc_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor));
-    step->reference_inputs = region_alloc_array(&plan->region, (size_t)node->n_inputs, sizeof(Tensor *));
-    step->reference_outputs = region_alloc_array(&plan->region, (size_t)node->n_outputs, sizeof(Tensor *));
-    if (!step->input_tensors || !step->output_tensors || !step->reference_inputs || !step->reference_outputs)
-        return no_memory(builder);
-    for (int i = 0; i < node->n_inputs; i++) {
-        step->input_slots[i] = slots[i];
-        if (node->inputs[i]) {
-            const Type *type = &plan->types[node->inputs[i]->index];
-            step->input_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
-            step->reference_inputs[i] = &step->input_tensors[i];
-        }
-    }
+    for (int i = 0; i < node->n_inputs; i++)
+        step->inputs[i] = buffers[i];
     for (int i = 0; i < node->n_outputs; i++)
-        if (node->outputs[i]) {
-            const Type *type = &plan->types[node->outputs[i]->index];
-            int slot;
-            TRY(plan_add_slot(builder, SLOT_ARENA, type, host_plain, &slot));
-            plan->plain_slots[node->outputs[i]->index] = step->output_slots[i] = slot;
-            step->output_tensors[i] = tensor_view(type->dtype, &type->shape, NULL);
-            step->reference_outputs[i] = &step->output_tensors[i];
-        }
+        if (node->outputs[i])
+            TRY(add_plain_output(builder, node->outputs[i], &step->outputs[i]));
     Type *types;
     TRY(node_types(builder, node, &types));
     if (node->op->scratch)
@@ -392,25 +376,22 @@ static Status count_macs(PlanBuilder *builder, const Node *node, uint64_t *macs)
  * tables for a dimension that may be huge beside one of 0. */
 static bool outputs_are_empty(const PlanBuilder *builder, const Node *node) {
     for (int i = 0; i < node->n_outputs; i++)
-        if (node->outputs[i] && shape_elements(&builder->plan->types[node->outputs[i]->index].shape) > 0)
+        if (node->outputs[i] && shape_elements(&builder_type(builder, node->outputs[i])->shape) > 0)
             return false;
     return true;
 }
 
 static Status add_empty_step(PlanBuilder *builder, const Node *node) {
     Step *step = NULL;
-    TRY(plan_add_step(builder, node, 0, node->n_outputs, &step));
+    TRY(builder_add_step(builder, node, 0, node->n_outputs, &step));
     step->kernel = "empty";
     for (int i = 0; i < node->n_outputs; i++)
-        if (node->outputs[i]) {
-            TRY(plan_add_slot(builder, SLOT_ARENA, &builder->plan->types[node->outputs[i]->index], host_plain,
-                              &step->output_slots[i]));
-            builder->plan->plain_slots[node->outputs[i]->index] = step->output_slots[i];
-        }
+        if (node->outputs[i])
+            TRY(add_plain_output(builder, node->outputs[i], &step->outputs[i]));
     return STRIDER_OK;
 }
 
-Status plan_add_node(PlanBuilder *builder, const Node *node) {
+Status choose_steps(PlanBuilder *builder, const Node *node) {
     Plan *plan = builder->plan;
     if (is_view(builder, node))
         return add_view(builder, node);
@@ -420,7 +401,7 @@ Status plan_add_node(PlanBuilder *builder, const Node *node) {
     TRY(make_query(builder, node, &query));
     const Kernel *kernel = NULL;
     int device = HOST;
-    if (!builder->request->reference)
+    if (!builder->target->reference)
         TRY(choose_kernel(builder, &query, &device, &kernel));
     size_t steps_before = plan->n_steps;
     if (kernel)

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
-#include "plan/pack.h"
+#include "ops/device.h"
 #include "plan/tuning.h"
 
 enum {
@@ -15,6 +15,7 @@ enum {
 
 typedef struct Measurement {
     Region region; /* the kernel's arguments and all memory that it works on */
+    Device device;
     PackCache packs;
     KernelInstance instance;
     KernelCall call;
@@ -45,7 +46,7 @@ static Status set_up(Measurement *m, const Kernel *kernel, const KernelQuery *qu
                           .packs = &m->packs,
                           .max_pack_bytes = UINT64_MAX, /* they come from the budget here */
                           .err = err,
-                          .device = m->packs.device};
+                          .device = &m->device};
     void **inputs, **outputs;
     TRY(kernel->prepare(query, &ctx, &m->instance));
     pack_fill_pending(&m->packs, 1);
@@ -87,9 +88,10 @@ static Status measure(Measurement *m, double *time_ns, Error *err) {
 Status measure_kernel(const Kernel *kernel, const KernelQuery *query, const Allocator *allocator,
                       double *time_ns, Error *err) {
     Measurement m = {0};
-    Device device = cpu_device(allocator);
+    m.device = cpu_device(allocator);
+    const PackMemory memory = device_pack_memory(&m.device);
     region_init(&m.region, allocator, 0);
-    Status status = pack_cache_init(&m.packs, &device, err);
+    Status status = pack_cache_init(&m.packs, &memory, err);
     if (!status) {
         status = set_up(&m, kernel, query, err);
         pack_fill_pending(&m.packs, 1); /* what waits after a failure */

@@ -1,1 +1,1 @@
-list(APPEND sources plan/choose.c plan/measure.c plan/memory.c plan/pack.c plan/pack_fill.c plan/place.c plan/plan.c plan/tuning.c)
+list(APPEND sources plan/builder.c plan/choose.c plan/measure.c plan/memory.c plan/plan.c plan/transfer.c plan/tuning.c)

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/team.h"
 #include "graph/op.h"
-#include "run/record.h"
 
 enum { MAX_SHARES = 64, CACHE_LINE = 64 };
 
@@ -25,79 +24,80 @@ typedef struct Running {
     Error *err;
 } Running;
 
-static Status run_reference(const Step *step, Error *err) {
-    for (int i = 0; i < step->n_inputs; i++)
-        step->input_tensors[i].data = (void *)step->inputs[i];
-    for (int i = 0; i < step->n_outputs; i++)
-        step->output_tensors[i].data = step->outputs[i];
+static Status run_reference(const Step *step, const BoundStep *bound, Error *err) {
     EvalContext ctx = {.node = step->node,
                        .n_inputs = step->n_inputs,
                        .n_outputs = step->n_outputs,
-                       .inputs = step->reference_inputs,
-                       .outputs = step->reference_outputs,
-                       .scratch = step->workspace,
+                       .inputs = bound->reference_inputs,
+                       .outputs = bound->reference_outputs,
+                       .scratch = bound->workspace,
                        .scratch_bytes = step->instance.workspace_bytes.n,
                        .err = err};
     return step->node->op->reference(&ctx);
 }
 
-static KernelCall call_of(const Step *step) {
-    return (KernelCall){.inputs = step->inputs,
-                        .outputs = step->outputs,
+static KernelCall call_of(const Step *step, const BoundStep *bound) {
+    return (KernelCall){.inputs = bound->inputs,
+                        .outputs = bound->outputs,
                         .args = step->instance.args,
-                        .workspace = step->workspace};
+                        .workspace = bound->workspace};
 }
 
-static Status hand_over(const Execution *execution, RunMode mode, const Step *step, Error *err) {
+static Status hand_over(const Execution *execution, RunMode mode, size_t index, Error *err) {
+    const Step *step = &execution->plan->steps[index];
+    const BoundStep *bound = &execution->binding->steps[index];
     Device *device = execution->plan->devices[step->device];
-    const KernelCall call = call_of(step);
+    const KernelCall call = call_of(step, bound);
     switch (step->kind) {
     case STEP_TASKS:
         break;
     case STEP_REFERENCE:
-        return run_reference(step, err);
+        return run_reference(step, bound, err);
     case STEP_SUBMIT:
         if (mode != RUN_REPLAY)
             TRY(step->instance.submit(&call, err));
         break;
     case STEP_UPLOAD:
-        TRY(device->upload(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
+        TRY(device->upload(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
         break;
     case STEP_DOWNLOAD:
-        TRY(device->download(device, step->outputs[0], step->inputs[0], step->size_bytes, err));
+        TRY(device->download(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
         break;
     }
     return step->waits && mode == RUN_PLAIN ? device->synchronize(device, err) : STRIDER_OK;
 }
 
-/* The same for a device's step with Step.time_ns: each step's time is its own, as it is waited for. */
-static Status hand_over_timed(const Execution *execution, Step *step, Error *err) {
-    Device *device = execution->plan->devices[step->device];
+/* The same for a device's step with its time: each step's is its own, as it is waited for. */
+static Status hand_over_timed(const Execution *execution, size_t index, Error *err) {
+    Device *device = execution->plan->devices[execution->plan->steps[index].device];
+    uint64_t *time_ns = &execution->binding->steps[index].time_ns;
     const uint64_t before = clock_ns();
     if (device->mark)
         TRY(device->mark(device, 0, err));
-    TRY(hand_over(execution, RUN_PLAIN, step, err));
+    TRY(hand_over(execution, RUN_PLAIN, index, err));
     if (device->mark) {
         TRY(device->mark(device, 1, err));
-        return device->elapsed(device, &step->time_ns, err);
+        return device->elapsed(device, time_ns, err);
     }
     TRY(device->synchronize(device, err));
-    step->time_ns = clock_ns() - before;
+    *time_ns = clock_ns() - before;
     return STRIDER_OK;
 }
 
 /* What one thread does alone. */
 static Status run_alone(const Running *running, size_t index) {
     const Execution *execution = running->execution;
-    if (execution->profile && execution->plan->steps[index].device != HOST)
-        return hand_over_timed(execution, &execution->plan->steps[index], running->err);
-    Status status = record_before(execution, running->mode, index, running->err);
+    const Plan *plan = execution->plan;
+    Recording *recording = &execution->binding->recording;
+    if (execution->profile && plan->steps[index].device != HOST)
+        return hand_over_timed(execution, index, running->err);
+    Status status = recording_before(recording, plan, running->mode, index, running->err);
     if (!status)
-        status = hand_over(execution, running->mode, &execution->plan->steps[index], running->err);
+        status = hand_over(execution, running->mode, index, running->err);
     if (!status)
-        status = record_behind(execution, running->mode, index, running->err);
+        status = recording_after(recording, plan, running->mode, index, running->err);
     if (status)
-        record_failed(execution, running->mode, index);
+        recording_failed(recording, plan, running->mode, index);
     return status;
 }
 
@@ -118,10 +118,11 @@ static void run_phase(Running *running, const Team *team, int member, int phase,
         __atomic_store_n(&next[i].taken, 0, __ATOMIC_RELAXED);
 }
 
-static void run_tasks(Running *running, const Step *step, Team *team, int member, int *phase) {
+static void run_tasks(Running *running, size_t index, Team *team, int member, int *phase) {
     const Execution *execution = running->execution;
+    const Step *step = &execution->plan->steps[index];
     const KernelInstance *instance = &step->instance;
-    KernelCall call = call_of(step);
+    KernelCall call = call_of(step, &execution->binding->steps[index]);
     call.scratch = execution->scratch + (size_t)member * execution->scratch_stride;
     if (instance->prologue) {
         run_phase(running, team, member, (*phase)++, instance->prologue, &call, instance->prologue_tasks);
@@ -141,59 +142,38 @@ static uint64_t meet_after_step(const Execution *execution, Team *team) {
 static void run_steps(void *context, Team *team, int member) {
     Running *running = context;
     const Execution *execution = running->execution;
-    Plan *plan = execution->plan;
+    const Plan *plan = execution->plan;
     int phase = 0;
     uint64_t begin = execution->profile ? team_barrier_timed(team) : 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
-        Step *step = &plan->steps[i];
+        const Step *step = &plan->steps[i];
         if (step->kind == STEP_TASKS)
-            run_tasks(running, step, team, member, &phase);
+            run_tasks(running, i, team, member, &phase);
         else if (member == 0)
             running->status[i % 2] = run_alone(running, i);
         const uint64_t end = meet_after_step(execution, team);
         if (running->status[i % 2])
             return;
         if (execution->profile && member == 0 && step->device == HOST)
-            step->time_ns = end - begin;
+            execution->binding->steps[i].time_ns = end - begin;
         begin = end;
-    }
-}
-
-/* Addresses may differ from run to run: inputs are the caller's, and the arena moves when a larger plan
- * comes. */
-static void bind_steps(const Execution *execution) {
-    Plan *plan = execution->plan;
-    for (size_t s = 0; s < plan->n_steps; s++) {
-        Step *step = &plan->steps[s];
-        for (int i = 0; i < step->n_inputs; i++)
-            step->inputs[i] =
-                step->input_slots[i] == NO_SLOT
-                    ? NULL
-                    : plan_address(plan, step->input_slots[i], execution->arenas, execution->inputs);
-        for (int i = 0; i < step->n_outputs; i++)
-            step->outputs[i] =
-                step->output_slots[i] == NO_SLOT
-                    ? NULL
-                    : plan_address(plan, step->output_slots[i], execution->arenas, execution->inputs);
-        step->workspace =
-            step->workspace_slot == NO_SLOT
-                ? NULL
-                : plan_address(plan, step->workspace_slot, execution->arenas, execution->inputs);
     }
 }
 
 static Status run_all(const Execution *execution, RunMode mode, Error *err) {
     Running running = {.execution = execution, .mode = mode, .err = err};
-    bind_steps(execution);
     team_run(execution->plan->is_small ? 1 : execution->threads, run_steps, &running);
     return running.status[0] ? running.status[0] : running.status[1];
 }
 
 Status execute(const Execution *execution, Error *err) {
-    const RunMode mode = record_mode(execution);
+    Recording *recording = &execution->binding->recording;
+    const RunMode mode = execution->record && !execution->profile
+                             ? recording_mode(recording, execution->plan, execution->arenas)
+                             : RUN_PLAIN;
     Status failed = run_all(execution, mode, err);
     /* Nothing of what could not be recorded has been done. */
-    if (failed && mode == RUN_RECORD && execution->plan->recording.is_refused)
+    if (failed && mode == RUN_RECORD && recording->is_refused)
         failed = run_all(execution, RUN_PLAIN, err);
     /* Also after a failure: what was begun may still read and write memory.  The first error is the one. */
     for (int i = HOST + 1; i < execution->plan->n_devices; i++) {

@@ -3,16 +3,16 @@
 #ifndef RUN_EXECUTOR_H
 #define RUN_EXECUTOR_H
 
-#include "plan/plan.h"
+#include "run/binding.h"
 
 typedef struct Execution {
-    Plan *plan;
-    char *const *arenas;          /* on each device of the plan, plan->arena_bytes */
-    char *scratch;                /* threads * scratch_stride bytes */
-    size_t scratch_stride;        /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
-    const strider_tensor *inputs; /* of the graph, in its order */
+    const Plan *plan;
+    Binding *binding; /* of that plan; resolved, with inputs and outputs brought */
+    char *const *arenas;
+    char *scratch;         /* threads * scratch_stride bytes */
+    size_t scratch_stride; /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
     int threads;
-    bool profile; /* measure Step.time_ns */
+    bool profile; /* measure BoundStep.time_ns */
     bool record;  /* what other devices do, to hand it over as one piece in later runs */
 } Execution;
 

@@ -9,7 +9,7 @@ static bool is_of_host(const Step *step) {
 
 /* Can be recorded: steps of one device without one of the host in their middle, which would read what is not
  * there before all is done. */
-static void find_steps(const Plan *plan, PlanRecording *recording) {
+static void find_steps(const Plan *plan, Recording *recording) {
     bool has_ended = false;
     for (size_t i = 0; i < plan->n_steps; i++) {
         const Step *step = &plan->steps[i];
@@ -34,10 +34,8 @@ static void find_steps(const Plan *plan, PlanRecording *recording) {
     recording->is_refused = recording->device == HOST || !plan->devices[recording->device]->record;
 }
 
-RunMode record_mode(const Execution *execution) {
-    Plan *plan = execution->plan;
-    PlanRecording *recording = &plan->recording;
-    if (!execution->record || execution->profile || recording->is_refused)
+RunMode recording_mode(Recording *recording, const Plan *plan, char *const *arenas) {
+    if (recording->is_refused)
         return RUN_PLAIN;
     if (recording->warm_runs == 0)
         find_steps(plan, recording);
@@ -45,17 +43,16 @@ RunMode record_mode(const Execution *execution) {
         recording->warm_runs++;
         return RUN_PLAIN;
     }
-    const char *arena = execution->arenas[recording->device];
+    const char *arena = arenas[recording->device];
     if (recording->made && recording->arena == arena)
         return RUN_REPLAY;
-    plan_forget_recording(plan);
+    recording_forget(recording, plan);
     recording->arena = arena;
     return RUN_RECORD;
 }
 
-Status record_before(const Execution *execution, RunMode mode, size_t index, Error *err) {
-    PlanRecording *recording = &execution->plan->recording;
-    Device *device = execution->plan->devices[recording->device];
+Status recording_before(Recording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
+    Device *device = plan->devices[recording->device];
     if (mode == RUN_PLAIN || index != recording->first_step)
         return STRIDER_OK;
     return mode == RUN_RECORD
@@ -63,19 +60,24 @@ Status record_before(const Execution *execution, RunMode mode, size_t index, Err
                : device->replay(device, recording->made, err);
 }
 
-Status record_behind(const Execution *execution, RunMode mode, size_t index, Error *err) {
-    const PlanRecording *recording = &execution->plan->recording;
-    Device *device = execution->plan->devices[recording->device];
+Status recording_after(const Recording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
+    Device *device = plan->devices[recording->device];
     if (mode == RUN_PLAIN || index != recording->last_step)
         return STRIDER_OK;
     TRY(device->launch(device, err));
     return recording->waits ? device->synchronize(device, err) : STRIDER_OK;
 }
 
-void record_failed(const Execution *execution, RunMode mode, size_t index) {
-    PlanRecording *recording = &execution->plan->recording;
+void recording_failed(Recording *recording, const Plan *plan, RunMode mode, size_t index) {
     if (mode == RUN_PLAIN || index < recording->first_step || index > recording->last_step)
         return;
-    plan_forget_recording(execution->plan);
+    recording_forget(recording, plan);
     recording->is_refused = mode == RUN_RECORD;
+}
+
+void recording_forget(Recording *recording, const Plan *plan) {
+    Device *device = plan->devices[recording->device];
+    if (recording->made)
+        device->forget(device, recording->made);
+    recording->made = NULL;
 }

@@ -3,19 +3,36 @@
 #ifndef RUN_RECORD_H
 #define RUN_RECORD_H
 
-#include "run/executor.h"
+#include "plan/plan.h"
+
+/* What is kept of a plan in a session.  All zero at first. */
+typedef struct Recording {
+    bool is_refused;              /* the plan cannot be recorded */
+    int device;                   /* whose steps these are; HOST: not known yet */
+    size_t first_step, last_step; /* of the device */
+    bool waits;                   /* for a download: a step of the host follows */
+    size_t copied_bytes;
+    int copies;
+    int warm_runs;
+    void *made;        /* of Device.record(); NULL: none yet */
+    const char *arena; /* on the device, that it was made for */
+} Recording;
 
 typedef enum RunMode { RUN_PLAIN, RUN_RECORD, RUN_REPLAY } RunMode;
 
 /* How this run goes: plainly at first, so that devices have loaded what they load at first use; then it
  * records, then it replays.  Records anew where the device's memory has moved. */
-RunMode record_mode(const Execution *execution);
-/* Around step `index`, in any mode: begins before the first step of the device, hands all over behind its
+RunMode recording_mode(Recording *recording, const Plan *plan, char *const *arenas);
+/* Around step `index`, in any mode: begins before the first step of the device, hands all over after its
  * last. */
-Status record_before(const Execution *execution, RunMode mode, size_t index, Error *err) MUST_CHECK;
-Status record_behind(const Execution *execution, RunMode mode, size_t index, Error *err) MUST_CHECK;
+Status recording_before(Recording *recording, const Plan *plan, RunMode mode, size_t index,
+                        Error *err) MUST_CHECK;
+Status recording_after(const Recording *recording, const Plan *plan, RunMode mode, size_t index,
+                       Error *err) MUST_CHECK;
 /* After a failure of step `index` or of these around it: what is unfinished comes to nothing.  A plan that
  * failed while it was recorded runs plainly from now on. */
-void record_failed(const Execution *execution, RunMode mode, size_t index);
+void recording_failed(Recording *recording, const Plan *plan, RunMode mode, size_t index);
+/* Frees what the device keeps. */
+void recording_forget(Recording *recording, const Plan *plan);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "graph/op.h"
-#include "run/dynamic.h"
+#include "run/interpreter.h"
+#include "run/session_bindings.h"
+#include "run/session_devices.h"
+#include "run/session_memory.h"
 
 strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
@@ -18,6 +19,21 @@ strider_session_options strider_session_options_default(void) {
 /* What the caller is told: whether it was the limit or the system that refused memory. */
 static Status within_budget(strider_session *session, Status status, Error *err) {
     return budget_status(&session->budget, status, "max_memory_bytes", err);
+}
+
+/* --- sessions --- */
+
+static Status alloc_lists(strider_session *session, Error *err) {
+    const Program *program = session->model->program;
+    const Allocator *allocator = session->allocator;
+    session->n_partitions = (size_t)program->n_partitions;
+    session->bindings = memory_alloc_zeroed(allocator, session->n_partitions, sizeof *session->bindings);
+    session->trace = memory_alloc_zeroed(allocator, program->n_items, sizeof *session->trace);
+    session->inputs = memory_alloc_zeroed(allocator, program->graph->n_inputs, sizeof *session->inputs);
+    session->results = memory_alloc_zeroed(allocator, program->graph->n_outputs, sizeof *session->results);
+    return session->bindings && session->trace && session->inputs && session->results
+               ? STRIDER_OK
+               : fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a session");
 }
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
@@ -33,18 +49,18 @@ strider_status strider_session_create(const strider_model *model, const strider_
         return fail_memory(error, sizeof *made, "a session");
     made->model = model;
     made->options = used;
-    made->isa = isa_chosen();
     if (!used.threads)
         made->options.threads = cpu_count();
     session_open_budget(made);
-    const Allocator *allocator = made->allocator;
-    region_init(&made->run_region, allocator, 0);
-    made->plans = memory_alloc_zeroed(allocator, (size_t)used.max_cached_plans, sizeof *made->plans);
-    made->inputs = memory_alloc_zeroed(allocator, model->loaded.graph.n_inputs, sizeof *made->inputs);
-    Status status =
-        made->plans && made->inputs
-            ? session_open_devices(made, error)
-            : fail_memory(error, bytes_of(sizeof *made->plans, used.max_cached_plans).n, "a session");
+    made->target = (PlanTarget){.reference = used.reference,
+                                .isa = isa_chosen(),
+                                .max_layer_error = used.max_layer_error,
+                                .keep_values = used.keep_values,
+                                .shapes = model->shapes,
+                                .tuning = used.tuning};
+    Status status = alloc_lists(made, error);
+    if (!status)
+        status = session_open_devices(made, error);
     if (status) {
         status = within_budget(made, status, error);
         strider_session_free(made);
@@ -54,58 +70,30 @@ strider_status strider_session_create(const strider_model *model, const strider_
     return STRIDER_OK;
 }
 
-static void drop_plan(strider_session *session, CachedPlan *cached) {
-    if (session->current == cached->plan)
-        session->current = NULL;
-    plan_free(cached->plan);
-    memory_free(session->allocator, cached->inputs);
-    *cached = (CachedPlan){0};
-}
-
-void session_drop_plans(strider_session *session) {
-    while (session->n_plans)
-        drop_plan(session, &session->plans[--session->n_plans]);
-}
-
-/* The last one takes its place. */
-static void remove_plan(strider_session *session, CachedPlan *cached) {
-    drop_plan(session, cached);
-    *cached = session->plans[--session->n_plans];
-}
-
-void session_drop_current(strider_session *session) {
-    size_t at = 0;
-    while (session->plans[at].plan != session->current)
-        at++;
-    remove_plan(session, &session->plans[at]);
-}
-
-bool session_drop_oldest_plan(strider_session *session, const Plan *keep) {
-    CachedPlan *oldest = NULL;
-    for (size_t i = 0; i < session->n_plans; i++) {
-        CachedPlan *cached = &session->plans[i];
-        if (cached->plan != keep && cached->plan != session->current &&
-            (!oldest || cached->last_used < oldest->last_used))
-            oldest = cached;
+/* What the last run left. */
+static void drop_results(strider_session *session) {
+    for (size_t i = 0; session->results && i < session->model->graph->n_outputs; i++) {
+        run_value_release(session->results[i]);
+        session->results[i] = NULL;
     }
-    if (!oldest)
-        return false;
-    remove_plan(session, oldest);
-    return true;
+    session->n_trace = 0;
+    session->is_prepared = false;
 }
 
 void strider_session_free(strider_session *session) {
     if (!session)
         return;
     const Allocator *allocator = session->allocator;
-    dynamic_reset(session);
-    region_free(&session->run_region);
-    session_drop_plans(session);
-    memory_free(allocator, session->plans);
-    memory_free(allocator, session->inputs);
+    drop_results(session);
+    session_drop_bindings(session);
+    for (size_t i = 0; session->bindings && i < session->n_partitions; i++)
+        memory_free(allocator, session->bindings[i].items);
     session_close_devices(session);
-    session_release_arenas(session, session->arenas);
-    memory_free(allocator, session->scratch);
+    session_release_memory(session);
+    memory_free(allocator, session->bindings);
+    memory_free(allocator, session->trace);
+    memory_free(allocator, session->inputs);
+    memory_free(allocator, session->results);
     budget_free(&session->budget);
     memory_free(session->model->allocator, session);
 }
@@ -135,7 +123,7 @@ static Status check_input(const Value *value, const strider_tensor *input, Error
 
 static Status check_inputs(const strider_session *session, const strider_tensor *inputs, size_t count,
                            Error *err) {
-    const Graph *graph = &session->model->loaded.graph;
+    const Graph *graph = session->model->graph;
     if (count > graph->n_inputs)
         return fail(err, STRIDER_INVALID_ARGUMENT, "%zu inputs given, the model takes %zu", count,
                     graph->n_inputs);
@@ -149,152 +137,38 @@ static Status check_inputs(const strider_session *session, const strider_tensor 
 /* Where inputs lie that have no elements, or no data while preparing: pointers to NULL may not be moved. */
 static char no_elements[MEMORY_ALIGNMENT];
 
+/* A value that is never freed and, as the caller's, never changed. */
+static RunValue view_of(Tensor tensor) {
+    return (RunValue){.references = 2, .kind = VALUE_TENSOR, .tensor = tensor};
+}
+
 /* Puts the run's inputs together: what the caller gave, else the model's default. */
-static Status bind_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
-    const Graph *graph = &session->model->loaded.graph;
+static Status bring_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
+    const Graph *graph = session->model->graph;
     for (size_t i = 0; i < graph->n_inputs; i++) {
+        Tensor view;
         if (i < count && inputs[i].dtype) {
-            session->inputs[i] = inputs[i];
-            if (!inputs[i].data)
-                session->inputs[i].data = no_elements;
-            continue;
+            const Shape shape = shape_make(inputs[i].rank, inputs[i].dims);
+            view = tensor_view(inputs[i].dtype, &shape, inputs[i].data ? inputs[i].data : no_elements);
+        } else {
+            const Value value = {.constant = graph->inputs[i]->default_value};
+            TRY(session_constant(session, &value, &view, err));
         }
-        const Tensor *value = graph->inputs[i]->default_value;
-        const void *data = value->data;
-        if (value->unaligned) {
-            PrepareContext prepare = session_prepare_context(session, err);
-            TRY(pack_plain(&prepare, value, &data));
-        }
-        session->inputs[i] = (strider_tensor){
-            .dtype = value->type.dtype, .rank = value->type.shape.rank, .data = (void *)data};
-        memcpy(session->inputs[i].dims, value->type.shape.dims, sizeof session->inputs[i].dims);
+        session->inputs[i] = view_of(view);
     }
     return STRIDER_OK;
 }
 
-/* --- plans --- */
-
-static Type input_type(const strider_tensor *input) {
-    return type_of(input->dtype, shape_make(input->rank, input->dims));
-}
-
-static bool same_types(const strider_session *session, const CachedPlan *cached) {
-    for (size_t i = 0; i < session->model->loaded.graph.n_inputs; i++) {
-        Type type = input_type(&session->inputs[i]);
-        if (cached->inputs[i].dtype != type.dtype || !shape_equal(&cached->inputs[i].shape, &type.shape))
-            return false;
-    }
-    return true;
-}
-
-PrepareContext session_prepare_context(strider_session *session, Error *err) {
-    const PlanDevice *host = &session->devices[HOST];
-    return (PrepareContext){.packs = host->packs,
-                            .device = host->device,
-                            .max_pack_bytes = budget_left(&session->budget),
-                            .err = err};
-}
-
-PlanRequest session_plan_request(strider_session *session, const Given *given, size_t first_node) {
-    const strider_model *model = session->model;
-    PlanRequest request = {.graph = &model->loaded.graph,
-                           .given = given,
-                           .first_node = first_node,
-                           .reference = session->options.reference,
-                           .isa = session->isa,
-                           .threads = session->options.threads,
-                           .max_layer_error = session->options.max_layer_error,
-                           .budget = &session->budget,
-                           .keep_values = session->options.keep_values,
-                           .tuning = session->options.tuning,
-                           .shapes = model->shapes,
-                           .log = &model->log,
-                           .n_devices = session->n_devices};
-    memcpy(request.devices, session->devices, sizeof request.devices);
-    return request;
-}
-
-static Status make_first_plan(strider_session *session, Plan **plan, Error *err) {
-    const Graph *graph = &session->model->loaded.graph;
-    Given *given = memory_alloc_zeroed(session->allocator, graph->n_values, sizeof *given);
-    if (!given)
-        return fail_memory(err, bytes_of(sizeof *given, graph->n_values).n, "the plan");
-    for (size_t i = 0; i < graph->n_inputs; i++)
-        given[graph->inputs[i]->index] = (Given){.present = true, .type = input_type(&session->inputs[i])};
-    PlanRequest request = session_plan_request(session, given, 0);
-    Status status = plan_make(&request, plan, err);
-    memory_free(session->allocator, given);
-    return status;
-}
-
-Execution session_execution(const strider_session *session, Plan *plan, char *const *arenas) {
-    return (Execution){.plan = plan,
-                       .arenas = arenas,
-                       .scratch = session->scratch,
-                       .scratch_stride = session->scratch_stride,
-                       .inputs = session->inputs,
-                       .threads = session->options.threads,
-                       .profile = session->profiling,
-                       .record = session->options.record_runs};
-}
-
-static Status store_plan(strider_session *session, Plan *plan, Error *err) {
-    size_t n_inputs = session->model->loaded.graph.n_inputs;
-    Type *types = memory_alloc_zeroed(session->allocator, n_inputs, sizeof *types);
-    if (!types) {
-        plan_free(plan);
-        return fail_memory(err, bytes_of(sizeof *types, n_inputs).n, "the plan");
-    }
-    for (size_t i = 0; i < n_inputs; i++)
-        types[i] = input_type(&session->inputs[i]);
-    if (session->n_plans == (size_t)session->options.max_cached_plans)
-        session_drop_oldest_plan(session, plan);
-    session->plans[session->n_plans++] =
-        (CachedPlan){.plan = plan, .inputs = types, .last_used = session->preparations};
-    session->current = plan;
-    return STRIDER_OK;
-}
-
-static Status find_plan(strider_session *session, Error *err) {
-    session->preparations++;
-    for (size_t i = 0; i < session->n_plans; i++)
-        if (same_types(session, &session->plans[i])) {
-            session->plans[i].last_used = session->preparations;
-            session->current = session->plans[i].plan;
-            return STRIDER_OK;
-        }
-    Plan *plan;
-    TRY(make_first_plan(session, &plan, err));
-    return store_plan(session, plan, err);
-}
-
-static Status prepare_once(strider_session *session, Error *err) {
-    TRY(find_plan(session, err));
-    TRY(session_reserve_arenas(session, session->current, session->arenas, session->arena_bytes, err));
-    return session_reserve_scratch(session, session->current, err);
-}
-
-/* The plan for the inputs that are bound, and its memory. */
-static Status prepare(strider_session *session, Error *err) {
-    Status status;
-    do {
-        session->current = NULL;
-        status = prepare_once(session, err);
-    } while (status == STRIDER_OUT_OF_MEMORY &&
-             (session_shrink_workspaces(session) || session_leave_device(session, err)));
-    session_restore_workspaces(session);
-    if (status)
-        session->current = NULL;
-    return status;
-}
+/* --- preparing --- */
 
 strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
                                        size_t input_count, strider_error *error) {
     TRY(check_inputs(session, inputs, input_count, error));
-    dynamic_reset(session);
-    Status status = bind_inputs(session, inputs, input_count, error);
+    drop_results(session);
+    Status status = bring_inputs(session, inputs, input_count, error);
     if (!status)
-        status = prepare(session, error);
+        status = interpret_nothing(session, error);
+    session->is_prepared = !status;
     return within_budget(session, status, error);
 }
 
@@ -310,51 +184,99 @@ static Status check_output(const Value *value, const Type *type, const strider_t
                 dtype_name(type->dtype), shape_text(&type->shape, text));
 }
 
-static Status give_output(const strider_session *session, const Value *value, strider_tensor *output,
-                          Error *err) {
-    const Plan *plan = session->current;
-    char *const *arenas = session->arenas;
-    for (size_t i = 0; i < session->n_segments && plan->plain_slots[value->index] == NO_SLOT; i++) {
-        plan = session->segments[i].plan;
-        arenas = session->segments[i].arenas;
-    }
-    const Type *type = &plan->types[value->index];
-    const void *data = plan_address(plan, plan->plain_slots[value->index], arenas, session->inputs);
-    size_t size_bytes = bytes_of(dtype_size(type->dtype), shape_elements(&type->shape)).n;
+static strider_tensor public_tensor(const Tensor *tensor) {
+    strider_tensor result = {.dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
+    memcpy(result.dims, tensor->type.shape.dims, sizeof result.dims);
+    return result;
+}
+
+static Status give_output(const strider_session *session, size_t index, strider_tensor *output, Error *err) {
+    const Value *value = session->model->graph->outputs[index];
+    const RunValue *result = session->results[index];
     void *wanted = output->data;
+    if (result->kind != VALUE_TENSOR)
+        return fail(err, STRIDER_INVALID_ARGUMENT, "output \"%s\" is no tensor: use strider_session_run_values()",
+                    value->name);
+    const Tensor *tensor = &result->tensor;
     if (wanted) {
-        TRY(check_output(value, type, output, err));
-        memcpy(wanted, data, size_bytes);
+        TRY(check_output(value, &tensor->type, output, err));
+        if (tensor->size_bytes)
+            memcpy(wanted, tensor->data, tensor->size_bytes);
     }
-    *output = (strider_tensor){
-        .dtype = type->dtype, .rank = type->shape.rank, .data = wanted ? wanted : (void *)data};
-    memcpy(output->dims, type->shape.dims, sizeof output->dims);
+    *output = public_tensor(tensor);
+    if (wanted)
+        output->data = wanted;
     return STRIDER_OK;
 }
 
+static Status copy_tensor(strider_session *session, const Tensor *from, RunValue **copy, Error *err) {
+    TRY(run_value_new_tensor(&session->pool.allocator, from->type.dtype, &from->type.shape, copy, err));
+    if (from->size_bytes)
+        memcpy((*copy)->tensor.data, from->data, from->size_bytes);
+    return STRIDER_OK;
+}
+
+/* Results lie in the session's memory: constants and the caller's own inputs are copied. */
+static Status take_result(strider_session *session, const Frame *frame, size_t index, Error *err) {
+    const Value *value = session->model->graph->outputs[index];
+    const int cell = frame->program->outputs[index];
+    Tensor view;
+    if (cell != NO_CELL && !(value->is_input && frame->cells[cell]->kind == VALUE_TENSOR)) {
+        session->results[index] = run_value_hold(frame->cells[cell]);
+        return STRIDER_OK;
+    }
+    if (cell != NO_CELL)
+        view = frame->cells[cell]->tensor;
+    else
+        TRY(session_constant(session, value, &view, err));
+    return copy_tensor(session, &view, &session->results[index], err);
+}
+
+static Status run_frame(strider_session *session, Frame *frame, Error *err) {
+    const Program *program = frame->program;
+    for (size_t i = 0; i < program->graph->n_inputs; i++)
+        if (program->inputs[i] != NO_CELL)
+            frame->cells[program->inputs[i]] = run_value_hold(&session->inputs[i]);
+    TRY(interpret(session, frame, err));
+    for (size_t i = 0; i < program->graph->n_outputs; i++)
+        TRY(take_result(session, frame, i, err));
+    return STRIDER_OK;
+}
+
+static Status run_once(strider_session *session, Error *err) {
+    Frame frame;
+    Status status = frame_open(session, session->model->program, &frame, err);
+    if (!status)
+        status = run_frame(session, &frame, err);
+    frame_close(session, &frame);
+    return status;
+}
+
+/* Once more on the host where a device's memory did not suffice in the run. */
 static Status run(strider_session *session, Error *err) {
-    const Execution execution = session_execution(session, session->current, session->arenas);
-    TRY(execute(&execution, err));
-    return dynamic_run(session, err);
+    Status status = run_once(session, err);
+    if (status == STRIDER_OUT_OF_MEMORY && session_leave_device(session, err)) {
+        drop_results(session);
+        status = run_once(session, err);
+    }
+    session->is_prepared = !status;
+    return within_budget(session, status, err);
 }
 
 strider_status strider_session_run(strider_session *session, const strider_tensor *inputs, size_t input_count,
                                    strider_tensor *outputs, size_t output_count, strider_error *error) {
-    const Graph *graph = &session->model->loaded.graph;
+    const Graph *graph = session->model->graph;
     if (output_count != graph->n_outputs)
         return fail(error, STRIDER_INVALID_ARGUMENT, "%zu outputs asked for, the model has %zu", output_count,
                     graph->n_outputs);
     for (size_t i = 0; i < input_count && i < graph->n_inputs; i++)
         if (inputs[i].dtype && !inputs[i].data && strider_tensor_elements(&inputs[i]) != 0)
             return fail(error, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", graph->inputs[i]->name);
-    TRY(strider_session_prepare(session, inputs, input_count, error));
-    Status status = run(session, error);
-    if (status == STRIDER_OUT_OF_MEMORY && session_leave_device(session, error)) {
-        TRY(prepare(session, error));
-        status = run(session, error);
-    }
-    TRY(within_budget(session, status, error));
+    TRY(check_inputs(session, inputs, input_count, error));
+    drop_results(session);
+    TRY(within_budget(session, bring_inputs(session, inputs, input_count, error), error));
+    TRY(run(session, error));
     for (size_t i = 0; i < graph->n_outputs; i++)
-        TRY(give_output(session, graph->outputs[i], &outputs[i], error));
+        TRY(give_output(session, i, &outputs[i], error));
     return STRIDER_OK;
 }

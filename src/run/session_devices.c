@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session's devices, and its memory on them. */
+#include "run/session_devices.h"
+
 #include <string.h>
 
 #include "run/devices.h"
-#include "run/dynamic.h"
-#include "run/session.h"
+#include "run/session_bindings.h"
+
+static PlanDevice *other_device(strider_session *session) {
+    return session->target.n_devices > 1 ? &session->target.devices[HOST + 1] : NULL;
+}
 
 Status session_open_devices(strider_session *session, Error *err) {
     const strider_session_options *options = &session->options;
@@ -14,26 +18,35 @@ Status session_open_devices(strider_session *session, Error *err) {
                                   .max_workspace_bytes = options->max_workspace_bytes,
                                   .allocator = session->allocator};
     Device *device;
-    session->devices[HOST] = (PlanDevice){&session->host, (PackCache *)&model->packs};
-    session->n_devices = 1;
+    session->target.devices[HOST] = (PlanDevice){&session->host, (PackCache *)&model->packs};
+    session->target.n_devices = 1;
+    session->plans = (PlanCache *)&model->plans;
     TRY(devices_open(options->device, &wanted, &model->log, &device, err));
     session->may_leave_device = options->device && strcmp(options->device, "auto") == 0;
     session->options.device = NULL; /* the caller's string may go */
     if (!device)
         return STRIDER_OK;
-    session->devices[session->n_devices++] = (PlanDevice){device, &session->device_packs};
-    return pack_cache_init(&session->device_packs, device, err);
+    session->target.devices[session->target.n_devices++] = (PlanDevice){device, &session->device_packs};
+    plan_cache_init(&session->device_plans, model->allocator);
+    session->plans = &session->device_plans;
+    const PackMemory memory = device_pack_memory(device);
+    return pack_cache_init(&session->device_packs, &memory, err);
 }
 
 void session_close_devices(strider_session *session) {
-    if (session->n_devices < 2)
+    const PlanDevice *other = other_device(session);
+    if (!other)
         return;
-    Device *device = session->devices[1].device;
-    device->release(device, session->arenas[1]);
-    session->arenas[1] = NULL;
+    Device *device = other->device;
+    device->release(device, session->arenas[HOST + 1]);
+    session->arenas[HOST + 1] = NULL;
+    session->arena_bytes[HOST + 1] = 0;
     pack_cache_free(&session->device_packs);
     device->close(device);
-    session->n_devices = 1;
+    plan_cache_free(&session->device_plans);
+    session->plans = (PlanCache *)&session->model->plans;
+    session->target.devices[HOST + 1] = (PlanDevice){0};
+    session->target.n_devices = 1;
 }
 
 /* --- lack of memory --- */
@@ -46,34 +59,49 @@ static size_t largest_workspace(const Plan *plan) {
     return largest;
 }
 
-bool session_shrink_workspaces(strider_session *session) {
-    if (session->n_devices < 2 || !session->current || !session->devices[1].device->was_full)
+/* Whether a plan with smaller workspaces is worth trying: the one that did not fit is dropped for it, and the
+ * device's limit lowered until restore_workspaces(). */
+static bool shrink_workspaces(strider_session *session, Binding *binding) {
+    const PlanDevice *other = other_device(session);
+    if (!other || !binding || !other->device->was_full)
         return false;
-    Device *device = session->devices[1].device;
-    const size_t largest = largest_workspace(session->current);
+    Device *device = other->device;
+    const size_t largest = largest_workspace(binding->plan);
     if (!largest || !device->max_workspace_bytes)
         return false;
     device->max_workspace_bytes =
         (largest < device->max_workspace_bytes ? largest : device->max_workspace_bytes) / 2;
     device->was_full = false;
-    session_drop_current(session);
+    session_drop_binding(session, binding);
     return true;
 }
 
-void session_restore_workspaces(strider_session *session) {
-    if (session->n_devices > 1)
-        session->devices[1].device->max_workspace_bytes = session->options.max_workspace_bytes;
+static void restore_workspaces(strider_session *session) {
+    const PlanDevice *other = other_device(session);
+    if (other)
+        other->device->max_workspace_bytes = session->options.max_workspace_bytes;
 }
 
 bool session_leave_device(strider_session *session, const Error *err) {
-    if (session->n_devices < 2 || !session->devices[1].device->was_full)
+    const PlanDevice *other = other_device(session);
+    if (!other || !other->device->was_full)
         return false;
-    session->devices[1].device->was_full = false;
+    other->device->was_full = false;
     if (!session->may_leave_device)
         return false;
-    log_warning(&session->model->log, "running on the CPU: %s", err->message);
-    dynamic_reset(session);
-    session_drop_plans(session);
+    log_warning(&session->model->log, "running on the CPU: %s", err ? err->message : "the device is full");
+    session_drop_bindings(session);
     session_close_devices(session);
     return true;
+}
+
+Status session_bind_on_devices(strider_session *session, const PlanKey *key, Binding **binding, Error *err) {
+    Status status;
+    do {
+        *binding = NULL;
+        status = session_bind(session, key, binding, err);
+    } while (status == STRIDER_OUT_OF_MEMORY &&
+             (shrink_workspaces(session, *binding) || session_leave_device(session, err)));
+    restore_workspaces(session);
+    return status;
 }

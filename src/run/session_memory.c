@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session's memory: its arenas and the kernels' scratch memory, and the one limit that counts all of it. */
-#include "run/session.h"
+#include "run/session_memory.h"
 
 #include <inttypes.h>
 
@@ -12,6 +11,7 @@ void session_open_budget(strider_session *session) {
     session->options.max_memory_bytes = asked ? asked : memory_of_machine();
     budget_init(&session->budget, session->model->allocator, session->options.max_memory_bytes);
     session->allocator = &session->budget.allocator;
+    pool_init(&session->pool, session->allocator);
     session->host = cpu_device(session->allocator);
 }
 
@@ -27,19 +27,14 @@ static Bytes scratch_of(const strider_session *session, const Plan *plan) {
     return stride.n > INT64_MAX ? stride : bytes_of((size_t)stride.n, session->options.threads);
 }
 
-static uint64_t at_least(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
-/* All that the session holds when the plan has an arena that has grown from `arena_bytes`. */
-static Bytes needed_by(strider_session *session, const Plan *plan, size_t arena_bytes) {
-    const Bytes have_arena = {memory_large_size(arena_bytes)},
+Bytes session_memory_for(strider_session *session, const Plan *plan) {
+    const Bytes have_arena = {memory_large_size(session->arena_bytes[HOST])},
                 have_scratch = {memory_large_size(session->scratch_bytes)};
     const uint64_t others = budget_used(&session->budget) - have_arena.n - have_scratch.n;
     Bytes sum = bytes_larger(have_arena, (Bytes){memory_large_size(plan->arena_bytes[HOST])});
     sum = bytes_sum(sum, bytes_larger(have_scratch, (Bytes){memory_large_size(scratch_of(session, plan).n)}));
     sum = bytes_sum(sum, (Bytes){others});
-    return bytes_sum(sum, (Bytes){pack_cache_bytes(session->devices[HOST].packs)});
+    return bytes_sum(sum, (Bytes){pack_cache_bytes(session->target.devices[HOST].packs)});
 }
 
 /* What a step takes by itself: its results, workspace, scratch memory of all threads, and weights. */
@@ -47,12 +42,12 @@ static uint64_t wanted_by(const strider_session *session, const Plan *plan, cons
     Bytes sum = bytes_of(step->instance.scratch_bytes.n, session->options.threads);
     sum = bytes_sum(sum, (Bytes){step->instance.packed_bytes});
     for (int i = 0; i < step->n_outputs; i++)
-        if (step->output_slots[i] != NO_SLOT)
-            sum = bytes_sum(sum, (Bytes){plan->slots[step->output_slots[i]].size_bytes});
+        if (step->outputs[i] != NO_BUFFER)
+            sum = bytes_sum(sum, (Bytes){plan->buffers[step->outputs[i]].size_bytes});
     return bytes_sum(sum, step->instance.workspace_bytes).n;
 }
 
-static Status refuse(strider_session *session, const Plan *plan, uint64_t needed, Error *err) {
+Status session_refuse(const strider_session *session, const Plan *plan, uint64_t needed, Error *err) {
     const Step *most = NULL;
     uint64_t wanted = 0;
     for (size_t i = 0; i < plan->n_steps; i++) {
@@ -70,45 +65,29 @@ static Status refuse(strider_session *session, const Plan *plan, uint64_t needed
                 wanted);
 }
 
-static Status admit(strider_session *session, const Plan *plan, size_t arena_bytes, Error *err) {
-    Bytes needed = needed_by(session, plan, arena_bytes);
-    while (needed.n > session->options.max_memory_bytes && session_drop_oldest_plan(session, plan))
-        needed = needed_by(session, plan, arena_bytes);
-    if (needed.n > session->options.max_memory_bytes)
-        return refuse(session, plan, needed.n, err);
-    session->promised_bytes = at_least(needed.n, session_peak(session));
-    return STRIDER_OK;
-}
-
 uint64_t session_peak(const strider_session *session) {
-    return session->budget.peak_bytes + pack_cache_bytes(session->devices[HOST].packs);
+    return session->budget.peak_bytes + pack_cache_bytes(session->target.devices[HOST].packs);
 }
 
 /* --- taking it --- */
 
-Status session_reserve_arenas(strider_session *session, const Plan *plan, char *arenas[MAX_DEVICES],
-                              size_t have[MAX_DEVICES], Error *err) {
-    TRY(admit(session, plan, have[HOST], err));
-    for (int i = 0; i < session->n_devices; i++) {
-        Device *device = session->devices[i].device;
-        if (arenas[i] && have[i] >= plan->arena_bytes[i])
+static Status reserve_arenas(strider_session *session, const Plan *plan, Error *err) {
+    for (int i = 0; i < session->target.n_devices; i++) {
+        Device *device = session->target.devices[i].device;
+        char **arena = &session->arenas[i];
+        if (*arena && session->arena_bytes[i] >= plan->arena_bytes[i])
             continue;
         /* The old one goes first: nothing in it outlives a run. */
-        device->release(device, arenas[i]);
-        arenas[i] = NULL;
-        have[i] = 0;
-        TRY(device->reserve(device, plan->arena_bytes[i], (void **)&arenas[i], err));
-        have[i] = plan->arena_bytes[i];
+        device->release(device, *arena);
+        *arena = NULL;
+        session->arena_bytes[i] = 0;
+        TRY(device->reserve(device, plan->arena_bytes[i], (void **)arena, err));
+        session->arena_bytes[i] = plan->arena_bytes[i];
     }
     return STRIDER_OK;
 }
 
-void session_release_arenas(strider_session *session, char *arenas[MAX_DEVICES]) {
-    for (int i = 0; i < session->n_devices; i++)
-        session->devices[i].device->release(session->devices[i].device, arenas[i]);
-}
-
-Status session_reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
+static Status reserve_scratch(strider_session *session, const Plan *plan, Error *err) {
     const size_t stride = scratch_stride(plan).n, want = scratch_of(session, plan).n;
     if (session->scratch && session->scratch_stride >= stride)
         return STRIDER_OK;
@@ -120,4 +99,22 @@ Status session_reserve_scratch(strider_session *session, const Plan *plan, Error
     session->scratch_stride = stride;
     session->scratch_bytes = want;
     return STRIDER_OK;
+}
+
+Status session_reserve(strider_session *session, const Plan *plan, Error *err) {
+    TRY(reserve_arenas(session, plan, err));
+    return reserve_scratch(session, plan, err);
+}
+
+void session_release_memory(strider_session *session) {
+    for (int i = 0; i < session->target.n_devices; i++) {
+        Device *device = session->target.devices[i].device;
+        device->release(device, session->arenas[i]);
+        session->arenas[i] = NULL;
+        session->arena_bytes[i] = 0;
+    }
+    memory_free(session->allocator, session->scratch);
+    session->scratch = NULL;
+    session->scratch_stride = session->scratch_bytes = 0;
+    pool_trim(&session->pool);
 }

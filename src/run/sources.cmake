@@ -1,1 +1,15 @@
-list(APPEND sources run/devices.c run/dynamic.c run/executor.c run/machine.c run/record.c run/session.c run/session_devices.c run/session_memory.c run/session_report.c)
+list(APPEND sources
+    run/binding.c
+    run/devices.c
+    run/executor.c
+    run/interpreter.c
+    run/machine.c
+    run/plan_cache.c
+    run/pool.c
+    run/record.c
+    run/session.c
+    run/session_bindings.c
+    run/session_devices.c
+    run/session_memory.c
+    run/session_report.c
+)

@@ -17,12 +17,12 @@
 #include "strider/strider.h"
 #include "tensor/tensor.h"
 
-enum { MAX_BINDINGS = 4, MAX_OUTPUTS = 200, MAX_DEFECTS = 20 };
+enum { MAX_GIVEN = 4, MAX_OUTPUTS = 200, MAX_DEFECTS = 20 };
 
 /* Inputs of one run. */
-typedef struct Binding {
+typedef struct GivenInputs {
     strider_tensor inputs[GRAPH_MAX_INPUTS];
-} Binding;
+} GivenInputs;
 
 typedef struct Outcome {
     strider_status status;
@@ -41,8 +41,8 @@ typedef struct Way {
 typedef struct Case {
     uint64_t seed;
     MadeGraph graph;
-    Binding bindings[MAX_BINDINGS];
-    size_t n_bindings;
+    GivenInputs given[MAX_GIVEN];
+    size_t n_given;
     double max_layer_error;
     double tolerance;
     bool failed;
@@ -93,7 +93,7 @@ static void fill(strider_tensor *made, Choices *choices, bool special) {
     }
 }
 
-static void bind(Case *c, Binding *binding, Choices *choices, bool changed, bool special) {
+static void bind(Case *c, GivenInputs *binding, Choices *choices, bool changed, bool special) {
     for (size_t i = 0; i < c->graph.n_inputs; i++) {
         const GraphInput *input = &c->graph.inputs[i];
         strider_tensor *tensor = &binding->inputs[i];
@@ -123,15 +123,15 @@ WRAPS_AROUND static void make_case(Case *c, uint64_t seed) {
     const bool special = !c->graph.has_product && choose(&choices, 12) == 0;
     c->max_layer_error = special || choose(&choices, 4) == 0 ? 0 : 3e-5;
     c->tolerance = c->graph.is_coarse ? 3e-2 : 1e-3;
-    c->n_bindings = dynamic ? MAX_BINDINGS : 1;
-    for (size_t i = 0; i < c->n_bindings; i++)
-        bind(c, &c->bindings[i], &choices, i > 0 && i + 1 < c->n_bindings, special);
+    c->n_given = dynamic ? MAX_GIVEN : 1;
+    for (size_t i = 0; i < c->n_given; i++)
+        bind(c, &c->given[i], &choices, i > 0 && i + 1 < c->n_given, special);
 }
 
 static void free_case(Case *c) {
-    for (size_t i = 0; i < c->n_bindings; i++)
+    for (size_t i = 0; i < c->n_given; i++)
         for (size_t k = 0; k < c->graph.n_inputs; k++)
-            free(c->bindings[i].inputs[k].data);
+            free(c->given[i].inputs[k].data);
     proto_free(&c->graph.model);
 }
 
@@ -159,13 +159,13 @@ static void run_way(const Case *c, const Way *way, const strider_model *model, O
     Outcome first = {0};
     first.status = strider_session_create(model, &options, &session, &first.error);
     if (session)
-        session->isa = way->isa;
-    for (size_t i = 0; i < c->n_bindings; i++) {
+        session->target.isa = way->isa;
+    for (size_t i = 0; i < c->n_given; i++) {
         Outcome *outcome = &outcomes[i];
         *outcome = first;
         if (first.status)
             continue;
-        outcome->status = strider_session_run(session, c->bindings[i].inputs, c->graph.n_inputs,
+        outcome->status = strider_session_run(session, c->given[i].inputs, c->graph.n_inputs,
                                               outcome->outputs, c->graph.n_outputs, &outcome->error);
         n_runs++;
         if (!outcome->status)
@@ -175,7 +175,7 @@ static void run_way(const Case *c, const Way *way, const strider_model *model, O
 }
 
 static void free_outcomes(const Case *c, Outcome *outcomes) {
-    for (size_t i = 0; i < c->n_bindings; i++)
+    for (size_t i = 0; i < c->n_given; i++)
         for (size_t k = 0; k < c->graph.n_outputs && !outcomes[i].status; k++)
             free(outcomes[i].outputs[k].data);
 }
@@ -240,7 +240,7 @@ static bool agrees(const Case *c, const strider_tensor *got_, const strider_tens
 
 static void compare(Case *c, const Way *way, const Outcome *got, const Outcome *wanted, bool exactly) {
     char text[1500], part[600];
-    for (size_t i = 0; i < c->n_bindings; i++) {
+    for (size_t i = 0; i < c->n_given; i++) {
         /* Sizes that the model leaves open and that do not fit: who removes a node does not hear it complain.
          */
         const bool may_accept = i > 0 && wanted[i].status == STRIDER_BAD_MODEL && way->optimize;
@@ -259,7 +259,7 @@ static void compare(Case *c, const Way *way, const Outcome *got, const Outcome *
 }
 
 static void check_way(Case *c, Way way, const strider_model *model, const Outcome *wanted) {
-    Outcome *outcomes = calloc(2 * MAX_BINDINGS, sizeof *outcomes);
+    Outcome *outcomes = calloc(2 * MAX_GIVEN, sizeof *outcomes);
     if (!outcomes)
         abort();
     const int threads = way.threads;
@@ -268,9 +268,9 @@ static void check_way(Case *c, Way way, const strider_model *model, const Outcom
     compare(c, &way, outcomes, wanted, false);
     if (threads > 1) {
         way.threads = threads;
-        run_way(c, &way, model, outcomes + MAX_BINDINGS);
-        compare(c, &way, outcomes + MAX_BINDINGS, outcomes, true);
-        free_outcomes(c, outcomes + MAX_BINDINGS);
+        run_way(c, &way, model, outcomes + MAX_GIVEN);
+        compare(c, &way, outcomes + MAX_GIVEN, outcomes, true);
+        free_outcomes(c, outcomes + MAX_GIVEN);
     }
     free_outcomes(c, outcomes);
     free(outcomes);
@@ -311,7 +311,7 @@ static void check_case(Case *c) {
         strider_model_free(optimized);
         return;
     }
-    Outcome *wanted = calloc(MAX_BINDINGS, sizeof *wanted);
+    Outcome *wanted = calloc(MAX_GIVEN, sizeof *wanted);
     if (!wanted)
         abort();
     run_way(c, &oracle, plain, wanted);

@@ -13,11 +13,10 @@
 #include "base/clock.h"
 #include "base/wrap.h"
 #include "graph/evaluate.h"
+#include "ops/device.h"
 #include "guarded.h"
 #include "ops/cpu/cpu.h"
-#include "ops/kernel.h"
 #include "ops/op.h"
-#include "plan/pack.h"
 
 enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
 
@@ -387,7 +386,8 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
         fail_msg("%s: cost %g", bench->what, cost);
     region_init(&bench->region, allocator_default(), 0);
     bench->device = cpu_device(allocator_default());
-    OK(pack_cache_init(&bench->packs, &bench->device, &fixture->error));
+    const PackMemory memory = device_pack_memory(&bench->device);
+    OK(pack_cache_init(&bench->packs, &memory, &fixture->error));
     PrepareContext prepare = {.region = &bench->region,
                               .packs = &bench->packs,
                               .max_pack_bytes = UINT64_MAX,

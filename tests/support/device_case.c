@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "plan/plan.h"
 #include "run/devices.h"
 #include "run/executor.h"
 
@@ -43,73 +42,87 @@ static bool open_device(const char *name) {
 typedef struct Case {
     const OpTest *test;
     const Node *node;
-    Plan *plan;
+    Region region; /* of the program */
+    Program *program;
+    PlanCache plans;
+    CachedPlan *cached;
+    Binding *binding;
     PackCache packs[2];
-    void *arenas[2], *scratch;
-    strider_tensor inputs[OP_TEST_MAX_PORTS];
+    void *arenas[MAX_DEVICES], *scratch;
+    const void *inputs[OP_TEST_MAX_PORTS];
     Error err;
 } Case;
 
-/* Contents of integers decide shapes; others come with the run. */
-static Status make_plan(Case *c, Graph *graph) {
-    Given given[2 * OP_TEST_MAX_PORTS] = {0};
-    const OpTest *test = c->test;
-    int n_inputs = 0;
-    for (int i = 0; i < test->n_inputs; i++) {
-        const Value *value = c->node->inputs[i];
-        if (!value)
-            continue;
-        const Tensor *tensor = &test->inputs[i];
-        strider_tensor *input = &c->inputs[n_inputs++];
-        *input = (strider_tensor){
-            .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
-        memcpy(input->dims, tensor->type.shape.dims, sizeof input->dims);
-        given[value->index] = (Given){.present = !value->constant, .type = tensor->type};
-        if (!dtype_is_float(tensor->type.dtype))
-            given[value->index].contents = tensor;
+static const Tensor *tensor_of(const Case *c, const Value *value) {
+    for (int i = 0; i < c->test->n_inputs; i++)
+        if (c->node->inputs[i] == value)
+            return &c->test->inputs[i];
+    return NULL;
+}
+
+/* Of a program that is one partition. */
+static Status make_plan(Case *c, const Partition *partition) {
+    Type types[OP_TEST_MAX_PORTS];
+    const Tensor *contents[OP_TEST_MAX_PORTS] = {0};
+    for (size_t i = 0; i < partition->n_inputs; i++) {
+        const Tensor *tensor = tensor_of(c, partition->inputs[i].value);
+        types[i] = tensor->type;
+        c->inputs[i] = tensor->data;
+        if (partition->inputs[i].shapes)
+            contents[i] = tensor;
     }
-    const PlanRequest request = {.graph = graph,
-                                 .given = given,
-                                 .devices = {{&used.host, &c->packs[0]}, {used.device, &c->packs[1]}},
-                                 .n_devices = 2,
-                                 .isa = isa_chosen(),
+    const PlanTarget target = {.devices = {{&used.host, &c->packs[0]}, {used.device, &c->packs[1]}},
+                               .n_devices = 2,
+                               .isa = isa_chosen(),
+                               .max_layer_error = 1e-5,
+                               .shapes = STRIDER_SHAPES_WARN};
+    const PlanRequest request = {.partition = partition,
+                                 .inputs = types,
+                                 .contents = contents,
+                                 .target = &target,
                                  .threads = 1,
-                                 .max_layer_error = 1e-5,
+                                 .max_pack_bytes = UINT64_MAX,
                                  .budget = &used.budget,
-                                 .shapes = STRIDER_SHAPES_WARN};
-    return plan_make(&request, &c->plan, &c->err);
+                                 .allocator = allocator_default()};
+    TRY(plan_cache_get(&c->plans, &request, &c->cached, &c->err));
+    return binding_make(c->cached, allocator_default(), &c->binding, &c->err);
 }
 
 static bool runs_on_device(const Plan *plan) {
     for (size_t i = 0; i < plan->n_steps; i++)
         if (plan->steps[i].kind == STEP_SUBMIT)
-            return plan->end_node == plan->graph->n_nodes;
+            return true;
     return false;
 }
 
 static Status run_plan(Case *c) {
+    const Plan *plan = c->binding->plan;
     for (int i = 0; i < 2; i++)
-        TRY(c->plan->devices[i]->reserve(c->plan->devices[i], c->plan->arena_bytes[i], &c->arenas[i],
-                                         &c->err));
-    c->scratch = memory_alloc(allocator_default(), c->plan->scratch_bytes);
-    const Execution execution = {.plan = c->plan,
+        TRY(plan->devices[i]->reserve(plan->devices[i], plan->arena_bytes[i], &c->arenas[i], &c->err));
+    c->scratch = memory_alloc(allocator_default(), plan->scratch_bytes);
+    binding_resolve(c->binding, (char *const *)c->arenas);
+    binding_bring(c->binding, c->inputs, NULL);
+    const Execution execution = {.plan = plan,
+                                 .binding = c->binding,
                                  .arenas = (char *const *)c->arenas,
                                  .scratch = c->scratch,
-                                 .scratch_stride = c->plan->scratch_bytes,
-                                 .inputs = c->inputs,
+                                 .scratch_stride = plan->scratch_bytes,
                                  .threads = 1};
     return execute(&execution, &c->err);
 }
 
 /* Sums of many terms lose digits of the largest, so that small results may be off by some of these. */
 static void compare(const Case *c, int port, const Tensor *expected) {
-    const Plan *plan = c->plan;
+    const Plan *plan = c->binding->plan;
+    const Partition *partition = plan->partition;
     double largest = 0;
+    size_t at = 0;
     if (!c->node->outputs[port] || !expected->data)
         return;
-    const int slot = plan->plain_slots[c->node->outputs[port]->index];
+    while (partition->outputs[at] != c->node->outputs[port])
+        at++;
     Tensor got = tensor_view(expected->type.dtype, &expected->type.shape,
-                             plan_address(plan, slot, (char *const *)c->arenas, c->inputs));
+                             (void *)binding_address(c->binding, plan->outputs[at]));
     for (int64_t i = 0; i < tensor_elements(expected); i++) {
         const double value = fabs(tensor_get_f64(expected, i));
         largest = isfinite(value) && value > largest ? value : largest;
@@ -117,26 +130,39 @@ static void compare(const Case *c, int port, const Tensor *expected) {
     assert_tensor_close(&got, expected, 1e-5, 2e-6 * largest);
 }
 
+static void run_planned(Case *c, const Partition *partition) {
+    if (make_plan(c, partition))
+        fail_msg("%s: %s", c->test->op, c->err.message);
+    if (runs_on_device(c->binding->plan)) {
+        if (run_plan(c))
+            fail_msg("%s: %s", c->test->op, c->err.message);
+        used.cases++;
+        for (int i = 0; i < c->node->n_outputs; i++)
+            compare(c, i, &c->test->outputs[i]);
+    }
+    binding_free(c->binding, &used.budget);
+}
+
 static void run_case(const OpTest *test, Graph *graph, const Node *node) {
     Case c = {.test = test, .node = node};
     Device *const devices[] = {&used.host, used.device};
-    for (int i = 0; i < 2; i++)
-        if (pack_cache_init(&c.packs[i], devices[i], &c.err))
+    region_init(&c.region, allocator_default(), 0);
+    plan_cache_init(&c.plans, allocator_default());
+    for (int i = 0; i < 2; i++) {
+        const PackMemory memory = device_pack_memory(devices[i]);
+        if (pack_cache_init(&c.packs[i], &memory, &c.err))
             fail_msg("%s", c.err.message);
-    if (make_plan(&c, graph))
-        fail_msg("%s: %s", test->op, c.err.message);
-    if (runs_on_device(c.plan)) {
-        if (run_plan(&c))
-            fail_msg("%s: %s", test->op, c.err.message);
-        used.cases++;
-        for (int i = 0; i < node->n_outputs; i++)
-            compare(&c, i, &test->outputs[i]);
     }
-    plan_free(c.plan);
+    if (program_make(graph, &c.region, &c.program, &c.err))
+        fail_msg("%s: %s", test->op, c.err.message);
+    if (c.program->n_items == 1 && c.program->items[0].kind == ITEM_PARTITION)
+        run_planned(&c, &c.program->items[0].partition);
     for (int i = 0; i < 2; i++) {
         devices[i]->release(devices[i], c.arenas[i]);
         pack_cache_free(&c.packs[i]);
     }
+    plan_cache_free(&c.plans);
+    region_free(&c.region);
     memory_free(allocator_default(), c.scratch);
 }
 

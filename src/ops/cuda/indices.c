@@ -68,15 +68,16 @@ static int64_t limit_of(const KernelQuery *query, const Value *value, int *nodes
     const Node *node = value->producer;
     if (value->constant)
         return limit_of_constant(value->constant);
-    if (!node || !query->types || ++*nodes > MAX_NODES)
+    if (!node || ++*nodes > MAX_NODES)
         return -1;
     if (moves_elements(node))
         return limit_of(query, node->inputs[0], nodes);
     if (node->op->kind == OP_Concat)
         return limit_of_inputs(query, node, nodes);
-    for (int port = 0; port < node->n_outputs; port++)
+    const Type *x = node->n_inputs && node->inputs[0] ? query_type(query, node->inputs[0]) : NULL;
+    for (int port = 0; x && port < node->n_outputs; port++)
         if (node->outputs[port] == value)
-            return limit_of_positions(node, port, &query->types[node->inputs[0]->index].shape);
+            return limit_of_positions(node, port, &x->shape);
     return -1;
 }
 

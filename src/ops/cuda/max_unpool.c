@@ -29,10 +29,10 @@ static bool windows_are_apart(const PoolAttrs *attrs, const Shape *x) {
 
 static bool come_from_pooling(const KernelQuery *query, int64_t size) {
     const Node *pool = query->node->inputs[UNPOOL_INDICES]->producer;
-    if (!query->types || !pool || pool->op->kind != OP_MaxPool)
+    if (!pool || pool->op->kind != OP_MaxPool)
         return false;
-    const Shape *x = &query->types[pool->inputs[0]->index].shape;
-    return cuda_indices_below(query, UNPOOL_INDICES, size) && windows_are_apart(pool->attrs, x);
+    const Type *x = query_type(query, pool->inputs[0]);
+    return x && cuda_indices_below(query, UNPOOL_INDICES, size) && windows_are_apart(pool->attrs, &x->shape);
 }
 
 static bool are_distinct(const Tensor *indices, int64_t size) {

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/kernel.h"
-#include "plan/pack.h"
+#include "ops/device.h"
 
 #include <cmocka.h>
 
@@ -27,9 +26,10 @@ static void every_constant_is_packed_once_for_each_key(void **state) {
     static Tensor sources[SOURCES];
     static const void *packs[SOURCES][KEYS];
     Device device = cpu_device(allocator_default());
+    const PackMemory memory = device_pack_memory(&device);
     PackCache cache;
     Error err;
-    assert_int_equal(pack_cache_init(&cache, &device, &err), STRIDER_OK);
+    assert_int_equal(pack_cache_init(&cache, &memory, &err), STRIDER_OK);
     PrepareContext ctx = {.packs = &cache, .max_pack_bytes = UINT64_MAX, .err = &err, .device = &device};
     for (int turn = 0; turn < 2; turn++)
         for (int i = 0; i < SOURCES; i++)
@@ -54,11 +54,12 @@ static void what_the_limit_does_not_leave_is_refused(void **state) {
     (void)state;
     Tensor source = {0};
     Device device = cpu_device(allocator_default());
+    const PackMemory memory = device_pack_memory(&device);
     PackCache cache;
     Error err;
     const void *packed;
     int number = 1;
-    assert_int_equal(pack_cache_init(&cache, &device, &err), STRIDER_OK);
+    assert_int_equal(pack_cache_init(&cache, &memory, &err), STRIDER_OK);
     PrepareContext ctx = {.packs = &cache, .max_pack_bytes = 4096, .err = &err, .device = &device};
     assert_int_equal(pack_constant(&ctx, &source, "a", bytes_of(1, 4096), fill, &number, &packed),
                      STRIDER_OK);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where slots lie: random lifetimes, in which no two that live at once may share memory. */
+/* Where buffers lie: random lifetimes, in which no two that live at once may share memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "base/wrap.h"
-#include "plan/plan.h"
+#include "plan/memory.h"
 
 #include <cmocka.h>
 
@@ -20,25 +20,26 @@ WRAPS_AROUND static size_t below(size_t n) {
 }
 
 typedef struct Fixture {
-    Graph graph;
     Budget budget;
     Device host;
     Plan plan;
+    Partition partition; /* without outputs */
+    PlanTarget target;
     PlanRequest request;
     PlanBuilder builder;
     Error err;
 } Fixture;
 
-/* Step i writes slot i, and reads up to two of the `reach` slots before it; the last `n_kept` slots live to
+/* Step i writes buffer i, and reads up to two of the `reach` buffers before it; the last `n_kept` buffers live to
  * the end. */
 static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
     *f = (Fixture){0};
     budget_init(&f->budget, allocator_default(), UINT64_MAX);
     f->host = cpu_device(allocator_default());
     f->request = (PlanRequest){.budget = &f->budget};
-    f->plan = (Plan){.graph = &f->graph, .n_devices = 1, .devices = {&f->host}};
+    f->plan = (Plan){.partition = &f->partition, .n_devices = 1, .devices = {[HOST] = &f->host}};
     region_init(&f->plan.region, &f->budget.allocator, 0);
-    f->builder = (PlanBuilder){.request = &f->request, .plan = &f->plan, .err = &f->err};
+    f->builder = (PlanBuilder){.request = &f->request, .target = &f->target, .plan = &f->plan, .err = &f->err};
     region_init(&f->builder.scratch, &f->budget.allocator, 0);
     for (size_t i = 0; i < n + 1; i++) {
         const int64_t size = below(8) ? (int64_t)below(5000) : 0;
@@ -46,16 +47,16 @@ static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
         const bool is_last = i == n;
         const int n_inputs = is_last ? (int)n_kept : i ? 2 : 0;
         Step *step;
-        int slot;
-        assert_int_equal(plan_add_step(&f->builder, NULL, n_inputs, is_last ? 0 : 1, &step), STRIDER_OK);
+        int buffer;
+        assert_int_equal(builder_add_step(&f->builder, NULL, n_inputs, is_last ? 0 : 1, &step), STRIDER_OK);
         for (int port = 0; port < n_inputs; port++)
-            step->input_slots[port] =
+            step->inputs[port] =
                 is_last ? (int)(n - 1) - port : (int)(i - 1 - below(i < reach ? i : reach));
         step->overwrites = (unsigned)below(4);
         if (is_last)
             continue;
-        assert_int_equal(plan_add_slot(&f->builder, SLOT_ARENA, &type, host_plain, &slot), STRIDER_OK);
-        step->output_slots[0] = slot;
+        assert_int_equal(builder_add_buffer(&f->builder, BUFFER_ARENA, &type, HOST, LAYOUT_PLAIN, &buffer), STRIDER_OK);
+        step->outputs[0] = buffer;
     }
 }
 
@@ -66,7 +67,7 @@ static void free_all(Fixture *f) {
     budget_free(&f->budget);
 }
 
-static bool overlap(const Slot *a, const Slot *b) {
+static bool overlap(const Buffer *a, const Buffer *b) {
     return a->first_step <= b->last_step && b->first_step <= a->last_step && a->size_bytes && b->size_bytes &&
            a->arena_offset < b->arena_offset + b->size_bytes &&
            b->arena_offset < a->arena_offset + a->size_bytes;
@@ -76,17 +77,17 @@ static bool overlap(const Slot *a, const Slot *b) {
 static size_t check(const Fixture *f) {
     const Plan *plan = &f->plan;
     size_t *live = calloc(plan->n_steps + 1, sizeof *live), most = 0;
-    for (size_t i = 0; i < plan->n_slots; i++) {
-        const Slot *slot = &plan->slots[i];
-        if (slot->root != (int)i)
+    for (size_t i = 0; i < plan->n_buffers; i++) {
+        const Buffer *buffer = &plan->buffers[i];
+        if (buffer->root != (int)i)
             continue;
-        assert_int_equal(slot->arena_offset % MEMORY_ALIGNMENT, 0);
-        assert_true(slot->arena_offset + slot->size_bytes <= plan->arena_bytes[HOST]);
+        assert_int_equal(buffer->arena_offset % MEMORY_ALIGNMENT, 0);
+        assert_true(buffer->arena_offset + buffer->size_bytes <= plan->arena_bytes[HOST]);
         for (size_t j = 0; j < i; j++)
-            if (plan->slots[j].root == (int)j && overlap(slot, &plan->slots[j]))
-                fail_msg("slots %zu and %zu overlap", i, j);
-        for (int s = slot->first_step; s <= slot->last_step && plan->n_steps < 5000; s++)
-            live[s] += slot->size_bytes;
+            if (plan->buffers[j].root == (int)j && overlap(buffer, &plan->buffers[j]))
+                fail_msg("buffers %zu and %zu overlap", i, j);
+        for (int s = buffer->first_step; s <= buffer->last_step && plan->n_steps < 5000; s++)
+            live[s] += buffer->size_bytes;
     }
     for (size_t s = 0; s < plan->n_steps; s++)
         most = live[s] > most ? live[s] : most;
@@ -94,14 +95,14 @@ static size_t check(const Fixture *f) {
     return most;
 }
 
-WRAPS_AROUND static void slots_that_live_at_once_share_no_memory(void **state) {
+WRAPS_AROUND static void buffers_that_live_at_once_share_no_memory(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
         Fixture f;
         state_of_random = seed * 0x9e3779b97f4a7c15u;
         const size_t n = 1 + below(400);
         make(&f, n, 1 + below(30), below(n));
-        assert_int_equal(plan_place(&f.builder), STRIDER_OK);
+        assert_int_equal(place_buffers(&f.builder), STRIDER_OK);
         const size_t least = check(&f);
         assert_true(f.plan.arena_bytes[HOST] >= least);
         assert_true(f.plan.arena_bytes[HOST] <= 2 * least + n * MEMORY_ALIGNMENT);
@@ -109,13 +110,13 @@ WRAPS_AROUND static void slots_that_live_at_once_share_no_memory(void **state) {
     }
 }
 
-WRAPS_AROUND static void so_do_more_slots_than_gaps_are_looked_for(void **state) {
+WRAPS_AROUND static void so_do_more_buffers_than_gaps_are_looked_for(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         Fixture f;
         state_of_random = seed * 0x9e3779b97f4a7c15u;
         make(&f, 12000, seed == 1 ? 12000 : 50, 6000);
-        assert_int_equal(plan_place(&f.builder), STRIDER_OK);
+        assert_int_equal(place_buffers(&f.builder), STRIDER_OK);
         check(&f);
         free_all(&f);
     }
@@ -126,16 +127,16 @@ static void sizes_that_overflow_together_are_refused(void **state) {
     Fixture f;
     state_of_random = 1;
     make(&f, 4, 1, 4);
-    for (size_t i = 0; i < f.plan.n_slots; i++)
-        f.plan.slots[i].size_bytes = SIZE_MAX / 2;
-    assert_int_equal(plan_place(&f.builder), STRIDER_LIMIT_EXCEEDED);
+    for (size_t i = 0; i < f.plan.n_buffers; i++)
+        f.plan.buffers[i].size_bytes = SIZE_MAX / 2;
+    assert_int_equal(place_buffers(&f.builder), STRIDER_LIMIT_EXCEEDED);
     free_all(&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slots_that_live_at_once_share_no_memory),
-        cmocka_unit_test(so_do_more_slots_than_gaps_are_looked_for),
+        cmocka_unit_test(buffers_that_live_at_once_share_no_memory),
+        cmocka_unit_test(so_do_more_buffers_than_gaps_are_looked_for),
         cmocka_unit_test(sizes_that_overflow_together_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

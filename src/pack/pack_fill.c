@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filling large packs of the host by all threads, when a plan is complete. */
 #include "base/team.h"
-#include "plan/pack.h"
+#include "pack/pack.h"
 
 static void fill_pieces(void *context, Team *team, int member) {
     (void)team;
@@ -24,7 +24,7 @@ void pack_fill_pending(PackCache *cache, int threads) {
         next = jobs->next;
         /* A page that is read brings back neighbours that were given back before. */
         pack_consumed(jobs->source, jobs->source->data, jobs->source->size_bytes);
-        memory_free(cache->device->allocator, jobs);
+        memory_free(cache->memory.allocator, jobs);
     }
     cache->jobs = NULL;
     cache->last_job = &cache->jobs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "plan/pack.h"
+#include "pack/pack.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -19,9 +19,9 @@ typedef struct Pack {
 enum { FIRST_BUCKETS = 1024 };
 static const size_t min_chunk_bytes = 1 << 20, max_chunk_bytes = 32 << 20;
 
-Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
-    *cache = (PackCache){.device = device, .n_buckets = FIRST_BUCKETS};
-    cache->buckets = memory_alloc_zeroed(device->allocator, FIRST_BUCKETS, sizeof *cache->buckets);
+Status pack_cache_init(PackCache *cache, const PackMemory *memory, Error *err) {
+    *cache = (PackCache){.memory = *memory, .n_buckets = FIRST_BUCKETS};
+    cache->buckets = memory_alloc_zeroed(memory->allocator, FIRST_BUCKETS, sizeof *cache->buckets);
     if (!cache->buckets)
         return fail_memory(err, bytes_of(sizeof *cache->buckets, FIRST_BUCKETS).n, "packed weights");
     cache->last_job = &cache->jobs;
@@ -29,10 +29,17 @@ Status pack_cache_init(PackCache *cache, Device *device, Error *err) {
     return STRIDER_OK;
 }
 
+static void release(const PackMemory *memory, void *chunk) {
+    if (memory->is_host)
+        memory_free(memory->allocator, chunk);
+    else
+        memory->release(memory->device, chunk);
+}
+
 void pack_cache_free(PackCache *cache) {
     if (!cache->buckets)
         return;
-    const Allocator *allocator = cache->device->allocator;
+    const Allocator *allocator = cache->memory.allocator;
     for (size_t i = 0; i < cache->n_buckets; i++)
         for (Pack *pack = cache->buckets[i], *next; pack; pack = next) {
             next = pack->next;
@@ -40,7 +47,7 @@ void pack_cache_free(PackCache *cache) {
         }
     for (PackChunk *chunk = cache->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
-        cache->device->release(cache->device, chunk->memory);
+        release(&cache->memory, chunk->memory);
         memory_free(allocator, chunk);
     }
     memory_free(allocator, cache->buckets);
@@ -64,7 +71,7 @@ WRAPS_AROUND static size_t bucket_of(const PackCache *cache, const Tensor *sourc
 
 /* Twice as many buckets, so that they stay short; where there is no memory for them, they do not. */
 static void add_buckets(PackCache *cache) {
-    const Allocator *allocator = cache->device->allocator;
+    const Allocator *allocator = cache->memory.allocator;
     PackCache larger = {.n_buckets = 2 * cache->n_buckets};
     larger.buckets = memory_alloc_zeroed(allocator, larger.n_buckets, sizeof *larger.buckets);
     if (!larger.buckets)
@@ -81,7 +88,7 @@ static void add_buckets(PackCache *cache) {
     cache->n_buckets = larger.n_buckets;
 }
 
-static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
+static void *alloc_from_chunks(PackChunk *chunk, size_t size_bytes) {
     while (chunk && chunk->size_bytes - chunk->used_bytes < size_bytes)
         chunk = chunk->next;
     if (!chunk)
@@ -92,18 +99,18 @@ static void *take_from_chunks(PackChunk *chunk, size_t size_bytes) {
 }
 
 static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
-    Device *device = cache->device;
-    PackChunk *chunk = memory_alloc_zeroed(device->allocator, 1, sizeof *chunk);
+    const PackMemory *memory = &cache->memory;
+    PackChunk *chunk = memory_alloc_zeroed(memory->allocator, 1, sizeof *chunk);
     if (!chunk)
         return fail_memory(err, sizeof *chunk, "packed weights");
     /* The host is asked for large pages when it is known how much fills them (pack_fill_pending()). */
     Status status = STRIDER_OK;
-    if (!device->is_host)
-        status = device->reserve(device, size_bytes, (void **)&chunk->memory, err);
-    else if (!(chunk->memory = memory_alloc(device->allocator, size_bytes)))
+    if (!memory->is_host)
+        status = memory->reserve(memory->device, size_bytes, (void **)&chunk->memory, err);
+    else if (!(chunk->memory = memory_alloc(memory->allocator, size_bytes)))
         status = fail_memory(err, size_bytes, "packed weights");
     if (status) {
-        memory_free(device->allocator, chunk);
+        memory_free(memory->allocator, chunk);
         return status;
     }
     chunk->size_bytes = size_bytes;
@@ -113,12 +120,12 @@ static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
     return STRIDER_OK;
 }
 
-static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t max_bytes, void **memory,
+static Status alloc_pack(PackCache *cache, size_t size_bytes, uint64_t max_bytes, void **memory,
                           Error *err) {
     size_t size;
-    if (!size_align(size_bytes ? size_bytes : 1, cache->device->alignment, &size))
+    if (!size_align(size_bytes ? size_bytes : 1, cache->memory.alignment, &size))
         return fail_memory(err, size_bytes, "packed weights");
-    *memory = take_from_chunks(cache->chunks, size);
+    *memory = alloc_from_chunks(cache->chunks, size);
     if (*memory)
         return STRIDER_OK;
     /* As large as all before, so that they are few, and what is left at their ends is little. */
@@ -131,29 +138,26 @@ static Status take_memory(PackCache *cache, size_t size_bytes, uint64_t max_byte
                     " that the limit leaves (max_memory_bytes)",
                     size, left);
     TRY(add_chunk(cache, size > chunk_bytes || chunk_bytes > left ? size : chunk_bytes, err));
-    *memory = take_from_chunks(cache->chunks, size);
+    *memory = alloc_from_chunks(cache->chunks, size);
     return STRIDER_OK;
 }
 
-static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *key, size_t size_bytes,
-                       Pack **added) {
-    PackCache *cache = ctx->packs;
-    Error *err = ctx->err;
-    size_t key_bytes = strlen(key) + 1;
-    Pack *pack = memory_alloc(cache->device->allocator, sizeof *pack + key_bytes);
+static Status add_pack(PackCache *cache, const PackRequest *request, Pack **added, Error *err) {
+    const size_t key_bytes = strlen(request->key) + 1, size_bytes = request->size.n;
+    Pack *pack = memory_alloc(cache->memory.allocator, sizeof *pack + key_bytes);
     void *memory = NULL;
     if (!pack)
         return fail_memory(err, sizeof *pack + key_bytes, "packed weights");
-    Status status = take_memory(cache, size_bytes, ctx->max_pack_bytes, &memory, err);
+    Status status = alloc_pack(cache, size_bytes, request->max_bytes, &memory, err);
     if (status) {
-        memory_free(cache->device->allocator, pack);
+        memory_free(cache->memory.allocator, pack);
         return status;
     }
-    *pack = (Pack){.source = source, .key = (char *)(pack + 1), .memory = memory};
-    memcpy(pack->key, key, key_bytes);
+    *pack = (Pack){.source = request->source, .key = (char *)(pack + 1), .memory = memory};
+    memcpy(pack->key, request->key, key_bytes);
     if (cache->n_packs >= 2 * cache->n_buckets)
         add_buckets(cache);
-    Pack **bucket = &cache->buckets[bucket_of(cache, source, key)];
+    Pack **bucket = &cache->buckets[bucket_of(cache, request->source, request->key)];
     pack->next = *bucket;
     *bucket = pack;
     cache->n_packs++;
@@ -162,9 +166,9 @@ static Status add_pack(PrepareContext *ctx, const Tensor *source, const char *ke
     return STRIDER_OK;
 }
 
-static Pack *find_pack(const PackCache *cache, const Tensor *source, const char *key) {
-    Pack *pack = cache->buckets[bucket_of(cache, source, key)];
-    while (pack && (pack->source != source || strcmp(pack->key, key) != 0))
+static Pack *find_pack(const PackCache *cache, const PackRequest *request) {
+    Pack *pack = cache->buckets[bucket_of(cache, request->source, request->key)];
+    while (pack && (pack->source != request->source || strcmp(pack->key, request->key) != 0))
         pack = pack->next;
     return pack;
 }
@@ -172,36 +176,35 @@ static Pack *find_pack(const PackCache *cache, const Tensor *source, const char 
 /* Where the host cannot write the device's memory the pack is made beside it first. */
 static Status fill_pack(PackCache *cache, size_t size_bytes, void (*fill)(void *context, void *memory),
                         void *context, void *memory, Error *err) {
-    Device *device = cache->device;
-    if (device->is_host) {
+    const PackMemory *target = &cache->memory;
+    if (target->is_host) {
         fill(context, memory);
         return STRIDER_OK;
     }
-    void *staging = memory_alloc(device->allocator, size_bytes);
+    void *staging = memory_alloc(target->allocator, size_bytes);
     if (!staging)
         return fail_memory(err, size_bytes, "packed weights");
     fill(context, staging);
-    const Status status = device->upload(device, memory, staging, size_bytes, err);
-    memory_free(device->allocator, staging);
+    const Status status = target->upload(target->device, memory, staging, size_bytes, err);
+    memory_free(target->allocator, staging);
     return status;
 }
 
 static void forget_pack(PackCache *cache, Pack *pack) {
     cache->buckets[bucket_of(cache, pack->source, pack->key)] = pack->next; /* the last that was added */
-    memory_free(cache->device->allocator, pack);
+    memory_free(cache->memory.allocator, pack);
 }
 
-Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
-                     void (*fill)(void *context, void *memory), void *context, const void **packed) {
-    PackCache *cache = ctx->packs;
+Status pack_now(PackCache *cache, const PackRequest *request, void (*fill)(void *context, void *memory),
+                void *context, const void **packed, Error *err) {
     Status status = STRIDER_OK;
     /* Held while packing: two sessions that prepare at once want the same packs, not each its own. */
     pthread_mutex_lock(&cache->lock);
-    Pack *pack = find_pack(cache, source, key);
+    Pack *pack = find_pack(cache, request);
     if (!pack) {
-        status = add_pack(ctx, source, key, size.n, &pack);
+        status = add_pack(cache, request, &pack, err);
         if (!status) {
-            status = fill_pack(cache, size.n, fill, context, pack->memory, ctx->err);
+            status = fill_pack(cache, request->size.n, fill, context, pack->memory, err);
             if (status)
                 forget_pack(cache, pack);
         }
@@ -212,20 +215,18 @@ Status pack_constant(PrepareContext *ctx, const Tensor *source, const char *key,
     return status;
 }
 
-Status pack_constant_later(PrepareContext *ctx, const Tensor *source, const char *key, Bytes size,
-                           const PackFill *fill, const void **packed) {
-    PackCache *cache = ctx->packs;
+Status pack_later(PackCache *cache, const PackRequest *request, const PackFill *fill, const void **packed,
+                  Error *err) {
     Status status = STRIDER_OK;
     pthread_mutex_lock(&cache->lock);
-    Pack *pack = find_pack(cache, source, key);
+    Pack *pack = find_pack(cache, request);
     if (!pack) {
-        PackJob *job = memory_alloc(cache->device->allocator, sizeof *job);
-        status = job ? add_pack(ctx, source, key, size.n, &pack)
-                     : fail_memory(ctx->err, sizeof *job, "packed weights");
+        PackJob *job = memory_alloc(cache->memory.allocator, sizeof *job);
+        status = job ? add_pack(cache, request, &pack, err) : fail_memory(err, sizeof *job, "packed weights");
         if (status) {
-            memory_free(cache->device->allocator, job);
+            memory_free(cache->memory.allocator, job);
         } else {
-            *job = (PackJob){.source = source, .fill = *fill, .memory = pack->memory};
+            *job = (PackJob){.source = request->source, .fill = *fill, .memory = pack->memory};
             *cache->last_job = job;
             cache->last_job = &job->next;
         }
@@ -242,9 +243,10 @@ static void copy_source(void *context, void *memory) {
     pack_consumed(source, source->data, source->size_bytes);
 }
 
-Status pack_plain(PrepareContext *ctx, const Tensor *source, const void **packed) {
-    return pack_constant(ctx, source, "plain", bytes_of(source->size_bytes, 1), copy_source, (void *)source,
-                         packed);
+Status pack_as_it_is(PackCache *cache, const Tensor *source, uint64_t max_bytes, const void **packed,
+                     Error *err) {
+    const PackRequest request = {source, "plain", bytes_of(source->size_bytes, 1), max_bytes};
+    return pack_now(cache, &request, copy_source, (void *)source, packed, err);
 }
 
 void pack_consumed(const Tensor *source, const void *data, size_t size_bytes) {

@@ -1,0 +1,1 @@
+list(APPEND sources pack/pack.c pack/pack_fill.c)
