@@ -26,14 +26,34 @@ static Status within_budget(strider_session *session, Status status, Error *err)
 static Status alloc_lists(strider_session *session, Error *err) {
     const Program *program = session->model->program;
     const Allocator *allocator = session->allocator;
-    session->n_partitions = (size_t)program->n_partitions;
-    session->bindings = memory_alloc_zeroed(allocator, session->n_partitions, sizeof *session->bindings);
+    const size_t n_partitions = (size_t)program->n_partitions;
+    session->bindings = memory_alloc_zeroed(allocator, n_partitions, sizeof *session->bindings);
+    session->n_partitions = session->bindings ? n_partitions : 0;
     session->trace = memory_alloc_zeroed(allocator, program->n_items, sizeof *session->trace);
     session->inputs = memory_alloc_zeroed(allocator, program->graph->n_inputs, sizeof *session->inputs);
     session->results = memory_alloc_zeroed(allocator, program->graph->n_outputs, sizeof *session->results);
     return session->bindings && session->trace && session->inputs && session->results
                ? STRIDER_OK
                : fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a session");
+}
+
+/* What the last run left. */
+static void drop_results(strider_session *session) {
+    for (size_t i = 0; session->results && i < session->model->graph->n_outputs; i++) {
+        run_value_release(session->results[i]);
+        session->results[i] = NULL;
+    }
+    session->n_trace = 0;
+    session->is_prepared = false;
+}
+
+/* What a run needs for its results is taken ahead, so that it counts in what a plan promises. */
+static Status warm_pool(strider_session *session, Error *err) {
+    Status status = STRIDER_OK;
+    for (size_t i = 0; i < session->model->graph->n_outputs && !status; i++)
+        status = run_value_wrap(&session->pool.allocator, (Tensor){0}, &session->results[i], err);
+    drop_results(session);
+    return status;
 }
 
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
@@ -60,6 +80,8 @@ strider_status strider_session_create(const strider_model *model, const strider_
                                 .tuning = used.tuning};
     Status status = alloc_lists(made, error);
     if (!status)
+        status = warm_pool(made, error);
+    if (!status)
         status = session_open_devices(made, error);
     if (status) {
         status = within_budget(made, status, error);
@@ -68,16 +90,6 @@ strider_status strider_session_create(const strider_model *model, const strider_
     }
     *session = made;
     return STRIDER_OK;
-}
-
-/* What the last run left. */
-static void drop_results(strider_session *session) {
-    for (size_t i = 0; session->results && i < session->model->graph->n_outputs; i++) {
-        run_value_release(session->results[i]);
-        session->results[i] = NULL;
-    }
-    session->n_trace = 0;
-    session->is_prepared = false;
 }
 
 void strider_session_free(strider_session *session) {

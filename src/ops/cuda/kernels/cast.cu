@@ -34,7 +34,9 @@ KERNEL(k_cast, CastArgs) {
         x = (float)((const int *)in)[i];
     else if (args.from == CAST_I64)
         x = (float)((const long long *)in)[i];
-    else
+    else if (args.from == CAST_U8)
         x = (float)((const unsigned char *)in)[i];
+    else
+        x = ((const unsigned char *)in)[i] != 0;
     store(args.data.out, args.to, i, x);
 }
