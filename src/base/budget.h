@@ -18,7 +18,7 @@ typedef struct Budget {
     /* The last request that the limit refused, 0: none.  Tells a caller that was handed no memory whether it
      * was the limit or the system. */
     uint64_t refused_bytes, used_when_refused;
-    struct Budget *within; /* where all is counted as well; NULL: nowhere */
+    struct Budget *within;     /* where all is counted as well; NULL: nowhere */
     struct BudgetBlock *large; /* blocks whose alignment leaves no room for their size before them */
     pthread_mutex_t lock;
 } Budget;

@@ -64,7 +64,8 @@ static bool outputs_are_plannable(const Cutting *c, const Node *node) {
 }
 
 static void find_level(Cutting *c, const Node *node) {
-    const bool alone = node->op->host || node->op->flags & OP_DATA_DEPENDENT || !shapes_are_plannable(c, node);
+    const bool alone =
+        node->op->host || node->op->flags & OP_DATA_DEPENDENT || !shapes_are_plannable(c, node);
     const bool plannable = !alone && outputs_are_plannable(c, node);
     int level = 0;
     for (int i = 0; i < node->n_inputs; i++)
@@ -201,7 +202,8 @@ static void mark_shapes(Partition *partition) {
         }
     }
     for (size_t i = 0; i < partition->n_inputs; i++)
-        partition->inputs[i].shapes = partition->shapes[partition_find(partition, partition->inputs[i].value)];
+        partition->inputs[i].shapes =
+            partition->shapes[partition_find(partition, partition->inputs[i].value)];
 }
 
 static Status finish_partition(Cutting *c, Partition *partition) {
@@ -215,7 +217,6 @@ static Status finish_partition(Cutting *c, Partition *partition) {
 
 static Status make(const Graph *graph, bool is_main, Region *region, int *n_partitions, Program **program,
                    Error *err);
-
 
 static int cell_of(Cutting *c, const Value *value) {
     if (!value || value->constant)
@@ -244,11 +245,9 @@ static Status add_cells(Cutting *c, ProgramItem *item) {
 
 static Status add_partition(Cutting *c, const Node **nodes, size_t n_nodes) {
     ProgramItem *item = &c->program->items[c->program->n_items++];
-    *item = (ProgramItem){.kind = ITEM_PARTITION,
-                          .partition = {.graph = c->graph,
-                                        .index = (*c->n_partitions)++,
-                                        .nodes = nodes,
-                                        .n_nodes = n_nodes}};
+    *item = (ProgramItem){
+        .kind = ITEM_PARTITION,
+        .partition = {.graph = c->graph, .index = (*c->n_partitions)++, .nodes = nodes, .n_nodes = n_nodes}};
     TRY(finish_partition(c, &item->partition));
     return add_cells(c, item);
 }
@@ -371,7 +370,8 @@ static Status make(const Graph *graph, bool is_main, Region *region, int *n_part
     if (!*program)
         return no_memory(err);
     **program = (Program){.graph = graph};
-    Cutting c = {.graph = graph, .region = region, .n_partitions = n_partitions, .program = *program, .err = err};
+    Cutting c = {
+        .graph = graph, .region = region, .n_partitions = n_partitions, .program = *program, .err = err};
     region_init(&c.scratch, region->allocator, 0);
     const Status status = cut(&c, is_main);
     region_free(&c.scratch);

@@ -15,7 +15,7 @@ typedef struct PartitionInput {
 
 typedef struct Partition {
     const Graph *graph;
-    int index; /* among all of the model, those of bodies included */
+    int index;          /* among all of the model, those of bodies included */
     const Node **nodes; /* in the order in which they run */
     size_t n_nodes;
     PartitionInput *inputs; /* what it reads that is neither made here nor a constant */
@@ -46,7 +46,7 @@ typedef struct ProgramItem {
     Partition partition;     /* ITEM_PARTITION */
     const Node *node;        /* the others */
     struct Program **bodies; /* one for each of node->bodies */
-    int *inputs, *outputs;   /* cells, of the partition's or the node's; NO_CELL: constant, absent or unread */
+    int *inputs, *outputs; /* cells, of the partition's or the node's; NO_CELL: constant, absent or unread */
     int n_inputs, n_outputs;
     int *last_reads; /* cells that no item reads after this one, and that are no result */
     int n_last_reads;
@@ -57,8 +57,8 @@ typedef struct Program {
     ProgramItem *items;
     size_t n_items;
     int n_cells, n_partitions; /* the latter with those of bodies: of the main program alone */
-    int *inputs;  /* cells of the graph's inputs; NO_CELL: nobody reads it */
-    int *outputs; /* of its outputs; NO_CELL: a constant */
+    int *inputs;               /* cells of the graph's inputs; NO_CELL: nobody reads it */
+    int *outputs;              /* of its outputs; NO_CELL: a constant */
 } Program;
 
 /* The program of a model's graph, which is optimised and has inferred types, with the programs of its bodies;

@@ -120,8 +120,7 @@ static Status add_chunk(PackCache *cache, size_t size_bytes, Error *err) {
     return STRIDER_OK;
 }
 
-static Status alloc_pack(PackCache *cache, size_t size_bytes, uint64_t max_bytes, void **memory,
-                          Error *err) {
+static Status alloc_pack(PackCache *cache, size_t size_bytes, uint64_t max_bytes, void **memory, Error *err) {
     size_t size;
     if (!size_align(size_bytes ? size_bytes : 1, cache->memory.alignment, &size))
         return fail_memory(err, size_bytes, "packed weights");

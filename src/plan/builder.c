@@ -44,7 +44,8 @@ static bool alloc_ports(Region *region, int n, int **ports) {
 Status builder_add_step(PlanBuilder *builder, const Node *node, int n_inputs, int n_outputs, Step **step) {
     Plan *plan = builder->plan;
     Step added = {.node = node, .n_inputs = n_inputs, .n_outputs = n_outputs, .workspace = NO_BUFFER};
-    if (!region_grow(&plan->region, &plan->steps, plan->n_steps, &plan->steps_capacity, sizeof *plan->steps) ||
+    if (!region_grow(&plan->region, &plan->steps, plan->n_steps, &plan->steps_capacity,
+                     sizeof *plan->steps) ||
         !alloc_ports(&plan->region, n_inputs, &added.inputs) ||
         !alloc_ports(&plan->region, n_outputs, &added.outputs))
         return builder_no_memory(builder);
@@ -57,7 +58,8 @@ PrepareContext builder_prepare_context(PlanBuilder *builder, int device) {
     const PlanDevice *used = &builder->target->devices[device];
     PrepareContext context = {.region = &builder->plan->region,
                               .packs = used->packs,
-                              .max_pack_bytes = device == HOST ? builder->request->max_pack_bytes : UINT64_MAX,
+                              .max_pack_bytes =
+                                  device == HOST ? builder->request->max_pack_bytes : UINT64_MAX,
                               .err = builder->err,
                               .device = used->device};
     if (builder->target->tuning)

@@ -50,8 +50,8 @@ static bool can_overwrite(const Plan *plan, const Step *step, int step_index, in
         return false;
     int root_in = root_of(plan, in);
     const Buffer *root = &plan->buffers[root_in], *output = &plan->buffers[out];
-    if (root->kind != BUFFER_ARENA || output->kind != BUFFER_ARENA || root->last_step != step_index || root->size_bytes != output->size_bytes ||
-        plan->buffers[in].size_bytes != output->size_bytes ||
+    if (root->kind != BUFFER_ARENA || output->kind != BUFFER_ARENA || root->last_step != step_index ||
+        root->size_bytes != output->size_bytes || plan->buffers[in].size_bytes != output->size_bytes ||
         plan->buffers[in].layout != output->layout || output->root != out)
         return false;
     for (int i = 0; i < step->n_inputs; i++)
@@ -130,7 +130,7 @@ typedef struct Placing {
 
 static int larger_first(const void *a, const void *b, void *buffers) {
     const Buffer *first = (const Buffer *)buffers + *(const int *)a,
-               *second = (const Buffer *)buffers + *(const int *)b;
+                 *second = (const Buffer *)buffers + *(const int *)b;
     if (first->size_bytes != second->size_bytes)
         return first->size_bytes > second->size_bytes ? -1 : 1;
     return *(const int *)a - *(const int *)b;
@@ -138,7 +138,8 @@ static int larger_first(const void *a, const void *b, void *buffers) {
 
 static size_t place_size(const Placing *placing, const Buffer *buffer) {
     size_t size;
-    return size_align(buffer->size_bytes ? buffer->size_bytes : 1, placing->alignment, &size) ? size : SIZE_MAX;
+    return size_align(buffer->size_bytes ? buffer->size_bytes : 1, placing->alignment, &size) ? size
+                                                                                              : SIZE_MAX;
 }
 
 /* The lowest offset at which nothing lies that lives when the buffer does. */
@@ -199,7 +200,7 @@ static Status place_root(PlanBuilder *builder, Placing *placing, int index) {
         TRY(build_skyline(builder, placing));
     if (placing->sky.n_leaves)
         buffer->arena_offset = skyline_highest(&placing->sky, 1, 0, placing->sky.n_leaves,
-                                             (size_t)buffer->first_step, (size_t)buffer->last_step);
+                                               (size_t)buffer->first_step, (size_t)buffer->last_step);
     else
         fits = find_gap(placing, buffer, size, &buffer->arena_offset);
     if (!fits || !size_add(buffer->arena_offset, size, &end) ||

@@ -221,9 +221,9 @@ static Status copy_output(PlanBuilder *builder, const Value *value, int from, in
     return cpu_prepare_copy(builder->plan->buffers[*copy].size_bytes, &prepare, &step->instance);
 }
 
-/* Outputs lie in plain layout in memory that lives on after the run: neither the caller's inputs nor constants.
- * Of the last partition that is the arena, since nothing writes to it before the next run; of others it is
- * memory that the run brings. */
+/* Outputs lie in plain layout in memory that lives on after the run: neither the caller's inputs nor
+ * constants. Of the last partition that is the arena, since nothing writes to it before the next run; of
+ * others it is memory that the run brings. */
 static Status add_output(PlanBuilder *builder, const Value *value, int port) {
     Plan *plan = builder->plan;
     size_t offset;

@@ -78,8 +78,8 @@ static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, boo
     return STRIDER_OK;
 }
 
-/* A constant's buffer points at its own memory where that will do, else at a pack; contents that were computed
- * for this plan alone are not packed, as packs outlive it. */
+/* A constant's buffer points at its own memory where that will do, else at a pack; contents that were
+ * computed for this plan alone are not packed, as packs outlive it. */
 static Status add_constant(PlanBuilder *builder, const Value *value, Layout layout, int *buffer) {
     const Tensor *constant = *builder_contents(builder, value);
     const void *data = constant->data;
@@ -129,7 +129,8 @@ static Status add_copy(PlanBuilder *builder, StepKind kind, int device, int from
 static Status upload(PlanBuilder *builder, const Value *value, int device, int *buffer) {
     int from;
     TRY(transfer(builder, value, HOST, LAYOUT_PLAIN, &from));
-    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), device, LAYOUT_PLAIN, buffer));
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), device, LAYOUT_PLAIN,
+                           buffer));
     return add_copy(builder, STEP_UPLOAD, device, from, *buffer);
 }
 

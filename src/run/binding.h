@@ -39,8 +39,7 @@ typedef struct Binding {
 } Binding;
 
 /* `cached` is held by the binding from then on, not where this fails. */
-Status binding_make(CachedPlan *cached, const Allocator *allocator, Binding **binding,
-                    Error *err) MUST_CHECK;
+Status binding_make(CachedPlan *cached, const Allocator *allocator, Binding **binding, Error *err) MUST_CHECK;
 /* `budget` is that of the plan's request. */
 void binding_free(Binding *binding, Budget *budget);
 

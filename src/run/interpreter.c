@@ -33,31 +33,41 @@ static void release_cell(Frame *frame, int cell) {
 
 /* --- partitions --- */
 
-/* What a run brings to a plan. */
+/* What a run brings to a plan.  All that does not depend on the plan is there before it is asked for, so that
+ * it counts in what the plan promises. */
 typedef struct Brought {
     Type *types; /* of inputs */
     const Tensor **contents;
     const void **inputs;
     void **outputs;
+    RunValue **values; /* of outputs */
 } Brought;
 
-static Status open_brought(strider_session *session, const Partition *partition, Brought *brought, Error *err) {
+static Status open_brought(strider_session *session, const Partition *partition, Brought *brought,
+                           Error *err) {
     const Allocator *allocator = &session->pool.allocator;
-    const size_t n = partition->n_inputs;
-    brought->types = memory_alloc_zeroed(allocator, n, sizeof *brought->types);
-    brought->contents = memory_alloc_zeroed(allocator, n, sizeof *brought->contents);
-    brought->inputs = memory_alloc_zeroed(allocator, n, sizeof *brought->inputs);
-    brought->outputs = memory_alloc_zeroed(allocator, partition->n_outputs, sizeof *brought->outputs);
-    return brought->types && brought->contents && brought->inputs && brought->outputs ? STRIDER_OK
-                                                                                      : no_memory(err);
+    const size_t n_in = partition->n_inputs, n_out = partition->n_outputs;
+    brought->types = memory_alloc_zeroed(allocator, n_in, sizeof *brought->types);
+    brought->contents = memory_alloc_zeroed(allocator, n_in, sizeof *brought->contents);
+    brought->inputs = memory_alloc_zeroed(allocator, n_in, sizeof *brought->inputs);
+    brought->outputs = memory_alloc_zeroed(allocator, n_out, sizeof *brought->outputs);
+    brought->values = memory_alloc_zeroed(allocator, n_out, sizeof *brought->values);
+    if (!brought->types || !brought->contents || !brought->inputs || !brought->outputs || !brought->values)
+        return no_memory(err);
+    for (size_t i = 0; i < n_out; i++)
+        TRY(run_value_wrap(allocator, (Tensor){0}, &brought->values[i], err));
+    return STRIDER_OK;
 }
 
-static void close_brought(strider_session *session, Brought *brought) {
+static void close_brought(strider_session *session, const Partition *partition, Brought *brought) {
     const Allocator *allocator = &session->pool.allocator;
+    for (size_t i = 0; brought->values && i < partition->n_outputs; i++)
+        run_value_release(brought->values[i]);
     memory_free(allocator, brought->types);
     memory_free(allocator, brought->contents);
     memory_free(allocator, brought->inputs);
     memory_free(allocator, brought->outputs);
+    memory_free(allocator, brought->values);
 }
 
 static Status read_inputs(const ProgramItem *item, const Frame *frame, Brought *brought, Error *err) {
@@ -76,22 +86,27 @@ static Status read_inputs(const ProgramItem *item, const Frame *frame, Brought *
 }
 
 /* Memory for what the partition makes: the plan's own for the last one, else the frame's. */
-static Status add_outputs(strider_session *session, const ProgramItem *item, const Binding *binding,
-                          Frame *frame, Brought *brought, Error *err) {
-    const Allocator *allocator = &session->pool.allocator;
+static Status bring_outputs(strider_session *session, const ProgramItem *item, const Binding *binding,
+                            Brought *brought, Error *err) {
     const Plan *plan = binding->plan;
     for (int i = 0; i < item->n_outputs; i++) {
         const Type *type = &plan->buffers[plan->outputs[i]].type;
-        RunValue **value = &frame->cells[item->outputs[i]];
-        if (item->partition.is_last) {
-            void *data = (void *)binding_address(binding, plan->outputs[i]);
-            TRY(run_value_wrap(allocator, tensor_view(type->dtype, &type->shape, data), value, err));
-        } else {
-            TRY(run_value_new_tensor(allocator, type->dtype, &type->shape, value, err));
-        }
-        brought->outputs[i] = (*value)->tensor.data;
+        Tensor *tensor = &brought->values[i]->tensor;
+        if (item->partition.is_last)
+            *tensor =
+                tensor_view(type->dtype, &type->shape, (void *)binding_address(binding, plan->outputs[i]));
+        else
+            TRY(tensor_alloc(tensor, &session->pool.allocator, type->dtype, &type->shape, err));
+        brought->outputs[i] = tensor->data;
     }
     return STRIDER_OK;
+}
+
+static void keep_outputs(const ProgramItem *item, Frame *frame, Brought *brought) {
+    for (int i = 0; i < item->n_outputs; i++) {
+        frame->cells[item->outputs[i]] = brought->values[i];
+        brought->values[i] = NULL;
+    }
 }
 
 static Status run_brought(strider_session *session, const ProgramItem *item, Frame *frame, Brought *brought,
@@ -99,7 +114,7 @@ static Status run_brought(strider_session *session, const ProgramItem *item, Fra
     const PlanKey key = {&item->partition, brought->types, brought->contents, &session->target};
     TRY(read_inputs(item, frame, brought, err));
     TRY(session_bind_on_devices(session, &key, binding, err));
-    TRY(add_outputs(session, item, *binding, frame, brought, err));
+    TRY(bring_outputs(session, item, *binding, brought, err));
     binding_bring(*binding, brought->inputs, brought->outputs);
     const Execution execution = {.plan = (*binding)->plan,
                                  .binding = *binding,
@@ -109,16 +124,18 @@ static Status run_brought(strider_session *session, const ProgramItem *item, Fra
                                  .threads = session->options.threads,
                                  .profile = session->profiling,
                                  .record = session->options.record_runs};
-    return execute(&execution, err);
+    TRY(execute(&execution, err));
+    keep_outputs(item, frame, brought);
+    return STRIDER_OK;
 }
 
-static Status run_partition(strider_session *session, const ProgramItem *item, Frame *frame, Binding **binding,
-                            Error *err) {
+static Status run_partition(strider_session *session, const ProgramItem *item, Frame *frame,
+                            Binding **binding, Error *err) {
     Brought brought = {0};
     Status status = open_brought(session, &item->partition, &brought, err);
     if (!status)
         status = run_brought(session, item, frame, &brought, binding, err);
-    close_brought(session, &brought);
+    close_brought(session, &item->partition, &brought);
     return status;
 }
 
@@ -144,7 +161,7 @@ Status interpret_nothing(strider_session *session, Error *err) {
         status = read_inputs(first, &frame, &brought, err);
     if (!status)
         status = session_bind_on_devices(session, &key, &binding, err);
-    close_brought(session, &brought);
+    close_brought(session, &first->partition, &brought);
     frame_close(session, &frame);
     TRY(status);
     session->trace[session->n_trace++] = (Trace){.binding = binding};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plans that are kept: of the main graph, of bodies, and of what comes after nodes that depend on data.  Plans
+/* Plans that are kept: of the main graph, of bodies, and of what comes after nodes that depend on data. Plans
  * for the host alone are shared by all sessions of a model; those for a device belong to its session. */
 #ifndef RUN_PLAN_CACHE_H
 #define RUN_PLAN_CACHE_H

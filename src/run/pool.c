@@ -61,7 +61,8 @@ static void release(void *context, void *memory) {
 }
 
 void pool_init(Pool *pool, const Allocator *parent) {
-    *pool = (Pool){.allocator = {.allocate = allocate, .release = release, .context = pool}, .parent = parent};
+    *pool =
+        (Pool){.allocator = {.allocate = allocate, .release = release, .context = pool}, .parent = parent};
 }
 
 void pool_trim(Pool *pool) {

@@ -47,15 +47,6 @@ static void drop_results(strider_session *session) {
     session->is_prepared = false;
 }
 
-/* What a run needs for its results is taken ahead, so that it counts in what a plan promises. */
-static Status warm_pool(strider_session *session, Error *err) {
-    Status status = STRIDER_OK;
-    for (size_t i = 0; i < session->model->graph->n_outputs && !status; i++)
-        status = run_value_wrap(&session->pool.allocator, (Tensor){0}, &session->results[i], err);
-    drop_results(session);
-    return status;
-}
-
 strider_status strider_session_create(const strider_model *model, const strider_session_options *options,
                                       strider_session **session, strider_error *error) {
     enum { MAX_THREADS = 1024 };
@@ -79,8 +70,6 @@ strider_status strider_session_create(const strider_model *model, const strider_
                                 .shapes = model->shapes,
                                 .tuning = used.tuning};
     Status status = alloc_lists(made, error);
-    if (!status)
-        status = warm_pool(made, error);
     if (!status)
         status = session_open_devices(made, error);
     if (status) {
@@ -197,7 +186,8 @@ static Status check_output(const Value *value, const Type *type, const strider_t
 }
 
 static strider_tensor public_tensor(const Tensor *tensor) {
-    strider_tensor result = {.dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
+    strider_tensor result = {
+        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
     memcpy(result.dims, tensor->type.shape.dims, sizeof result.dims);
     return result;
 }
@@ -207,8 +197,8 @@ static Status give_output(const strider_session *session, size_t index, strider_
     const RunValue *result = session->results[index];
     void *wanted = output->data;
     if (result->kind != VALUE_TENSOR)
-        return fail(err, STRIDER_INVALID_ARGUMENT, "output \"%s\" is no tensor: use strider_session_run_values()",
-                    value->name);
+        return fail(err, STRIDER_INVALID_ARGUMENT,
+                    "output \"%s\" is no tensor: use strider_session_run_values()", value->name);
     const Tensor *tensor = &result->tensor;
     if (wanted) {
         TRY(check_output(value, &tensor->type, output, err));

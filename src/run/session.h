@@ -17,15 +17,15 @@ typedef struct BindingList {
 
 /* What the last run did, item by item of the main program, for reports. */
 typedef struct Trace {
-    Binding *binding;  /* of a partition */
-    const Node *node;  /* what ran by itself */
-    uint64_t time_ns;  /* of the node, where profiling is on */
+    Binding *binding; /* of a partition */
+    const Node *node; /* what ran by itself */
+    uint64_t time_ns; /* of the node, where profiling is on */
 } Trace;
 
 struct strider_session {
     const strider_model *model;
     strider_session_options options;
-    Budget budget;              /* all memory of the session but packed weights; its share in plans is booked */
+    Budget budget; /* all memory of the session but packed weights; its share in plans is booked */
     const Allocator *allocator; /* the budget's */
     Pool pool;                  /* of what lives in a run */
     uint64_t promised_bytes;    /* strider_plan_info.memory_bytes */

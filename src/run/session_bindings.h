@@ -5,8 +5,8 @@
 
 #include "run/session.h"
 
-/* The binding for the key's types, with the memory that its plan needs and its addresses resolved: one that is
- * there, or a new one.  Where a new one does not fit into the limit, those that were used longest ago go
+/* The binding for the key's types, with the memory that its plan needs and its addresses resolved: one that
+ * is there, or a new one.  Where a new one does not fit into the limit, those that were used longest ago go
  * first.  LIMIT_EXCEEDED where it does not fit even then, or what plan_make() returns. */
 Status session_bind(strider_session *session, const PlanKey *key, Binding **binding, Error *err) MUST_CHECK;
 /* Drops one binding, or all; the trace loses what it has of them. */

@@ -13,8 +13,8 @@ void session_close_devices(strider_session *session);
  * alone where the caller left the choice of the device to us. */
 Status session_bind_on_devices(strider_session *session, const PlanKey *key, Binding **binding,
                                Error *err) MUST_CHECK;
-/* Where the memory of the device did not suffice, as `err` says, and the caller left the choice to us: goes on
- * with the host alone, all plans are dropped.  False: nothing has changed. */
+/* Where the memory of the device did not suffice, as `err` says, and the caller left the choice to us: goes
+ * on with the host alone, all plans are dropped.  False: nothing has changed. */
 bool session_leave_device(strider_session *session, const Error *err);
 
 #endif

@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "base/wrap.h"
 #include "graph/evaluate.h"
-#include "ops/device.h"
 #include "guarded.h"
 #include "ops/cpu/cpu.h"
+#include "ops/device.h"
 #include "ops/op.h"
 
 enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };

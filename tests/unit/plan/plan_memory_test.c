@@ -30,8 +30,8 @@ typedef struct Fixture {
     Error err;
 } Fixture;
 
-/* Step i writes buffer i, and reads up to two of the `reach` buffers before it; the last `n_kept` buffers live to
- * the end. */
+/* Step i writes buffer i, and reads up to two of the `reach` buffers before it; the last `n_kept` buffers
+ * live to the end. */
 static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
     *f = (Fixture){0};
     budget_init(&f->budget, allocator_default(), UINT64_MAX);
@@ -39,7 +39,8 @@ static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
     f->request = (PlanRequest){.budget = &f->budget};
     f->plan = (Plan){.partition = &f->partition, .n_devices = 1, .devices = {[HOST] = &f->host}};
     region_init(&f->plan.region, &f->budget.allocator, 0);
-    f->builder = (PlanBuilder){.request = &f->request, .target = &f->target, .plan = &f->plan, .err = &f->err};
+    f->builder =
+        (PlanBuilder){.request = &f->request, .target = &f->target, .plan = &f->plan, .err = &f->err};
     region_init(&f->builder.scratch, &f->budget.allocator, 0);
     for (size_t i = 0; i < n + 1; i++) {
         const int64_t size = below(8) ? (int64_t)below(5000) : 0;
@@ -50,12 +51,12 @@ static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
         int buffer;
         assert_int_equal(builder_add_step(&f->builder, NULL, n_inputs, is_last ? 0 : 1, &step), STRIDER_OK);
         for (int port = 0; port < n_inputs; port++)
-            step->inputs[port] =
-                is_last ? (int)(n - 1) - port : (int)(i - 1 - below(i < reach ? i : reach));
+            step->inputs[port] = is_last ? (int)(n - 1) - port : (int)(i - 1 - below(i < reach ? i : reach));
         step->overwrites = (unsigned)below(4);
         if (is_last)
             continue;
-        assert_int_equal(builder_add_buffer(&f->builder, BUFFER_ARENA, &type, HOST, LAYOUT_PLAIN, &buffer), STRIDER_OK);
+        assert_int_equal(builder_add_buffer(&f->builder, BUFFER_ARENA, &type, HOST, LAYOUT_PLAIN, &buffer),
+                         STRIDER_OK);
         step->outputs[0] = buffer;
     }
 }
