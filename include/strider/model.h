@@ -53,7 +53,7 @@ typedef struct strider_load_options {
     uint64_t max_file_bytes; /* of the model file itself; default 2 GiB - 1, which is protobuf's own limit */
     uint64_t max_tensor_bytes; /* of any one tensor; default 16 GiB */
     uint64_t max_nodes;        /* after inlining local functions; default 1000000 */
-    uint32_t max_depth;        /* nesting of messages, and of function calls; default 64 */
+    uint32_t max_depth;        /* nesting of messages, and of function calls and bodies; default 64 */
     /* Memory that loading may take: the parsed file, the graph and what passes make of it, names, constants
      * that are computed or converted; weights that lie in the file as they are needed are not counted.
      * Default 768 MiB. */

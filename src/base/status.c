@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -31,6 +32,23 @@ Status fail_at(Error *err, Status status, int64_t byte_offset, const char *forma
 
 Status fail_memory(Error *err, uint64_t size_bytes, const char *what) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory: %" PRIu64 " bytes for %s", size_bytes, what);
+}
+
+Status error_within(Error *err, Status status, const char *format, ...) {
+    char place[sizeof err->message];
+    va_list args;
+    if (!err)
+        return status;
+    va_start(args, format);
+    const size_t length = (size_t)text_vformat(place, sizeof place, format, args) + 2;
+    va_end(args);
+    const size_t kept = strlen(err->message) + 1;
+    if (length + kept > sizeof err->message)
+        return status;
+    memmove(err->message + length, err->message, kept);
+    memcpy(err->message, place, length - 2);
+    memcpy(err->message + length - 2, ": ", 2);
+    return status;
 }
 
 void error_name_node(Error *err, const char *node, const char *op) {

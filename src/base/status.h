@@ -29,6 +29,10 @@ Status fail_at(Error *err, Status status, int64_t byte_offset, const char *forma
 /* "out of memory: N bytes for WHAT". */
 Status fail_memory(Error *err, uint64_t size_bytes, const char *what);
 
+/* Puts where it happened before the message of an error, with ": " between, as long as both have room: what
+ * is nearest to the cause is kept.  Returns `status`. */
+Status error_within(Error *err, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
 /* Which node an error is about; NULL: none. */
 void error_name_node(Error *err, const char *node, const char *op);
 

@@ -3,12 +3,8 @@
 
 #include "loader/loading.h"
 
-static Status no_memory(Loading *loading) {
-    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
-}
-
 /* Files from before the type was stated have it in what is filled. */
-static int kind_of(const Onnx__AttributeProto *proto) {
+int attribute_kind(const Onnx__AttributeProto *proto) {
     if (proto->type)
         return (int)proto->type;
     if (proto->has_f)
@@ -28,15 +24,14 @@ static int kind_of(const Onnx__AttributeProto *proto) {
     return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
 }
 
-static void *copy_array(Loading *loading, const void *items, size_t count, size_t size) {
-    void *copy = region_alloc_array(&loading->graph->region, count, size);
+static void *copy_array(Region *region, const void *items, size_t count, size_t size) {
+    void *copy = region_alloc_array(region, count, size);
     if (copy && count)
         memcpy(copy, items, count * size);
     return copy;
 }
 
-static Status load_strings(Loading *loading, const Onnx__AttributeProto *proto, Attr *attr) {
-    Region *region = &loading->graph->region;
+static Status load_strings(Loading *loading, Region *region, const Onnx__AttributeProto *proto, Attr *attr) {
     const char **strings = region_alloc_array(region, proto->n_strings, sizeof *strings);
     if (!strings)
         return no_memory(loading);
@@ -51,24 +46,25 @@ static Status load_strings(Loading *loading, const Onnx__AttributeProto *proto, 
     return STRIDER_OK;
 }
 
-static Status load_tensor_attribute(Loading *loading, const Onnx__AttributeProto *proto, Attr *attr) {
+static Status load_tensor_attribute(Loading *loading, Graph *graph, const Onnx__AttributeProto *proto,
+                                    Attr *attr) {
     Tensor tensor;
     if (!proto->t)
         return fail(loading->err, STRIDER_BAD_MODEL, "attribute \"%.60s\" is a tensor without contents",
                     attr->name);
     attr->kind = ATTR_TENSOR;
     TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
-                    loading->graph->region.allocator, proto->t, &tensor, loading->err));
-    return graph_keep_tensor(loading->graph, tensor, &attr->tensor, loading->err);
+                    graph->region.allocator, proto->t, &tensor, loading->err));
+    return graph_keep_tensor(graph, tensor, &attr->tensor, loading->err);
 }
 
-static Status load_attribute(Loading *loading, const char *name, const Onnx__AttributeProto *proto,
-                             Attr *attr) {
-    Region *region = &loading->graph->region;
+static Status load_attribute(Loading *loading, Graph *graph, const char *name,
+                             const Onnx__AttributeProto *proto, Attr *attr) {
+    Region *region = &graph->region;
     *attr = (Attr){.name = region_string(region, name, strlen(name)), .kind = ATTR_OTHER};
     if (!attr->name)
         return no_memory(loading);
-    switch (kind_of(proto)) {
+    switch (attribute_kind(proto)) {
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
         attr->kind = ATTR_FLOAT;
         attr->f = proto->f;
@@ -85,27 +81,27 @@ static Status load_attribute(Loading *loading, const char *name, const Onnx__Att
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
         attr->kind = ATTR_FLOATS;
         attr->count = proto->n_floats;
-        attr->floats = copy_array(loading, proto->floats, proto->n_floats, sizeof(float));
+        attr->floats = copy_array(region, proto->floats, proto->n_floats, sizeof(float));
         return attr->floats ? STRIDER_OK : no_memory(loading);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
         attr->kind = ATTR_INTS;
         attr->count = proto->n_ints;
-        attr->ints = copy_array(loading, proto->ints, proto->n_ints, sizeof(int64_t));
+        attr->ints = copy_array(region, proto->ints, proto->n_ints, sizeof(int64_t));
         return attr->ints ? STRIDER_OK : no_memory(loading);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
-        return load_strings(loading, proto, attr);
+        return load_strings(loading, region, proto, attr);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
-        return load_tensor_attribute(loading, proto, attr);
+        return load_tensor_attribute(loading, graph, proto, attr);
     default:
         break;
     }
     return STRIDER_OK;
 }
 
-Status load_attributes(Loading *loading, const BodyNode *node, const Onnx__AttributeProto *const *bound,
-                       AttrList *attrs) {
+Status load_attributes(Loading *loading, Graph *graph, const BodyNode *node,
+                       const Onnx__AttributeProto *const *bound, AttrList *attrs) {
     const Onnx__NodeProto *proto = node->proto;
-    Attr *items = region_alloc_array(&loading->graph->region, proto->n_attribute, sizeof *items);
+    Attr *items = region_alloc_array(&graph->region, proto->n_attribute, sizeof *items);
     if (!items)
         return no_memory(loading);
     *attrs = (AttrList){.items = items};
@@ -113,7 +109,7 @@ Status load_attributes(Loading *loading, const BodyNode *node, const Onnx__Attri
         const Onnx__AttributeProto *attribute = bound_attribute(node, i, bound);
         if (!attribute)
             continue;
-        TRY(load_attribute(loading, proto->attribute[i]->name, attribute, &items[attrs->count]));
+        TRY(load_attribute(loading, graph, proto->attribute[i]->name, attribute, &items[attrs->count]));
         attrs->count++;
     }
     return STRIDER_OK;

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is done once for each function, however often it is called: its names become numbers, so that a call
- * takes time by its nodes and their ports, not by the lengths of names. */
+/* What is done once for each function and each body of a node, however often it is called: names become
+ * numbers, so that a call takes time by its nodes and their ports, not by the lengths of names. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "loader/loading.h"
-
-static Status no_memory(Loading *loading) {
-    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
-}
-
-static const char *text_or_empty(const char *text) {
-    return text ? text : "";
-}
 
 /* --- numbers of names --- */
 
@@ -37,7 +29,15 @@ Status body_slot(Loading *loading, Body *body, const char *name, int *slot) {
         return STRIDER_OK;
     if (!region_grow(&loading->parsed, &body->names, known, &body->names_capacity, sizeof *body->names))
         return no_memory(loading);
-    body->names[known] = name;
+    body->names[known] = (BodyName){.text = name, .outer_slot = NO_SLOT};
+    return STRIDER_OK;
+}
+
+/* The slot of a name that the body itself gives a meaning. */
+static Status made_slot(Loading *loading, Body *body, const char *name, int *slot) {
+    TRY(body_slot(loading, body, name, slot));
+    if (*slot != NO_SLOT)
+        body->names[*slot].is_made = true;
     return STRIDER_OK;
 }
 
@@ -48,12 +48,12 @@ int body_find_slot(const Body *body, const char *name) {
 
 /* --- versions of domains --- */
 
-static bool is_default_domain(const char *domain) {
+bool is_default_domain(const char *domain) {
     return !domain[0] || strcmp(domain, "ai.onnx") == 0;
 }
 
 /* Where a domain is imported twice the first counts. */
-static Status make_imports(Loading *loading, size_t n, Onnx__OperatorSetIdProto **opsets, Imports *imports) {
+Status make_imports(Loading *loading, size_t n, Onnx__OperatorSetIdProto **opsets, Imports *imports) {
     *imports = (Imports){.others = {.region = &loading->parsed}};
     for (size_t i = 0; i < n; i++) {
         const char *domain = text_or_empty(opsets[i]->domain);
@@ -113,13 +113,16 @@ static int count_ports(size_t n, char **names) {
     return (int)n;
 }
 
-static Status number_ports(Loading *loading, Body *body, size_t n, char **names, int *count, int **slots) {
+typedef Status SlotOf(Loading *loading, Body *body, const char *name, int *slot);
+
+static Status number_ports(Loading *loading, Body *body, size_t n, char **names, SlotOf *slot_of, int *count,
+                           int **slots) {
     *count = count_ports(n, names);
     *slots = region_alloc_array(&loading->parsed, (size_t)*count, sizeof **slots);
     if (!*slots)
         return no_memory(loading);
     for (int i = 0; i < *count; i++)
-        TRY(body_slot(loading, body, names[i], &(*slots)[i]));
+        TRY(slot_of(loading, body, names[i], &(*slots)[i]));
     return STRIDER_OK;
 }
 
@@ -150,7 +153,15 @@ static Status check_attributes(Loading *loading, const Onnx__NodeProto *proto) {
     return STRIDER_OK;
 }
 
-/* Which of the body's attributes stand for parameters of its function. */
+/* `count` numbers that are NO_SLOT; NULL where there is no memory. */
+static int *no_slots(Loading *loading, size_t count) {
+    int *slots = region_alloc_array(&loading->parsed, count, sizeof *slots);
+    for (size_t i = 0; slots && i < count; i++)
+        slots[i] = NO_SLOT;
+    return slots;
+}
+
+/* Which of the node's attributes stand for parameters of the function that it is in, at whatever depth. */
 static Status number_references(Loading *loading, Body *body, BodyNode *node) {
     const Onnx__NodeProto *proto = node->proto;
     for (size_t i = 0; i < proto->n_attribute; i++) {
@@ -158,38 +169,96 @@ static Status number_references(Loading *loading, Body *body, BodyNode *node) {
         if (!name[0])
             continue;
         if (!node->references) {
-            node->references = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof(int));
+            node->references = no_slots(loading, proto->n_attribute);
             if (!node->references)
                 return no_memory(loading);
-            for (size_t j = 0; j < proto->n_attribute; j++)
-                node->references[j] = NO_SLOT;
         }
-        TRY(number_of(loading, &body->parameters, name, &node->references[i]));
+        TRY(number_of(loading, &body->root->parameters, name, &node->references[i]));
     }
     return STRIDER_OK;
 }
 
-Status make_body(Loading *loading, size_t n_nodes, Onnx__NodeProto **nodes, size_t n_opsets,
-                 Onnx__OperatorSetIdProto **opsets, Body *body) {
-    body->slots.region = body->parameters.region = &loading->parsed;
+static Status make_graphs(Loading *loading, Body *body, BodyNode *node, size_t index) {
+    const Onnx__NodeProto *proto = node->proto;
+    for (size_t i = 0; i < proto->n_attribute; i++) {
+        const Onnx__AttributeProto *attribute = proto->attribute[i];
+        if (!attribute->g || attribute_kind(attribute) != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH)
+            continue;
+        if (!node->graphs)
+            node->graphs = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof(Body *));
+        Body *graph = region_alloc(&loading->parsed, sizeof *graph);
+        if (!node->graphs || !graph)
+            return no_memory(loading);
+        node->graphs[i] = graph;
+        const Status status = make_graph_body(loading, attribute->g, body, graph);
+        if (status)
+            return error_within(loading->err, status, "node %zu \"%.60s\" (%.60s): %.60s", index,
+                                text_or_empty(proto->name), text_or_empty(proto->op_type), attribute->name);
+    }
+    return STRIDER_OK;
+}
+
+static Status make_node(Loading *loading, Body *body, BodyNode *node, size_t index) {
+    const Onnx__NodeProto *proto = node->proto;
+    TRY(check_attributes(loading, proto));
+    TRY(find_function(loading, proto, &node->callee));
+    TRY(number_ports(loading, body, proto->n_input, proto->input, body_slot, &node->n_inputs, &node->inputs));
+    TRY(number_ports(loading, body, proto->n_output, proto->output, made_slot, &node->n_outputs,
+                     &node->outputs));
+    TRY(number_references(loading, body, node));
+    TRY(make_graphs(loading, body, node, index));
+    node->torch_scope = torch_scope(loading, proto);
+    return node->torch_scope ? STRIDER_OK : no_memory(loading);
+}
+
+/* `body` has its slots' region, its root, and slots already where there are formal inputs. */
+static Status make_nodes(Loading *loading, size_t n_nodes, Onnx__NodeProto **nodes, Body *body) {
     body->nodes = region_alloc_array(&loading->parsed, n_nodes, sizeof *body->nodes);
     if (!body->nodes)
         return no_memory(loading);
     body->n_nodes = n_nodes;
     for (size_t i = 0; i < n_nodes; i++) {
-        BodyNode *node = &body->nodes[i];
-        node->proto = nodes[i];
-        TRY(check_attributes(loading, nodes[i]));
-        TRY(find_function(loading, nodes[i], &node->callee));
-        TRY(number_ports(loading, body, nodes[i]->n_input, nodes[i]->input, &node->n_inputs, &node->inputs));
-        TRY(number_ports(loading, body, nodes[i]->n_output, nodes[i]->output, &node->n_outputs,
-                         &node->outputs));
-        TRY(number_references(loading, body, node));
-        node->torch_scope = torch_scope(loading, nodes[i]);
-        if (!node->torch_scope)
-            return no_memory(loading);
+        body->nodes[i].proto = nodes[i];
+        TRY(make_node(loading, body, &body->nodes[i], i));
     }
-    return make_imports(loading, n_opsets, opsets, &body->imports);
+    return STRIDER_OK;
+}
+
+static void start_body(Loading *loading, Body *outer, Body *body) {
+    *body = (Body){.outer = outer, .root = outer ? outer->root : body};
+    body->slots.region = body->parameters.region = &loading->parsed;
+}
+
+/* What a graph reads and does not make is looked up around it, which makes it one more name that the graph
+ * around reads: a name has a slot at each level between where it is read and where it is made.  That is time
+ * by the names and the depth, which the limit on nested messages bounds. */
+static Status find_outer_slots(Loading *loading, Body *body) {
+    for (size_t i = 0; body->outer && i < body->slots.count; i++)
+        if (!body->names[i].is_made)
+            TRY(body_slot(loading, body->outer, body->names[i].text, &body->names[i].outer_slot));
+    return STRIDER_OK;
+}
+
+Status make_graph_body(Loading *loading, const Onnx__GraphProto *proto, Body *outer, Body *body) {
+    int slot;
+    start_body(loading, outer, body);
+    body->proto = proto;
+    for (size_t i = 0; i < proto->n_initializer; i++)
+        TRY(made_slot(loading, body, text_or_empty(proto->initializer[i]->name), &slot));
+    for (size_t i = 0; i < proto->n_input; i++)
+        TRY(made_slot(loading, body, text_or_empty(proto->input[i]->name), &slot));
+    TRY(make_nodes(loading, proto->n_node, proto->node, body));
+    for (size_t i = 0; i < proto->n_output; i++)
+        TRY(body_slot(loading, body, text_or_empty(proto->output[i]->name), &slot));
+    return find_outer_slots(loading, body);
+}
+
+bool body_finds(const Body *body, int slot) {
+    while (!body->names[slot].is_made && body->outer) {
+        slot = body->names[slot].outer_slot;
+        body = body->outer;
+    }
+    return body->names[slot].is_made;
 }
 
 const Onnx__AttributeProto *bound_attribute(const BodyNode *node, size_t at,
@@ -247,7 +316,7 @@ static Status number_inputs(Loading *loading, Function *function) {
             return fail(loading->err, STRIDER_BAD_MODEL,
                         "function \"%.100s\": two inputs are called \"%.100s\"", text_or_empty(proto->name),
                         proto->input[i]);
-        TRY(body_slot(loading, &function->body, proto->input[i], &function->inputs[i]));
+        TRY(made_slot(loading, &function->body, proto->input[i], &function->inputs[i]));
     }
     return STRIDER_OK;
 }
@@ -257,7 +326,7 @@ static Status prepare_function(Loading *loading, Function *function) {
     Body *body = &function->body;
     if (function->is_prepared)
         return STRIDER_OK;
-    body->slots.region = &loading->parsed;
+    start_body(loading, NULL, body);
     function->inputs = region_alloc_array(&loading->parsed, proto->n_input, sizeof *function->inputs);
     function->outputs = region_alloc_array(&loading->parsed, proto->n_output, sizeof *function->outputs);
     if (!function->inputs || !function->outputs)
@@ -265,7 +334,8 @@ static Status prepare_function(Loading *loading, Function *function) {
     TRY(number_inputs(loading, function)); /* the first numbers are theirs */
     for (size_t i = 0; i < proto->n_output; i++)
         TRY(body_slot(loading, body, proto->output[i], &function->outputs[i]));
-    TRY(make_body(loading, proto->n_node, proto->node, proto->n_opset_import, proto->opset_import, body));
+    TRY(make_nodes(loading, proto->n_node, proto->node, body));
+    TRY(make_imports(loading, proto->n_opset_import, proto->opset_import, &body->imports));
     function->defaults =
         region_alloc_array(&loading->parsed, body->parameters.count, sizeof *function->defaults);
     if (!function->defaults)
@@ -287,14 +357,13 @@ Status prepare_call(Loading *loading, BodyNode *call) {
     TRY(prepare_function(loading, call->callee));
     if (call->targets)
         return STRIDER_OK;
-    call->targets = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof *call->targets);
+    call->targets = no_slots(loading, proto->n_attribute);
     if (!call->targets)
         return no_memory(loading);
     for (size_t i = 0; i < proto->n_attribute; i++) {
         void *found = NULL;
-        call->targets[i] = names_find(&call->callee->body.parameters, proto->attribute[i]->name, &found)
-                               ? (int)(intptr_t)found
-                               : NO_SLOT;
+        if (names_find(&call->callee->body.parameters, proto->attribute[i]->name, &found))
+            call->targets[i] = (int)(intptr_t)found;
     }
     return STRIDER_OK;
 }

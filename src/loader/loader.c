@@ -7,14 +7,6 @@
 
 #include "loader/loading.h"
 
-static Status no_memory(Loading *loading) {
-    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
-}
-
-static const char *text_or_empty(const char *text) {
-    return text ? text : "";
-}
-
 strider_load_options strider_load_options_default(void) {
     return (strider_load_options){.struct_size = sizeof(strider_load_options),
                                   .optimize = true,
@@ -61,165 +53,6 @@ static Status unpack(Region *region, const ProtobufCMessageDescriptor *descripto
     return fail(err, STRIDER_BAD_MODEL, "not a valid ONNX message");
 }
 
-/* --- types --- */
-
-static Status load_dim(Loading *loading, const char *name, const Onnx__TensorShapeProto__Dimension *dim,
-                       int64_t *result) {
-    if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
-        if (dim->dim_value < DIM_UNKNOWN)
-            return fail(loading->err, STRIDER_BAD_MODEL,
-                        "value \"%.120s\" is declared with a dimension of %" PRId64, name, dim->dim_value);
-        /* -1 is how some exporters (Paddle's) write a dimension that is not known. */
-        *result = dim->dim_value;
-    } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) {
-        *result = symbol_dim(loading->graph->symbols, dim->dim_param);
-    } else {
-        *result = DIM_UNKNOWN;
-    }
-    return STRIDER_OK;
-}
-
-/* `must_be_tensor` for what crosses the model's border. */
-static Status load_type(Loading *loading, const Onnx__ValueInfoProto *info, bool must_be_tensor,
-                        ValueType *type) {
-    *type = value_type_unknown();
-    if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        return must_be_tensor && info->type && info->type->value_case
-                   ? fail(loading->err, STRIDER_UNSUPPORTED, "value \"%.120s\" is no tensor", info->name)
-                   : STRIDER_OK;
-    const Onnx__TypeProto__Tensor *tensor = info->type->tensor_type;
-    type->dtype = dtype_from_onnx(tensor->elem_type);
-    if (!type->dtype && tensor->elem_type && must_be_tensor)
-        return fail(loading->err, STRIDER_UNSUPPORTED,
-                    "value \"%.120s\" has data type %d (%s), which is not supported", info->name,
-                    tensor->elem_type, dtype_onnx_name(tensor->elem_type));
-    if (!tensor->shape)
-        return STRIDER_OK;
-    if (tensor->shape->n_dim > MAX_RANK)
-        return fail(loading->err, STRIDER_UNSUPPORTED,
-                    "value \"%.120s\" has %zu dimensions, at most %d are supported", info->name,
-                    tensor->shape->n_dim, MAX_RANK);
-    type->shape.rank = (int)tensor->shape->n_dim;
-    for (size_t i = 0; i < tensor->shape->n_dim; i++)
-        TRY(load_dim(loading, info->name, tensor->shape->dim[i], &type->shape.dims[i]));
-    return STRIDER_OK;
-}
-
-/* --- the graph --- */
-
-static Status load_initializers(Loading *loading, Scope *scope, const Onnx__GraphProto *proto) {
-    if (proto->n_sparse_initializer)
-        return fail(loading->err, STRIDER_UNSUPPORTED, "sparse initializers are not supported");
-    for (size_t i = 0; i < proto->n_initializer; i++) {
-        const Onnx__TensorProto *initializer = proto->initializer[i];
-        Value *value;
-        Tensor tensor;
-        if (!text_or_empty(initializer->name)[0])
-            return fail(loading->err, STRIDER_BAD_MODEL, "initializer %zu has no name", i);
-        const int slot = body_find_slot(scope->body, initializer->name);
-        if (scope->values[slot])
-            return fail(loading->err, STRIDER_BAD_MODEL, "two initializers are called \"%.120s\"",
-                        initializer->name);
-        TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
-                        loading->graph->region.allocator, initializer, &tensor, loading->err));
-        Status status = scope_value(loading, scope, slot, &value);
-        if (status) {
-            tensor_free(&tensor);
-            return status;
-        }
-        TRY(graph_set_constant(loading->graph, value, tensor, loading->err));
-    }
-    return STRIDER_OK;
-}
-
-static Status load_inputs(Loading *loading, Scope *scope, const Onnx__GraphProto *proto) {
-    for (size_t i = 0; i < proto->n_input; i++) {
-        Value *value;
-        if (!text_or_empty(proto->input[i]->name)[0])
-            return fail(loading->err, STRIDER_BAD_MODEL, "graph input %zu has no name", i);
-        TRY(scope_value(loading, scope, body_find_slot(scope->body, proto->input[i]->name), &value));
-        if (value->is_input)
-            return fail(loading->err, STRIDER_BAD_MODEL, "two graph inputs are called \"%.120s\"",
-                        value->name);
-        if (value->constant && loading->model->ir_version < 4)
-            continue; /* every initializer had to stand among the inputs then: a constant, not an input */
-        TRY(load_type(loading, proto->input[i], true, &value->declared));
-        value->default_value = value->constant;
-        value->constant = NULL;
-        value->type = value->declared;
-        TRY(graph_add_input(loading->graph, value, loading->err));
-    }
-    return STRIDER_OK;
-}
-
-static Status load_declarations(Loading *loading, Scope *scope, size_t n, Onnx__ValueInfoProto **infos,
-                                bool outputs) {
-    for (size_t i = 0; i < n; i++) {
-        const char *name = text_or_empty(infos[i]->name);
-        const int slot = body_find_slot(scope->body, name);
-        Value *value = slot == NO_SLOT ? NULL : scope->values[slot];
-        ValueType declared;
-        if (outputs && !value)
-            return fail(loading->err, STRIDER_BAD_MODEL, "graph output \"%.120s\" is made by no node", name);
-        if (!value)
-            continue;
-        TRY(load_type(loading, infos[i], outputs, &declared));
-        if (!value->is_input && !value->constant)
-            value->declared = declared;
-        if (outputs)
-            TRY(graph_add_output(loading->graph, value, loading->err));
-    }
-    return STRIDER_OK;
-}
-
-/* Slots of what no node may read. */
-static Status make_slots(Loading *loading, const Onnx__GraphProto *proto, Body *body) {
-    int slot;
-    for (size_t i = 0; i < proto->n_initializer; i++)
-        TRY(body_slot(loading, body, text_or_empty(proto->initializer[i]->name), &slot));
-    for (size_t i = 0; i < proto->n_input; i++)
-        TRY(body_slot(loading, body, text_or_empty(proto->input[i]->name), &slot));
-    return STRIDER_OK;
-}
-
-static Status load_graph(Loading *loading) {
-    const Onnx__ModelProto *model = loading->proto;
-    const Onnx__GraphProto *proto = model->graph;
-    Graph *graph = loading->graph;
-    if (!proto)
-        return fail(loading->err, STRIDER_BAD_MODEL, "the model has no graph: is this an ONNX file?");
-    graph->name =
-        region_string(&graph->region, text_or_empty(proto->name), strlen(text_or_empty(proto->name)));
-    if (!graph->name)
-        return no_memory(loading);
-    Body body = {0};
-    Scope scope = {.body = &body, .prefix = "", .imports = &body.imports};
-    TRY(list_functions(loading));
-    TRY(make_body(loading, proto->n_node, proto->node, model->n_opset_import, model->opset_import, &body));
-    loading->model->opset = body.imports.onnx;
-    TRY(make_slots(loading, proto, &body));
-    scope.values = region_alloc_array(&loading->parsed, body.slots.count, sizeof(Value *));
-    if (!scope.values)
-        return no_memory(loading);
-    TRY(load_initializers(loading, &scope, proto));
-    TRY(load_inputs(loading, &scope, proto));
-    TRY(load_nodes(loading, &scope));
-    TRY(load_declarations(loading, &scope, proto->n_value_info, proto->value_info, false));
-    TRY(load_declarations(loading, &scope, proto->n_output, proto->output, true));
-    TRY(graph_validate(graph, loading->err));
-    return graph_sort(graph, loading->err);
-}
-
-static void count_parameters(LoadedModel *model) {
-    for (size_t i = 0; i < model->graph.n_values; i++) {
-        const Tensor *constant = model->graph.values[i]->constant;
-        if (!constant)
-            continue;
-        model->parameter_count += (uint64_t)tensor_elements(constant);
-        model->parameter_bytes += constant->size_bytes;
-    }
-}
-
 static Status load_info(Loading *loading) {
     const Onnx__ModelProto *proto = loading->proto;
     LoadedModel *model = loading->model;
@@ -241,6 +74,26 @@ static Status load_info(Loading *loading) {
     return STRIDER_OK;
 }
 
+static Status load_model(Loading *loading) {
+    const Onnx__ModelProto *proto = loading->proto;
+    Body body;
+    Imports imports;
+    if (!proto->graph)
+        return fail(loading->err, STRIDER_BAD_MODEL, "the model has no graph: is this an ONNX file?");
+    TRY(list_functions(loading));
+    TRY(make_imports(loading, proto->n_opset_import, proto->opset_import, &imports));
+    loading->model->opset = imports.onnx;
+    TRY(make_graph_body(loading, proto->graph, NULL, &body));
+    Scope scope = {.graph = loading->graph,
+                   .body = &body,
+                   .values = region_alloc_array(&loading->parsed, body.slots.count, sizeof(Value *)),
+                   .prefix = "",
+                   .imports = &imports};
+    if (!scope.values)
+        return no_memory(loading);
+    return load_graph(loading, &scope, 0, NULL);
+}
+
 static Status load_opened(LoadedModel *model, const LoadOptions *options, Error *err) {
     Loading loading = {
         .options = options, .model = model, .graph = &model->graph, .files = &model->files, .err = err};
@@ -256,9 +109,7 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
         status = load_info(&loading);
     }
     if (!status)
-        status = load_graph(&loading);
-    if (!status)
-        count_parameters(model);
+        status = load_model(&loading);
     scan_free_reduced(&loading.scan, &loading.parsed);
     region_free(&loading.parsed);
     return status;

@@ -22,6 +22,14 @@ typedef struct Loading {
     Error *err;
 } Loading;
 
+static inline Status no_memory(Loading *loading) {
+    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
+}
+/* protobuf-c leaves NULL where a message has no such text. */
+static inline const char *text_or_empty(const char *text) {
+    return text ? text : "";
+}
+
 /* --- tensors.c: TensorProto to Tensor --- */
 DType dtype_from_onnx(int32_t data_type); /* STRIDER_DTYPE_NONE for what is not supported */
 const char *dtype_onnx_name(int32_t data_type);
@@ -31,7 +39,12 @@ Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadO
                    const Allocator *allocator, const Onnx__TensorProto *proto, Tensor *tensor,
                    Error *err) MUST_CHECK;
 
-/* --- bodies.c: a graph or function whose names have become numbers --- */
+/* --- types.c --- */
+/* `crosses_border`: it is an input or output of the model, whose type must be supported. */
+Status load_value_type(Loading *loading, const Onnx__ValueInfoProto *info, bool crosses_border,
+                       ValueType *type) MUST_CHECK;
+
+/* --- bodies.c: a graph, body of a node or function whose names have become numbers --- */
 enum { NO_SLOT = -1 };
 
 /* What a model of a newer version means may differ, also where it looks the same: it is refused. */
@@ -51,14 +64,25 @@ typedef struct BodyNode {
     int *inputs, *outputs;   /* slots; NO_SLOT for empty names */
     int *references; /* for each attribute the parameter of the function it stands in that has its value, or
                       * NO_SLOT; NULL where there is none */
+    struct Body **graphs; /* for each attribute that is a graph; NULL where there is none */
     int *targets; /* of a call, once instance: the callee's parameter that each attribute gives, or NO_SLOT */
 } BodyNode;
 
+typedef struct BodyName {
+    const char *text;
+    bool is_made;   /* it is an input, an initializer or an output of a node: names around do not matter */
+    int outer_slot; /* else, in a body of a node: its slot in the graph around */
+} BodyName;
+
 typedef struct Body {
-    NameMap slots; /* from names of values to numbers */
-    const char **names;
+    const Onnx__GraphProto *proto; /* NULL: it is a function */
+    struct Body *outer, *root; /* of a node's body: the graph around, and the outermost one; else NULL, and
+                                * itself */
+    NameMap slots;             /* from names of values to numbers */
+    BodyName *names;
     size_t names_capacity;
-    NameMap parameters; /* from names of attributes that nodes refer to, to numbers */
+    int *marks;         /* by slot, all 0 between uses; of bodies.c's callers */
+    NameMap parameters; /* of the root: from names of attributes that nodes refer to, to numbers */
     BodyNode *nodes;
     size_t n_nodes;
     Imports imports;
@@ -76,9 +100,14 @@ typedef struct Function {
 Status body_slot(Loading *loading, Body *body, const char *name, int *slot) MUST_CHECK;
 /* The same where the name is known; NO_SLOT where it is not. */
 int body_find_slot(const Body *body, const char *name);
-/* `body` is zeroed, or has slots already. */
-Status make_body(Loading *loading, size_t n_nodes, Onnx__NodeProto **nodes, size_t n_opsets,
-                 Onnx__OperatorSetIdProto **opsets, Body *body) MUST_CHECK;
+/* `outer` is the graph that a body's node stands in; NULL for the model's graph. */
+Status make_graph_body(Loading *loading, const Onnx__GraphProto *proto, Body *outer, Body *body) MUST_CHECK;
+/* Whether the body or a graph around it makes what the slot stands for. */
+bool body_finds(const Body *body, int slot);
+Status make_imports(Loading *loading, size_t n, Onnx__OperatorSetIdProto **opsets,
+                    Imports *imports) MUST_CHECK;
+/* Whether it is ONNX's own, by either of its names. */
+bool is_default_domain(const char *domain);
 /* 0 where the domain is not imported. */
 int64_t imported_opset(const Imports *imports, const char *domain);
 /* Attribute `at` of the node, or what the call of its function gave for it; NULL where that was not given.
@@ -94,8 +123,11 @@ Status find_function(Loading *loading, const Onnx__NodeProto *proto, Function **
 Status prepare_call(Loading *loading, BodyNode *call) MUST_CHECK;
 
 /* --- attributes.c --- */
-Status load_attributes(Loading *loading, const BodyNode *node, const Onnx__AttributeProto *const *bound,
-                       AttrList *attrs) MUST_CHECK;
+/* An AttributeProto.AttributeType. */
+int attribute_kind(const Onnx__AttributeProto *proto);
+/* What they hold is in `graph`. */
+Status load_attributes(Loading *loading, Graph *graph, const BodyNode *node,
+                       const Onnx__AttributeProto *const *bound, AttrList *attrs) MUST_CHECK;
 /* The contents of a Constant node. */
 Status load_constant(Loading *loading, const AttrList *attrs, const char *node_name,
                      Tensor *tensor) MUST_CHECK;
@@ -103,16 +135,42 @@ Status load_constant(Loading *loading, const AttrList *attrs, const char *node_n
 /* --- nodes.c: nodes to Node, with local functions inlined --- */
 /* Values as one graph or one call of a function sees them. */
 typedef struct Scope {
+    Graph *graph; /* what its nodes become part of */
     Body *body;
     Value **values; /* by slot; NULL: not met yet; &absent_value: an optional input that the call left out */
-    const char *prefix; /* "" for the model's graph; of the names that a function's own values get */
+    const char *prefix; /* "" for graphs; of the names that a function's own values get */
     const Onnx__AttributeProto *const *bound; /* attributes of the call */
     const Imports *imports;
-    const char *function; /* NULL for the model's graph */
+    const char *function; /* NULL for graphs */
     uint32_t depth;
 } Scope;
+
+/* A node that is being loaded, for messages. */
+typedef struct Where {
+    const Onnx__NodeProto *proto;
+    const Scope *scope;
+    size_t index;   /* in its graph or function */
+    int64_t offset; /* in the file, or -1 */
+} Where;
+enum { WHERE_TEXT = 450 };
+const char *where_text(const Where *where, char text[WHERE_TEXT]);
+Status where_fail(Loading *loading, const Where *where, Status status, const char *message);
+
 /* The value of that slot, made where it is met for the first time; NULL where the call left it out. */
 Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) MUST_CHECK;
+/* Lets a slot that was not met stand for no value. */
+void scope_leave_out(Scope *scope, int slot);
 Status load_nodes(Loading *loading, Scope *scope) MUST_CHECK;
+
+/* --- node_bodies.c --- */
+/* The bodies of a node whose other inputs are connected, and what they capture of the graph around. */
+Status load_bodies(Loading *loading, Scope *outer, const Where *where, const BodyNode *from,
+                   Node *node) MUST_CHECK;
+
+/* --- graphs.c --- */
+/* Fills scope->graph from its GraphProto; `captured` are inputs that follow the formal ones. */
+Status load_graph(Loading *loading, Scope *scope, size_t n_captured, Value *const *captured) MUST_CHECK;
+/* A constant that the file holds: graph_set_constant() that counts. */
+Status load_parameter(Loading *loading, Graph *graph, Value *value, Tensor tensor) MUST_CHECK;
 
 #endif

@@ -7,33 +7,18 @@
 #include "loader/loading.h"
 #include "ops/op.h"
 
-static Status no_memory(Loading *loading) {
-    return fail(loading->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
-}
-
-static const char *text_or_empty(const char *text) {
-    return text ? text : "";
-}
-
-static bool is_default_domain(const char *domain) {
-    return !domain[0] || strcmp(domain, "ai.onnx") == 0;
-}
-
-/* A node that is being loaded, for messages. */
-typedef struct Where {
-    const Onnx__NodeProto *proto;
-    const Scope *scope;
-    size_t index;   /* in its graph or function */
-    int64_t offset; /* in the file, or -1 */
-} Where;
-
-static Status where_fail(Loading *loading, const Where *where, Status status, const char *message) {
-    char place[450] = "";
+const char *where_text(const Where *where, char text[WHERE_TEXT]) {
+    char place[WHERE_TEXT] = "";
     if (where->scope->function)
         text_format(place, sizeof place, "function \"%.100s\": ", where->scope->function);
-    status =
-        fail_at(loading->err, status, where->offset, "%snode %zu \"%.100s\" (%.60s): %s", place, where->index,
-                text_or_empty(where->proto->name), text_or_empty(where->proto->op_type), message);
+    text_format(text, WHERE_TEXT, "%snode %zu \"%.100s\" (%.60s)", place, where->index,
+                text_or_empty(where->proto->name), text_or_empty(where->proto->op_type));
+    return text;
+}
+
+Status where_fail(Loading *loading, const Where *where, Status status, const char *message) {
+    char text[WHERE_TEXT];
+    status = fail_at(loading->err, status, where->offset, "%s: %s", where_text(where, text), message);
     error_name_node(loading->err, where->proto->name, where->proto->op_type);
     return status;
 }
@@ -46,7 +31,7 @@ enum { LONGEST_PART = 100 };
 
 /* "PREFIX/NAME", and a number where that is taken. */
 static Status inner_name(Loading *loading, const Scope *scope, const char *name, const char **full) {
-    Graph *graph = loading->graph;
+    Graph *graph = scope->graph;
     *full = region_format(&graph->region, "%s/%.*s", scope->prefix, (int)text_cut(name, LONGEST_PART), name);
     if (!*full)
         return no_memory(loading);
@@ -59,8 +44,8 @@ Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) {
         *value = *known == &absent_value ? NULL : *known;
         return STRIDER_OK;
     }
-    Graph *graph = loading->graph;
-    const char *name = scope->body->names[slot];
+    Graph *graph = scope->graph;
+    const char *name = scope->body->names[slot].text;
     /* The model's own names stay as they are; those in functions give way. */
     Value *taken = scope->prefix[0] ? NULL : graph_find_value(graph, name);
     if (taken)
@@ -70,6 +55,10 @@ Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) {
     TRY(graph_add_value(graph, name, value, loading->err));
     *known = *value;
     return STRIDER_OK;
+}
+
+void scope_leave_out(Scope *scope, int slot) {
+    scope->values[slot] = &absent_value;
 }
 
 /* --- local functions --- */
@@ -131,7 +120,7 @@ static Status forward_outputs(Loading *loading, Scope *outer, const BodyNode *ca
             return fail(loading->err, STRIDER_BAD_MODEL,
                         "function \"%.100s\": output \"%.100s\" is an absent input",
                         text_or_empty(function->proto->name), function->proto->output[i]);
-        TRY(graph_add_node(loading->graph, identity, text_or_empty(call->proto->name), 1, 1, &node,
+        TRY(graph_add_node(outer->graph, identity, text_or_empty(call->proto->name), 1, 1, &node,
                            loading->err));
         node->opset = 1;
         node_set_input(node, 0, from);
@@ -162,7 +151,8 @@ static Status inline_function(Loading *loading, Scope *outer, const Where *where
     if (call->proto->n_input > proto->n_input || call->proto->n_output > proto->n_output)
         return where_fail(loading, where, STRIDER_BAD_MODEL, "more inputs or outputs than the function has");
     TRY(prepare_call(loading, call));
-    Scope inner = {.body = &function->body,
+    Scope inner = {.graph = outer->graph,
+                   .body = &function->body,
                    .prefix = inner_prefix(loading, outer, call),
                    .imports = proto->n_opset_import ? &function->body.imports : outer->imports,
                    .function = text_or_empty(proto->name),
@@ -204,7 +194,7 @@ static Status find_op(Loading *loading, const Where *where, const Op **op, int64
 
 static Status connect(Loading *loading, Scope *scope, const Where *where, const BodyNode *from, Node *node) {
     Value *value;
-    for (int i = 0; i < node->n_inputs; i++)
+    for (int i = 0; i < from->n_inputs; i++)
         if (from->inputs[i] != NO_SLOT) {
             TRY(scope_value(loading, scope, from->inputs[i], &value));
             node_set_input(node, i, value);
@@ -216,7 +206,7 @@ static Status connect(Loading *loading, Scope *scope, const Where *where, const 
         if (!value || value->producer || value->constant || value->is_input) {
             char message[700];
             text_format(message, sizeof message, "output \"%.100s\" is already made elsewhere",
-                        scope->body->names[from->outputs[i]]);
+                        scope->body->names[from->outputs[i]].text);
             return where_fail(loading, where, STRIDER_BAD_MODEL, message);
         }
         node_set_output(node, i, value);
@@ -231,7 +221,7 @@ static Status add_constant(Loading *loading, Scope *scope, const Where *where, c
     Value *value;
     if (proto->n_output != 1 || from->n_outputs != 1 || proto->n_input)
         return where_fail(loading, where, STRIDER_BAD_MODEL, "it must have no input and one output");
-    TRY(load_attributes(loading, from, scope->bound, &attrs));
+    TRY(load_attributes(loading, scope->graph, from, scope->bound, &attrs));
     TRY(load_constant(loading, &attrs, text_or_empty(proto->name), &tensor));
     Status status = scope_value(loading, scope, from->outputs[0], &value);
     if (!status && (!value || value->producer || value->constant || value->is_input))
@@ -240,12 +230,12 @@ static Status add_constant(Loading *loading, Scope *scope, const Where *where, c
         tensor_free(&tensor);
         return status;
     }
-    return graph_set_constant(loading->graph, value, tensor, loading->err);
+    return load_parameter(loading, scope->graph, value, tensor);
 }
 
 static Status load_node(Loading *loading, Scope *scope, const Where *where, BodyNode *from) {
     const Onnx__NodeProto *proto = from->proto;
-    Graph *graph = loading->graph;
+    Graph *graph = scope->graph;
     if (++loading->n_nodes > loading->options->max_nodes)
         return where_fail(loading, where, STRIDER_LIMIT_EXCEEDED,
                           "the model has more nodes than the limit (max_nodes)");
@@ -266,18 +256,19 @@ static Status load_node(Loading *loading, Scope *scope, const Where *where, Body
     node->byte_offset = where->offset;
     node->torch_scope = from->torch_scope;
     AttrList attrs;
-    TRY(load_attributes(loading, from, scope->bound, &attrs));
+    TRY(load_attributes(loading, graph, from, scope->bound, &attrs));
     ParseContext parse = {.node = node, .attrs = &attrs, .region = &graph->region, .err = loading->err};
     if (op->parse)
         TRY(op->parse(&parse, node->attrs));
-    return connect(loading, scope, where, from, node);
+    TRY(connect(loading, scope, where, from, node));
+    return op->bodies[0] ? load_bodies(loading, scope, where, from, node) : STRIDER_OK;
 }
 
 Status load_nodes(Loading *loading, Scope *scope) {
     for (size_t i = 0; i < scope->body->n_nodes; i++) {
         BodyNode *node = &scope->body->nodes[i];
         Where where = {node->proto, scope, i, -1};
-        if (!scope->function && i < loading->scan.n_nodes)
+        if (!scope->function && !scope->graph->outer && i < loading->scan.n_nodes)
             where.offset = (int64_t)loading->scan.node_offsets[i];
         TRY(load_node(loading, scope, &where, node));
     }

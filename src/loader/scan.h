@@ -41,6 +41,5 @@ Status scan_message(Scan *scan, Region *region, const ProtobufCMessageDescriptor
                     const unsigned char *data, size_t size_bytes, uint32_t max_depth, Error *err) MUST_CHECK;
 
 void scan_free_reduced(Scan *scan, const Region *region);
-void scan_free_reduced(Scan *scan, const Region *region);
 
 #endif
