@@ -2,7 +2,6 @@
 #include "loader/loader.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "loader/loading.h"
@@ -17,40 +16,6 @@ strider_load_options strider_load_options_default(void) {
                                   .max_depth = 64,
                                   .max_parse_bytes = (uint64_t)768 << 20,
                                   .allocator = allocator_default()};
-}
-
-/* --- protobuf-c --- */
-
-/* protobuf-c says no more than that it failed. */
-typedef struct Unpacking {
-    Region *region;
-    size_t refused_bytes; /* 0: it had all the memory that it asked for */
-} Unpacking;
-
-static void *unpack_allocate(void *context, size_t size) {
-    Unpacking *unpacking = context;
-    void *memory = region_alloc(unpacking->region, size);
-    if (!memory)
-        unpacking->refused_bytes = size ? size : 1;
-    return memory;
-}
-
-static void unpack_release(void *context, void *memory) {
-    (void)context;
-    (void)memory; /* all at once, with the region */
-}
-
-static Status unpack(Region *region, const ProtobufCMessageDescriptor *descriptor, Scan *scan,
-                     ProtobufCMessage **message, Error *err) {
-    Unpacking unpacking = {.region = region};
-    ProtobufCAllocator allocator = {unpack_allocate, unpack_release, &unpacking};
-    *message = protobuf_c_message_unpack(descriptor, &allocator, scan->reduced_bytes, scan->reduced);
-    scan_free_reduced(scan, region);
-    if (*message)
-        return STRIDER_OK;
-    if (unpacking.refused_bytes)
-        return fail_memory(err, unpacking.refused_bytes, "parsing");
-    return fail(err, STRIDER_BAD_MODEL, "not a valid ONNX message");
 }
 
 static Status load_info(Loading *loading) {
@@ -100,17 +65,14 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
     region_init(&loading.parsed, &model->budget.allocator, 0);
     const File file = *model->files.items[0];
     ProtobufCMessage *message = NULL;
-    Status status = scan_message(&loading.scan, &loading.parsed, &onnx__model_proto__descriptor, file.data,
-                                 file.size_bytes, options->max_depth, err);
-    if (!status)
-        status = unpack(&loading.parsed, &onnx__model_proto__descriptor, &loading.scan, &message, err);
+    Status status = read_message(&loading.parsed, &onnx__model_proto__descriptor, file.data, file.size_bytes,
+                                 options->max_depth, &loading.scan, &message, err);
     if (!status) {
         loading.proto = (Onnx__ModelProto *)message;
         status = load_info(&loading);
     }
     if (!status)
         status = load_model(&loading);
-    scan_free_reduced(&loading.scan, &loading.parsed);
     region_free(&loading.parsed);
     return status;
 }
@@ -170,41 +132,4 @@ void loader_unload(LoadedModel *model) {
         graph_free(&model->graph);
     budget_free(&model->budget);
     *model = (LoadedModel){.files = {.folder = -1}};
-}
-
-Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *allocator, Tensor *tensor,
-                          char *name, size_t name_size, Error *err) {
-    enum { DEPTH = 8 };
-    *tensor = (Tensor){0};
-    LoadOptions options = strider_load_options_default();
-    Budget budget;
-    Region region;
-    Scan scan;
-    ProtobufCMessage *message = NULL;
-    budget_init(&budget, allocator, options.max_parse_bytes);
-    region_init(&region, &budget.allocator, 0);
-    Status status =
-        scan_message(&scan, &region, &onnx__tensor_proto__descriptor, data, size_bytes, DEPTH, err);
-    if (!status)
-        status = unpack(&region, &onnx__tensor_proto__descriptor, &scan, &message, err);
-    if (!status) {
-        const Onnx__TensorProto *proto = (const Onnx__TensorProto *)message;
-        File file = {.data = data, .size_bytes = size_bytes};
-        Tensor view = {0};
-        status = load_tensor(&scan, &file, NULL, &options, allocator, proto, &view, err);
-        if (!status && view.allocator) {
-            *tensor = view;
-        } else if (!status) {
-            status = tensor_alloc(tensor, allocator, view.type.dtype, &view.type.shape, err);
-            if (!status && tensor->size_bytes)
-                memcpy(tensor->data, view.data, tensor->size_bytes);
-        }
-        if (!status && name && name_size)
-            snprintf(name, name_size, "%s", text_or_empty(proto->name));
-    }
-    scan_free_reduced(&scan, &region);
-    region_free(&region);
-    status = budget_status(&budget, status, "max_parse_bytes", err);
-    budget_free(&budget);
-    return status;
 }

@@ -6,6 +6,7 @@
 
 #include "base/budget.h"
 #include "graph/graph.h"
+#include "graph/run_value.h"
 #include "loader/file.h"
 
 typedef strider_load_options LoadOptions;
@@ -33,5 +34,9 @@ Status loader_status(LoadedModel *model, Status status, Error *err);
  */
 Status loader_read_tensor(const void *data, size_t size_bytes, const Allocator *allocator, Tensor *tensor,
                           char *name, size_t name_size, Error *err) MUST_CHECK;
+/* The same for a TensorProto, SequenceProto or OptionalProto, which the bytes do not tell apart: `kind` says
+ * which it is.  The caller gets a reference; the data type of a sequence without elements is not known. */
+Status loader_read_value(const void *data, size_t size_bytes, ValueKind kind, const Allocator *allocator,
+                         RunValue **value, char *name, size_t name_size, Error *err) MUST_CHECK;
 
 #endif

@@ -30,6 +30,12 @@ static inline const char *text_or_empty(const char *text) {
     return text ? text : "";
 }
 
+/* --- message.c --- */
+/* What is read lives in `region`; tensors' contents stay where they are, as `scan` says. */
+Status read_message(Region *region, const ProtobufCMessageDescriptor *descriptor, const unsigned char *data,
+                    size_t size_bytes, uint32_t max_depth, Scan *scan, ProtobufCMessage **message,
+                    Error *err) MUST_CHECK;
+
 /* --- tensors.c: TensorProto to Tensor --- */
 DType dtype_from_onnx(int32_t data_type); /* STRIDER_DTYPE_NONE for what is not supported */
 const char *dtype_onnx_name(int32_t data_type);

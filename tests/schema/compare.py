@@ -11,6 +11,7 @@ SKIPPED = 77
 def main(proto_folder: str) -> int:
     try:
         import onnx
+        import onnx.onnx_data_pb2
         from google.protobuf import descriptor_pb2
     except ImportError:
         print("SKIPPED: the onnx package is not installed for this Python")
@@ -23,7 +24,10 @@ def main(proto_folder: str) -> int:
             return SKIPPED
         ours = descriptor_pb2.FileDescriptorSet.FromString(out.read()).file[0]
     theirs = descriptor_pb2.FileDescriptorProto()
-    onnx.onnx_ml_pb2.DESCRIPTOR.CopyToProto(theirs)
+    for part in (onnx.onnx_ml_pb2, onnx.onnx_data_pb2):
+        known = descriptor_pb2.FileDescriptorProto()
+        part.DESCRIPTOR.CopyToProto(known)
+        theirs.MergeFrom(known)
     wrong, counted = [], 0
 
     def bare(name: str) -> str:
