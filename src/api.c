@@ -36,23 +36,54 @@ static Status set_input_shape(Graph *graph, const strider_input_shape *given, Er
     return STRIDER_OK;
 }
 
+/* Input shapes that were given hold for both graphs of a model. */
+static void copy_declarations(const Graph *from, Graph *to) {
+    for (size_t i = 0; i < to->n_inputs; i++)
+        to->inputs[i]->declared = graph_find_value(from, to->inputs[i]->name)->declared;
+}
+
+/* Both graphs have the model's inputs in one order, but one lacks those that have a default. */
+static Status number_inputs(const Graph *graph, const Graph *border, Region *region, const int **numbers,
+                            Error *err) {
+    int *made = region_alloc_array(region, graph->n_inputs, sizeof *made);
+    if (!made)
+        return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
+    for (size_t i = 0, at = 0; i < graph->n_inputs; i++, at++) {
+        while (strcmp(border->inputs[at]->name, graph->inputs[i]->name) != 0)
+            at++;
+        made[i] = (int)at;
+    }
+    *numbers = made;
+    return STRIDER_OK;
+}
+
+static Status make_program(strider_model *model, const LoadOptions *options, const Log *log, Graph *graph,
+                           ModelProgram *made, Error *err) {
+    TRY(graph_infer(graph, model->shapes, log, err));
+    if (options->optimize)
+        TRY(optimize_graph(graph, err));
+    TRY(program_make(graph, &graph->region, &model->n_partitions, &made->program, err));
+    return number_inputs(graph, model->border, &graph->region, &made->inputs, err);
+}
+
 static Status finish(OwnedModel *owned, const LoadOptions *options, Error *err) {
     strider_model *model = &owned->model;
-    Graph *graph = &owned->loaded.graph;
-    Program *program;
+    Graph *graph = &owned->loaded.graph, *overridable = owned->loaded.overridable;
+    Graph *border = overridable ? overridable : graph;
+    model->graph = graph;
+    model->border = border;
     model->host = cpu_device(model->allocator);
     const PackMemory memory = device_pack_memory(&model->host);
     plan_cache_init(&model->plans, model->allocator);
     TRY(pack_cache_init(&model->packs, &memory, err));
     for (size_t i = 0; i < options->input_shape_count; i++)
-        TRY(set_input_shape(graph, &options->input_shapes[i], err));
-    TRY(graph_infer(graph, model->shapes, &model->log, err));
-    if (options->optimize)
-        TRY(optimize_graph(graph, err));
-    TRY(program_make(graph, &graph->region, &program, err));
-    model->graph = graph;
-    model->program = program;
-    return STRIDER_OK;
+        TRY(set_input_shape(border, &options->input_shapes[i], err));
+    if (overridable)
+        copy_declarations(overridable, graph);
+    TRY(make_program(model, options, &model->log, graph, &model->fixed, err));
+    /* What there is to say of shapes has been said. */
+    return overridable ? make_program(model, options, NULL, overridable, &model->overridable, err)
+                       : STRIDER_OK;
 }
 
 typedef struct Source {
@@ -133,7 +164,9 @@ static strider_value_info describe(const strider_model *model, const Value *valu
     info = (strider_value_info){.name = value->name,
                                 .dtype = type->dtype,
                                 .rank = type->shape.rank,
-                                .is_optional = value->default_value != NULL};
+                                .is_optional = value->default_value != NULL,
+                                .kind = (strider_value_kind)type->kind,
+                                .held = (strider_value_kind)type->held};
     for (int i = 0; i < type->shape.rank; i++) {
         info.dims[i] = type->shape.dims[i] < 0 ? -1 : type->shape.dims[i];
         info.dim_names[i] = symbol_text(model->graph->symbols, type->shape.dims[i]);
@@ -142,24 +175,24 @@ static strider_value_info describe(const strider_model *model, const Value *valu
 }
 
 size_t strider_model_input_count(const strider_model *model) {
-    return model->graph->n_inputs;
+    return model->border->n_inputs;
 }
 
 size_t strider_model_output_count(const strider_model *model) {
-    return model->graph->n_outputs;
+    return model->border->n_outputs;
 }
 
 strider_status strider_model_get_input(const strider_model *model, size_t index, strider_value_info *info) {
-    if (index >= model->graph->n_inputs)
+    if (index >= model->border->n_inputs)
         return STRIDER_INVALID_ARGUMENT;
-    *info = describe(model, model->graph->inputs[index]);
+    *info = describe(model, model->border->inputs[index]);
     return STRIDER_OK;
 }
 
 strider_status strider_model_get_output(const strider_model *model, size_t index, strider_value_info *info) {
-    if (index >= model->graph->n_outputs)
+    if (index >= model->border->n_outputs)
         return STRIDER_INVALID_ARGUMENT;
-    *info = describe(model, model->graph->outputs[index]);
+    *info = describe(model, model->border->outputs[index]);
     return STRIDER_OK;
 }
 

@@ -78,6 +78,8 @@ typedef struct strider_value_info {
     int64_t dims[STRIDER_MAX_RANK];          /* -1 where a dimension is symbolic or unknown */
     const char *dim_names[STRIDER_MAX_RANK]; /* the symbolic dimension's name or formula, or NULL */
     bool is_optional;                        /* an input that has a default value in the model */
+    strider_value_kind kind; /* of a sequence or an optional the others say what its tensors have in common */
+    strider_value_kind held; /* of an optional: what it holds where it holds something */
 } strider_value_info;
 
 typedef struct strider_model_info {

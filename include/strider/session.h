@@ -52,7 +52,7 @@ typedef struct strider_session_options {
 /* A model's memory and plans.  One thread at a time may use a session; different sessions are independent. */
 typedef struct strider_session strider_session;
 
-/* The memory and the work of the plan for the input shapes that were instance last. */
+/* The memory and the work of the plan for the input shapes that were prepared last. */
 typedef struct strider_plan_info {
     size_t step_count;
     uint64_t macs;              /* multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in one run */
@@ -113,14 +113,23 @@ STRIDER_API strider_status strider_session_prepare(strider_session *session, con
 /* Runs the model.  `inputs` as in strider_session_prepare(), with data, which is only read and not kept.
  * For each output, in the model's order: where outputs[i].data is NULL it is set to memory of the session,
  * valid until the session's next prepare, run or free; otherwise type and shape must be the output's own and
- * the result is written there.  Type and shape are filled in either case.  No allocation is done once the
- * plan exists, except behind an operator whose output shape depends on data.  Results have the same bits for
- * any number of threads. Returns what strider_session_prepare() does. */
+ * the result is written there.  Type and shape are filled in either case.  A run that meets no shape for the
+ * first time allocates nothing.  Results have the same bits for any number of threads.  An output that is a
+ * sequence or an optional is an INVALID_ARGUMENT: see strider_session_run_values().  Returns what
+ * strider_session_prepare() does. */
 STRIDER_API strider_status strider_session_run(strider_session *session, const strider_tensor *inputs,
                                                size_t input_count, strider_tensor *outputs,
                                                size_t output_count, strider_error *error);
 
-/* The last instance or run plan; INVALID_ARGUMENT where there is none, as preparing failed.  Pointers live
+/* The same for models whose inputs or outputs are sequences or optionals.  An input that is absent is a
+ * tensor of dtype STRIDER_DTYPE_NONE.  Outputs are set to memory of the session, valid until its next
+ * prepare, run or free, except that tensors are written to outputs[i].tensor.data where that is not NULL, as
+ * by strider_session_run(). Returns what that does. */
+STRIDER_API strider_status strider_session_run_values(strider_session *session, const strider_value *inputs,
+                                                      size_t input_count, strider_value *outputs,
+                                                      size_t output_count, strider_error *error);
+
+/* The last prepared or run plan; INVALID_ARGUMENT where there is none, as preparing failed.  Pointers live
  * until the session's next prepare, run or free. */
 STRIDER_API strider_status strider_session_get_plan(const strider_session *session, strider_plan_info *info);
 STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,

@@ -44,6 +44,21 @@ typedef struct strider_tensor {
     void *data;                     /* aligned to the element size */
 } strider_tensor;
 
+typedef enum strider_value_kind {
+    STRIDER_TENSOR,
+    STRIDER_SEQUENCE, /* tensors of one data type, in an order */
+    STRIDER_OPTIONAL  /* a tensor or a sequence, or nothing */
+} strider_value_kind;
+
+/* A view of a value of any kind.  Who owns the memory behind it is stated where a value is passed. */
+typedef struct strider_value {
+    strider_value_kind kind;
+    strider_tensor tensor;       /* of a tensor */
+    strider_dtype dtype;         /* of a sequence's elements */
+    struct strider_value *items; /* of a sequence; what an optional holds, one or none */
+    size_t count;                /* of items */
+} strider_value;
+
 /* Bytes of one element; 0 for STRIDER_DTYPE_NONE and for values outside the enumeration.  Thread safe. */
 STRIDER_API size_t strider_dtype_size(strider_dtype dtype);
 

@@ -378,9 +378,10 @@ static Status make(const Graph *graph, bool is_main, Region *region, int *n_part
     return status;
 }
 
-Status program_make(const Graph *graph, Region *region, Program **program, Error *err) {
-    int n_partitions = 0;
-    TRY(make(graph, true, region, &n_partitions, program, err));
-    (*program)->n_partitions = n_partitions;
+Status program_make(const Graph *graph, Region *region, int *n_partitions, const Program **program,
+                    Error *err) {
+    Program *made = NULL;
+    TRY(make(graph, true, region, n_partitions, &made, err));
+    *program = made;
     return STRIDER_OK;
 }

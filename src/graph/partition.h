@@ -56,13 +56,14 @@ typedef struct Program {
     const Graph *graph;
     ProgramItem *items;
     size_t n_items;
-    int n_cells, n_partitions; /* the latter with those of bodies: of the main program alone */
-    int *inputs;               /* cells of the graph's inputs; NO_CELL: nobody reads it */
-    int *outputs;              /* of its outputs; NO_CELL: a constant */
+    int n_cells;
+    int *inputs;  /* cells of the graph's inputs; NO_CELL: nobody reads it */
+    int *outputs; /* of its outputs; NO_CELL: a constant */
 } Program;
 
 /* The program of a model's graph, which is optimised and has inferred types, with the programs of its bodies;
- * all in `region`. */
-Status program_make(const Graph *graph, Region *region, Program **program, Error *err) MUST_CHECK;
+ * all in `region`.  Partitions are numbered from *n_partitions on, which counts them. */
+Status program_make(const Graph *graph, Region *region, int *n_partitions, const Program **program,
+                    Error *err) MUST_CHECK;
 
 #endif

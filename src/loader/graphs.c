@@ -11,32 +11,52 @@ Status load_parameter(Loading *loading, Graph *graph, Value *value, Tensor tenso
     return STRIDER_OK;
 }
 
+/* Whether it is the model's graph, read for the second time. */
+static bool is_overridable(const Loading *loading, const Graph *graph) {
+    return graph == loading->model->overridable;
+}
+
+static Status load_initializer(Loading *loading, Graph *graph, const Onnx__TensorProto *proto, Value *value) {
+    Tensor tensor;
+    if (is_overridable(loading, graph)) {
+        const Value *first = graph_find_value(&loading->model->graph, proto->name);
+        value->constant = first->constant;
+        value->type = first->type;
+        return STRIDER_OK;
+    }
+    TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
+                    graph->region.allocator, proto, &tensor, loading->err));
+    return load_parameter(loading, graph, value, tensor);
+}
+
 static Status load_initializers(Loading *loading, Scope *scope, const Onnx__GraphProto *proto) {
     if (proto->n_sparse_initializer)
         return fail(loading->err, STRIDER_UNSUPPORTED, "sparse initializers are not supported");
     for (size_t i = 0; i < proto->n_initializer; i++) {
         const Onnx__TensorProto *initializer = proto->initializer[i];
         Value *value;
-        Tensor tensor;
         if (!text_or_empty(initializer->name)[0])
             return fail(loading->err, STRIDER_BAD_MODEL, "initializer %zu has no name", i);
         const int slot = body_find_slot(scope->body, initializer->name);
         if (scope->values[slot])
             return fail(loading->err, STRIDER_BAD_MODEL, "two initializers are called \"%.120s\"",
                         initializer->name);
-        TRY(load_tensor(&loading->scan, loading->files->items[0], loading->files, loading->options,
-                        scope->graph->region.allocator, initializer, &tensor, loading->err));
-        Status status = scope_value(loading, scope, slot, &value);
-        if (status) {
-            tensor_free(&tensor);
-            return status;
-        }
-        TRY(load_parameter(loading, scope->graph, value, tensor));
+        TRY(scope_value(loading, scope, slot, &value));
+        TRY(load_initializer(loading, scope->graph, initializer, value));
     }
     return STRIDER_OK;
 }
 
+/* An input that has an initializer.  Before IR 4 every initializer had to stand among the inputs, and no node
+ * can give one of a body: a constant, and no input at all.  Else a default value. */
+static bool is_constant_input(Loading *loading, const Graph *graph) {
+    const bool is_default = !graph->outer && loading->model->ir_version >= 4;
+    loading->has_defaults |= is_default;
+    return !is_default || !is_overridable(loading, graph);
+}
+
 static Status load_inputs(Loading *loading, Scope *scope, const Onnx__GraphProto *proto) {
+    Graph *graph = scope->graph;
     for (size_t i = 0; i < proto->n_input; i++) {
         Value *value;
         if (!text_or_empty(proto->input[i]->name)[0])
@@ -45,14 +65,13 @@ static Status load_inputs(Loading *loading, Scope *scope, const Onnx__GraphProto
         if (value->is_input)
             return fail(loading->err, STRIDER_BAD_MODEL, "two graph inputs are called \"%.120s\"",
                         value->name);
-        if (value->constant && (scope->graph->outer || loading->model->ir_version < 4))
-            continue; /* every initializer had to stand among the inputs before IR 4, and no node can give one
-                       * of a body: a constant, not an input */
-        TRY(load_value_type(loading, proto->input[i], !scope->graph->outer, &value->declared));
+        if (value->constant && is_constant_input(loading, graph))
+            continue;
+        TRY(load_value_type(loading, proto->input[i], !graph->outer, &value->declared));
         value->default_value = value->constant;
         value->constant = NULL;
         value->type = value->declared;
-        TRY(graph_add_input(scope->graph, value, loading->err));
+        TRY(graph_add_input(graph, value, loading->err));
     }
     return STRIDER_OK;
 }

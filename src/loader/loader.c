@@ -39,6 +39,34 @@ static Status load_info(Loading *loading) {
     return STRIDER_OK;
 }
 
+/* A model's graph, whose names are numbers already. */
+static Status read_graph(Loading *loading, Body *body, const Imports *imports, Graph *graph) {
+    Scope scope = {.graph = graph,
+                   .body = body,
+                   .values = region_alloc_array(&loading->parsed, body->slots.count, sizeof(Value *)),
+                   .prefix = "",
+                   .imports = imports};
+    loading->n_nodes = 0;
+    return scope.values ? load_graph(loading, &scope, 0, NULL) : no_memory(loading);
+}
+
+/* Reading it twice, where an input has a default, is simpler than copying a graph whose bodies, captures and
+ * functions depend on what is a constant; tensors are there once. */
+static Status read_overridable(Loading *loading, Body *body, const Imports *imports) {
+    LoadedModel *model = loading->model;
+    const uint64_t count = model->parameter_count, size_bytes = model->parameter_bytes;
+    Graph *graph = region_alloc(&model->graph.region, sizeof *graph);
+    if (!graph)
+        return no_memory(loading);
+    graph_init(graph, model->graph.region.allocator);
+    graph->symbols = model->graph.symbols;
+    model->overridable = graph;
+    const Status status = read_graph(loading, body, imports, graph);
+    model->parameter_count = count;
+    model->parameter_bytes = size_bytes;
+    return status;
+}
+
 static Status load_model(Loading *loading) {
     const Onnx__ModelProto *proto = loading->proto;
     Body body;
@@ -49,14 +77,8 @@ static Status load_model(Loading *loading) {
     TRY(make_imports(loading, proto->n_opset_import, proto->opset_import, &imports));
     loading->model->opset = imports.onnx;
     TRY(make_graph_body(loading, proto->graph, NULL, &body));
-    Scope scope = {.graph = loading->graph,
-                   .body = &body,
-                   .values = region_alloc_array(&loading->parsed, body.slots.count, sizeof(Value *)),
-                   .prefix = "",
-                   .imports = &imports};
-    if (!scope.values)
-        return no_memory(loading);
-    return load_graph(loading, &scope, 0, NULL);
+    TRY(read_graph(loading, &body, &imports, &loading->model->graph));
+    return loading->has_defaults ? read_overridable(loading, &body, &imports) : STRIDER_OK;
 }
 
 static Status load_opened(LoadedModel *model, const LoadOptions *options, Error *err) {
@@ -128,6 +150,8 @@ Status loader_load_memory(const void *data, size_t size_bytes, const char *folde
 
 void loader_unload(LoadedModel *model) {
     files_close(&model->files);
+    if (model->overridable)
+        graph_free(model->overridable);
     if (model->graph.region.allocator)
         graph_free(&model->graph);
     budget_free(&model->budget);

@@ -14,7 +14,11 @@ typedef strider_load_options LoadOptions;
 typedef struct LoadedModel {
     Budget budget; /* of max_parse_bytes: all that is made of the file, here and in passes over the graph */
     Graph graph;   /* sorted and validated; types are not inferred yet */
-    Files files;   /* stay mapped, as constants point into them */
+    /* Inputs with a default value, which a caller need not give, are constants of `graph`, so that they are
+     * folded, fused and packed; here they are inputs.  Else the same model, with the same tensors.  NULL
+     * where no input has a default. */
+    Graph *overridable;
+    Files files; /* stay mapped, as constants point into them */
     int64_t ir_version, opset;
     const char *producer_name, *producer_version;
     uint64_t parameter_count, parameter_bytes; /* of all constants in the file */

@@ -19,6 +19,7 @@ typedef struct Loading {
     Onnx__ModelProto *proto;
     NameMap functions; /* to Function, by domain, name and overload */
     uint64_t n_nodes;
+    bool has_defaults; /* some input has one */
     Error *err;
 } Loading;
 

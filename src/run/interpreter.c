@@ -26,6 +26,13 @@ void frame_close(strider_session *session, Frame *frame) {
     frame->cells = NULL;
 }
 
+void frame_enter(strider_session *session, Frame *frame) {
+    const Program *program = frame->program;
+    for (size_t i = 0; i < program->graph->n_inputs; i++)
+        if (program->inputs[i] != NO_CELL)
+            frame->cells[program->inputs[i]] = run_value_hold(session->inputs[session->chosen->inputs[i]]);
+}
+
 static void release_cell(Frame *frame, int cell) {
     run_value_release(frame->cells[cell]);
     frame->cells[cell] = NULL;
@@ -140,7 +147,7 @@ static Status run_partition(strider_session *session, const ProgramItem *item, F
 }
 
 Status interpret_nothing(strider_session *session, Error *err) {
-    const Program *program = session->model->program;
+    const Program *program = session->chosen->program;
     const ProgramItem *first = program->items;
     Brought brought = {0};
     Binding *binding;
@@ -152,9 +159,7 @@ Status interpret_nothing(strider_session *session, Error *err) {
             return STRIDER_OK;
     Frame frame;
     TRY(frame_open(session, program, &frame, err));
-    for (size_t i = 0; i < program->graph->n_inputs; i++)
-        if (program->inputs[i] != NO_CELL)
-            frame.cells[program->inputs[i]] = run_value_hold(&session->inputs[i]);
+    frame_enter(session, &frame);
     Status status = open_brought(session, &first->partition, &brought, err);
     const PlanKey key = {&first->partition, brought.types, brought.contents, &session->target};
     if (!status)
@@ -351,7 +356,7 @@ static Status run_item(strider_session *session, const ProgramItem *item, Frame 
 
 Status interpret(strider_session *session, Frame *frame, Error *err) {
     const Program *program = frame->program;
-    const bool is_main = program == session->model->program;
+    const bool is_main = program == session->chosen->program;
     if (is_main)
         session->n_trace = 0;
     for (size_t i = 0; i < program->n_items; i++) {

@@ -17,10 +17,13 @@ Status frame_open(strider_session *session, const Program *program, Frame *frame
 /* Releases all values. */
 void frame_close(strider_session *session, Frame *frame);
 
+/* Puts the session's inputs into the frame of the program that was chosen. */
+void frame_enter(strider_session *session, Frame *frame);
+
 /* Runs a program whose inputs are in the frame's cells.  Its outputs are there afterwards; what nobody reads
- * any more is not.  A trace is kept of the main program. */
+ * any more is not.  A trace is kept of the chosen program. */
 Status interpret(strider_session *session, Frame *frame, Error *err) MUST_CHECK;
-/* Plans what can be planned before data is there: the first partition of the main program, whose inputs'
+/* Plans what can be planned before data is there: the first partition of the chosen program, whose inputs'
  * types are those of session->inputs. */
 Status interpret_nothing(strider_session *session, Error *err) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include "run/session_bindings.h"
 #include "run/session_devices.h"
 #include "run/session_memory.h"
+#include "run/session_values.h"
 
 strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
@@ -24,25 +25,39 @@ static Status within_budget(strider_session *session, Status status, Error *err)
 /* --- sessions --- */
 
 static Status alloc_lists(strider_session *session, Error *err) {
-    const Program *program = session->model->program;
+    const strider_model *model = session->model;
     const Allocator *allocator = session->allocator;
-    const size_t n_partitions = (size_t)program->n_partitions;
+    const size_t n_partitions = (size_t)model->n_partitions;
+    size_t n_items = model->fixed.program->n_items;
+    if (model->overridable.program && model->overridable.program->n_items > n_items)
+        n_items = model->overridable.program->n_items;
     session->bindings = memory_alloc_zeroed(allocator, n_partitions, sizeof *session->bindings);
     session->n_partitions = session->bindings ? n_partitions : 0;
-    session->trace = memory_alloc_zeroed(allocator, program->n_items, sizeof *session->trace);
-    session->inputs = memory_alloc_zeroed(allocator, program->graph->n_inputs, sizeof *session->inputs);
-    session->results = memory_alloc_zeroed(allocator, program->graph->n_outputs, sizeof *session->results);
-    return session->bindings && session->trace && session->inputs && session->results
+    session->trace = memory_alloc_zeroed(allocator, n_items, sizeof *session->trace);
+    session->given = memory_alloc_zeroed(allocator, model->border->n_inputs, sizeof *session->given);
+    session->inputs = memory_alloc_zeroed(allocator, model->border->n_inputs, sizeof *session->inputs);
+    session->views = memory_alloc_zeroed(allocator, model->border->n_inputs, sizeof *session->views);
+    session->results = memory_alloc_zeroed(allocator, model->border->n_outputs, sizeof *session->results);
+    region_init(&session->shown, &session->pool.allocator, 0);
+    return session->bindings && session->trace && session->given && session->inputs && session->views &&
+                   session->results
                ? STRIDER_OK
                : fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a session");
 }
 
-/* What the last run left. */
-static void drop_results(strider_session *session) {
-    for (size_t i = 0; session->results && i < session->model->graph->n_outputs; i++) {
+static void release_results(strider_session *session) {
+    for (size_t i = 0; session->results && i < session->model->border->n_outputs; i++) {
         run_value_release(session->results[i]);
         session->results[i] = NULL;
     }
+}
+
+/* What the last run left. */
+static void drop_results(strider_session *session) {
+    release_results(session);
+    region_free(&session->shown);
+    region_init(&session->shown, &session->pool.allocator, 0);
+    values_drop(session);
     session->n_trace = 0;
     session->is_prepared = false;
 }
@@ -86,6 +101,7 @@ void strider_session_free(strider_session *session) {
         return;
     const Allocator *allocator = session->allocator;
     drop_results(session);
+    region_free(&session->shown);
     session_drop_bindings(session);
     for (size_t i = 0; session->bindings && i < session->n_partitions; i++)
         memory_free(allocator, session->bindings[i].items);
@@ -93,80 +109,35 @@ void strider_session_free(strider_session *session) {
     session_release_memory(session);
     memory_free(allocator, session->bindings);
     memory_free(allocator, session->trace);
+    memory_free(allocator, session->given);
     memory_free(allocator, session->inputs);
+    memory_free(allocator, session->views);
     memory_free(allocator, session->results);
     budget_free(&session->budget);
     memory_free(session->model->allocator, session);
 }
 
-/* --- inputs --- */
-
-static Status check_input(const Value *value, const strider_tensor *input, Error *err) {
-    const ValueType *declared = &value->declared;
-    if (!input->dtype) {
-        if (value->default_value)
-            return STRIDER_OK;
-        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is missing", value->name);
-    }
-    if (strider_tensor_elements(input) < 0 || !dtype_size(input->dtype))
-        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is not a valid tensor", value->name);
-    if (declared->dtype && input->dtype != declared->dtype)
-        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is %s, the model wants %s", value->name,
-                    dtype_name(input->dtype), dtype_name(declared->dtype));
-    Shape shape = shape_make(input->rank, input->dims);
-    if (!shape_agrees(&declared->shape, &shape)) {
-        char got[SHAPE_TEXT], wanted[SHAPE_TEXT];
-        return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" has shape %s, the model wants %s",
-                    value->name, shape_text(&shape, got), shape_text(&declared->shape, wanted));
-    }
-    return STRIDER_OK;
-}
-
-static Status check_inputs(const strider_session *session, const strider_tensor *inputs, size_t count,
-                           Error *err) {
-    const Graph *graph = session->model->graph;
-    if (count > graph->n_inputs)
-        return fail(err, STRIDER_INVALID_ARGUMENT, "%zu inputs given, the model takes %zu", count,
-                    graph->n_inputs);
-    for (size_t i = 0; i < graph->n_inputs; i++) {
-        strider_tensor absent = {0};
-        TRY(check_input(graph->inputs[i], i < count ? &inputs[i] : &absent, err));
-    }
-    return STRIDER_OK;
-}
-
-/* Where inputs lie that have no elements, or no data while preparing: pointers to NULL may not be moved. */
-static char no_elements[MEMORY_ALIGNMENT];
-
-/* A value that is never freed and, as the caller's, never changed. */
-static RunValue view_of(Tensor tensor) {
-    return (RunValue){.references = 2, .kind = VALUE_TENSOR, .tensor = tensor};
-}
-
-/* Puts the run's inputs together: what the caller gave, else the model's default. */
-static Status bring_inputs(strider_session *session, const strider_tensor *inputs, size_t count, Error *err) {
-    const Graph *graph = session->model->graph;
-    for (size_t i = 0; i < graph->n_inputs; i++) {
-        Tensor view;
-        if (i < count && inputs[i].dtype) {
-            const Shape shape = shape_make(inputs[i].rank, inputs[i].dims);
-            view = tensor_view(inputs[i].dtype, &shape, inputs[i].data ? inputs[i].data : no_elements);
-        } else {
-            const Value value = {.constant = graph->inputs[i]->default_value};
-            TRY(session_constant(session, &value, &view, err));
-        }
-        session->inputs[i] = view_of(view);
-    }
-    return STRIDER_OK;
-}
-
 /* --- preparing --- */
+
+static void give_tensors(strider_session *session, const strider_tensor *tensors, size_t count) {
+    for (size_t i = 0; i < session->model->border->n_inputs; i++)
+        session->given[i] = (strider_value){.tensor = i < count ? tensors[i] : (strider_tensor){0}};
+}
+
+static Status check_count(const strider_session *session, size_t count, Error *err) {
+    const size_t most = session->model->border->n_inputs;
+    return count > most
+               ? fail(err, STRIDER_INVALID_ARGUMENT, "%zu inputs given, the model takes %zu", count, most)
+               : STRIDER_OK;
+}
 
 strider_status strider_session_prepare(strider_session *session, const strider_tensor *inputs,
                                        size_t input_count, strider_error *error) {
-    TRY(check_inputs(session, inputs, input_count, error));
+    TRY(check_count(session, input_count, error));
+    give_tensors(session, inputs, input_count);
+    TRY(values_check(session, false, error));
     drop_results(session);
-    Status status = bring_inputs(session, inputs, input_count, error);
+    Status status = values_bring(session, error);
     if (!status)
         status = interpret_nothing(session, error);
     session->is_prepared = !status;
@@ -175,79 +146,17 @@ strider_status strider_session_prepare(strider_session *session, const strider_t
 
 /* --- running --- */
 
-static Status check_output(const Value *value, const Type *type, const strider_tensor *output, Error *err) {
-    Shape shape = shape_make(output->rank, output->dims);
-    if (output->dtype == type->dtype && output->rank >= 0 && output->rank <= MAX_RANK &&
-        shape_equal(&shape, &type->shape))
-        return STRIDER_OK;
-    char text[SHAPE_TEXT];
-    return fail(err, STRIDER_INVALID_ARGUMENT, "the buffer for output \"%s\" must be %s %s", value->name,
-                dtype_name(type->dtype), shape_text(&type->shape, text));
-}
-
-static strider_tensor public_tensor(const Tensor *tensor) {
-    strider_tensor result = {
-        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
-    memcpy(result.dims, tensor->type.shape.dims, sizeof result.dims);
-    return result;
-}
-
-static Status give_output(const strider_session *session, size_t index, strider_tensor *output, Error *err) {
-    const Value *value = session->model->graph->outputs[index];
-    const RunValue *result = session->results[index];
-    void *wanted = output->data;
-    if (result->kind != VALUE_TENSOR)
-        return fail(err, STRIDER_INVALID_ARGUMENT,
-                    "output \"%s\" is no tensor: use strider_session_run_values()", value->name);
-    const Tensor *tensor = &result->tensor;
-    if (wanted) {
-        TRY(check_output(value, &tensor->type, output, err));
-        if (tensor->size_bytes)
-            memcpy(wanted, tensor->data, tensor->size_bytes);
-    }
-    *output = public_tensor(tensor);
-    if (wanted)
-        output->data = wanted;
-    return STRIDER_OK;
-}
-
-static Status copy_tensor(strider_session *session, const Tensor *from, RunValue **copy, Error *err) {
-    TRY(run_value_new_tensor(&session->pool.allocator, from->type.dtype, &from->type.shape, copy, err));
-    if (from->size_bytes)
-        memcpy((*copy)->tensor.data, from->data, from->size_bytes);
-    return STRIDER_OK;
-}
-
-/* Results lie in the session's memory: constants and the caller's own inputs are copied. */
-static Status take_result(strider_session *session, const Frame *frame, size_t index, Error *err) {
-    const Value *value = session->model->graph->outputs[index];
-    const int cell = frame->program->outputs[index];
-    Tensor view;
-    if (cell != NO_CELL && !(value->is_input && frame->cells[cell]->kind == VALUE_TENSOR)) {
-        session->results[index] = run_value_hold(frame->cells[cell]);
-        return STRIDER_OK;
-    }
-    if (cell != NO_CELL)
-        view = frame->cells[cell]->tensor;
-    else
-        TRY(session_constant(session, value, &view, err));
-    return copy_tensor(session, &view, &session->results[index], err);
-}
-
 static Status run_frame(strider_session *session, Frame *frame, Error *err) {
-    const Program *program = frame->program;
-    for (size_t i = 0; i < program->graph->n_inputs; i++)
-        if (program->inputs[i] != NO_CELL)
-            frame->cells[program->inputs[i]] = run_value_hold(&session->inputs[i]);
+    frame_enter(session, frame);
     TRY(interpret(session, frame, err));
-    for (size_t i = 0; i < program->graph->n_outputs; i++)
-        TRY(take_result(session, frame, i, err));
+    for (size_t i = 0; i < frame->program->graph->n_outputs; i++)
+        TRY(values_take_result(session, frame, i, err));
     return STRIDER_OK;
 }
 
 static Status run_once(strider_session *session, Error *err) {
     Frame frame;
-    Status status = frame_open(session, session->model->program, &frame, err);
+    Status status = frame_open(session, session->chosen->program, &frame, err);
     if (!status)
         status = run_frame(session, &frame, err);
     frame_close(session, &frame);
@@ -255,30 +164,48 @@ static Status run_once(strider_session *session, Error *err) {
 }
 
 /* Once more on the host where a device's memory did not suffice in the run. */
-static Status run(strider_session *session, Error *err) {
+static Status run_again(strider_session *session, Error *err) {
     Status status = run_once(session, err);
     if (status == STRIDER_OUT_OF_MEMORY && session_leave_device(session, err)) {
-        drop_results(session);
+        release_results(session);
         status = run_once(session, err);
     }
+    return status;
+}
+
+/* On session->given. */
+static Status run(strider_session *session, size_t input_count, size_t output_count, Error *err) {
+    const Graph *border = session->model->border;
+    if (output_count != border->n_outputs)
+        return fail(err, STRIDER_INVALID_ARGUMENT, "%zu outputs asked for, the model has %zu", output_count,
+                    border->n_outputs);
+    TRY(check_count(session, input_count, err));
+    TRY(values_check(session, true, err));
+    drop_results(session);
+    Status status = values_bring(session, err);
+    if (!status)
+        status = run_again(session, err);
     session->is_prepared = !status;
     return within_budget(session, status, err);
 }
 
 strider_status strider_session_run(strider_session *session, const strider_tensor *inputs, size_t input_count,
                                    strider_tensor *outputs, size_t output_count, strider_error *error) {
-    const Graph *graph = session->model->graph;
-    if (output_count != graph->n_outputs)
-        return fail(error, STRIDER_INVALID_ARGUMENT, "%zu outputs asked for, the model has %zu", output_count,
-                    graph->n_outputs);
-    for (size_t i = 0; i < input_count && i < graph->n_inputs; i++)
-        if (inputs[i].dtype && !inputs[i].data && strider_tensor_elements(&inputs[i]) != 0)
-            return fail(error, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", graph->inputs[i]->name);
-    TRY(check_inputs(session, inputs, input_count, error));
-    drop_results(session);
-    TRY(within_budget(session, bring_inputs(session, inputs, input_count, error), error));
-    TRY(run(session, error));
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        TRY(give_output(session, i, &outputs[i], error));
+    give_tensors(session, inputs, input_count);
+    TRY(run(session, input_count, output_count, error));
+    for (size_t i = 0; i < output_count; i++)
+        TRY(values_show_tensor(session, i, &outputs[i], error));
     return STRIDER_OK;
+}
+
+strider_status strider_session_run_values(strider_session *session, const strider_value *inputs,
+                                          size_t input_count, strider_value *outputs, size_t output_count,
+                                          strider_error *error) {
+    for (size_t i = 0; i < session->model->border->n_inputs; i++)
+        session->given[i] = i < input_count ? inputs[i] : (strider_value){0};
+    TRY(run(session, input_count, output_count, error));
+    Status status = STRIDER_OK;
+    for (size_t i = 0; i < output_count && !status; i++)
+        status = values_show(session, i, &outputs[i], error);
+    return within_budget(session, status, error);
 }

@@ -39,8 +39,12 @@ struct strider_session {
     uint64_t uses; /* counts what bindings are used for */
     char *arenas[MAX_DEVICES], *scratch;
     size_t arena_bytes[MAX_DEVICES], scratch_stride, scratch_bytes;
-    RunValue *inputs;   /* of the current run, with defaults filled in; views of the caller's memory */
-    RunValue **results; /* of the last run */
+    const ModelProgram *chosen; /* that runs; NULL before the first run or preparation */
+    strider_value *given;       /* by the caller for the current run, in the model's order */
+    RunValue **inputs;          /* the same as the run sees it */
+    RunValue *views;            /* of those that are tensors: of the caller's memory */
+    RunValue **results;         /* of the last run */
+    Region shown;               /* lists of what the caller was shown of them */
     Trace *trace;
     size_t n_trace;
     bool is_prepared;

@@ -100,14 +100,19 @@ static void describe_output(const Plan *plan, int output, strider_step_info *inf
         info->arena_offset = root->arena_offset + offset;
 }
 
-static void describe_node(const Trace *trace, strider_step_info *info) {
+/* In the graph that callers see: with inputs that take the place of defaults another one runs. */
+static int64_t number_of(const strider_session *session, const Node *node) {
+    return node && session->chosen == &session->model->fixed ? node->index : -1;
+}
+
+static void describe_node(const strider_session *session, const Trace *trace, strider_step_info *info) {
     if (!trace->node)
         return; /* a plan that was dropped since */
     *info = (strider_step_info){.name = trace->node->name,
                                 .op_type = trace->node->op->name,
                                 .kernel = trace->node->op->host ? "host" : "reference",
                                 .device = "cpu",
-                                .node = trace->node->index,
+                                .node = number_of(session, trace->node),
                                 .tasks = 1,
                                 .arena_offset = UINT64_MAX,
                                 .time_ns = trace->time_ns};
@@ -122,7 +127,7 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
         return STRIDER_INVALID_ARGUMENT;
     *info = (strider_step_info){.name = "", .op_type = "", .kernel = "", .device = "cpu", .node = -1};
     if (!step) {
-        describe_node(trace, info);
+        describe_node(session, trace, info);
         return STRIDER_OK;
     }
     const Plan *plan = trace->binding->plan;
@@ -130,7 +135,7 @@ strider_status strider_session_get_step(const strider_session *session, size_t i
                                 .op_type = step->node ? step->node->op->name : "",
                                 .kernel = step->kernel,
                                 .device = plan->devices[step->device]->name,
-                                .node = step->node ? step->node->index : -1,
+                                .node = number_of(session, step->node),
                                 .tasks = step->instance.tasks,
                                 .macs = step->macs,
                                 .arena_offset = UINT64_MAX,

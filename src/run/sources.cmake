@@ -12,4 +12,5 @@ list(APPEND sources
     run/session_devices.c
     run/session_memory.c
     run/session_report.c
+    run/session_values.c
 )

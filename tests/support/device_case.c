@@ -43,7 +43,7 @@ typedef struct Case {
     const OpTest *test;
     const Node *node;
     Region region; /* of the program */
-    Program *program;
+    const Program *program;
     PlanCache plans;
     CachedPlan *cached;
     Binding *binding;
@@ -153,7 +153,7 @@ static void run_case(const OpTest *test, Graph *graph, const Node *node) {
         if (pack_cache_init(&c.packs[i], &memory, &c.err))
             fail_msg("%s", c.err.message);
     }
-    if (program_make(graph, &c.region, &c.program, &c.err))
+    if (program_make(graph, &c.region, &(int){0}, &c.program, &c.err))
         fail_msg("%s: %s", test->op, c.err.message);
     if (c.program->n_items == 1 && c.program->items[0].kind == ITEM_PARTITION)
         run_planned(&c, &c.program->items[0].partition);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Graphs inside of nodes: what they capture, what they hide, and where their errors are. */
+/* Graphs inside of nodes: what they capture, what they hide, and where their errors are.  Inputs with default
+ * values, which bodies capture or not. */
 #include "graph/op.h" /* before cmocka.h, which has a macro fail() */
 #include "loader/loader.h"
 #include "ops/op.h"
@@ -251,6 +252,46 @@ static void an_initializer_among_a_body_s_inputs_is_a_constant(void **state) {
     }
 }
 
+/* --- inputs with default values --- */
+
+static void defaults_are_constants_and_in_a_second_graph_inputs(void **state) {
+    (void)state;
+    int64_t three = 3;
+    Proto graph = start_graph(3);
+    proto_value(&graph, GRAPH_INPUT, "w", 1, &three, 1);
+    put_weight(&graph, "w", (const float[]){1, 2, 3}, 3);
+    put_weight(&graph, "k", (const float[]){1, 2, 3}, 3);
+    put_node(&graph, GRAPH_NODE, "Mul", "", "x k", "h");
+    put_branch(&graph, GRAPH_NODE, "if", "h", "y", body_of("Add", "x w", "t"), body_of("Sub", "x k", "t"));
+    Proto proto = finish_model(&graph, 8);
+    load(&proto);
+    assert_int_equal(model.graph.n_inputs, 1);
+    assert_captures(find_node(&model.graph, "Branch"), 1, 0);
+    const Value *w = graph_find_value(&model.graph, "w");
+    assert_non_null(w->constant);
+    assert_int_equal(model.parameter_count, 6);
+
+    const Graph *second = model.overridable;
+    assert_non_null(second);
+    assert_int_equal(second->n_inputs, 2);
+    assert_string_equal(second->inputs[1]->name, "w");
+    assert_ptr_equal(second->inputs[1]->default_value, w->constant);
+    assert_null(second->inputs[1]->constant);
+    assert_ptr_equal(graph_find_value(second, "k")->constant, graph_find_value(&model.graph, "k")->constant);
+    assert_captures(find_node(second, "Branch"), 2, 0);
+    assert_ptr_equal(second->symbols, model.graph.symbols);
+    unload(&proto);
+
+    graph = start_graph(3);
+    proto_value(&graph, GRAPH_INPUT, "w", 1, &three, 1);
+    put_weight(&graph, "w", (const float[]){1, 2, 3}, 3);
+    put_node(&graph, GRAPH_NODE, "Add", "", "x w", "y");
+    proto = finish_model(&graph, 3); /* when every initializer had to be an input */
+    load(&proto);
+    assert_null(model.overridable);
+    unload(&proto);
+}
+
 /* --- functions --- */
 
 /* f(a, b): in a branch, LeakyRelu(a, alpha: slope), or Add(a, k) with its own constant; at opset 14. */
@@ -452,6 +493,7 @@ int main(void) {
         cmocka_unit_test(a_body_s_own_names_hide_others),
         cmocka_unit_test(outputs_may_be_inputs_captures_and_constants),
         cmocka_unit_test(an_initializer_among_a_body_s_inputs_is_a_constant),
+        cmocka_unit_test(defaults_are_constants_and_in_a_second_graph_inputs),
         cmocka_unit_test(bodies_in_functions_see_the_call),
         cmocka_unit_test(a_body_reads_no_input_that_the_call_left_out),
         cmocka_unit_test(a_function_that_calls_itself_in_a_body_is_refused),

@@ -153,6 +153,44 @@ static void an_initializer_that_is_an_input_is_a_constant_before_ir_4_and_a_defa
     }
 }
 
+/* The shape of an input may be given also where it has a default value of another. */
+static void a_default_value_may_be_overridden(void **state) {
+    (void)state;
+    int64_t open = -1;
+    Proto graph = start_graph(3);
+    proto_value(&graph, GRAPH_INPUT, "w", 1, &open, 1);
+    put_weight(&graph, "w", (const float[]){10}, 1);
+    put_node(&graph, GRAPH_NODE, "Add", "", "x w", "y");
+    Proto model = finish_model(&graph, 8);
+    for (int given = 0; given < 2; given++) {
+        strider_input_shape shape = {.name = "w", .rank = 1, .dims = {3}};
+        strider_load_options options = strider_load_options_default();
+        options.input_shapes = &shape;
+        options.input_shape_count = (size_t)given;
+        strider_model *loaded;
+        strider_session *session;
+        float x[] = {1, 2, 3}, y[3], w[] = {7, 8, 9};
+        strider_tensor inputs[] = {{STRIDER_F32, 1, {3}, x}, {STRIDER_F32, 1, {3}, w}},
+                       output = {STRIDER_F32, 1, {3}, y};
+        assert_int_equal(strider_model_load_memory(model.data, model.size, NULL, &options, &loaded, &error),
+                         0);
+        strider_value_info info;
+        assert_int_equal(strider_model_get_input(loaded, 1, &info), STRIDER_OK);
+        assert_true(info.is_optional);
+        assert_int_equal(info.dims[0], given ? 3 : -1);
+        assert_int_equal(strider_session_create(loaded, NULL, &session, &error), STRIDER_OK);
+        for (int override = 1; override >= 0; override--) {
+            assert_int_equal(strider_session_run(session, inputs, 1 + (size_t) override, &output, 1, &error),
+                             0);
+            for (int i = 0; i < 3; i++)
+                assert_float_equal(y[i], override ? x[i] + w[i] : x[i] + 10, 0);
+        }
+        strider_session_free(session);
+        strider_model_free(loaded);
+    }
+    proto_free(&model);
+}
+
 /* --- functions --- */
 
 /* f(a) = LeakyRelu(a - 2, alpha: slope), slope 0.5 unless given. */
@@ -340,6 +378,7 @@ int main(void) {
         cmocka_unit_test(every_type_loads_raw_and_from_its_list),
         cmocka_unit_test(external_data_is_read_at_its_offset),
         cmocka_unit_test(an_initializer_that_is_an_input_is_a_constant_before_ir_4_and_a_default_since),
+        cmocka_unit_test(a_default_value_may_be_overridden),
         cmocka_unit_test(functions_are_inlined_with_their_attributes),
         cmocka_unit_test(an_output_of_split_without_a_name_counts),
         cmocka_unit_test(a_function_that_calls_itself_is_refused),

@@ -61,15 +61,9 @@ static void assert_declared(Proto type, const char *text) {
     assert_string_equal(symbol_text(model.graph.symbols, value->declared.shape.dims[1]), "n");
     loader_unload(&model);
     strider_model *loaded;
-    const strider_status status =
-        strider_model_load_memory(proto.data, proto.size, NULL, NULL, &loaded, &error);
-    if (strncmp(text, "float32", 7) == 0) {
-        assert_int_equal(status, STRIDER_OK);
-        strider_model_free(loaded);
-    } else {
-        assert_int_equal(status, STRIDER_UNSUPPORTED);
-        assert_non_null(strstr(error.message, text));
-    }
+    assert_int_equal(strider_model_load_memory(proto.data, proto.size, NULL, NULL, &loaded, &error),
+                     STRIDER_OK);
+    strider_model_free(loaded);
     proto_free(&proto);
 }
 
