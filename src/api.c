@@ -240,7 +240,7 @@ strider_status strider_model_get_node_formula(const strider_model *model, size_t
     text[0] = '\0';
     if (at->op->explain_shape) {
         char formula[EXPLANATION_TEXT];
-        strncat(text, at->op->explain_shape(at, formula), size - 1);
+        strncat(text, at->op->explain_shape(at, &at->inputs[0]->type.shape, formula), size - 1);
     }
     return STRIDER_OK;
 }

@@ -36,7 +36,7 @@ strider_status load_model(const char *path, const Options *options, strider_mode
     load.optimize = !options->no_optimize;
     load.allow_links = options->allow_links;
     load.copy = options->copy;
-    load.shapes = options->warn_shapes ? STRIDER_SHAPES_WARN : STRIDER_SHAPES_CHECK;
+    load.shapes = options->check_shapes ? STRIDER_SHAPES_CHECK : STRIDER_SHAPES_WARN;
     strider_input_shape given[MAX_SETTINGS] = {0};
     load.input_shapes = given;
     for (int i = 0; i < options->n_shapes; i++) {

@@ -36,7 +36,7 @@ static const char usage[] =
     "  --dim NAME=N              a symbolic dimension of the inputs that are generated; an open first one is "
     "1\n"
     "  --shape INPUT=1x3x224x224 the shape of an input, also against the model's own\n"
-    "  --shapes=check|warn       a Conv whose declared shape is wrong: an error (default), or a warning\n"
+    "  --shapes=check|warn       a Conv whose declared shape is wrong: an error, or a warning (default)\n"
     "  --no-optimize             run the graph as it is in the file\n"
     "  --reference               run plain reference kernels: slow, for checking the fast ones\n"
     "  --max-error E             kernels may err by E of a layer's largest output: 3e-5 by default; 1e-5 "

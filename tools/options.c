@@ -191,7 +191,7 @@ static bool set_flag(const char *option, Options *options) {
         {"--quiet", &options->quiet},
         {"--verbose", &options->verbose},
         {"--no-optimize", &options->no_optimize},
-        {"--shapes=warn", &options->warn_shapes},
+        {"--shapes=check", &options->check_shapes},
         {"--shapes", &options->show_shapes},
         {"--memory", &options->show_memory},
         {"--reference", &options->reference},
@@ -208,7 +208,7 @@ static bool set_flag(const char *option, Options *options) {
             *flags[i].flag = true;
             return true;
         }
-    return strcmp(option, "--shapes=check") == 0;
+    return strcmp(option, "--shapes=warn") == 0;
 }
 
 int options_parse(int argc, char **argv, Options *options) {

@@ -31,7 +31,7 @@ typedef struct Options {
     int n_words;
     int threads[MAX_THREAD_COUNTS]; /* --threads 1,2: check runs with each */
     int n_threads;
-    bool json, quiet, verbose, no_optimize, warn_shapes, show_shapes, show_memory, reference, allow_links,
+    bool json, quiet, verbose, no_optimize, check_shapes, show_shapes, show_memory, reference, allow_links,
         copy;
     const char *output;      /* -o */
     const char *format;      /* --format npy|pb, of a folder */

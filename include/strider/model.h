@@ -22,7 +22,7 @@ typedef enum strider_log_level { STRIDER_LOG_WARNING, STRIDER_LOG_INFO } strider
 /* What to do where a model declares shapes that its operators do not compute. */
 typedef enum strider_shape_policy {
     STRIDER_SHAPES_CHECK, /* an error for Conv, a warning for every other operator */
-    STRIDER_SHAPES_WARN   /* a warning for all */
+    STRIDER_SHAPES_WARN   /* a warning for all (default), and for each node one at most */
 } strider_shape_policy;
 
 /* A shape that takes the place of the one that a model declares for an input. */

@@ -19,13 +19,14 @@ typedef struct Use {
 } Use;
 
 typedef struct Value {
-    const char *name;            /* unique in the graph, never "" */
-    int index;                   /* in graph->values */
-    ValueType type;              /* as inferred; what is not known stays unknown */
-    ValueType declared;          /* as the model states it; dtype NONE and rank unknown where it does not */
-    struct Node *producer;       /* NULL for inputs and constants */
-    int producer_port;           /* in producer->outputs */
-    const Tensor *constant;      /* the contents, where they are the same in every run; else NULL */
+    const char *name;       /* unique in the graph, never "" */
+    int index;              /* in graph->values */
+    ValueType type;         /* as inferred; what is not known stays unknown */
+    ValueType declared;     /* as the model states it; dtype NONE and rank unknown where it does not */
+    struct Node *declarer;  /* that makes it in the model, whichever does after passes; NULL: not known */
+    struct Node *producer;  /* NULL for inputs and constants */
+    int producer_port;      /* in producer->outputs */
+    const Tensor *constant; /* the contents, where they are the same in every run; else NULL */
     const Tensor *default_value; /* of an input that need not be given; else NULL */
     bool is_input;
     Use *first_use, *last_use;
@@ -47,6 +48,8 @@ typedef struct Node {
     Use *input_uses;     /* one for each input */
     Value **outputs;     /* NULL for an optional output that nobody asked for */
     bool removed;        /* by a pass; gone after graph_compact() */
+    bool stale_told;     /* whether the log was told of a declared shape that differs; any thread may set it,
+                          * through node_tell_stale() */
     struct Node **parts; /* in order, what a pass made this node of where that holds for some shapes alone
                           * (see optimize/parts.h): a plan takes them in its place for others */
     int n_parts;
@@ -144,6 +147,11 @@ void graph_compact(Graph *graph);
  * whose contents follow from shapes alone are not folded here (see optimize/fold.c).  `shapes` says what to
  * do where a declared shape differs; `log` receives warnings. */
 Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Error *err) MUST_CHECK;
+
+/* Whether nobody asked this of the node before: a wrong declaration is told of once. */
+static inline bool node_tell_stale(Node *node) {
+    return !__atomic_exchange_n(&node->stale_told, true, __ATOMIC_RELAXED);
+}
 
 /* "node 17 \"conv1\" (Conv)" into `text`; returns `text`. */
 enum { NODE_TEXT = 200 };

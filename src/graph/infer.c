@@ -21,7 +21,7 @@ static void adopt_names(Value *value) {
 static Status compare_declared(const Node *node, const Value *value, strider_shape_policy shapes,
                                const Log *log, Error *err) {
     const ValueType *declared = &value->declared, *type = &value->type;
-    char stated[SHAPE_TEXT], computed[SHAPE_TEXT];
+    char stated[SHAPE_TEXT], computed[SHAPE_TEXT], formula[EXPLANATION_TEXT] = "", text[NODE_TEXT];
     if (declared->dtype && type->dtype && declared->dtype != type->dtype)
         return node_fail(node, err, STRIDER_BAD_MODEL,
                          "output \"%s\" is declared as %s, but the operator makes %s", value->name,
@@ -30,14 +30,15 @@ static Status compare_declared(const Node *node, const Value *value, strider_sha
         return STRIDER_OK;
     shape_text(&declared->shape, stated);
     shape_text(&type->shape, computed);
-    if (node->op->explain_shape && node->op->strict_shape && shapes == STRIDER_SHAPES_CHECK) {
-        char formula[EXPLANATION_TEXT];
-        return node_fail(node, err, STRIDER_BAD_MODEL, "output \"%s\" is declared as %s, but is %s: %s",
-                         value->name, stated, computed, node->op->explain_shape(node, formula));
-    }
-    char text[NODE_TEXT];
-    log_warning(log, "%s: output \"%s\" is declared as %s, but is %s; using the computed shape",
-                node_text(node, text), value->name, stated, computed);
+    if (node->op->explain_shape && node->op->strict_shape)
+        node->op->explain_shape(node, &node->inputs[0]->type.shape, formula);
+    const char *colon = formula[0] ? ": " : "";
+    if (node->op->strict_shape && shapes == STRIDER_SHAPES_CHECK)
+        return node_fail(node, err, STRIDER_BAD_MODEL, "output \"%s\" is declared as %s, but is %s%s%s",
+                         value->name, stated, computed, colon, formula);
+    if (!value->declarer || node_tell_stale(value->declarer))
+        log_warning(log, "%s: output \"%s\" is declared as %s, but is %s%s%s; using the computed shape",
+                    node_text(node, text), value->name, stated, computed, colon, formula);
     return STRIDER_OK;
 }
 

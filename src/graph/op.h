@@ -94,15 +94,15 @@ typedef struct Op {
     /* The memory that reference() takes besides its outputs, from known types of all inputs (dtype NONE where
      * absent) and of the outputs that do not depend on data.  NULL: none. */
     Bytes (*scratch)(const Node *node, const Type *inputs, const Type *outputs);
-    /* The documented shape formula with the numbers of a node whose input types are known, for messages;
-     * returns `text`.  NULL where there is nothing to explain. */
-    const char *(*explain_shape)(const Node *node, char text[EXPLANATION_TEXT]);
+    /* The documented shape formula with the numbers of a node whose first input has the shape `x`, for
+     * messages; returns `text`.  NULL where there is nothing to explain. */
+    const char *(*explain_shape)(const Node *node, const Shape *x, char text[EXPLANATION_TEXT]);
     /* Multiply-accumulates of one run, from known types; NULL where they are not counted. */
     uint64_t (*macs)(const Node *node, const Type *inputs, const Type *outputs);
     /* Bit i: infer() looks at the contents of input i; and those of them that output shapes follow from, so
      * that these are not known before the contents are. */
     unsigned reads, shaped_by;
-    bool strict_shape; /* a declared output shape that differs is an error, not a warning */
+    bool strict_shape; /* a declared output shape that differs is an error where shapes are checked */
     unsigned flags;
 } Op;
 

@@ -9,7 +9,7 @@
 strider_load_options strider_load_options_default(void) {
     return (strider_load_options){.struct_size = sizeof(strider_load_options),
                                   .optimize = true,
-                                  .shapes = STRIDER_SHAPES_CHECK,
+                                  .shapes = STRIDER_SHAPES_WARN,
                                   .max_file_bytes = INT32_MAX,
                                   .max_tensor_bytes = (uint64_t)16 << 30,
                                   .max_nodes = 1000000,

@@ -210,6 +210,7 @@ static Status connect(Loading *loading, Scope *scope, const Where *where, const 
             return where_fail(loading, where, STRIDER_BAD_MODEL, message);
         }
         node_set_output(node, i, value);
+        value->declarer = node;
     }
     return STRIDER_OK;
 }

@@ -134,24 +134,40 @@ static Status compute(PlanBuilder *builder, const Node *node, const NodeFacts *f
 
 /* --- nodes --- */
 
-/* Shapes that a model declares may only turn out wrong when open dimensions get their sizes. */
-static Status compare_declared(PlanBuilder *builder, const Node *node, const Value *value, const Type *type) {
+/* ": " and the formula that a node's output shape follows from, where the declaration is its own. */
+static const char *explain(const Node *node, const Node *declarer, const Shape *x,
+                           char text[EXPLANATION_TEXT + 2]) {
+    text[0] = '\0';
+    if (node != declarer || !node->op->explain_shape || !node->op->strict_shape)
+        return text;
+    memcpy(text, ": ", 2);
+    node->op->explain_shape(node, x, text + 2);
+    return text;
+}
+
+/* Shapes that a model declares may only turn out wrong when open dimensions get their sizes.  What was fused
+ * into a node is what the declaration of its output is about.  One warning stands for all of the plan's, and
+ * none comes again with other plans. */
+static Status compare_declared(PlanBuilder *builder, const Node *node, Value *value, const Shape *x,
+                               const Type *type) {
     const PlanRequest *request = builder->request;
-    char declared[SHAPE_TEXT], computed[SHAPE_TEXT], text[NODE_TEXT];
-    if (!node->op->strict_shape || shape_agrees(&value->declared.shape, &type->shape))
+    char declared[SHAPE_TEXT], computed[SHAPE_TEXT], text[NODE_TEXT], formula[EXPLANATION_TEXT + 2];
+    Node *declarer = value->declarer;
+    if (!declarer || shape_agrees(&value->declared.shape, &type->shape))
         return STRIDER_OK;
     shape_text(&value->declared.shape, declared);
     shape_text(&type->shape, computed);
-    if (builder->target->shapes == STRIDER_SHAPES_CHECK)
-        return node_fail(node, builder->err, STRIDER_BAD_MODEL,
-                         "output \"%s\" is declared as %s, but is %s for these inputs", value->name, declared,
-                         computed);
-    if (!builder->warned)
+    explain(node, declarer, x, formula);
+    if (declarer->op->strict_shape && builder->target->shapes == STRIDER_SHAPES_CHECK)
+        return node_fail(declarer, builder->err, STRIDER_BAD_MODEL,
+                         "output \"%s\" is declared as %s, but is %s for these inputs%s", value->name,
+                         declared, computed, formula);
+    if (node_tell_stale(declarer) && !builder->warned)
         log_warning(
             request->log,
-            "%s: output \"%s\" is declared as %s, but is %s for these inputs; using the computed shape, "
+            "%s: output \"%s\" is declared as %s, but is %s for these inputs%s; using the computed shape, "
             "here and further on",
-            node_text(node, text), value->name, declared, computed);
+            node_text(declarer, text), value->name, declared, computed, formula);
     builder->warned = true;
     return STRIDER_OK;
 }
@@ -163,7 +179,8 @@ static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts
             const Type *type = &facts->outputs[i].tensor;
             *builder_type(builder, node->outputs[i]) = *type;
             TRY(check_size(builder, node->outputs[i], type));
-            TRY(compare_declared(builder, node, node->outputs[i], type));
+            TRY(compare_declared(builder, node, node->outputs[i], node->n_inputs ? &facts->inputs[0].shape : NULL,
+                                 type));
         }
     return can_compute(node, facts) && should_compute(builder, node, facts) ? compute(builder, node, facts)
                                                                             : choose_steps(builder, node);

@@ -15,12 +15,12 @@
 
 enum { FLOAT = 1 };
 
-/* A Conv of a 1x1x3x3 kernel whose output is declared as 1 x 1 x `declared` x `declared`; with an open size
- * of the input where `open`. */
-static const char *write_model(const char *name, int64_t declared, bool open) {
+/* A Conv of a 1x1x3x3 kernel whose output is declared as 1 x 1 x `declared` x `declared`, and `after` it,
+ * whose output is declared as 1 x 1 x `last` x `last`; with an open size of the input where `open`. */
+static const char *write_two(const char *name, int64_t declared, bool open, const char *after, int64_t last) {
     Proto model = {0}, graph = {0}, node = {0}, weight = {0}, opset = {0};
     const int64_t input[] = {1, 1, open ? -1 : 8, open ? -1 : 8}, output[] = {1, 1, declared, declared};
-    static const int64_t any[] = {-1, -1, -1, -1};
+    const int64_t end[] = {1, 1, last, last};
     const float ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     static const int64_t dims[] = {1, 1, 3, 3};
     proto_text(&node, 1, "x");
@@ -31,7 +31,7 @@ static const char *write_model(const char *name, int64_t declared, bool open) {
     proto_message(&graph, 1, &node);
     proto_text(&node, 1, "h");
     proto_text(&node, 2, "y");
-    proto_text(&node, 4, "Abs");
+    proto_text(&node, 4, after);
     proto_message(&graph, 1, &node);
     proto_text(&graph, 2, "test");
     for (int i = 0; i < 4; i++)
@@ -41,7 +41,7 @@ static const char *write_model(const char *name, int64_t declared, bool open) {
     proto_bytes(&weight, 9, ones, sizeof ones);
     proto_message(&graph, 5, &weight);
     proto_value(&graph, 11, "x", FLOAT, input, 4);
-    proto_value(&graph, 12, "y", FLOAT, any, 4);
+    proto_value(&graph, 12, "y", FLOAT, end, 4);
     proto_value(&graph, 13, "h", FLOAT, output, 4);
     proto_int(&model, 1, 8);
     proto_message(&model, 7, &graph);
@@ -56,15 +56,33 @@ static const char *write_model(const char *name, int64_t declared, bool open) {
     return path;
 }
 
+static const char *write_model(const char *name, int64_t declared, bool open) {
+    return write_two(name, declared, open, "Abs", -1);
+}
+
+static const char formula[] = "floor((8 + 0 + 0 - 1*(3 - 1) - 1) / 1) + 1 = 6";
+
+/* How often the text stands in the other. */
+static int count_of(const char *text, const char *part) {
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        count++;
+    return count;
+}
+
 static void a_wrong_declared_shape_is_shown_with_the_formula(void **state) {
     (void)state;
     const char *model = write_model("wrong.onnx", 7, false);
-    const Result *result = strider("run", model, "ones", NULL);
-    expect_error(3, "conv1", result);
-    assert_non_null(strstr(result->err, "floor((8 + 0 + 0 - 1*(3 - 1) - 1) / 1) + 1 = 6"));
-    result = expect(0, strider("run", model, "ones", "--shapes=warn", NULL));
+    const Result *result = expect(0, strider("run", model, "ones", NULL));
+    assert_int_equal(count_of(result->err, "warning"), 1);
+    assert_non_null(strstr(result->err, "conv1"));
     assert_non_null(strstr(result->err, "declared as [1, 1, 7, 7]"));
+    assert_non_null(strstr(result->err, formula));
     assert_non_null(strstr(result->out, "1x1x6x6"));
+    expect(0, strider("run", model, "ones", "--shapes=warn", NULL));
+    result = strider("run", model, "ones", "--shapes=check", NULL);
+    expect_error(3, "conv1", result);
+    assert_non_null(strstr(result->err, formula));
 }
 
 static void open_sizes_are_held_against_the_declaration_when_they_are_known(void **state) {
@@ -78,9 +96,34 @@ static void open_sizes_are_held_against_the_declaration_when_they_are_known(void
     /* An input file of another size is no override. */
     expect(0, strider("run", write_model("any.onnx", -1, true), "ones", "--shape", "x=1x1x11x11", "-o",
                       in_scratch("nine.npy"), "--quiet", NULL));
-    expect_error(3, "declared as [1, 1, 6, 6], but is [1, 1, 7, 7]",
-                 strider("run", model, in_scratch("nine.npy"), NULL));
+    result = strider("run", model, in_scratch("nine.npy"), "--shapes=check", NULL);
+    expect_error(3, "declared as [1, 1, 6, 6], but is [1, 1, 7, 7] for these inputs", result);
+    assert_non_null(strstr(result->err, "H: floor((9 + 0 + 0 - 1*(3 - 1) - 1) / 1) + 1 = 7"));
+    /* Many runs, one warning. */
+    result = expect(0, strider("bench", model, in_scratch("nine.npy"), "--seconds=0.1", NULL));
+    assert_int_equal(count_of(result->err, "warning"), 1);
     expect_error(2, "open", strider("run", model, "ones", NULL));
+}
+
+static void what_is_fused_into_a_convolution_keeps_its_declaration(void **state) {
+    (void)state;
+    const char *model = write_two("relu.onnx", -1, true, "Relu", 9);
+    expect(0, strider("run", write_model("any.onnx", -1, true), "ones", "--shape", "x=1x1x11x11", "-o",
+                      in_scratch("nine.npy"), "--quiet", NULL));
+    for (int check = 0; check < 2; check++) {
+        const Result *result = expect(0, strider("run", model, in_scratch("nine.npy"),
+                                                 check ? "--shapes=check" : "--shapes=warn", NULL));
+        assert_int_equal(count_of(result->err, "warning"), 1);
+        assert_non_null(strstr(result->err, "(Relu): output \"y\" is declared as [1, 1, 9, 9]"));
+        assert_null(strstr(result->err, "Conv"));
+        assert_null(strstr(result->err, "floor"));
+    }
+    /* At load, each is told of as what it is, and not again when it runs. */
+    const Result *result =
+        expect(0, strider("run", write_two("both.onnx", 9, false, "Relu", 9), "ones", NULL));
+    assert_int_equal(count_of(result->err, "warning"), 2);
+    assert_int_equal(count_of(result->err, "(Conv): output \"h\""), 1);
+    assert_int_equal(count_of(result->err, "(Relu): output \"y\""), 1);
 }
 
 static void sizes_beyond_all_memory_are_refused_before_planning(void **state) {
@@ -96,6 +139,7 @@ int model_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declared_shape_is_shown_with_the_formula),
         cmocka_unit_test(open_sizes_are_held_against_the_declaration_when_they_are_known),
+        cmocka_unit_test(what_is_fused_into_a_convolution_keeps_its_declaration),
         cmocka_unit_test(sizes_beyond_all_memory_are_refused_before_planning),
     };
     return cmocka_run_group_tests_name("declared shapes", tests, NULL, NULL);

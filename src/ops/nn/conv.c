@@ -190,9 +190,9 @@ static Status conv_reference(EvalContext *ctx) {
     return STRIDER_OK;
 }
 
-static const char *conv_explain(const Node *node, char text[EXPLANATION_TEXT]) {
+static const char *conv_explain(const Node *node, const Shape *x, char text[EXPLANATION_TEXT]) {
     const ConvAttrs *attrs = node->attrs;
-    const Shape *x = &node->inputs[CONV_X]->type.shape, *w = &node->inputs[CONV_W]->type.shape;
+    const Shape *w = &node->inputs[CONV_W]->type.shape;
     text[0] = '\0';
     return x->rank < 3 || w->rank != x->rank ? text : window_formula(&attrs->window, x, w->dims + 2, text);
 }

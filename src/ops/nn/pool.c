@@ -264,9 +264,8 @@ static Status lp_pool_reference(EvalContext *ctx) {
     return pool(ctx, &(Pooling){visit_peak, visit_power, finish_power});
 }
 
-static const char *pool_explain(const Node *node, char text[EXPLANATION_TEXT]) {
+static const char *pool_explain(const Node *node, const Shape *x, char text[EXPLANATION_TEXT]) {
     const PoolAttrs *attrs = node->attrs;
-    const Shape *x = &node->inputs[0]->type.shape;
     text[0] = '\0';
     return x->rank < 3 ? text : window_formula(&attrs->window, x, attrs->window.kernel, text);
 }
