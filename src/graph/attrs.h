@@ -3,7 +3,7 @@
 #ifndef GRAPH_ATTRS_H
 #define GRAPH_ATTRS_H
 
-#include "tensor/tensor.h"
+#include "graph/value_type.h"
 
 typedef enum AttrKind {
     ATTR_INT,
@@ -13,7 +13,8 @@ typedef enum AttrKind {
     ATTR_FLOATS,
     ATTR_STRINGS,
     ATTR_TENSOR,
-    ATTR_OTHER /* graphs, types and the like: known to be there, with no contents */
+    ATTR_TYPE,
+    ATTR_OTHER /* graphs and the like: known to be there, with no contents */
 } AttrKind;
 
 typedef struct Attr {
@@ -27,6 +28,7 @@ typedef struct Attr {
     const float *floats;
     const char *const *strings;
     const Tensor *tensor;
+    const ValueType *type;
 } Attr;
 
 typedef struct AttrList {

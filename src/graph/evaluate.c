@@ -17,30 +17,33 @@ static Status check_kinds(const Node *node, const ValueType *inputs, Error *err)
     return STRIDER_OK;
 }
 
-Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
-                  SymbolTable *symbols, ValueType *outputs, Error *err) {
+static Status infer_outputs(InferContext *ctx) {
+    const Node *node = ctx->node;
     for (int i = 0; i < node->n_outputs; i++)
-        outputs[i] = value_type_unknown();
-    TRY(check_kinds(node, inputs, err));
-    InferContext ctx = {.node = node,
-                        .n_inputs = node->n_inputs,
-                        .n_outputs = node->n_outputs,
-                        .inputs = inputs,
-                        .input_values = input_values,
-                        .outputs = outputs,
-                        .symbols = symbols,
-                        .err = err};
-    TRY(node->op->infer(&ctx));
+        ctx->outputs[i] = value_type_unknown();
+    TRY(check_kinds(node, ctx->inputs, ctx->err));
+    TRY(node->op->infer(ctx));
     for (int i = 0; i < node->n_outputs; i++) {
+        const ValueType *output = &ctx->outputs[i];
         size_t size_bytes;
-        if (outputs[i].dtype && shape_is_known(&outputs[i].shape) &&
-            !type_size(&outputs[i].tensor, &size_bytes)) {
-            char text[SHAPE_TEXT];
-            return node_fail(node, err, STRIDER_LIMIT_EXCEEDED, "output %d of shape %s is too large", i,
-                             shape_text(&outputs[i].shape, text));
-        }
+        char text[SHAPE_TEXT];
+        if (value_type_is_known(output) && !type_size(&output->tensor, &size_bytes))
+            return node_fail(node, ctx->err, STRIDER_LIMIT_EXCEEDED, "output %d of shape %s is too large", i,
+                             shape_text(&output->shape, text));
     }
     return STRIDER_OK;
+}
+
+Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
+                  SymbolTable *symbols, ValueType *outputs, Error *err) {
+    return infer_outputs(&(InferContext){.node = node,
+                                         .n_inputs = node->n_inputs,
+                                         .n_outputs = node->n_outputs,
+                                         .inputs = inputs,
+                                         .input_values = input_values,
+                                         .outputs = outputs,
+                                         .symbols = symbols,
+                                         .err = err});
 }
 
 /* infer() may read contents directly, which a mapped file's alignment does not allow. */
@@ -75,7 +78,15 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, ValueType *ou
         }
     }
     if (!status)
-        status = node_infer(node, types, values, symbols, outputs, err);
+        status = infer_outputs(&(InferContext){.node = node,
+                                               .n_inputs = node->n_inputs,
+                                               .n_outputs = node->n_outputs,
+                                               .inputs = types,
+                                               .input_values = values,
+                                               .outputs = outputs,
+                                               .symbols = symbols,
+                                               .infers_bodies = true,
+                                               .err = err});
     for (size_t i = 0; copies && i < n; i++)
         tensor_free(&copies[i]);
     memory_free(allocator, copies);

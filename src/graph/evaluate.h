@@ -15,8 +15,17 @@ Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const
 /* Whether infer() looks at the contents of that input. */
 bool node_reads(const Node *node, int port);
 
-/* The same from the types and constants that the graph knows. */
+/* The same from the types and constants that the graph knows; for a graph that may change, as types in bodies
+ * are inferred, too. */
 Status node_infer_in_graph(const Node *node, SymbolTable *symbols, ValueType *outputs, Error *err) MUST_CHECK;
+
+/* For infer() of a node with bodies: types in body `index` from those of its `count` inputs without the
+ * captured ones, whose types the context has.  BAD_MODEL where the body takes another number of them.  When a
+ * model is loaded types in bodies stay as they are, and this does nothing. */
+Status infer_body(InferContext *ctx, int index, const ValueType *inputs, int count) MUST_CHECK;
+/* Whether bodies may be inferred more than once, until the types of what they carry from one run to the next
+ * stay: not when a model's nested loops have had their share of time. */
+bool infer_may_repeat(const InferContext *ctx);
 
 /* Runs the reference kernel.  `inputs` (NULL where absent) must be aligned.  outputs[i], of the types that
  * node_infer() gave, gets memory from `allocator` where it has no data yet; it is skipped where the node's

@@ -358,6 +358,15 @@ done:
     return status;
 }
 
+/* As the operator's table row says; the graphs themselves are checked when they are made. */
+static Status check_bodies(const Node *node, Error *err) {
+    for (int i = 0; i < MAX_BODIES && node->op->bodies[i]; i++)
+        if (i >= node->n_bodies)
+            return node_fail(node, err, STRIDER_BAD_MODEL, "required attribute %s is missing",
+                             node->op->bodies[i]);
+    return STRIDER_OK;
+}
+
 static Status check_arity(const Node *node, const char *what, int count, int min, int max, Error *err) {
     if (count < min || (max >= 0 && count > max)) {
         if (min == max)
@@ -377,6 +386,7 @@ Status graph_validate(const Graph *graph, Error *err) {
         TRY(check_arity(node, "inputs", node->n_inputs - node->n_captures, node->op->inputs.min,
                         node->op->inputs.max, err));
         TRY(check_arity(node, "outputs", node->n_outputs, node->op->outputs.min, node->op->outputs.max, err));
+        TRY(check_bodies(node, err));
         for (int port = 0; port < node->n_inputs; port++) {
             const Value *value = node->inputs[port];
             if (!value && port < node->op->inputs.min)

@@ -65,6 +65,7 @@ typedef struct Graph {
     const char *name;
     struct Graph *outer;         /* of a body: the graph that its node stands in; NULL for the model's */
     struct Graph *bodies, *next; /* of all nodes that there ever were; in the list of the outer graph */
+    size_t inferred_in_bodies;   /* nodes, of the model's graph: see infer_may_repeat() */
     Value **values;
     size_t n_values, values_capacity;
     Node **nodes; /* in the order in which they run, once graph_sort() has succeeded */

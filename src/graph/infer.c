@@ -42,26 +42,117 @@ static Status compare_declared(const Node *node, const Value *value, strider_sha
     return STRIDER_OK;
 }
 
+/* What a graph that is inferred is held against; NULL for bodies, which may be inferred several times. */
+typedef struct Declarations {
+    strider_shape_policy shapes;
+    const Log *log;
+} Declarations;
+
+static Status in_body(const Node *node, int index, Status status, Error *err) {
+    char text[NODE_TEXT];
+    return status ? error_within(err, status, "%s: %s", node_text(node, text), node->op->bodies[index])
+                  : status;
+}
+
+static Status compare_bodies(const Node *node, const Declarations *declarations, Error *err);
+
+static Status compare_body(const Graph *body, const Declarations *declarations, Error *err) {
+    for (size_t i = 0; i < body->n_nodes; i++) {
+        const Node *node = body->nodes[i];
+        for (int port = 0; port < node->n_outputs; port++)
+            if (node->outputs[port])
+                TRY(compare_declared(node, node->outputs[port], declarations->shapes, declarations->log,
+                                     err));
+        TRY(compare_bodies(node, declarations, err));
+    }
+    return STRIDER_OK;
+}
+
+/* When the types in them are final. */
+static Status compare_bodies(const Node *node, const Declarations *declarations, Error *err) {
+    for (int i = 0; i < node->n_bodies; i++)
+        TRY(in_body(node, i, compare_body(node->bodies[i], declarations, err), err));
+    return STRIDER_OK;
+}
+
+static Status infer_node(Graph *graph, Node *node, const Declarations *declarations, Error *err) {
+    const Allocator *allocator = graph->region.allocator;
+    ValueType *outputs = memory_alloc_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
+    if (!outputs)
+        return fail_memory(err, bytes_of(sizeof *outputs, node->n_outputs).n, "shape inference");
+    Status status = node_infer_in_graph(node, graph->symbols, outputs, err);
+    for (int port = 0; port < node->n_outputs && !status; port++) {
+        Value *value = node->outputs[port];
+        if (!value)
+            continue;
+        value->type = outputs[port];
+        if (declarations)
+            status = compare_declared(node, value, declarations->shapes, declarations->log, err);
+        adopt_names(value);
+    }
+    memory_free(allocator, outputs);
+    return status;
+}
+
 Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Error *err) {
+    const Declarations declarations = {shapes, log};
     for (size_t i = 0; i < graph->n_inputs; i++)
         graph->inputs[i]->type = graph->inputs[i]->declared;
     for (size_t i = 0; i < graph->n_nodes; i++) {
-        Node *node = graph->nodes[i];
-        const Allocator *allocator = graph->region.allocator;
-        ValueType *outputs = memory_alloc_zeroed(allocator, (size_t)node->n_outputs + 1, sizeof *outputs);
-        if (!outputs)
-            return fail_memory(err, bytes_of(sizeof *outputs, node->n_outputs).n, "shape inference");
-        Status status = node_infer_in_graph(node, graph->symbols, outputs, err);
-        for (int port = 0; port < node->n_outputs && !status; port++) {
-            Value *value = node->outputs[port];
-            if (!value)
-                continue;
-            value->type = outputs[port];
-            status = compare_declared(node, value, shapes, log, err);
-            adopt_names(value);
-        }
-        memory_free(allocator, outputs);
-        TRY(status);
+        TRY(infer_node(graph, graph->nodes[i], &declarations, err));
+        TRY(compare_bodies(graph->nodes[i], &declarations, err));
     }
     return STRIDER_OK;
+}
+
+/* --- bodies --- */
+
+/* Nodes that a model's bodies may have, counted each time they are inferred, before nested loops are no
+ * longer inferred until their types stay: each level would multiply the rounds of those around it. */
+enum { MAX_INFERRED_IN_BODIES = 1 << 20 };
+
+static Graph *model_graph(Graph *graph) {
+    while (graph->outer)
+        graph = graph->outer;
+    return graph;
+}
+
+bool infer_may_repeat(const InferContext *ctx) {
+    return model_graph(ctx->node->bodies[0])->inferred_in_bodies < MAX_INFERRED_IN_BODIES;
+}
+
+/* A declared type that differs in what no run can change is an error.  Declared shapes of inputs that a loop
+ * carries are often those of its first iteration, and are not believed. */
+static Status set_input_type(Value *input, const ValueType *type, Error *err) {
+    const ValueType *declared = &input->declared;
+    char stated[VALUE_TYPE_TEXT], given[VALUE_TYPE_TEXT];
+    if (type->dtype && declared->dtype && (type->dtype != declared->dtype || type->kind != declared->kind))
+        return fail(err, STRIDER_BAD_MODEL, "input \"%.100s\" is declared as %s, but gets %s", input->name,
+                    value_type_text(declared, stated), value_type_text(type, given));
+    input->type = *type;
+    return STRIDER_OK;
+}
+
+static Status set_inputs(const InferContext *ctx, Graph *body, const ValueType *inputs, int count) {
+    const int captures = ctx->node->n_captures;
+    const ValueType *captured = ctx->inputs + ctx->n_inputs - captures;
+    if (body->n_inputs != (size_t)count + (size_t)captures)
+        return fail(ctx->err, STRIDER_BAD_MODEL, "it takes %zu inputs, and gets %d",
+                    body->n_inputs - (size_t)captures, count);
+    for (int i = 0; i < count; i++)
+        TRY(set_input_type(body->inputs[i], &inputs[i], ctx->err));
+    for (int i = 0; i < captures; i++)
+        body->inputs[count + i]->type = captured[i];
+    return STRIDER_OK;
+}
+
+Status infer_body(InferContext *ctx, int index, const ValueType *inputs, int count) {
+    Graph *body = ctx->node->bodies[index];
+    if (!ctx->infers_bodies)
+        return STRIDER_OK;
+    model_graph(body)->inferred_in_bodies += body->n_nodes + 1;
+    Status status = set_inputs(ctx, body, inputs, count);
+    for (size_t i = 0; i < body->n_nodes && !status; i++)
+        status = infer_node(body, body->nodes[i], NULL, ctx->err);
+    return in_body(ctx->node, index, status, ctx->err);
 }

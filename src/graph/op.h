@@ -27,6 +27,7 @@ typedef struct InferContext {
                                         * Never unaligned. */
     ValueType *outputs;                /* preset to unknown tensors */
     SymbolTable *symbols;
+    bool infers_bodies; /* while a model is loaded: infer_body() may change types in the node's bodies */
     Error *err;
 } InferContext;
 
@@ -50,7 +51,8 @@ struct HostContext {
     int n_inputs, n_outputs; /* without what the bodies capture */
     RunValue *const *inputs; /* NULL where absent; tensors are aligned.  One that nobody else holds
                               * (references is 1) is this node's to change */
-    RunValue **outputs;      /* NULL; the operator sets those that the node has, each with a reference */
+    RunValue **outputs; /* NULL; the operator sets those that the node has, each with a reference, which are
+                         * the caller's also when it fails */
     const Allocator *allocator;
     /* Runs body `index` with its inputs but the captured ones, whose references go over to the body also
      * when it fails, for all its outputs, of which the caller gets a reference each. */
@@ -65,7 +67,7 @@ enum {
     OP_SHAPE_ONLY = 1 << 2, /* reads its first input's shape, never its contents */
     OP_DATA_DEPENDENT =
         1 << 3,          /* output shapes may depend on contents even where all inputs are plain data */
-    OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random */
+    OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random, or only host() can */
     OP_COUNTS_OUTPUTS =
         1 << 5,           /* outputs without a name at the end count: how many there are says what they are */
     OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */
@@ -87,7 +89,8 @@ typedef struct Op {
     /* Computes all outputs that are asked for, single-threaded, for every data type that infer() lets
      * through. */
     Status (*reference)(EvalContext *ctx);
-    /* Instead of reference(): runs the node by itself, on values of any kind. */
+    /* Runs the node by itself, on values of any kind: instead of reference(), or besides it where that
+     * computes the same of tensors. */
     Status (*host)(HostContext *ctx);
     /* The attributes that hold its bodies, in the order of node->bodies; ends with NULL. */
     const char *bodies[MAX_BODIES + 1];

@@ -30,6 +30,8 @@ Status parse_enum(ParseContext *ctx, const char *name, const char *const *names,
 Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capacity, int *count) MUST_CHECK;
 /* A data type by ONNX's number, or before opset 6 its name; UNSUPPORTED for those that Strider lacks. */
 Status parse_dtype(ParseContext *ctx, const char *name, DType fallback, DType *dtype) MUST_CHECK;
+/* Unchanged where the attribute is absent. */
+Status parse_type(ParseContext *ctx, const char *name, ValueType *type) MUST_CHECK;
 bool parse_has(const ParseContext *ctx, const char *name);
 /* BAD_MODEL: required attribute missing. */
 Status parse_require(ParseContext *ctx, const char *name) MUST_CHECK;
@@ -100,6 +102,23 @@ Status eval_load_doubles(EvalContext *ctx, int port, double **values) MUST_CHECK
 void tensor_store_doubles(Tensor *tensor, const double *values);
 /* An integer tensor's contents; at most `capacity`. */
 Status eval_ints(EvalContext *ctx, int port, int64_t *values, int capacity, int *count) MUST_CHECK;
+
+/* --- host() --- */
+static inline const void *host_attrs(const HostContext *ctx) {
+    return ctx->node->attrs;
+}
+/* NULL where the input is absent. */
+static inline RunValue *host_input(const HostContext *ctx, int port) {
+    return port < ctx->n_inputs ? ctx->inputs[port] : NULL;
+}
+Status host_fail(HostContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A tensor, or a sequence, that must be there; BAD_MODEL where input `port` is something else. */
+Status host_tensor(HostContext *ctx, int port, const Tensor **tensor) MUST_CHECK;
+Status host_sequence(HostContext *ctx, int port, RunValue **sequence) MUST_CHECK;
+/* The one element of an integer or bool tensor; `fallback` where the input is absent. */
+Status host_int(HostContext *ctx, int port, int64_t fallback, int64_t *value) MUST_CHECK;
+/* Sets an output to a value, whose reference goes over; where nobody asked for it the reference ends. */
+void host_set_output(HostContext *ctx, int port, RunValue *value);
 
 /* --- scratch(): what these take --- */
 Bytes scratch_of(size_t size, int64_t count);

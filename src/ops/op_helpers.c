@@ -31,6 +31,11 @@ Status eval_fail(EvalContext *ctx, Status status, const char *format, ...) {
     return node_fail(ctx->node, ctx->err, status, "%s", message);
 }
 
+Status host_fail(HostContext *ctx, Status status, const char *format, ...) {
+    FORMAT_MESSAGE(message, format);
+    return node_fail(ctx->node, ctx->err, status, "%s", message);
+}
+
 /* --- parse() --- */
 
 bool parse_has(const ParseContext *ctx, const char *name) {
@@ -47,7 +52,7 @@ Status parse_require(ParseContext *ctx, const char *name) {
 static Status find_kind(ParseContext *ctx, const char *name, AttrKind kind, const Attr **attr) {
     static const char *const kinds[] = {"an int",         "a float",          "a string",
                                         "a list of ints", "a list of floats", "a list of strings",
-                                        "a tensor",       "something else"};
+                                        "a tensor",       "a type",           "something else"};
     *attr = attrs_find(ctx->attrs, name);
     if (*attr && (*attr)->kind != kind)
         return parse_fail(ctx, STRIDER_BAD_MODEL, "attribute %s is %s, must be %s", name,
@@ -80,6 +85,14 @@ Status parse_string(ParseContext *ctx, const char *name, const char *fallback, c
     const Attr *attr;
     TRY(find_kind(ctx, name, ATTR_STRING, &attr));
     *result = attr ? attr->s : fallback;
+    return STRIDER_OK;
+}
+
+Status parse_type(ParseContext *ctx, const char *name, ValueType *type) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_TYPE, &attr));
+    if (attr)
+        *type = *attr->type;
     return STRIDER_OK;
 }
 
@@ -309,6 +322,42 @@ void tensor_store_doubles(Tensor *tensor, const double *values) {
         for (int64_t i = 0; i < count; i++)
             tensor_set_f64(tensor, i, values[i]);
     }
+}
+
+/* --- host() --- */
+
+Status host_tensor(HostContext *ctx, int port, const Tensor **tensor) {
+    const RunValue *value = host_input(ctx, port);
+    if (!value || value->kind != VALUE_TENSOR)
+        return host_fail(ctx, STRIDER_BAD_MODEL, "input %d must be a tensor", port);
+    *tensor = &value->tensor;
+    return STRIDER_OK;
+}
+
+Status host_sequence(HostContext *ctx, int port, RunValue **sequence) {
+    *sequence = host_input(ctx, port);
+    if (!*sequence || (*sequence)->kind != VALUE_SEQUENCE)
+        return host_fail(ctx, STRIDER_BAD_MODEL, "input %d must be a sequence", port);
+    return STRIDER_OK;
+}
+
+Status host_int(HostContext *ctx, int port, int64_t fallback, int64_t *value) {
+    const Tensor *tensor = NULL;
+    *value = fallback;
+    if (!host_input(ctx, port))
+        return STRIDER_OK;
+    TRY(host_tensor(ctx, port, &tensor));
+    if (tensor_elements(tensor) != 1 || dtype_is_float(tensor->type.dtype))
+        return host_fail(ctx, STRIDER_BAD_MODEL, "input %d must be one integer or bool", port);
+    *value = tensor_get_i64(tensor, 0);
+    return STRIDER_OK;
+}
+
+void host_set_output(HostContext *ctx, int port, RunValue *value) {
+    if (port < ctx->n_outputs && ctx->node->outputs[port])
+        ctx->outputs[port] = value;
+    else
+        run_value_release(value);
 }
 
 /* --- scratch() --- */

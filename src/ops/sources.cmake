@@ -27,14 +27,25 @@ list(APPEND sources
     ops/nn/lrn.c
     ops/math/matmul.c
     ops/nn/max_unpool.c
+    ops/controlflow/body.c
+    ops/controlflow/if.c
+    ops/controlflow/loop.c
+    ops/controlflow/scan.c
+    ops/controlflow/scan_run.c
+    ops/controlflow/stack.c
     ops/op_helpers.c
     ops/op_table.c
+    ops/optional/optional.c
     ops/tensor/pad.c
     ops/nn/pool.c
     ops/reduction/reduce.c
     ops/tensor/reshape.c
     ops/tensor/resize.c
     ops/tensor/scatter.c
+    ops/sequence/concat_from_sequence.c
+    ops/sequence/sequence.c
+    ops/sequence/sequence_map.c
+    ops/sequence/split_to_sequence.c
     ops/tensor/shape_ops.c
     ops/tensor/slice.c
     ops/math/softmax.c

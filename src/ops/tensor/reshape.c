@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators that keep every element in its order: Identity (ONNX 1, 13, 14, 16), Reshape (1: the shape is an
- * attribute; 5: an input; 14: allowzero), Flatten (1, 9, 11), Squeeze and Unsqueeze (1, 11: axes are an
- * attribute; 13: an input). */
+/* Operators that keep every element in its order: Identity (ONNX 1, 13, 14: sequences, 16: optionals, 19 to
+ * 25: types), Reshape (1: the shape is an attribute; 5: an input; 14: allowzero), Flatten (1, 9, 11), Squeeze
+ * and Unsqueeze (1, 11: axes are an attribute; 13: an input). */
 #include <inttypes.h>
 #include <string.h>
 
@@ -22,14 +22,19 @@ static Status identity_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
+/* Of a value of any kind: another reference to it. */
+static Status identity_host(HostContext *ctx) {
+    if (!ctx->inputs[0])
+        return host_fail(ctx, STRIDER_BAD_MODEL, "the input is missing");
+    ctx->outputs[0] = run_value_hold(ctx->inputs[0]);
+    return STRIDER_OK;
+}
+
 const Op op_identity = {
-    OP_NAMED(Identity),
-    .since = 1,
-    .inputs = {1, 1},
-    .outputs = {1, 1},
-    .infer = identity_infer,
-    .reference = copy_reference,
-    .flags = OP_VIEW | OP_ELEMENTWISE,
+    OP_NAMED(Identity),      .since = 1,
+    .inputs = {1, 1},        .outputs = {1, 1},
+    .infer = identity_infer, .reference = copy_reference,
+    .host = identity_host,   .flags = OP_VIEW | OP_ELEMENTWISE | OP_ANY_KIND,
 };
 
 /* --- Reshape --- */
