@@ -50,7 +50,8 @@ struct HostContext {
     const Node *node;
     int n_inputs, n_outputs; /* without what the bodies capture */
     RunValue *const *inputs; /* NULL where absent; tensors are aligned.  One that nobody else holds
-                              * (references is 1) is this node's to change */
+                              * (references is 1) is this node's to change: who calls holds another of what is
+                              * read later, or by another input */
     RunValue **outputs; /* NULL; the operator sets those that the node has, each with a reference, which are
                          * the caller's also when it fails */
     const Allocator *allocator;
