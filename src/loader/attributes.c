@@ -21,6 +21,8 @@ int attribute_kind(const Onnx__AttributeProto *proto) {
         return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS;
     if (proto->g)
         return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
+    if (proto->tp)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO;
     return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
 }
 
@@ -58,6 +60,15 @@ static Status load_tensor_attribute(Loading *loading, Graph *graph, const Onnx__
     return graph_keep_tensor(graph, tensor, &attr->tensor, loading->err);
 }
 
+static Status keep_type(Loading *loading, Graph *graph, const Onnx__AttributeProto *proto, Attr *attr) {
+    ValueType *type = region_alloc(&graph->region, sizeof *type);
+    if (!type)
+        return no_memory(loading);
+    attr->kind = ATTR_TYPE;
+    attr->type = type;
+    return load_type_attribute(loading, proto, type);
+}
+
 static Status load_attribute(Loading *loading, Graph *graph, const char *name,
                              const Onnx__AttributeProto *proto, Attr *attr) {
     Region *region = &graph->region;
@@ -92,6 +103,8 @@ static Status load_attribute(Loading *loading, Graph *graph, const char *name,
         return load_strings(loading, region, proto, attr);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
         return load_tensor_attribute(loading, graph, proto, attr);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO:
+        return keep_type(loading, graph, proto, attr);
     default:
         break;
     }

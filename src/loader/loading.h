@@ -51,6 +51,8 @@ Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadO
 Status load_value_type(Loading *loading, const Onnx__ValueInfoProto *info, bool crosses_border,
                        ValueType *type) MUST_CHECK;
 
+Status load_type_attribute(Loading *loading, const Onnx__AttributeProto *proto, ValueType *type) MUST_CHECK;
+
 /* --- bodies.c: a graph, body of a node or function whose names have become numbers --- */
 enum { NO_SLOT = -1 };
 

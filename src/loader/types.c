@@ -83,20 +83,29 @@ static Status load_optional_type(const Declaration *of, const Onnx__TypeProto__O
     }
 }
 
+static Status load_type(const Declaration *of, const Onnx__TypeProto *proto, ValueType *type) {
+    *type = value_type_unknown();
+    if (!is_stated(proto))
+        return STRIDER_OK;
+    switch (proto->value_case) {
+    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
+        type->kind = VALUE_SEQUENCE;
+        return load_sequence_type(of, proto->sequence_type, type);
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
+        type->kind = VALUE_OPTIONAL;
+        return load_optional_type(of, proto->optional_type, type);
+    default:
+        return load_tensor_type(of, proto->tensor_type, &type->tensor);
+    }
+}
+
 Status load_value_type(Loading *loading, const Onnx__ValueInfoProto *info, bool crosses_border,
                        ValueType *type) {
     const Declaration of = {text_or_empty(info->name), crosses_border, loading->graph->symbols, loading->err};
-    *type = value_type_unknown();
-    if (!is_stated(info->type))
-        return STRIDER_OK;
-    switch (info->type->value_case) {
-    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE:
-        type->kind = VALUE_SEQUENCE;
-        return load_sequence_type(&of, info->type->sequence_type, type);
-    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
-        type->kind = VALUE_OPTIONAL;
-        return load_optional_type(&of, info->type->optional_type, type);
-    default:
-        return load_tensor_type(&of, info->type->tensor_type, &type->tensor);
-    }
+    return load_type(&of, info->type, type);
+}
+
+Status load_type_attribute(Loading *loading, const Onnx__AttributeProto *proto, ValueType *type) {
+    const Declaration of = {proto->name, false, loading->graph->symbols, loading->err};
+    return load_type(&of, proto->tp, type);
 }

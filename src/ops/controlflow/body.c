@@ -28,12 +28,22 @@ Status infer_body_outputs(InferContext *ctx, int index, int count) {
     return STRIDER_OK;
 }
 
+/* An optional at first may be what it holds from then on: who reads optionals takes both. */
+static bool is_unwrapped(const ValueType *input, const ValueType *output) {
+    return input->kind == VALUE_OPTIONAL && output->dtype && output->kind == input->held;
+}
+
 /* What the body may get in its next run; `is_stable` becomes false where it is more than before. */
 static Status join_carried(InferContext *ctx, Carried carried, int i, ValueType *input, bool *is_stable) {
     const ValueType *output = &ctx->node->bodies[0]->outputs[carried.first_output + i]->type;
+    ValueType wrapped = *output;
     char before[VALUE_TYPE_TEXT], after[VALUE_TYPE_TEXT];
     ValueType joined;
-    if (!types_join(input, output, &joined))
+    if (is_unwrapped(input, output)) {
+        wrapped.kind = VALUE_OPTIONAL;
+        wrapped.held = output->kind;
+    }
+    if (!types_join(input, &wrapped, &joined))
         return infer_fail(
             ctx, STRIDER_BAD_MODEL, "input %d of the body is %s at first, but %s after its first run",
             carried.first_input + i, value_type_text(input, before), value_type_text(output, after));

@@ -92,8 +92,10 @@ static Status infer_with(InferContext *ctx, ValueType *types, int n_carried) {
     for (int i = 0; i < n_carried; i++)
         types[2 + i] = ctx->inputs[FIRST_CARRIED + i];
     TRY(infer_carried(ctx, (Carried){1, 0, 1 + n_carried}, types, 2 + n_carried));
-    for (int i = 0; i < n_carried && i < ctx->n_outputs; i++)
-        ctx->outputs[i] = types[2 + i];
+    for (int i = 0; i < n_carried && i < ctx->n_outputs; i++) {
+        const ValueType *last = &body->outputs[1 + i]->type;
+        ctx->outputs[i] = last->kind == types[2 + i].kind ? types[2 + i] : *last;
+    }
     return infer_items(ctx, n_carried);
 }
 
