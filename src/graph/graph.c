@@ -228,6 +228,19 @@ Status graph_add_output(Graph *graph, Value *value, Error *err) {
     return STRIDER_OK;
 }
 
+/* One walk over the uses of each value that is an output, however often it is one. */
+void graph_drop_outputs(Graph *graph) {
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        Value *value = graph->outputs[i];
+        for (Use *use = value->first_use, *next; use && value->output_uses; use = next) {
+            next = use->next;
+            if (!use->node)
+                drop_use(value, use);
+        }
+    }
+    graph->n_outputs = 0;
+}
+
 Status graph_keep_tensor(Graph *graph, Tensor tensor, const Tensor **kept, Error *err) {
     return tensor_list_add(&graph->tensors, &graph->region, tensor, kept, err);
 }

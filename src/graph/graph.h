@@ -66,6 +66,7 @@ typedef struct Graph {
     struct Graph *outer;         /* of a body: the graph that its node stands in; NULL for the model's */
     struct Graph *bodies, *next; /* of all nodes that there ever were; in the list of the outer graph */
     size_t inferred_in_bodies;   /* nodes, of the model's graph: see infer_may_repeat() */
+    size_t fold_bytes;           /* that folding may still add, of the model's graph: see optimize/fold.c */
     Value **values;
     size_t n_values, values_capacity;
     Node **nodes; /* in the order in which they run, once graph_sort() has succeeded */
@@ -85,6 +86,8 @@ typedef struct Graph {
 void graph_init(Graph *graph, const Allocator *allocator);
 /* With its bodies. */
 void graph_free(Graph *graph);
+/* The graph around all that are around this one. */
+Graph *graph_of_model(Graph *graph);
 /* An empty graph for a node of `outer`, which frees it. */
 Status graph_add_body(Graph *outer, Graph **body, Error *err) MUST_CHECK;
 
@@ -114,6 +117,8 @@ void node_set_output(Node *node, int port, Value *value);
 /* Appends to graph->inputs or graph->outputs. */
 Status graph_add_input(Graph *graph, Value *value, Error *err) MUST_CHECK;
 Status graph_add_output(Graph *graph, Value *value, Error *err) MUST_CHECK;
+/* No value is an output any more; graph->outputs stays as it was until one is added. */
+void graph_drop_outputs(Graph *graph);
 
 /* Makes `value` a constant, with its type.  The tensor's data stays where it is: when the tensor has an
  * allocator the graph frees it at its end, also when this call fails. */
@@ -141,6 +146,15 @@ static inline Node *only_reader(const Value *value) {
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
 /* Marks a node as removed: it reads nothing any more, and its outputs lose their producer. */
 void graph_remove_node(Node *node);
+/* --- bodies (bodies.c) --- */
+/* Captured values of the graph around that are constants become constants of the node's bodies, and are
+ * captured no more; nor are those that no body reads. */
+void node_settle_captures(Node *node);
+/* Leaves a body the outputs that are marked in `keep`, which has a place for each. */
+Status graph_keep_outputs(Graph *body, const bool *keep, Error *err) MUST_CHECK;
+/* Makes a value of a body one of the graph around, under another name where that has one of its name. */
+Status graph_adopt_value(Graph *graph, Value *value, Error *err) MUST_CHECK;
+
 /* Drops removed nodes and sets the indices of the rest. */
 void graph_compact(Graph *graph);
 

@@ -111,14 +111,8 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
  * longer inferred until their types stay: each level would multiply the rounds of those around it. */
 enum { MAX_INFERRED_IN_BODIES = 1 << 20 };
 
-static Graph *model_graph(Graph *graph) {
-    while (graph->outer)
-        graph = graph->outer;
-    return graph;
-}
-
 bool infer_may_repeat(const InferContext *ctx) {
-    return model_graph(ctx->node->bodies[0])->inferred_in_bodies < MAX_INFERRED_IN_BODIES;
+    return graph_of_model(ctx->node->bodies[0])->inferred_in_bodies < MAX_INFERRED_IN_BODIES;
 }
 
 /* A declared type that differs in what no run can change is an error.  Declared shapes of inputs that a loop
@@ -150,7 +144,7 @@ Status infer_body(InferContext *ctx, int index, const ValueType *inputs, int cou
     Graph *body = ctx->node->bodies[index];
     if (!ctx->infers_bodies)
         return STRIDER_OK;
-    model_graph(body)->inferred_in_bodies += body->n_nodes + 1;
+    graph_of_model(body)->inferred_in_bodies += body->n_nodes + 1;
     Status status = set_inputs(ctx, body, inputs, count);
     for (size_t i = 0; i < body->n_nodes && !status; i++)
         status = infer_node(body, body->nodes[i], NULL, ctx->err);

@@ -3,6 +3,7 @@
 
 #include "base/size.h"
 #include "graph/evaluate.h"
+#include "optimize/bodies.h"
 #include "optimize/rewrite.h"
 
 /* What folding may add to the heap: small results always, larger ones where they are no larger than what they
@@ -144,30 +145,85 @@ static bool can_wait(const Node *node) {
     return is_large;
 }
 
-Status pass_fold_constants(Graph *graph, Error *err) {
+typedef struct Folding {
+    Graph *graph;
+    size_t *budget_bytes; /* of the model's graph: bodies have none of their own */
+    Node **kept;          /* the nodes that stay, in order */
+    size_t n_kept, capacity;
+    Error *err;
+} Folding;
+
+static Status fold_nodes(Folding *folding, Node *const *nodes, size_t count);
+
+static Status keep(Folding *folding, Node *node) {
+    if (!region_grow(&folding->graph->region, &folding->kept, folding->n_kept, &folding->capacity,
+                     sizeof(Node *)))
+        return fail(folding->err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
+    folding->kept[folding->n_kept++] = node;
+    return STRIDER_OK;
+}
+
+/* The nodes of the body are folded in the place of the node that ran it, and so are bodies in it: this ends
+ * with their nesting. */
+static Status fold_inlined(Folding *folding, Node *node, Graph *body) {
+    Node **behind;
+    size_t n_behind;
+    TRY(inline_body(folding->graph, node, body, &behind, &n_behind, folding->err));
+    TRY(fold_nodes(folding, body->nodes, body->n_nodes));
+    return fold_nodes(folding, behind, n_behind);
+}
+
+/* Whether it was folded. */
+static Status try_fold(Folding *folding, Node *node, bool *folded) {
+    Error why = {0};
+    *folded = false;
+    if (!can_fold(node, folding->budget_bytes))
+        return fold_known_dims(folding->graph, node, folded, folding->err);
+    const Status status = is_view_of_constant(node) ? fold_view(folding->graph, node, &why)
+                                                    : fold_node(folding->graph, node, &why);
+    *folded = !status;
+    if (!status || (status == STRIDER_OUT_OF_MEMORY && can_wait(node)))
+        return STRIDER_OK;
+    if (folding->err)
+        *folding->err = why;
+    return status;
+}
+
+static Status fold_nodes(Folding *folding, Node *const *nodes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        Node *node = nodes[i];
+        bool folded;
+        node_settle_captures(node);
+        TRY(infer_again(folding->graph, node, folding->err));
+        TRY(try_fold(folding, node, &folded));
+        Graph *body = folded ? NULL : body_to_inline(node);
+        if (folded)
+            graph_remove_node(node);
+        else if (body)
+            TRY(fold_inlined(folding, node, body));
+        else
+            TRY(keep(folding, node));
+    }
+    return STRIDER_OK;
+}
+
+static size_t budget_of(const Graph *graph) {
     size_t budget_bytes = MAX_FOLDED_BYTES;
     for (size_t i = 0; i < graph->n_values; i++)
         if (graph->values[i]->constant &&
             !size_add(budget_bytes, graph->values[i]->constant->size_bytes, &budget_bytes))
             budget_bytes = SIZE_MAX;
-    for (size_t i = 0; i < graph->n_nodes; i++) {
-        Node *node = graph->nodes[i];
-        Status status = STRIDER_OK;
-        Error why;
-        TRY(infer_again(graph, node, err));
-        if (!can_fold(node, &budget_bytes))
-            continue;
-        if (is_view_of_constant(node))
-            TRY(fold_view(graph, node, err));
-        else if ((status = fold_node(graph, node, &why)) == STRIDER_OUT_OF_MEMORY && can_wait(node))
-            continue;
-        if (status) {
-            if (err)
-                *err = why;
-            return status;
-        }
-        graph_remove_node(node);
-    }
+    return budget_bytes;
+}
+
+Status pass_fold_constants(Graph *graph, Error *err) {
+    Folding folding = {.graph = graph, .budget_bytes = &graph_of_model(graph)->fold_bytes, .err = err};
+    if (!graph->outer)
+        *folding.budget_bytes = budget_of(graph);
+    TRY(fold_nodes(&folding, graph->nodes, graph->n_nodes));
+    graph->nodes = folding.kept;
+    graph->n_nodes = folding.n_kept;
+    graph->nodes_capacity = folding.capacity;
     graph_compact(graph);
     return STRIDER_OK;
 }

@@ -3,10 +3,13 @@
 
 #include "optimize/parts.h"
 
-/* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. */
+/* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. Bodies
+ * go through all passes when it is known what is constant in them, and before captures are counted as uses.
+ */
 static const Pass passes[] = {
     {"fold_constants", pass_fold_constants},
     {"remove_dead", pass_remove_dead},
+    {"bodies", pass_bodies},
     {"remove_identities", pass_remove_identities},
     {"join_activations", pass_fuse_activations},
     {"join_layer_norms", pass_fuse_layer_norms},

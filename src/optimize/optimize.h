@@ -11,8 +11,12 @@ typedef struct Pass {
     Status (*run)(Graph *graph, Error *err);
 } Pass;
 
-/* Evaluates nodes whose inputs are constants, or whose output follows from shapes that are known. */
+/* Evaluates nodes whose inputs are constants, or whose output follows from shapes that are known; constants
+ * go into bodies, and a body that runs in every run goes into the graph. */
 Status pass_fold_constants(Graph *graph, Error *err) MUST_CHECK;
+/* All passes on the bodies of nodes, whose outputs that nobody reads go, and captures that no body reads
+ * then. */
+Status pass_bodies(Graph *graph, Error *err) MUST_CHECK;
 /* Takes out Identity, inference Dropout, and the like. */
 Status pass_remove_identities(Graph *graph, Error *err) MUST_CHECK;
 /* Takes out nodes whose outputs nobody reads. */

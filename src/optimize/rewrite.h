@@ -23,6 +23,10 @@ Status add_vector(Graph *graph, const char *stem, DType dtype, const double *val
 /* A constant float of one element; false where it is none. */
 bool scalar_constant(const Value *value, double *number);
 
+/* Makes the output of a Gather or Slice a constant where that takes only dimensions that are known from a
+ * Shape; the node stays.  `*folded` says whether it did. */
+Status fold_known_dims(Graph *graph, Node *node, bool *folded, Error *err) MUST_CHECK;
+
 /* Adds a word such as "Relu" to what was fused into a node. */
 Status note_fused(Graph *graph, Node *node, const char *what, Error *err) MUST_CHECK;
 
