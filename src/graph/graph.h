@@ -65,8 +65,10 @@ typedef struct Graph {
     const char *name;
     struct Graph *outer;         /* of a body: the graph that its node stands in; NULL for the model's */
     struct Graph *bodies, *next; /* of all nodes that there ever were; in the list of the outer graph */
-    size_t inferred_in_bodies;   /* nodes, of the model's graph: see infer_may_repeat() */
-    size_t fold_bytes;           /* that folding may still add, of the model's graph: see optimize/fold.c */
+    bool
+        cannot_run; /* of a branch: it does not fit what is known of its inputs, and fails when it is taken */
+    size_t inferred_in_bodies; /* nodes, of the model's graph: see infer_may_repeat() */
+    size_t fold_bytes;         /* that folding may still add, of the model's graph: see optimize/fold.c */
     Value **values;
     size_t n_values, values_capacity;
     Node **nodes; /* in the order in which they run, once graph_sort() has succeeded */

@@ -71,7 +71,8 @@ static Status compare_body(const Graph *body, const Declarations *declarations, 
 /* When the types in them are final. */
 static Status compare_bodies(const Node *node, const Declarations *declarations, Error *err) {
     for (int i = 0; i < node->n_bodies; i++)
-        TRY(in_body(node, i, compare_body(node->bodies[i], declarations, err), err));
+        if (!node->bodies[i]->cannot_run)
+            TRY(in_body(node, i, compare_body(node->bodies[i], declarations, err), err));
     return STRIDER_OK;
 }
 

@@ -167,7 +167,8 @@ Status pass_bodies(Graph *graph, Error *err) {
             continue;
         TRY(drop_unread_outputs(graph, node, err));
         for (int b = 0; b < node->n_bodies; b++)
-            TRY(optimize_graph(node->bodies[b], err));
+            if (!node->bodies[b]->cannot_run)
+                TRY(optimize_graph(node->bodies[b], err));
         node_settle_captures(node);
     }
     return STRIDER_OK;

@@ -127,17 +127,38 @@ static void if_refuses_branches_that_do_not_agree(void **state) {
 
 static void errors_in_bodies_say_where(void **state) {
     (void)state;
-    Node *node = flow_node_of(&graph, OPSET, "If", "c", "y", NULL, "x");
-    flow_outputs(flow_body(&graph, node, ""), "x");
-    Graph *body = flow_body(&graph, node, "");
     const Attr axis[] = {attr_int("axis", 5), {0}};
-    flow_node_of(body, OPSET, "Softmax", "x", "s", axis, "");
-    flow_outputs(body, "s");
+    Node *node = flow_node_of(&graph, OPSET, "If", "c", "y", NULL, "x");
+    for (int i = 0; i < 2; i++) {
+        Graph *body = flow_body(&graph, node, "");
+        flow_node_of(body, OPSET, "Softmax", "x", "s", axis, "");
+        flow_outputs(body, "s");
+    }
     flow_inputs(&graph, "c x");
     flow_outputs(&graph, "y");
     declare("x", STRIDER_F32, DIMS(2));
     assert_refused(STRIDER_BAD_MODEL,
                    "node 0 \"If\" (If): else_branch: node 0 \"Softmax\" (Softmax): axis 5");
+}
+
+/* As torch exports squeeze(0) of a dimension that is known to be 2. */
+static void a_branch_that_does_not_fit_is_an_error_when_it_is_taken(void **state) {
+    (void)state;
+    RunValue *y;
+    Node *node = flow_node_of(&graph, 12, "If", "c", "y", NULL, "x");
+    Graph *body = flow_body(&graph, node, "");
+    const Attr axes[] = {attr_ints("axes", 0), {0}};
+    flow_node_of(body, 12, "Squeeze", "x", "s", axes, "");
+    flow_outputs(body, "s");
+    flow_outputs(flow_body(&graph, node, ""), "x");
+    flow_inputs(&graph, "c x");
+    flow_outputs(&graph, "y");
+    declare("x", STRIDER_F32, DIMS(2));
+    infer();
+    assert_type("y", "float32 [2]");
+    run(VALUES(BOOL(0), F32(DIMS(2), 1, 2)), &y);
+    flow_expect(y, tensor_f32(DIMS(2), 1, 2));
+    assert_run_fails(VALUES(BOOL(1), F32(DIMS(2), 1, 2)), STRIDER_BAD_MODEL, "axis 0 has 2 elements");
 }
 
 static void if_wants_one_bool(void **state) {
@@ -317,6 +338,24 @@ static void loop_refuses_bodies_with_other_inputs_or_outputs(void **state) {
     assert_refused(STRIDER_BAD_MODEL, "it takes 4 inputs, and gets 3");
 }
 
+static void an_optional_may_become_what_it_holds(void **state) {
+    (void)state;
+    RunValue *y;
+    flow_node(&graph, OPSET, "Optional", "x", "o");
+    Node *node = flow_node(&graph, OPSET, "Loop", "m - o", "y");
+    Graph *body = flow_body(&graph, node, "i c p");
+    flow_node(body, OPSET, "OptionalGetElement", "p", "t");
+    flow_node(body, OPSET, "Add", "t t", "u");
+    flow_outputs(body, "c u");
+    flow_inputs(&graph, "m x");
+    flow_outputs(&graph, "y");
+    declare("x", STRIDER_F32, DIMS(2));
+    infer();
+    assert_type("y", "float32 [2]");
+    run(VALUES(I64(shape_scalar(), 3), F32(DIMS(2), 1, 2)), &y);
+    flow_expect(y, tensor_f32(DIMS(2), 8, 16));
+}
+
 /* The innermost value is x * (product of all numbers of iterations). */
 static void loops_nest_and_capture_through_all_levels(void **state) {
     (void)state;
@@ -484,6 +523,7 @@ int main(void) {
         TEST(if_hands_values_on_without_copying_them),
         TEST(if_refuses_branches_that_do_not_agree),
         TEST(errors_in_bodies_say_where),
+        TEST(a_branch_that_does_not_fit_is_an_error_when_it_is_taken),
         TEST(if_wants_one_bool),
         TEST(loop_ends_by_trips_or_by_condition),
         TEST(loop_may_lack_trips_and_condition),
@@ -494,6 +534,7 @@ int main(void) {
         TEST(loop_swaps_what_it_carries),
         TEST(loop_refuses_what_changes_its_type),
         TEST(loop_refuses_bodies_with_other_inputs_or_outputs),
+        TEST(an_optional_may_become_what_it_holds),
         TEST(loops_nest_and_capture_through_all_levels),
         TEST(types_in_deep_nests_are_found_in_bounded_time),
         TEST(no_failure_leaves_anything_behind),

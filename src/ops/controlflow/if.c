@@ -16,20 +16,40 @@ static Status check_condition(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-static Status if_infer(InferContext *ctx) {
+/* A branch may be there for other shapes than those that are known, as in what torch makes of squeeze(): that
+ * it does not fit is an error when it is taken. */
+static Status infer_branches(InferContext *ctx) {
     Graph *const *bodies = ctx->node->bodies;
-    TRY(check_condition(ctx));
-    for (int i = THEN; i <= ELSE; i++) {
-        TRY(infer_body(ctx, i, NULL, 0));
-        TRY(infer_body_outputs(ctx, i, ctx->n_outputs));
+    Error why[2];
+    for (int i = THEN; i <= ELSE && ctx->infers_bodies; i++) {
+        InferContext branch = *ctx;
+        branch.err = &why[i];
+        const Status status = infer_body(&branch, i, NULL, 0);
+        bodies[i]->cannot_run = status == STRIDER_BAD_MODEL;
+        if (status && (status != STRIDER_BAD_MODEL || (i == ELSE && bodies[THEN]->cannot_run))) {
+            if (ctx->err)
+                *ctx->err = why[i];
+            return status;
+        }
     }
+    for (int i = THEN; i <= ELSE; i++)
+        TRY(infer_body_outputs(ctx, i, ctx->n_outputs));
     if (bodies[THEN]->n_outputs != bodies[ELSE]->n_outputs)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "then_branch has %zu outputs, else_branch has %zu",
                           bodies[THEN]->n_outputs, bodies[ELSE]->n_outputs);
+    return STRIDER_OK;
+}
+
+static Status if_infer(InferContext *ctx) {
+    const Graph *then_branch = ctx->node->bodies[THEN], *else_branch = ctx->node->bodies[ELSE];
+    TRY(check_condition(ctx));
+    TRY(infer_branches(ctx));
     for (int i = 0; i < ctx->n_outputs; i++) {
-        const ValueType *a = &bodies[THEN]->outputs[i]->type, *b = &bodies[ELSE]->outputs[i]->type;
+        const ValueType *a = &then_branch->outputs[i]->type, *b = &else_branch->outputs[i]->type;
         char then_text[VALUE_TYPE_TEXT], else_text[VALUE_TYPE_TEXT];
-        if (!types_join(a, b, &ctx->outputs[i]))
+        if (then_branch->cannot_run || else_branch->cannot_run)
+            ctx->outputs[i] = then_branch->cannot_run ? *b : *a;
+        else if (!types_join(a, b, &ctx->outputs[i]))
             return infer_fail(ctx, STRIDER_BAD_MODEL, "output %d is %s in then_branch, %s in else_branch", i,
                               value_type_text(a, then_text), value_type_text(b, else_text));
     }
