@@ -8,6 +8,13 @@ bool node_reads(const Node *node, int port) {
     return port < 32 && node->op->reads >> port & 1;
 }
 
+bool node_is_for_host(const Node *node) {
+    bool reads_tensors = node->op->reference;
+    for (int i = 0; i < node->n_inputs; i++)
+        reads_tensors = reads_tensors && (!node->inputs[i] || node->inputs[i]->type.kind == VALUE_TENSOR);
+    return node->op->host && !reads_tensors;
+}
+
 static Status check_kinds(const Node *node, const ValueType *inputs, Error *err) {
     char text[VALUE_TYPE_TEXT];
     for (int i = 0; i < node->n_inputs; i++)

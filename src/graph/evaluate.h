@@ -12,6 +12,9 @@
 Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
                   SymbolTable *symbols, ValueType *outputs, Error *err) MUST_CHECK;
 
+/* Whether it runs by host(): its operator has no reference, or an input is not a tensor. */
+bool node_is_for_host(const Node *node);
+
 /* Whether infer() looks at the contents of that input. */
 bool node_reads(const Node *node, int port);
 

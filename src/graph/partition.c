@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/evaluate.h"
 
 typedef struct Cutting {
     const Graph *graph;
@@ -52,7 +53,7 @@ static bool shapes_are_plannable(const Cutting *c, const Node *node) {
 }
 
 static bool outputs_are_plannable(const Cutting *c, const Node *node) {
-    if (node->op->host || node->op->flags & (OP_NO_FOLD | OP_DATA_DEPENDENT))
+    if (node_is_for_host(node) || node->op->flags & (OP_NO_FOLD | OP_DATA_DEPENDENT))
         return false;
     for (int i = 0; i < node->n_inputs; i++) {
         const Value *value = node->inputs[i];
@@ -65,7 +66,7 @@ static bool outputs_are_plannable(const Cutting *c, const Node *node) {
 
 static void find_level(Cutting *c, const Node *node) {
     const bool alone =
-        node->op->host || node->op->flags & OP_DATA_DEPENDENT || !shapes_are_plannable(c, node);
+        node_is_for_host(node) || node->op->flags & OP_DATA_DEPENDENT || !shapes_are_plannable(c, node);
     const bool plannable = !alone && outputs_are_plannable(c, node);
     int level = 0;
     for (int i = 0; i < node->n_inputs; i++)
@@ -253,10 +254,10 @@ static Status add_partition(Cutting *c, const Node **nodes, size_t n_nodes) {
 }
 
 static Status add_alone(Cutting *c, const Node **node) {
-    if (!(*node)->op->host && !((*node)->op->flags & OP_DATA_DEPENDENT))
+    if (!node_is_for_host(*node) && !((*node)->op->flags & OP_DATA_DEPENDENT))
         return add_partition(c, node, 1);
     ProgramItem *item = &c->program->items[c->program->n_items++];
-    *item = (ProgramItem){.kind = (*node)->op->host ? ITEM_HOST : ITEM_EVALUATE, .node = *node};
+    *item = (ProgramItem){.kind = node_is_for_host(*node) ? ITEM_HOST : ITEM_EVALUATE, .node = *node};
     item->bodies = region_alloc_array(c->region, (size_t)(*node)->n_bodies, sizeof(Program *));
     if (!item->bodies)
         return no_memory(c->err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "graph/evaluate.h"
 #include "plan/buffer.h"
 #include "run/session_memory.h"
 
@@ -110,7 +111,7 @@ static void describe_node(const strider_session *session, const Trace *trace, st
         return; /* a plan that was dropped since */
     *info = (strider_step_info){.name = trace->node->name,
                                 .op_type = trace->node->op->name,
-                                .kernel = trace->node->op->host ? "host" : "reference",
+                                .kernel = node_is_for_host(trace->node) ? "host" : "reference",
                                 .device = "cpu",
                                 .node = number_of(session, trace->node),
                                 .tasks = 1,
