@@ -142,11 +142,6 @@ static int print_classes(const strider_tensor *tensor, const Labels *labels, int
 
 /* --- saving --- */
 
-static bool ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
-}
-
 /* Names of values may hold slashes, which no file name can, and what none should. */
 static void file_name(const char *name, char *to, size_t size) {
     text_escape(to, size, name[0] == '/' ? name + 1 : name);
@@ -167,8 +162,7 @@ static strider_status save_folder(const Options *options, const NamedTensor *out
                         : asprintf(&path, "%s/%s.npy", options->output, name);
         if (length < 0)
             return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-        strider_status status = pb ? pb_write(path, outputs[i].name, &outputs[i].tensor, error)
-                                   : npy_write(path, &outputs[i].tensor, error);
+        const strider_status status = format_write(path, &outputs[i], 1, error);
         free(path);
         if (status)
             return status;
@@ -178,17 +172,8 @@ static strider_status save_folder(const Options *options, const NamedTensor *out
 
 static strider_status save(const Options *options, const NamedTensor *outputs, size_t count,
                            strider_error *error) {
-    const char *path = options->output;
-    if (ends_with(path, ".npz"))
-        return npz_write(path, outputs, count, error);
-    if (ends_with(path, ".npy") || ends_with(path, ".pb")) {
-        if (count != 1)
-            return tool_fail(error, STRIDER_INVALID_ARGUMENT,
-                             "the model has %zu outputs: save them as .npz or in a folder", count);
-        return ends_with(path, ".npy") ? npy_write(path, &outputs[0].tensor, error)
-                                       : pb_write(path, outputs[0].name, &outputs[0].tensor, error);
-    }
-    return save_folder(options, outputs, count, error);
+    return format_is_named(options->output) ? format_write(options->output, outputs, count, error)
+                                            : save_folder(options, outputs, count, error);
 }
 
 /* --- the command --- */

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 
+#include "formats/bytes.h"
 #include "formats/formats.h"
 #include "strider/strider.h"
 

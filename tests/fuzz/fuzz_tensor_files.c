@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For libFuzzer: bytes as each kind of file that tensors are read from. */
-#include "formats/formats.h"
+#include "formats/npy.h"
+#include "formats/npz.h"
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

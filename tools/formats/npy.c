@@ -2,11 +2,14 @@
 /* NumPy's .npy: a magic, a version, the length of a header, and the header, a Python dictionary such as
  * {'descr': '<f4', 'fortran_order': False, 'shape': (1, 3)}; then the elements.  Format: NEP 1, and
  * numpy.lib.format. */
+#include "formats/npy.h"
+
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/formats.h"
+#include "formats/tensor_file.h"
 
 static const struct {
     const char *descr; /* without the byte order */
@@ -116,9 +119,13 @@ static void reorder(const Header *header, const unsigned char *from, unsigned ch
     }
 }
 
+bool npy_is(const unsigned char *data, size_t size) {
+    return size >= 6 && memcmp(data, "\x93NUMPY", 6) == 0;
+}
+
 strider_status npy_parse(const unsigned char *data, size_t size, strider_tensor *tensor,
                          strider_error *error) {
-    if (size < 10 || memcmp(data, "\x93NUMPY", 6) != 0 || data[6] < 1 || data[6] > 3)
+    if (size < 10 || !npy_is(data, size) || data[6] < 1 || data[6] > 3)
         return tool_fail(error, STRIDER_BAD_MODEL, "not a .npy file of version 1 to 3");
     size_t start = data[6] == 1 ? 10 : 12;
     if (size < start)
@@ -182,44 +189,5 @@ void npy_encode(Bytes *bytes, const strider_tensor *tensor) {
 strider_status npy_write(const char *path, const strider_tensor *tensor, strider_error *error) {
     Bytes bytes = {0};
     npy_encode(&bytes, tensor);
-    return bytes_write(&bytes, path, error);
-}
-
-/* --- TensorProto --- */
-
-static void put_varint(Bytes *bytes, uint64_t value) {
-    do {
-        unsigned char byte = (unsigned char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-        bytes_put(bytes, &byte, 1);
-        value >>= 7;
-    } while (value);
-}
-
-/* ONNX's number of a type. */
-static unsigned onnx_number(strider_dtype dtype) {
-    static const unsigned char numbers[STRIDER_DTYPE_COUNT] = {
-        [STRIDER_F32] = 1,  [STRIDER_F64] = 11, [STRIDER_F16] = 10, [STRIDER_BF16] = 16, [STRIDER_I8] = 3,
-        [STRIDER_I16] = 5,  [STRIDER_I32] = 6,  [STRIDER_I64] = 7,  [STRIDER_U8] = 2,    [STRIDER_U16] = 4,
-        [STRIDER_U32] = 12, [STRIDER_U64] = 13, [STRIDER_BOOL] = 9,
-    };
-    return numbers[dtype];
-}
-
-/* Fields of onnx.TensorProto: dims 1, data_type 2, name 8, raw_data 9. */
-strider_status pb_write(const char *path, const char *name, const strider_tensor *tensor,
-                        strider_error *error) {
-    Bytes bytes = {0};
-    for (int i = 0; i < tensor->rank; i++) {
-        put_varint(&bytes, 1 << 3);
-        put_varint(&bytes, (uint64_t)tensor->dims[i]);
-    }
-    put_varint(&bytes, 2 << 3);
-    put_varint(&bytes, onnx_number(tensor->dtype));
-    put_varint(&bytes, 8 << 3 | 2);
-    put_varint(&bytes, strlen(name));
-    bytes_put(&bytes, name, strlen(name));
-    put_varint(&bytes, 9 << 3 | 2);
-    put_varint(&bytes, tensor_bytes(tensor));
-    bytes_put(&bytes, tensor->data, tensor_bytes(tensor));
     return bytes_write(&bytes, path, error);
 }

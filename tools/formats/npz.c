@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NumPy's .npz: a zip archive of .npy files, stored or deflated.  Read by the central directory at its end
  * (APPNOTE.TXT 4.3.12 and, for large archives, 4.3.14 and 4.5.3), inflated by zlib. */
+#include "formats/npz.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-#include "formats/formats.h"
+#include "formats/npy.h"
 
 enum {
     END_BYTES = 22,
@@ -218,6 +220,10 @@ static strider_status check_entries(const Entry *entries, size_t count, size_t s
             status = malformed(error, "whose entries overlap");
     free(sorted);
     return status;
+}
+
+bool npz_is(const unsigned char *data, size_t size) {
+    return size >= 4 && memcmp(data, "PK\3\4", 4) == 0;
 }
 
 strider_status npz_parse(const unsigned char *data, size_t size, TensorFile *file, strider_error *error) {

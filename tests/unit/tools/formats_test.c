@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/bytes.h"
 #include "formats/formats.h"
+#include "formats/npy.h"
+#include "formats/npz.h"
+#include "formats/pb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/pb.h"
+
+#include <string.h>
+
+#include "formats/bytes.h"
+
+strider_status pb_parse(const unsigned char *data, size_t size, TensorFile *file, strider_error *error) {
+    strider_tensor tensor;
+    char name[256] = "";
+    const strider_status status = strider_tensor_from_onnx(data, size, &tensor, name, sizeof name, error);
+    return status ? status : tensor_file_add(file, name, tensor, error);
+}
+
+/* --- writing --- */
+
+static void put_varint(Bytes *bytes, uint64_t value) {
+    do {
+        unsigned char byte = (unsigned char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+        bytes_put(bytes, &byte, 1);
+        value >>= 7;
+    } while (value);
+}
+
+/* ONNX's number of a type. */
+static unsigned onnx_number(strider_dtype dtype) {
+    static const unsigned char numbers[STRIDER_DTYPE_COUNT] = {
+        [STRIDER_F32] = 1,  [STRIDER_F64] = 11, [STRIDER_F16] = 10, [STRIDER_BF16] = 16, [STRIDER_I8] = 3,
+        [STRIDER_I16] = 5,  [STRIDER_I32] = 6,  [STRIDER_I64] = 7,  [STRIDER_U8] = 2,    [STRIDER_U16] = 4,
+        [STRIDER_U32] = 12, [STRIDER_U64] = 13, [STRIDER_BOOL] = 9,
+    };
+    return numbers[dtype];
+}
+
+/* Fields of onnx.TensorProto: dims 1, data_type 2, name 8, raw_data 9. */
+strider_status pb_write(const char *path, const char *name, const strider_tensor *tensor,
+                        strider_error *error) {
+    Bytes bytes = {0};
+    for (int i = 0; i < tensor->rank; i++) {
+        put_varint(&bytes, 1 << 3);
+        put_varint(&bytes, (uint64_t)tensor->dims[i]);
+    }
+    put_varint(&bytes, 2 << 3);
+    put_varint(&bytes, onnx_number(tensor->dtype));
+    put_varint(&bytes, 8 << 3 | 2);
+    put_varint(&bytes, strlen(name));
+    bytes_put(&bytes, name, strlen(name));
+    put_varint(&bytes, 9 << 3 | 2);
+    put_varint(&bytes, tensor_bytes(tensor));
+    bytes_put(&bytes, tensor->data, tensor_bytes(tensor));
+    return bytes_write(&bytes, path, error);
+}
