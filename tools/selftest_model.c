@@ -72,60 +72,69 @@ static bool same_bits(const Subject *subject, const strider_tensor *a, const str
 
 typedef struct Layers {
     strider_session *on_device, *on_cpu;
-    int compared, bad, elsewhere; /* layers; those that the CPU ran for the device */
-    double worst;                 /* of the largest element of its layer */
-    size_t on_cpu_at;             /* the step that was compared last */
+    int all, compared, bad; /* layers */
+    int elsewhere;          /* those that the CPU ran for the device */
+    double worst;           /* of the largest element of its layer */
+    size_t on_cpu_at;       /* the step that was compared last */
 } Layers;
 
-/* The reference's step for a node of the model, looked for from *index on: the two plans' orders are much the
+/* Parts of a fused node may have the index of another one. */
+static bool is_same_layer(const strider_step_info *a, const strider_step_info *b) {
+    return a->node == b->node && strcmp(a->op_type, b->op_type) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+/* The reference's step for the same layer, looked for from *index on: the two plans' orders are much the
  * same. */
-static bool find_step(const strider_session *session, int64_t node, size_t *index, strider_step_info *step) {
+static bool find_step(const strider_session *session, const strider_step_info *layer, size_t *index,
+                      strider_step_info *step) {
     const size_t begin = *index;
     for (; strider_session_get_step(session, *index, step) == STRIDER_OK; ++*index)
-        if (step->node == node)
+        if (is_same_layer(layer, step))
             return true;
     for (*index = 0; *index < begin && strider_session_get_step(session, *index, step) == STRIDER_OK;
          ++*index)
-        if (step->node == node)
+        if (is_same_layer(layer, step))
             return true;
     *index = begin;
     return false;
 }
 
-/* Other layouts are the CPU's own; it is not what is tested. */
-static bool is_plain(const strider_step_info *step) {
-    return step->output.dtype && step->output_bytes == tensor_bytes(&step->output) &&
-           !strpbrk(step->layout, "0123456789");
+/* What a step computed; its data is freed by free(). */
+static strider_status read_layer(strider_session *session, size_t index, const strider_step_info *step,
+                                 strider_tensor *tensor, strider_error *error) {
+    *tensor = step->output;
+    tensor->data = malloc(tensor_bytes(tensor) + 1);
+    return tensor->data ? strider_session_read_step(session, index, tensor->data, error)
+                        : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+}
+
+static void tell_layer(const Subject *subject, const Layers *layers, const strider_step_info *step,
+                       const Comparison *result) {
+    char shape[DIMS_TEXT];
+    say(subject->test,
+        "        %s layer that differs: node %lld \"%s\" (%s) %s on %s by %s: %lld elements, the worst %lld "
+        "is %.9g, not %.9g%s%s\n",
+        layers->bad == 1 ? "first" : "next", (long long)step->node, step->name, step->op_type,
+        dims_text(step->output.rank, step->output.dims, shape), step->device, step->kernel,
+        (long long)result->n_different, (long long)result->worst, result->got, result->expected,
+        result->why[0] ? "; " : "", result->why);
 }
 
 static strider_status compare_layer(const Subject *subject, Layers *layers, size_t index,
                                     const strider_step_info *step, strider_error *error) {
     strider_step_info expected;
-    if (!find_step(layers->on_cpu, step->node, &layers->on_cpu_at, &expected) || !is_plain(step) ||
-        !is_plain(&expected))
+    strider_tensor a = {0}, b = {0};
+    if (!find_step(layers->on_cpu, step, &layers->on_cpu_at, &expected))
         return STRIDER_OK;
-    strider_tensor a = step->output, b = expected.output;
-    a.data = malloc(step->output_bytes + 1);
-    b.data = malloc(expected.output_bytes + 1);
-    strider_status status =
-        a.data && b.data ? STRIDER_OK : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    strider_status status = read_layer(layers->on_device, index, step, &a, error);
     if (!status)
-        status = strider_session_read_step(layers->on_device, index, a.data, error);
-    if (!status)
-        status = strider_session_read_step(layers->on_cpu, layers->on_cpu_at, b.data, error);
+        status = read_layer(layers->on_cpu, layers->on_cpu_at, &expected, &b, error);
     if (!status) {
-        char shape[DIMS_TEXT];
         const Comparison result = compare_tensors(&a, &b, subject->test->options);
         layers->compared++;
         layers->worst = fmax(layers->worst, result.max_of_peak);
         if (!result.pass && layers->bad++ < MAX_BAD_LAYERS)
-            say(subject->test,
-                "        %s layer that differs: node %lld \"%s\" (%s) %s on %s by %s: %lld elements, the "
-                "worst %lld "
-                "is %.9g, not %.9g%s%s\n",
-                layers->bad == 1 ? "first" : "next", (long long)step->node, step->name, step->op_type,
-                dims_text(a.rank, a.dims, shape), step->device, step->kernel, (long long)result.n_different,
-                (long long)result.worst, result.got, result.expected, result.why[0] ? "; " : "", result.why);
+            tell_layer(subject, layers, step, &result);
     }
     free(a.data);
     free(b.data);
@@ -140,6 +149,7 @@ static strider_status compare_layers(const Subject *subject, Layers *layers, str
     for (size_t i = 0; !status && strider_session_get_step(layers->on_device, i, &step) == STRIDER_OK; i++) {
         if (step.node < 0)
             continue;
+        layers->all++;
         if (strcmp(step.device, "cpu") == 0 && strcmp(plan.device, "cpu") != 0)
             layers->elsewhere++;
         status = compare_layer(subject, layers, i, &step, error);
@@ -177,9 +187,9 @@ static void check_layers(const Subject *subject, strider_tensor *scratch) {
         snprintf(why, sizeof why, "%s", error.message);
     else
         snprintf(why, sizeof why,
-                 "%d layers compared, %d ran on the CPU, %d differ, at most %.2g of the largest",
-                 layers.compared, layers.elsewhere, layers.bad, layers.worst);
-    finish_check(subject->test, !status && !layers.bad && layers.compared,
+                 "%d of %d layers compared, %d ran on the CPU, %d differ, at most %.2g of the largest",
+                 layers.compared, layers.all, layers.elsewhere, layers.bad, layers.worst);
+    finish_check(subject->test, !status && !layers.bad && layers.compared == layers.all,
                  "layer by layer against the CPU's reference", why);
     strider_session_free(layers.on_device);
     strider_session_free(layers.on_cpu);

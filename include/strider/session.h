@@ -135,9 +135,11 @@ STRIDER_API strider_status strider_session_get_plan(const strider_session *sessi
 STRIDER_API strider_status strider_session_get_step(const strider_session *session, size_t index,
                                                     strider_step_info *info);
 
-/* Copies what step `index` of the last run computed: the first output, as strider_step_info describes it, in
- * its layout, so that `data` takes output_bytes.  Only for sessions with keep_values, and for models whose
- * shapes do not depend on data.
+/* Copies what step `index` of the last run computed: the first output, of the type and shape that
+ * strider_step_info.output tells, as a plain tensor in row-major order, whatever the step's layout and on
+ * whichever device it ran.  `data` takes its elements and nothing more, which may be less than
+ * strider_step_info.output_bytes.  Only for sessions with keep_values, and for models whose shapes do not
+ * depend on data.
  * INVALID_ARGUMENT (there is nothing to read) or DEVICE_FAILED. */
 STRIDER_API strider_status strider_session_read_step(strider_session *session, size_t index, void *data,
                                                      strider_error *error);

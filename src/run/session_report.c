@@ -164,11 +164,11 @@ strider_status strider_session_read_step(strider_session *session, size_t index,
         if (step->outputs[i] == output)
             from = trace->binding->steps[at].outputs[i];
     Device *device = plan->devices[buffer->space];
-    if (!device->is_host) {
+    if (!device->is_host) { /* where all is plain */
         TRY(device->download(device, data, from, buffer->size_bytes, error));
         return device->synchronize(device, error);
     }
-    memcpy(data, from, buffer->size_bytes);
+    layout_to_plain(&buffer->type, buffer->layout, from, data);
     return STRIDER_OK;
 }
 

@@ -18,6 +18,8 @@ int64_t layout_blocks(const Shape *shape, Layout layout);
 bool layout_size(const Type *type, Layout layout, size_t *size_bytes) MUST_CHECK;
 /* Whether the type can be blocked: f32, rank 3 to 5. */
 bool layout_can_block(const Type *type);
+/* Copies a tensor of that type out of a layout into row-major order. */
+void layout_to_plain(const Type *type, Layout layout, const void *from, void *to);
 /* "nchw", "nchw16c", with the letters of the rank: "ncw", "ncdhw8c"; "plain" for other ranks. */
 enum { LAYOUT_TEXT = 16 };
 const char *layout_text(int rank, Layout layout, char text[LAYOUT_TEXT]);
