@@ -3,6 +3,7 @@
  * elementwise nodes and Concats, as long as there are no more of them after, and two in a row become one, or
  * none where they cancel; an activation or Add that stood between two Convs then meets the first one and may
  * become its epilogue. */
+#include "ops/math/binary.h"
 #include "ops/op.h"
 #include "ops/tensor/concat.h"
 #include "ops/tensor/transpose.h"
@@ -96,6 +97,9 @@ static bool can_push(const Node *node, Permutation *permutation) {
     if (!(node->op->flags & OP_ELEMENTWISE) && !is_concat)
         return false;
     if (node->opset < 7 || node->n_outputs != 1 || !node->outputs[0])
+        return false;
+    if (is_op(node, OP_PRelu) &&
+        !binary_second_broadcasts(node, &node->inputs[0]->type.shape, &node->inputs[1]->type.shape))
         return false;
     for (int port = 0; port < node->n_inputs; port++) {
         Permutation own;

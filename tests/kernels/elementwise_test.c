@@ -172,6 +172,28 @@ static void nan_stays_and_does_not_reach_padding(void **state) {
                                            .seed = (uint64_t)c});
 }
 
+/* Slopes of PRelu that belong to the channels, though they do not broadcast to them. */
+static void slopes_of_channels(void **state) {
+    (void)state;
+    static const int opsets[] = {6, 9};
+    for (int i = 0; i < 2; i++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            for (int rank = 3; rank <= 5; rank++) {
+                Shape x = DIMS(2, test_channels[c], 3, 2, 97);
+                x.dims[rank - 1] = 97;
+                x.rank = rank;
+                kernel_test_check((KernelTest){.op = "PRelu",
+                                               .opset = opsets[i],
+                                               .inputs = {x, DIMS(test_channels[c])},
+                                               .n_inputs = 2,
+                                               .constants = c % 2 ? 2 : 0,
+                                               .low = -1,
+                                               .high = 1,
+                                               .must_accept = true,
+                                               .seed = (uint64_t)c});
+            }
+}
+
 static void old_models_name_an_axis(void **state) {
     (void)state;
     kernel_test_check((KernelTest){.op = "Add",
@@ -264,6 +286,7 @@ int elementwise_kernel_tests(void) {
         cmocka_unit_test(other_broadcasts),
         cmocka_unit_test(large_rows_and_many_short_ones),
         cmocka_unit_test(nan_stays_and_does_not_reach_padding),
+        cmocka_unit_test(slopes_of_channels),
         cmocka_unit_test(old_models_name_an_axis),
         cmocka_unit_test(unary_operators),
         cmocka_unit_test(unary_operators_on_large_tensors),

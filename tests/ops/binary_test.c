@@ -362,11 +362,57 @@ static void prelu_slopes_belong_to_channels_before_opset_7_and_broadcast_since(v
                    .inputs = {tensor_f32(DIMS(1, 2, 2), -1, -2, -3, 4), tensor_f32(DIMS(2), 2, 10)}};
     Tensor y_last = tensor_f32(DIMS(1, 2, 2), -2, -20, -6, 4);
     op_test_expect(&last, &y_last);
+    OpTest square = {.op = "PRelu",
+                     .opset = 9,
+                     .n_inputs = 2,
+                     .inputs = {tensor_f32(DIMS(1, 2, 1, 2), -1, -2, -3, 4), tensor_f32(DIMS(2), 2, 10)}};
+    Tensor y_square = tensor_f32(DIMS(1, 2, 1, 2), -2, -20, -6, 4);
+    op_test_expect(&square, &y_square);
     OpTest wide = {.op = "PRelu",
                    .opset = 16,
                    .n_inputs = 2,
                    .inputs = {tensor_f32(DIMS(1, 1), -1), tensor_f32(DIMS(2, 2), 1, 2, 3, 4)}};
     op_test_expect_error(&wide, STRIDER_BAD_MODEL, "slope");
+}
+
+/* As ONNX's reference implementation has it; there is nothing that such a slope could broadcast to. */
+static void prelu_slopes_that_cannot_broadcast_belong_to_channels(void **state) {
+    (void)state;
+    static const int opsets[] = {7, 9, 16};
+    for (int i = 0; i < 3; i++) {
+        OpTest image = {.op = "PRelu",
+                        .opset = opsets[i],
+                        .n_inputs = 2,
+                        .inputs = {tensor_f32(DIMS(2, 2, 1, 3), -1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 11, -12),
+                                   tensor_f32(DIMS(2), 2, 10)}};
+        Tensor y_image = tensor_f32(DIMS(2, 2, 1, 3), -2, -4, 3, -40, 5, -60, 7, -16, 9, -100, 11, -120);
+        op_test_expect(&image, &y_image);
+        OpTest of_batch = {
+            .op = "PRelu",
+            .opset = opsets[i],
+            .n_inputs = 2,
+            .inputs = {tensor_f32(DIMS(2, 1, 3), -1, -2, 3, -4, 5, -6), tensor_f32(DIMS(2), 2, 10)}};
+        op_test_expect_error(&of_batch, STRIDER_BAD_MODEL, "do not broadcast");
+        OpTest of_wide = {.op = "PRelu",
+                          .opset = opsets[i],
+                          .n_inputs = 2,
+                          .inputs = {tensor_f32(DIMS(1, 2, 1), -1, -2), tensor_f32(DIMS(2), 2, 10)}};
+        op_test_expect_error(&of_wide, STRIDER_BAD_MODEL, "slope");
+    }
+}
+
+/* Which of both a slope means may depend on a width that is not known yet. */
+static void prelu_keeps_its_shape_where_the_slopes_place_is_unclear(void **state) {
+    (void)state;
+    static const Shape slope = {1, {6}}, input = {4, {-7, 6, 3, DIM_UNKNOWN}};
+    OpTest test = {.op = "PRelu",
+                   .opset = 9,
+                   .n_inputs = 2,
+                   .infer_only = true,
+                   .inputs = {{.type = {STRIDER_F32, input}}, {.type = {STRIDER_F32, slope}}}};
+    assert_int_equal(op_test_run(&test), STRIDER_OK);
+    assert_true(shape_equal(&test.output_types[0].shape, &input));
+    op_test_free(&test);
 }
 
 static void unknown_dimensions_broadcast_as_far_as_they_are_known(void **state) {
@@ -470,6 +516,8 @@ int main(void) {
         cmocka_unit_test(an_axis_that_no_input_fits_is_refused),
         cmocka_unit_test(variadic_operators_ignore_the_legacy_attributes),
         cmocka_unit_test(prelu_slopes_belong_to_channels_before_opset_7_and_broadcast_since),
+        cmocka_unit_test(prelu_slopes_that_cannot_broadcast_belong_to_channels),
+        cmocka_unit_test(prelu_keeps_its_shape_where_the_slopes_place_is_unclear),
         cmocka_unit_test(unknown_dimensions_broadcast_as_far_as_they_are_known),
         cmocka_unit_test(wrong_shapes_types_and_attributes_are_refused),
         cmocka_unit_test(where_chooses_for_every_type_with_three_way_broadcast),

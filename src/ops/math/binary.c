@@ -50,18 +50,17 @@ PairKind node_pair_kind(const Node *node) {
     return PAIR_ADD;
 }
 
+static bool is_prelu(const Node *node) {
+    return node->op->kind == OP_PRelu;
+}
+
 static Status binary_parse(ParseContext *ctx, void *attrs_) {
     static const char *const directions[] = {"LEFT", "RIGHT", NULL};
     BinaryAttrs *attrs = attrs_;
     int direction = 0;
-    if (ctx->node->opset < 7 && ctx->node->op->inputs.max == 2) {
+    if (ctx->node->opset < 7 && ctx->node->op->inputs.max == 2 && !is_prelu(ctx->node)) {
         TRY(parse_bool(ctx, "broadcast", false, &attrs->legacy_broadcast));
         TRY(parse_int(ctx, "axis", -1, &attrs->axis));
-    }
-    if (node_pair_kind(ctx->node) == PAIR_PRELU && ctx->node->opset < 7) {
-        /* A slope of more than one element belonged to the channels. */
-        attrs->legacy_broadcast = true;
-        attrs->axis = 1;
     }
     if (node_pair_kind(ctx->node) == PAIR_MOD)
         TRY(parse_bool(ctx, "fmod", false, &attrs->fmod));
@@ -75,17 +74,59 @@ static Status binary_parse(ParseContext *ctx, void *attrs_) {
 
 /* --- shapes --- */
 
+typedef enum SlopePlace { SLOPE_BROADCASTS, SLOPE_OF_CHANNELS, SLOPE_UNCLEAR } SlopePlace;
+
+/* Before opset 7 a slope of more than one element belonged to the channels.  Since then it broadcasts, but
+ * exporters went on writing one number a channel (MXNet's in ArcFace): where that broadcasts to nothing, it
+ * is taken as it is meant, as ONNX's reference implementation does; onnxruntime refuses it. */
+static SlopePlace place_of_slope(const Node *node, const Shape *input, const Shape *slope) {
+    if (slope->rank != 1 || slope->dims[0] == 1 || input->rank < 2)
+        return SLOPE_BROADCASTS;
+    if (node->opset < 7)
+        return SLOPE_OF_CHANNELS;
+    const int64_t last = input->dims[input->rank - 1], channels = input->dims[1], count = slope->dims[0];
+    if (last == count || last == 1)
+        return SLOPE_BROADCASTS;
+    if (last < 0 || channels < 0 || count < 0)
+        return SLOPE_UNCLEAR;
+    return channels == count ? SLOPE_OF_CHANNELS : SLOPE_BROADCASTS;
+}
+
+bool binary_second_broadcasts(const Node *node, const Shape *first, const Shape *second) {
+    const BinaryAttrs *attrs = node->attrs;
+    return is_prelu(node) ? place_of_slope(node, first, second) == SLOPE_BROADCASTS
+                          : !attrs->legacy_broadcast;
+}
+
 Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second) {
     const BinaryAttrs *attrs = node->attrs;
-    if (!attrs->legacy_broadcast || attrs->axis < 0 || first->rank < 0 || second->rank < 0 ||
-        attrs->axis > first->rank - second->rank)
-        return *second;
-    if (node_pair_kind(node) == PAIR_PRELU && (second->rank != 1 || second->dims[0] == 1))
+    int64_t axis = attrs->legacy_broadcast ? attrs->axis : -1;
+    if (is_prelu(node) && place_of_slope(node, first, second) == SLOPE_OF_CHANNELS)
+        axis = 1;
+    if (axis < 0 || first->rank < 0 || second->rank < 0 || axis > first->rank - second->rank)
         return *second;
     Shape moved = *second;
-    while (moved.rank < first->rank - attrs->axis)
+    while (moved.rank < first->rank - axis)
         moved.dims[moved.rank++] = 1;
     return moved;
+}
+
+/* Of PRelu: the output has the input's shape, whatever is known of it. */
+static Status prelu_infer_shape(InferContext *ctx) {
+    const Shape *input = &ctx->inputs[0].shape, *slope = &ctx->inputs[1].shape;
+    Shape joined = *input;
+    ctx->outputs[0].shape = *input;
+    if (input->rank < 0 || slope->rank < 0 || place_of_slope(ctx->node, input, slope) == SLOPE_UNCLEAR)
+        return STRIDER_OK;
+    const Shape second = binary_second_shape(ctx->node, input, slope);
+    TRY(infer_broadcast(ctx, input, &second, &joined));
+    bool is_wider = joined.rank != input->rank;
+    for (int i = 0; i < joined.rank && !is_wider; i++)
+        is_wider = joined.dims[i] >= 0 && input->dims[i] >= 0 && joined.dims[i] != input->dims[i];
+    if (is_wider)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the slope does not broadcast to the input's shape");
+    ctx->outputs[0].shape = joined;
+    return STRIDER_OK;
 }
 
 static Status binary_infer(InferContext *ctx) {
@@ -99,10 +140,12 @@ static Status binary_infer(InferContext *ctx) {
     if (!dtype && kind != PAIR_POW && ctx->n_inputs > 1)
         dtype = ctx->inputs[1].dtype;
     ctx->outputs[0].dtype = kinds[kind].gives_bool ? STRIDER_BOOL : dtype;
+    if (kind == PAIR_PRELU)
+        return prelu_infer_shape(ctx);
     Shape joined = ctx->inputs[0].shape;
     const BinaryAttrs *attrs = infer_attrs(ctx);
-    if (attrs->legacy_broadcast && kind != PAIR_PRELU && ctx->n_inputs == 2 && joined.rank >= 0 &&
-        ctx->inputs[1].shape.rank >= 0 && attrs->axis > joined.rank - ctx->inputs[1].shape.rank)
+    if (attrs->legacy_broadcast && ctx->n_inputs == 2 && joined.rank >= 0 && ctx->inputs[1].shape.rank >= 0 &&
+        attrs->axis > joined.rank - ctx->inputs[1].shape.rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "an input of rank %d does not stand at axis %lld of rank %d",
                           ctx->inputs[1].shape.rank, (long long)attrs->axis, joined.rank);
@@ -110,13 +153,6 @@ static Status binary_infer(InferContext *ctx) {
         Shape second = binary_second_shape(ctx->node, &ctx->inputs[0].shape, &ctx->inputs[i].shape);
         TRY(infer_broadcast(ctx, &joined, &second, &joined));
     }
-    if (kind == PAIR_PRELU && joined.rank >= 0 && ctx->inputs[0].shape.rank >= 0)
-        for (int i = 0; i < joined.rank; i++)
-            if (joined.rank != ctx->inputs[0].shape.rank ||
-                (joined.dims[i] >= 0 && ctx->inputs[0].shape.dims[i] >= 0 &&
-                 joined.dims[i] != ctx->inputs[0].shape.dims[i]))
-                return infer_fail(ctx, STRIDER_BAD_MODEL,
-                                  "the slope does not broadcast to the input's shape");
     ctx->outputs[0].shape = joined;
     return STRIDER_OK;
 }

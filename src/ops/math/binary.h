@@ -16,8 +16,11 @@ typedef struct BinaryAttrs {
 /* Of one of the operators that are listed there. */
 PairKind node_pair_kind(const Node *node);
 
-/* The second input's shape with the ones behind it that the broadcasting before opset 7 means; else as it is.
- */
+/* Whether the second input broadcasts as NumPy has it; false also where that is not known yet. */
+bool binary_second_broadcasts(const Node *node, const Shape *first, const Shape *second);
+
+/* The second input's shape with the ones behind it that the broadcasting before opset 7 means, or a slope
+ * that belongs to the channels; else as it is. */
 Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second);
 
 #endif

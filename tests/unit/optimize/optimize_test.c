@@ -538,6 +538,26 @@ static void transposes_around_convolutions_cancel(void **state) {
     graph_free(&graph);
 }
 
+/* A slope that belongs to the channels, as it broadcasts to nothing, would belong to others on the other
+ * side; and which it is may not be known. */
+static void transposes_do_not_pass_slopes_of_channels(void **state) {
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *x = add_input(&graph, "x", DIMS(2, 5, form ? DIM_UNKNOWN : 6, 4));
+        x = ADD("PRelu", "p", add_transpose(&graph, "t1", x, true),
+                add_constant(&graph, "slope", DIMS(4), 8, 0));
+        finish(&graph, add_transpose(&graph, "t2", x, false));
+        if (form)
+            OK(pass_push_transposes(&graph, &error));
+        else
+            check_pass(&graph, pass_push_transposes, 3);
+        assert_int_equal(count_nodes(&graph, "Transpose"), 2);
+        graph_free(&graph);
+    }
+}
+
 /* Both operands of a Concat; operands that others read, that permute otherwise or are constants that would
  * have to move stay as they are. */
 static void transposes_move_only_where_there_are_no_more_after(void **state) {
@@ -646,6 +666,7 @@ int main(void) {
         cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
         cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
         cmocka_unit_test(transposes_around_convolutions_cancel),
+        cmocka_unit_test(transposes_do_not_pass_slopes_of_channels),
         cmocka_unit_test(transposes_move_only_where_there_are_no_more_after),
         cmocka_unit_test(transposes_in_a_row_are_joined),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
