@@ -57,8 +57,8 @@ PackMemory device_pack_memory(Device *device);
 /* --- modules --- */
 
 /* Devices of other kinds than the CPU are in modules that are loaded on demand: libstrider_KIND.so, which
- * exports strider_device_module().  A module and the library share these structs, so they must be of one
- * build. */
+ * exports the two functions below.  A module and the library share these structs and what they point to, so
+ * they must be of one build. */
 typedef struct DeviceOptions {
     bool allow_tf32, allow_nondeterministic;
     uint64_t max_workspace_bytes;
@@ -66,22 +66,21 @@ typedef struct DeviceOptions {
 } DeviceOptions;
 
 typedef struct DeviceModule {
-    const char *version; /* STRIDER_VERSION */
-    size_t layout;       /* DEVICE_LAYOUT */
     /* How many devices there are, and what the one is.  DEVICE_FAILED where there are none, with the reason.
      */
     Status (*describe)(int ordinal, strider_device_info *info, int *count, Error *err);
     Status (*open)(int ordinal, const DeviceOptions *options, Device **device, Error *err);
 } DeviceModule;
 
-/* Changes whenever one of the structs does, and is raised by hand where only a meaning does. */
-#define DEVICE_LAYOUT                                                                                        \
-    ((size_t)1 + 10 * sizeof(Device) + 1000 * sizeof(Kernel) + 3000 * sizeof(KernelQuery) +                  \
-     5000 * sizeof(KernelInstance) + 7000 * sizeof(DeviceOptions) + 9000 * sizeof(strider_device_info) +     \
-     11000 * sizeof(KernelCall) + 13000 * sizeof(Node) + 17000 * sizeof(PrepareContext))
+/* The version and an id that CMake makes (cmake/build_id.cmake) of all headers that a module may share with
+ * the library, and of how both are compiled.  Equal sources give equal ids. */
+extern const char device_build[];
 
-/* What a module exports, under the name DEVICE_MODULE. */
-typedef const DeviceModule *(*DeviceModuleFunction)(void);
+/* What a module exports.  The first returns its device_build, and is all that is called of a module whose
+ * build is another. */
+STRIDER_API const char *strider_device_build(void);
+STRIDER_API const DeviceModule *strider_device_module(void);
+#define DEVICE_BUILD "strider_device_build"
 #define DEVICE_MODULE "strider_device_module"
 
 /* The CPU with the fast kernels; `allocator` must outlive it. */

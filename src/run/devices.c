@@ -88,17 +88,17 @@ static Status load_module(const char *kind, const DeviceModule **module, Error *
     if (!library)
         return fail(err, STRIDER_DEVICE_FAILED, "device %s: its module cannot be loaded: %s", kind,
                     dlerror());
-    DeviceModuleFunction function;
-    *(void **)&function = dlsym(library, DEVICE_MODULE);
-    const DeviceModule *found = function ? function() : NULL;
-    if (!found)
+    const char *(*build_of)(void);
+    const DeviceModule *(*module_of)(void);
+    *(void **)&build_of = dlsym(library, DEVICE_BUILD);
+    *(void **)&module_of = dlsym(library, DEVICE_MODULE);
+    if (!build_of || !module_of)
         return fail(err, STRIDER_DEVICE_FAILED, "device %s: %s is no module of Strider", kind, path);
-    if (strcmp(found->version, STRIDER_VERSION) != 0 || found->layout != DEVICE_LAYOUT)
-        return fail(
-            err, STRIDER_DEVICE_FAILED,
-            "device %s: %s belongs to Strider %s (%zu), this is %s (%zu): install both from one build", kind,
-            path, found->version, found->layout, STRIDER_VERSION, DEVICE_LAYOUT);
-    *module = found;
+    if (strcmp(build_of(), device_build) != 0)
+        return fail(err, STRIDER_DEVICE_FAILED,
+                    "device %s: %s belongs to Strider %s, this is %s: install both from one build", kind,
+                    path, build_of(), device_build);
+    *module = module_of();
     return STRIDER_OK;
 }
 

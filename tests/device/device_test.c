@@ -275,6 +275,19 @@ static void modules_that_cannot_be_used_are_named(void **state) {
     setenv("STRIDER_TWIN_MODULE", module, 1);
 }
 
+/* With both builds named; what else it exports is not called. */
+static void a_module_of_another_build_is_refused(void **state) {
+    (void)state;
+    expect_refusal("foreign", STRIDER_DEVICE_FAILED,
+                   "belongs to Strider 0.0.1 (build 0123456789abcdef), this is " STRIDER_VERSION " (build ");
+    const char *own = strstr(error.message, "this is " STRIDER_VERSION " (build ");
+    assert_non_null(own);
+    own += strlen("this is " STRIDER_VERSION " (build ");
+    assert_int_equal(strspn(own, "0123456789abcdef"), 16);
+    assert_true(strncmp(own, "0123456789abcdef", 16) != 0);
+    assert_int_equal(own[16], ')');
+}
+
 static void auto_falls_back_to_the_cpu_and_says_so(void **state) {
     (void)state;
     Fixture fixture;
@@ -311,6 +324,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_session_survives_failures_of_its_device),
         cmocka_unit_test(a_full_device_is_out_of_memory),
         cmocka_unit_test(modules_that_cannot_be_used_are_named),
+        cmocka_unit_test(a_module_of_another_build_is_refused),
         cmocka_unit_test(auto_falls_back_to_the_cpu_and_says_so),
         cmocka_unit_test(the_cpu_is_the_first_device),
     };

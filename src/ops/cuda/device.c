@@ -186,10 +186,11 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
     return STRIDER_OK;
 }
 
-STRIDER_API const DeviceModule *strider_device_module(void);
+const char *strider_device_build(void) {
+    return device_build;
+}
 
 const DeviceModule *strider_device_module(void) {
-    static const DeviceModule module = {
-        .version = STRIDER_VERSION, .layout = DEVICE_LAYOUT, .describe = describe, .open = open_device};
+    static const DeviceModule module = {.describe = describe, .open = open_device};
     return &module;
 }
