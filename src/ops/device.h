@@ -12,6 +12,8 @@
 enum { DEVICE_NAME = 32 };
 
 typedef struct Device Device;
+typedef struct Recording Recording;
+typedef struct RecordingHooks RecordingHooks;
 
 struct Device {
     char name[DEVICE_NAME]; /* "cpu", "cuda:0" */
@@ -33,17 +35,12 @@ struct Device {
     Status (*download)(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
     /* Waits for all that was begun, and reports what failed of it. */
     Status (*synchronize)(Device *device, Error *err);
-    /* Work that is the same in each run may be recorded once and handed over as one piece from then on.  All
-     * NULL: the device cannot.  After record() all is recorded and nothing done, up to launch(), which does
-     * it; `copied_bytes` are those of all copies until then, in `copies` calls.  After replay() submit() must
-     * not be called, but all copies in the order of the recording, before launch() does the whole again: only
-     * the host's side of copies may have other addresses.  What a recording has launched must have been
-     * waited for before it is replayed.  forget() frees a recording, also an unfinished one, after which the
-     * device is as if there had been none. */
-    Status (*record)(Device *device, size_t copied_bytes, int copies, void **recording, Error *err);
-    Status (*replay)(Device *device, void *recording, Error *err);
-    Status (*launch)(Device *device, Error *err);
-    void (*forget)(Device *device, void *recording);
+    uint64_t waits; /* times that the device was waited for */
+    /* NULL: nothing can be recorded. */
+    const RecordingHooks *recording_hooks;
+    /* What is given to the device now belongs to it; NULL: it is done.  Set by ops/recording.c alone, read by
+     * all. */
+    Recording *recording;
     /* The time that the device itself takes between mark(0) and mark(1); elapsed() waits.  NULL: measured by
      * the host's clock. */
     Status (*mark)(Device *device, int which, Error *err);
@@ -53,6 +50,85 @@ struct Device {
 
 /* The memory of a device for packs. */
 PackMemory device_pack_memory(Device *device);
+
+/* What a plan's steps ask of a device, in a recording or outside of one.  Where such a call fails in the
+ * middle of a recording, that has failed. */
+Status device_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err) MUST_CHECK;
+Status device_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err) MUST_CHECK;
+Status device_submit(Device *device, const KernelInstance *instance, const KernelCall *call,
+                     Error *err) MUST_CHECK;
+Status device_synchronize(Device *device, Error *err) MUST_CHECK;
+
+/* --- recordings --- */
+
+/* Work that is the same in each run may be recorded once and handed over as one piece from then on.  A
+ * Recording is that piece.  Its state changes by these calls alone, each of which calls hooks of the device:
+ *
+ *     state       call                    hooks            then        where a hook fails
+ *     EMPTY       recording_begin()       record           RECORDING   abandon, FAILED
+ *     RECORDING   device_upload() and
+ *                 so on, that fails       abandon          FAILED
+ *     RECORDING   recording_launch()      finish, launch   READY       abandon, FAILED
+ *     READY       recording_replay()      replay           REPLAYING   abandon, FAILED
+ *     REPLAYING   device_upload() and
+ *                 so on, that fails       abandon          FAILED
+ *     REPLAYING   recording_launch()      launch           READY       abandon, FAILED
+ *     RECORDING,
+ *     REPLAYING   recording_free()        abandon, forget  EMPTY
+ *     READY,
+ *     FAILED      recording_free()        forget           EMPTY
+ *     EMPTY       recording_free()                         EMPTY
+ *
+ * All else is a mistake of the caller, which asserts find: a call in another state, a second recording on a
+ * device that has one in work, waiting in the middle of one, copies that are not those that were announced,
+ * submitting while replaying, and replaying what was launched and not waited for. */
+typedef enum RecordingState {
+    RECORDING_EMPTY,     /* there is none; all zero */
+    RECORDING_RECORDING, /* the device keeps what it is given, and does none of it */
+    RECORDING_READY,     /* it is complete and was launched */
+    RECORDING_REPLAYING, /* the device is given its copies again, as the host's side of them may have moved */
+    RECORDING_FAILED     /* it is good for nothing but being freed */
+} RecordingState;
+
+typedef struct CopyCount {
+    size_t size_bytes;
+    int copies;
+} CopyCount;
+
+struct Recording {
+    RecordingState state;
+    Device *device;      /* NULL while it is empty */
+    CopyCount announced; /* all copies that belong to it */
+    CopyCount given;     /* those of them that it was given so far, while recording or replaying */
+    uint64_t launch;     /* of the device's waits (Device.waits), when it was launched last */
+    void *data;          /* the device's own, from its `record` to its `forget` */
+};
+
+/* `announced` are the copies that will be given until recording_launch(). */
+Status recording_begin(Recording *recording, Device *device, CopyCount announced, Error *err) MUST_CHECK;
+/* After it the device is given the same copies in the same order, with other addresses on the host where they
+ * have changed, and nothing else. */
+Status recording_replay(Recording *recording, Error *err) MUST_CHECK;
+/* Hands all over, without waiting for it. */
+Status recording_launch(Recording *recording, Error *err) MUST_CHECK;
+void recording_free(Recording *recording);
+
+/* What a device does for it.  The state is the one before the call; Device.recording is set from before
+ * `record` and `replay` until after `launch` or `abandon`.  tests/device/twin.c is an example. */
+struct RecordingHooks {
+    /* From now on keeps what upload(), download() and submit() are given.  `announced` says for how much. */
+    Status (*record)(Device *device, Recording *recording, Error *err);
+    /* What was given is all. */
+    Status (*finish)(Device *device, Recording *recording, Error *err);
+    /* From now on upload() takes the bytes, and download() the address, for the next copy that was kept. */
+    Status (*replay)(Device *device, Recording *recording, Error *err);
+    /* Begins all that was kept. */
+    Status (*launch)(Device *device, Recording *recording, Error *err);
+    /* What is unfinished comes to nothing; the device is as if there had been no recording. */
+    void (*abandon)(Device *device, Recording *recording);
+    /* Frees `data`, also where `record` failed half-way; waits for what may use it. */
+    void (*forget)(Device *device, Recording *recording);
+};
 
 /* --- modules --- */
 

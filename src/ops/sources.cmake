@@ -13,6 +13,7 @@ list(APPEND sources
     ops/nn/conv_transpose.c
     ops/math/cumsum.c
     ops/tensor/depth_space.c
+    ops/recording.c
     ops/nn/dropout.c
     ops/math/einsum.c
     ops/generator/fill.c

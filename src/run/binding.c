@@ -125,7 +125,7 @@ void binding_free(Binding *binding, Budget *budget) {
     if (!binding)
         return;
     const Allocator *allocator = binding->region.allocator;
-    recording_forget(&binding->recording, binding->plan);
+    recording_free(&binding->recording.work);
     plan_cache_release(binding->cached, budget);
     region_free(&binding->region);
     memory_free(allocator, binding);

@@ -34,7 +34,7 @@ typedef struct Binding {
     size_t n_ports;
     const char *arenas[MAX_DEVICES]; /* that the addresses were resolved for */
     bool is_resolved;
-    Recording recording;
+    RunRecording recording;
     uint64_t last_used; /* a count of the session's runs and preparations */
 } Binding;
 

@@ -55,16 +55,16 @@ static Status hand_over(const Execution *execution, RunMode mode, size_t index, 
         return run_reference(step, bound, err);
     case STEP_SUBMIT:
         if (mode != RUN_REPLAY)
-            TRY(step->instance.submit(&call, err));
+            TRY(device_submit(device, &step->instance, &call, err));
         break;
     case STEP_UPLOAD:
-        TRY(device->upload(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
+        TRY(device_upload(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
         break;
     case STEP_DOWNLOAD:
-        TRY(device->download(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
+        TRY(device_download(device, bound->outputs[0], bound->inputs[0], step->size_bytes, err));
         break;
     }
-    return step->waits && mode == RUN_PLAIN ? device->synchronize(device, err) : STRIDER_OK;
+    return step->waits && mode == RUN_PLAIN ? device_synchronize(device, err) : STRIDER_OK;
 }
 
 /* The same for a device's step with its time: each step's is its own, as it is waited for. */
@@ -79,7 +79,7 @@ static Status hand_over_timed(const Execution *execution, size_t index, Error *e
         TRY(device->mark(device, 1, err));
         return device->elapsed(device, time_ns, err);
     }
-    TRY(device->synchronize(device, err));
+    TRY(device_synchronize(device, err));
     *time_ns = clock_ns() - before;
     return STRIDER_OK;
 }
@@ -88,16 +88,16 @@ static Status hand_over_timed(const Execution *execution, size_t index, Error *e
 static Status run_alone(const Running *running, size_t index) {
     const Execution *execution = running->execution;
     const Plan *plan = execution->plan;
-    Recording *recording = &execution->binding->recording;
+    RunRecording *recording = &execution->binding->recording;
     if (execution->profile && plan->steps[index].device != HOST)
         return hand_over_timed(execution, index, running->err);
-    Status status = recording_before(recording, plan, running->mode, index, running->err);
+    Status status = record_before(recording, plan, running->mode, index, running->err);
     if (!status)
         status = hand_over(execution, running->mode, index, running->err);
     if (!status)
-        status = recording_after(recording, plan, running->mode, index, running->err);
+        status = record_after(recording, plan, running->mode, index, running->err);
     if (status)
-        recording_failed(recording, plan, running->mode, index);
+        record_failed(recording, running->mode, index);
     return status;
 }
 
@@ -167,9 +167,9 @@ static Status run_all(const Execution *execution, RunMode mode, Error *err) {
 }
 
 Status execute(const Execution *execution, Error *err) {
-    Recording *recording = &execution->binding->recording;
+    RunRecording *recording = &execution->binding->recording;
     const RunMode mode = execution->record && !execution->profile
-                             ? recording_mode(recording, execution->plan, execution->arenas)
+                             ? record_mode(recording, execution->plan, execution->arenas)
                              : RUN_PLAIN;
     Status failed = run_all(execution, mode, err);
     /* Nothing of what could not be recorded has been done. */
@@ -178,7 +178,7 @@ Status execute(const Execution *execution, Error *err) {
     /* Also after a failure: what was begun may still read and write memory.  The first error is the one. */
     for (int i = HOST + 1; i < execution->plan->n_devices; i++) {
         Device *device = execution->plan->devices[i];
-        Status status = device->synchronize(device, failed ? NULL : err);
+        Status status = device_synchronize(device, failed ? NULL : err);
         failed = failed ? failed : status;
     }
     return failed;

@@ -9,7 +9,7 @@ static bool is_of_host(const Step *step) {
 
 /* Can be recorded: steps of one device without one of the host in their middle, which would read what is not
  * there before all is done. */
-static void find_steps(const Plan *plan, Recording *recording) {
+static void find_steps(const Plan *plan, RunRecording *recording) {
     bool has_ended = false;
     for (size_t i = 0; i < plan->n_steps; i++) {
         const Step *step = &plan->steps[i];
@@ -27,14 +27,14 @@ static void find_steps(const Plan *plan, Recording *recording) {
         recording->last_step = i;
         recording->waits |= step->waits;
         if (step->kind != STEP_SUBMIT) {
-            recording->copies++;
-            recording->copied_bytes += step->size_bytes;
+            recording->copies.copies++;
+            recording->copies.size_bytes += step->size_bytes;
         }
     }
-    recording->is_refused = recording->device == HOST || !plan->devices[recording->device]->record;
+    recording->is_refused = recording->device == HOST || !plan->devices[recording->device]->recording_hooks;
 }
 
-RunMode recording_mode(Recording *recording, const Plan *plan, char *const *arenas) {
+RunMode record_mode(RunRecording *recording, const Plan *plan, char *const *arenas) {
     if (recording->is_refused)
         return RUN_PLAIN;
     if (recording->warm_runs == 0)
@@ -44,40 +44,31 @@ RunMode recording_mode(Recording *recording, const Plan *plan, char *const *aren
         return RUN_PLAIN;
     }
     const char *arena = arenas[recording->device];
-    if (recording->made && recording->arena == arena)
+    if (recording->work.state == RECORDING_READY && recording->arena == arena)
         return RUN_REPLAY;
-    recording_forget(recording, plan);
+    recording_free(&recording->work);
     recording->arena = arena;
     return RUN_RECORD;
 }
 
-Status recording_before(Recording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
-    Device *device = plan->devices[recording->device];
+Status record_before(RunRecording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
     if (mode == RUN_PLAIN || index != recording->first_step)
         return STRIDER_OK;
     return mode == RUN_RECORD
-               ? device->record(device, recording->copied_bytes, recording->copies, &recording->made, err)
-               : device->replay(device, recording->made, err);
+               ? recording_begin(&recording->work, plan->devices[recording->device], recording->copies, err)
+               : recording_replay(&recording->work, err);
 }
 
-Status recording_after(const Recording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
-    Device *device = plan->devices[recording->device];
+Status record_after(RunRecording *recording, const Plan *plan, RunMode mode, size_t index, Error *err) {
     if (mode == RUN_PLAIN || index != recording->last_step)
         return STRIDER_OK;
-    TRY(device->launch(device, err));
-    return recording->waits ? device->synchronize(device, err) : STRIDER_OK;
+    TRY(recording_launch(&recording->work, err));
+    return recording->waits ? device_synchronize(plan->devices[recording->device], err) : STRIDER_OK;
 }
 
-void recording_failed(Recording *recording, const Plan *plan, RunMode mode, size_t index) {
+void record_failed(RunRecording *recording, RunMode mode, size_t index) {
     if (mode == RUN_PLAIN || index < recording->first_step || index > recording->last_step)
         return;
-    recording_forget(recording, plan);
+    recording_free(&recording->work);
     recording->is_refused = mode == RUN_RECORD;
-}
-
-void recording_forget(Recording *recording, const Plan *plan) {
-    Device *device = plan->devices[recording->device];
-    if (recording->made)
-        device->forget(device, recording->made);
-    recording->made = NULL;
 }

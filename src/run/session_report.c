@@ -39,7 +39,7 @@ static void count_plan(const strider_session *session, const Binding *binding, s
     info->device_arena_bytes = larger(info->device_arena_bytes, plan->arena_bytes[HOST + 1]);
     info->device_weight_bytes += plan->computed[HOST + 1].total_bytes;
     count_device(plan, info);
-    if (binding->recording.made)
+    if (binding->recording.work.state == RECORDING_READY)
         info->recorded_steps += binding->recording.last_step - binding->recording.first_step + 1;
 }
 
@@ -165,8 +165,8 @@ strider_status strider_session_read_step(strider_session *session, size_t index,
             from = trace->binding->steps[at].outputs[i];
     Device *device = plan->devices[buffer->space];
     if (!device->is_host) { /* where all is plain */
-        TRY(device->download(device, data, from, buffer->size_bytes, error));
-        return device->synchronize(device, error);
+        TRY(device_download(device, data, from, buffer->size_bytes, error));
+        return device_synchronize(device, error);
     }
     layout_to_plain(&buffer->type, buffer->layout, from, data);
     return STRIDER_OK;

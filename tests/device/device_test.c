@@ -3,6 +3,7 @@
  * $STRIDER_TWIN_MODULE names.  The first argument is the repository. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -113,7 +114,7 @@ static void add_node(Proto *graph, const char *op, const char *const *inputs, co
 }
 
 /* y = x + the dimensions of x, which are a constant of each plan. */
-static void open_shape_adder(Fixture *fixture) {
+static void open_shape_adder(Fixture *fixture, bool record_runs) {
     strider_session_options options = strider_session_options_default();
     const int64_t open[] = {-1, 2};
     Proto model = {0}, graph = {0}, opset = {0};
@@ -132,6 +133,7 @@ static void open_shape_adder(Fixture *fixture) {
     proto_free(&model);
     options.device = "twin";
     options.max_cached_plans = 2;
+    options.record_runs = record_runs;
     must(strider_session_create(fixture->model, &options, &fixture->session, &error));
 }
 
@@ -139,7 +141,7 @@ static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
     (void)state;
     Fixture twin;
     strider_plan_info plan;
-    open_shape_adder(&twin);
+    open_shape_adder(&twin, false);
     for (int64_t round = 0; round < 6; round++) { /* more shapes than plans are kept */
         const int64_t rows = 1 + round % 3;
         strider_tensor input = {STRIDER_F32, 2, {rows, 2}, pixels}, output = {0};
@@ -154,6 +156,71 @@ static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
     }
     close_all(&twin);
 }
+
+/* --- recordings --- */
+
+/* Adds on other inputs than in any run before, which must not show. */
+static strider_status add_shape(const Fixture *fixture, int64_t rows) {
+    static float from;
+    float x[6];
+    for (int i = 0; i < 6; i++)
+        x[i] = from++;
+    strider_tensor input = {STRIDER_F32, 2, {rows, 2}, x}, output = {0};
+    const strider_status status = strider_session_run(fixture->session, &input, 1, &output, 1, &error);
+    for (int64_t i = 0; !status && i < rows * 2; i++)
+        assert_true(((float *)output.data)[i] == x[i] + (i % 2 ? 2 : (float)rows));
+    return status;
+}
+
+static size_t recorded_steps(const Fixture *fixture) {
+    strider_plan_info plan;
+    must(strider_session_get_plan(fixture->session, &plan));
+    return plan.recorded_steps;
+}
+
+static void the_third_run_is_recorded_and_later_ones_replay_it(void **state) {
+    (void)state;
+    Fixture twin;
+    open_shape_adder(&twin, true);
+    for (int run = 1; run <= 6; run++)
+        for (int64_t rows = 1; rows <= 2; rows++) { /* two plans in turn, each with its own recording */
+            must(add_shape(&twin, rows));
+            assert_int_equal(recorded_steps(&twin), run < 3 ? 0 : 3);
+        }
+    must(add_shape(&twin, 3)); /* one of both plans goes, with its recording, and the arena may move */
+    for (int run = 1; run <= 4; run++)
+        must(add_shape(&twin, 2));
+    close_all(&twin);
+}
+
+/* A run that cannot be recorded is done plainly, as are all after it; one that cannot be replayed fails, and
+ * is recorded anew. */
+static void runs_go_on_where_recordings_fail(void **state) {
+    (void)state;
+    static const struct {
+        const char *setting;
+        bool is_replay;
+    } cases[] = {{"record:1", false},  {"upload:1", false}, {"submit:1", false},    {"download:1", false},
+                 {"finish:1", false},  {"launch:1", false}, {"replay:1", true},     {"upload:1", true},
+                 {"download:1", true}, {"launch:1", true},  {"synchronize:1", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Fixture twin;
+        open_shape_adder(&twin, true);
+        for (int run = 1; run <= (cases[i].is_replay ? 3 : 2); run++)
+            must(add_shape(&twin, 3));
+        setenv("TWIN_FAIL", cases[i].setting, 1);
+        const strider_status status = add_shape(&twin, 3);
+        unsetenv("TWIN_FAIL");
+        assert_int_equal(status, cases[i].is_replay ? STRIDER_DEVICE_FAILED : STRIDER_OK);
+        for (int run = 0; run < 3; run++) {
+            must(add_shape(&twin, 3));
+            assert_int_equal(recorded_steps(&twin), cases[i].is_replay ? 3 : 0);
+        }
+        close_all(&twin);
+    }
+}
+
+/* --- steps --- */
 
 /* Conv runs on the device, MaxPool on the CPU, and each crossing is a step that can be seen. */
 static void copies_are_steps(void **state) {
@@ -319,6 +386,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(agrees_with_the_cpu_for_every_shape),
         cmocka_unit_test(weights_are_uploaded_once_for_all_plans),
         cmocka_unit_test(constants_of_a_plan_are_uploaded_while_planning),
+        cmocka_unit_test(the_third_run_is_recorded_and_later_ones_replay_it),
+        cmocka_unit_test(runs_go_on_where_recordings_fail),
         cmocka_unit_test(copies_are_steps),
         cmocka_unit_test(the_output_of_each_step_can_be_read),
         cmocka_unit_test(a_session_survives_failures_of_its_device),

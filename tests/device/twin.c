@@ -2,8 +2,9 @@
 /* "twin": a device for tests, a second CPU whose memory is separate, in a module of its own.  It computes by
  * the operators' references, and is as strict as a device can be: its memory may only be touched while its
  * work runs, its work runs as late as it may (in synchronize()), and new memory is full of NaN.
- * $TWIN_FAIL=CALL:N lets the Nth call of reserve, upload, download, submit or synchronize fail, $TWIN_MEMORY
- * limits its bytes, and $TWIN_SPOIL=NAME lets it compute one element of the node of that name wrong. */
+ * $TWIN_FAIL=CALL:N lets the Nth call of reserve, upload, download, submit, synchronize or a hook of
+ * recordings fail, $TWIN_MEMORY limits its bytes, and $TWIN_SPOIL=NAME lets it compute one element of the
+ * node of that name wrong. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,24 +19,36 @@ typedef struct Block {
     size_t size_bytes;
 } Block;
 
-/* Work that waits: a copy, or a node. */
+/* Work that waits: a copy, a node, or all of a recording. */
 typedef struct Job {
     struct Job *next;
     void *to;
     const void *from; /* NULL: `staged` */
     size_t size_bytes;
     const struct NodeArgs *node;
+    const struct TwinRecording *recording;
     const void **inputs;
     void **outputs;
     char staged[];
 } Job;
 
+/* In the order that they were given in. */
+typedef struct Queue {
+    Job *first, **end;
+} Queue;
+
 typedef struct Twin {
     Device device;
     Block *blocks;
     size_t used_bytes;
-    Job *jobs, **last_job;
+    Queue queue;
 } Twin;
+
+/* Recording.data. */
+typedef struct TwinRecording {
+    Queue jobs;
+    Job *at; /* while replaying: the next copy is this job or one after it */
+} TwinRecording;
 
 /* --- failures --- */
 
@@ -91,13 +104,35 @@ static bool is_own(const Twin *twin, const void *memory, size_t size_bytes) {
 
 /* --- work --- */
 
-static Job *add_job(Twin *twin, size_t staged_bytes) {
+static Job *add_to(Queue *queue, size_t staged_bytes) {
     Job *job = calloc(1, sizeof *job + staged_bytes);
     if (job) {
-        *twin->last_job = job;
-        twin->last_job = &job->next;
+        *queue->end = job;
+        queue->end = &job->next;
     }
     return job;
+}
+
+/* Device.recording says where what is given now belongs. */
+static Job *add_job(Twin *twin, size_t staged_bytes) {
+    const Recording *recording = twin->device.recording;
+    return add_to(recording ? &((TwinRecording *)recording->data)->jobs : &twin->queue, staged_bytes);
+}
+
+static bool is_replaying(const Twin *twin) {
+    return twin->device.recording && twin->device.recording->state == RECORDING_REPLAYING;
+}
+
+/* The recorded job that the next copy stands for. */
+static Status next_copy(Twin *twin, size_t size_bytes, bool is_upload, Job **copy, Error *err) {
+    TwinRecording *made = twin->device.recording->data;
+    while (made->at && made->at->node)
+        made->at = made->at->next;
+    *copy = made->at;
+    if (!*copy || (*copy)->size_bytes != size_bytes || is_upload != !(*copy)->from)
+        return fail(err, STRIDER_DEVICE_FAILED, "device twin: a copy that is not the recorded one");
+    made->at = (*copy)->next;
+    return STRIDER_OK;
 }
 
 static Status twin_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
@@ -105,7 +140,11 @@ static Status twin_upload(Device *device, void *to, const void *from, size_t siz
     FAIL_IF_ASKED("upload");
     if (!is_own(twin, to, size_bytes) || is_own(twin, from, size_bytes))
         return fail(err, STRIDER_DEVICE_FAILED, "device twin: an upload from or to the wrong side");
-    Job *job = add_job(twin, size_bytes);
+    Job *job = NULL;
+    if (is_replaying(twin))
+        TRY(next_copy(twin, size_bytes, true, &job, err));
+    else
+        job = add_job(twin, size_bytes);
     if (!job)
         return fail_memory(err, size_bytes, "the device twin");
     job->to = to;
@@ -120,7 +159,11 @@ static Status twin_download(Device *device, void *to, const void *from, size_t s
     if (!is_own(twin, from, size_bytes) || is_own(twin, to, size_bytes))
         return fail(err, STRIDER_DEVICE_FAILED, "device twin: a download from or to the wrong side");
     memset(to, 0xff, size_bytes); /* nobody may read it yet */
-    Job *job = add_job(twin, 0);
+    Job *job = NULL;
+    if (is_replaying(twin))
+        TRY(next_copy(twin, size_bytes, false, &job, err));
+    else
+        job = add_job(twin, 0);
     if (!job)
         return fail_memory(err, size_bytes, "the device twin");
     job->to = to;
@@ -161,20 +204,32 @@ static void protect(const Twin *twin, int protection) {
         mprotect(block->memory, block->size_bytes, protection);
 }
 
+/* After a failure nothing is computed any more, but copies are done, so that nobody reads NaN. */
+static void run_job(const Job *job, Status *status, Error *err) {
+    if (job->recording)
+        for (const Job *part = job->recording->jobs.first; part; part = part->next)
+            run_job(part, status, err);
+    else if (!job->node)
+        memcpy(job->to, job->from ? job->from : job->staged, job->size_bytes);
+    else if (!*status)
+        *status = run_node(job, err);
+}
+
+static void free_jobs(Queue *queue) {
+    for (Job *job = queue->first, *next; job; job = next) {
+        next = job->next;
+        free(job);
+    }
+    *queue = (Queue){.end = &queue->first};
+}
+
 static Status run_jobs(Twin *twin, Error *err) {
     Status status = STRIDER_OK;
     protect(twin, PROT_READ | PROT_WRITE);
-    for (Job *job = twin->jobs, *next; job; job = next) {
-        next = job->next;
-        if (job->node && !status)
-            status = run_node(job, err);
-        else if (!job->node)
-            memcpy(job->to, job->from ? job->from : job->staged, job->size_bytes);
-        free(job);
-    }
+    for (const Job *job = twin->queue.first; job; job = job->next)
+        run_job(job, &status, err);
     protect(twin, PROT_NONE);
-    twin->jobs = NULL;
-    twin->last_job = &twin->jobs;
+    free_jobs(&twin->queue);
     return status;
 }
 
@@ -196,6 +251,73 @@ static void twin_release(Device *device, void *memory) {
             return;
         }
 }
+
+/* --- recordings ---
+ *
+ * ops/device.h has the states, and ops/recording.c calls these in their order, so that they need not check
+ * any.  What they must do is to give meaning to Device.recording where work comes in: add_job() keeps it in
+ * the recording instead of in the queue, and next_copy() finds the kept copy that one of a replay stands for.
+ */
+
+/* What a recording needs is best taken here: where this fails the run is done plainly, and none is told. */
+static Status twin_record(Device *device, Recording *recording, Error *err) {
+    (void)device;
+    TwinRecording *made = calloc(1, sizeof *made);
+    if (!made)
+        return fail_memory(err, sizeof *made, "the device twin");
+    made->jobs.end = &made->jobs.first;
+    recording->data = made; /* also if we fail from here on: `forget` frees it */
+    FAIL_IF_ASKED("record");
+    return STRIDER_OK;
+}
+
+/* Where devices make what they kept into what they can launch.  A queue is that already. */
+static Status twin_finish(Device *device, Recording *recording, Error *err) {
+    (void)device;
+    (void)recording;
+    FAIL_IF_ASKED("finish");
+    return STRIDER_OK;
+}
+
+/* Inputs and outputs of a run lie elsewhere than in the run before, so their copies come again. */
+static Status twin_replay(Device *device, Recording *recording, Error *err) {
+    TwinRecording *made = recording->data;
+    (void)device;
+    FAIL_IF_ASKED("replay");
+    made->at = made->jobs.first;
+    return STRIDER_OK;
+}
+
+/* To the queue, not by add_job(): this is what is done, not what is kept. */
+static Status twin_launch(Device *device, Recording *recording, Error *err) {
+    FAIL_IF_ASKED("launch");
+    Job *job = add_to(&((Twin *)device)->queue, 0);
+    if (!job)
+        return fail_memory(err, sizeof *job, "the device twin");
+    job->recording = recording->data;
+    return STRIDER_OK;
+}
+
+/* The device itself is in no other state while it records: there is nothing to leave. */
+static void twin_abandon(Device *device, Recording *recording) {
+    (void)device;
+    (void)recording;
+}
+
+static void twin_forget(Device *device, Recording *recording) {
+    TwinRecording *made = recording->data;
+    (void)run_jobs((Twin *)device, NULL); /* which may have it among them */
+    if (made)
+        free_jobs(&made->jobs);
+    free(made);
+}
+
+static const RecordingHooks recording_hooks = {.record = twin_record,
+                                               .finish = twin_finish,
+                                               .replay = twin_replay,
+                                               .launch = twin_launch,
+                                               .abandon = twin_abandon,
+                                               .forget = twin_forget};
 
 /* --- kernels --- */
 
@@ -295,7 +417,7 @@ static Status twin_open(int ordinal, const DeviceOptions *options, Device **devi
     Twin *twin = calloc(1, sizeof *twin);
     if (!twin)
         return fail_memory(err, sizeof *twin, "the device twin");
-    twin->last_job = &twin->jobs;
+    twin->queue.end = &twin->queue.first;
     twin->device = (Device){.name = "twin:0",
                             .alignment = 256,
                             .kernels = kernels,
@@ -306,6 +428,7 @@ static Status twin_open(int ordinal, const DeviceOptions *options, Device **devi
                             .upload = twin_upload,
                             .download = twin_download,
                             .synchronize = twin_synchronize,
+                            .recording_hooks = &recording_hooks,
                             .close = twin_close};
     *device = &twin->device;
     return STRIDER_OK;

@@ -33,7 +33,7 @@ typedef struct CudaDownload {
     size_t size_bytes;
 } CudaDownload;
 
-/* Work that was recorded, with staging memory of its own, as it reads and writes the same each time. */
+/* Recording.data: with staging memory of its own, as it reads and writes the same each time. */
 typedef struct CudaRecording {
     CudaStaging staging;
     cudaGraphExec_t graph;
@@ -50,9 +50,8 @@ typedef struct CudaDevice {
     CudaStaging staging;
     CudaDownload downloads[CUDA_MAX_DOWNLOADS];
     int n_downloads;
-    CudaRecording *recording; /* that copies belong to until it is launched; NULL: none */
-    bool is_capturing;        /* it is being made */
-    cudaEvent_t events[2];    /* NULL until the first time is measured */
+    bool is_capturing;     /* the stream keeps what it is given for Device.recording */
+    cudaEvent_t events[2]; /* NULL until the first time is measured */
     cudnnHandle_t dnn;
     cudnnBackendDescriptor_t properties; /* for cuDNN's plans */
     cublasLtHandle_t blas;
@@ -74,10 +73,7 @@ void cuda_staging_free(CudaStaging *staging);
 Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_download(Device *device, void *to, const void *from, size_t size_bytes, Error *err);
 Status cuda_synchronize(Device *device, Error *err);
-Status cuda_record(Device *device, size_t copied_bytes, int copies, void **recording, Error *err);
-Status cuda_replay(Device *device, void *recording, Error *err);
-Status cuda_launch_recording(Device *device, Error *err);
-void cuda_forget(Device *device, void *recording);
+extern const RecordingHooks cuda_recording_hooks;
 Status cuda_mark(Device *device, int which, Error *err);
 Status cuda_elapsed(Device *device, uint64_t *time_ns, Error *err);
 

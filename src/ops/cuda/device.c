@@ -169,10 +169,7 @@ static Status open_device(int ordinal, const DeviceOptions *options, Device **de
                             .upload = cuda_upload,
                             .download = cuda_download,
                             .synchronize = cuda_synchronize,
-                            .record = cuda_record,
-                            .replay = cuda_replay,
-                            .launch = cuda_launch_recording,
-                            .forget = cuda_forget,
+                            .recording_hooks = &cuda_recording_hooks,
                             .mark = cuda_mark,
                             .elapsed = cuda_elapsed,
                             .close = cuda_close};

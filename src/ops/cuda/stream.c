@@ -43,13 +43,19 @@ static Status wait_for_all(CudaDevice *cuda, Error *err) {
     return error ? cuda_fail(cuda, error, "running", err) : STRIDER_OK;
 }
 
+/* What copies belong to; NULL: they are done at once. */
+static CudaRecording *recording_of(const CudaDevice *cuda) {
+    return cuda->device.recording ? cuda->device.recording->data : NULL;
+}
+
 /* Memory for the next part of a copy of which `left` bytes are left: *size_bytes of them. */
 static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *size_bytes, Error *err) {
-    CudaStaging *staging = cuda->recording ? &cuda->recording->staging : &cuda->staging;
+    CudaRecording *recording = recording_of(cuda);
+    CudaStaging *staging = recording ? &recording->staging : &cuda->staging;
     *size_bytes = left < STAGING_PIECE ? left : STAGING_PIECE;
     const size_t taken = (*size_bytes + STAGING_ALIGNMENT - 1) & ~(size_t)(STAGING_ALIGNMENT - 1);
     if (staging->size_bytes - staging->used_bytes < taken || cuda->n_downloads == CUDA_MAX_DOWNLOADS) {
-        if (cuda->recording)
+        if (recording)
             return fail(err, STRIDER_LIMIT_EXCEEDED, "device %s: more copies than can be recorded",
                         cuda->device.name);
         TRY(wait_for_all(cuda, err));
@@ -63,8 +69,9 @@ static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *si
 
 static Status copy(CudaDevice *cuda, void *to, const void *from, size_t size_bytes, enum cudaMemcpyKind kind,
                    Error *err) {
-    if (cuda->recording && !cuda->is_capturing)
-        return STRIDER_OK; /* a replay: the recording has it */
+    const Recording *recording = cuda->device.recording;
+    if (recording && recording->state == RECORDING_REPLAYING)
+        return STRIDER_OK; /* the graph has it */
     const cudaError_t error = cudaMemcpyAsync(to, from, size_bytes, kind, cuda->stream);
     return error ? cuda_fail(cuda, error, kind == cudaMemcpyHostToDevice ? "upload" : "download", err)
                  : STRIDER_OK;
@@ -110,94 +117,93 @@ Status cuda_synchronize(Device *device, Error *err) {
 
 /* --- recording --- */
 
-/* Leaves the state in which work is recorded; *graph is NULL after a failure. */
+/* Leaves the state in which the stream keeps what it is given; *graph is NULL after a failure. */
 static cudaError_t end_capture(CudaDevice *cuda, cudaGraph_t *graph) {
     *graph = NULL;
     cuda->is_capturing = false;
     return cudaStreamEndCapture(cuda->stream, graph);
 }
 
-/* What was begun on the device's behalf comes to nothing. */
-static void abandon(CudaDevice *cuda) {
-    cudaGraph_t graph = NULL;
-    if (cuda->is_capturing && end_capture(cuda, &graph))
-        cudaGetLastError();
-    if (graph)
-        cudaGraphDestroy(graph);
-    cuda->recording = NULL;
-    cuda->n_downloads = 0;
-}
-
-void cuda_forget(Device *device, void *recording) {
-    CudaDevice *cuda = (CudaDevice *)device;
-    CudaRecording *old = recording;
-    if (!old || cuda_use(cuda, NULL))
-        return;
-    if (cuda->recording == old)
-        abandon(cuda);
-    (void)cuda_synchronize(device, NULL); /* it may have been launched */
-    if (old->graph)
-        cudaGraphExecDestroy(old->graph);
-    cuda_staging_free(&old->staging);
-    memory_free(device->allocator, old);
-}
-
-static Status begin_capture(CudaDevice *cuda, CudaRecording *recording, Error *err) {
+static Status begin_capture(CudaDevice *cuda, Error *err) {
     const cudaError_t error = cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal);
     if (error)
         return cuda_fail(cuda, error, "cudaStreamBeginCapture", err);
-    cuda->recording = recording;
     cuda->is_capturing = true;
     return STRIDER_OK;
 }
 
-Status cuda_record(Device *device, size_t copied_bytes, int copies, void **recording, Error *err) {
+static Status record(Device *device, Recording *recording, Error *err) {
     CudaDevice *cuda = (CudaDevice *)device;
-    *recording = NULL;
+    const CopyCount announced = recording->announced;
     TRY(cuda_use(cuda, err));
     CudaRecording *made = memory_alloc_zeroed(device->allocator, 1, sizeof *made);
     if (!made)
         return fail_memory(err, sizeof *made, "a recording");
-    const size_t pieces = (size_t)copies + copied_bytes / STAGING_PIECE + 1;
-    Status status = cuda_staging_alloc(cuda, copied_bytes + pieces * STAGING_ALIGNMENT, &made->staging, err);
-    if (!status)
-        status = begin_capture(cuda, made, err);
-    if (status)
-        cuda_forget(device, made);
-    else
-        *recording = made;
-    return status;
+    recording->data = made;
+    const size_t pieces = (size_t)announced.copies + announced.size_bytes / STAGING_PIECE + 1;
+    TRY(cuda_staging_alloc(cuda, announced.size_bytes + pieces * STAGING_ALIGNMENT, &made->staging, err));
+    return begin_capture(cuda, err);
 }
 
-Status cuda_replay(Device *device, void *recording, Error *err) {
+static Status finish(Device *device, Recording *recording, Error *err) {
     CudaDevice *cuda = (CudaDevice *)device;
-    TRY(cuda_use(cuda, err));
-    cuda->recording = recording;
-    cuda->recording->staging.used_bytes = 0;
-    return STRIDER_OK;
-}
-
-static Status instantiate(CudaDevice *cuda, CudaRecording *recording, Error *err) {
+    CudaRecording *made = recording->data;
     cudaGraph_t graph;
+    TRY(cuda_use(cuda, err));
     cudaError_t error = end_capture(cuda, &graph);
     if (error)
         return cuda_fail(cuda, error, "cudaStreamEndCapture", err);
-    error = cudaGraphInstantiate(&recording->graph, graph, 0);
+    error = cudaGraphInstantiate(&made->graph, graph, 0);
     cudaGraphDestroy(graph);
     return error ? cuda_fail(cuda, error, "cudaGraphInstantiate", err) : STRIDER_OK;
 }
 
-Status cuda_launch_recording(Device *device, Error *err) {
-    CudaDevice *cuda = (CudaDevice *)device;
-    TRY(cuda_use(cuda, err));
-    if (cuda->is_capturing)
-        TRY(instantiate(cuda, cuda->recording, err));
-    const cudaError_t error = cudaGraphLaunch(cuda->recording->graph, cuda->stream);
-    if (error)
-        return cuda_fail(cuda, error, "cudaGraphLaunch", err);
-    cuda->recording = NULL;
+/* The graph reads and writes its staging memory at the same places again. */
+static Status replay(Device *device, Recording *recording, Error *err) {
+    CudaRecording *made = recording->data;
+    TRY(cuda_use((CudaDevice *)device, err));
+    made->staging.used_bytes = 0;
     return STRIDER_OK;
 }
+
+static Status launch(Device *device, Recording *recording, Error *err) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    const CudaRecording *made = recording->data;
+    TRY(cuda_use(cuda, err));
+    const cudaError_t error = cudaGraphLaunch(made->graph, cuda->stream);
+    return error ? cuda_fail(cuda, error, "cudaGraphLaunch", err) : STRIDER_OK;
+}
+
+static void abandon(Device *device, Recording *recording) {
+    CudaDevice *cuda = (CudaDevice *)device;
+    cudaGraph_t graph = NULL;
+    (void)recording;
+    cuda->n_downloads = 0;
+    if (!cuda->is_capturing || cuda_use(cuda, NULL))
+        return;
+    if (end_capture(cuda, &graph))
+        cudaGetLastError();
+    if (graph)
+        cudaGraphDestroy(graph);
+}
+
+static void forget(Device *device, Recording *recording) {
+    CudaRecording *made = recording->data;
+    if (!made || cuda_use((CudaDevice *)device, NULL))
+        return;
+    (void)cuda_synchronize(device, NULL); /* it may have been launched */
+    if (made->graph)
+        cudaGraphExecDestroy(made->graph);
+    cuda_staging_free(&made->staging);
+    memory_free(device->allocator, made);
+}
+
+const RecordingHooks cuda_recording_hooks = {.record = record,
+                                             .finish = finish,
+                                             .replay = replay,
+                                             .launch = launch,
+                                             .abandon = abandon,
+                                             .forget = forget};
 
 /* --- times --- */
 
