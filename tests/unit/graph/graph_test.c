@@ -134,31 +134,11 @@ static void names_are_unique(void **state) {
     graph_free(&graph);
 }
 
-static void names_of_dimensions_are_told_apart(void **state) {
-    (void)state;
-    enum { MANY = 20000 };
-    Region region;
-    region_init(&region, allocator_default(), 0);
-    SymbolTable table = {.region = &region};
-    char text[32];
-    for (int round = 0; round < 2; round++)
-        for (int i = 0; i < MANY; i++) {
-            snprintf(text, sizeof text, "batch%d", i);
-            const int64_t dim = symbol_dim(&table, text);
-            assert_int_equal(dim, -2 - i);
-            assert_string_equal(symbol_text(&table, dim), text);
-        }
-    assert_int_equal(symbol_dim(&table, ""), DIM_UNKNOWN);
-    assert_null(symbol_text(&table, -2 - MANY));
-    region_free(&region);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(uses_follow_every_change),
         cmocka_unit_test(a_value_that_another_replaces_has_no_producer),
         cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(names_of_dimensions_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

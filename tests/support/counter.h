@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An allocator for tests: counts what is taken of it, and refuses what a test wants refused. */
+#ifndef SUPPORT_COUNTER_H
+#define SUPPORT_COUNTER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "strider/strider.h"
+
+/* Thread safe.  All that was taken must be given back before it goes. */
+typedef struct Counter {
+    strider_allocator allocator;
+    atomic_size_t blocks, used_bytes, peak_bytes; /* as they were asked for */
+    atomic_bool is_full;                          /* refuses everything */
+} Counter;
+
+/* It must stay where it is. */
+void counter_init(Counter *counter);
+
+#endif
