@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "session_fixture.h"
+#include "support/session_fixture.h"
 #include "virtual_device.h"
 
 /* From now on there are `spare` bytes more than those in use. */
@@ -119,16 +119,16 @@ enum { BORDER = 6 };
 static void open_border(Fixture *fixture, const char *device) {
     const int64_t size = BORDER, unknown = -1;
     Proto graph = {0};
-    add_node(&graph, "Relu", "x", NULL, "a");
-    add_node(&graph, "ArgMax", "a", NULL, "b");
-    add_node(&graph, "Mul", "b", "b", "b2");
-    add_node(&graph, "Mul", "b2", "b2", "b4");
-    add_node(&graph, "ConstantOfShape", "b4", NULL, "c");
-    add_node(&graph, "Exp", "c", NULL, "y");
+    put_node(&graph, GRAPH_NODE, "Relu", "", "x", "a");
+    put_node(&graph, GRAPH_NODE, "ArgMax", "", "a", "b");
+    put_node(&graph, GRAPH_NODE, "Mul", "", "b b", "b2");
+    put_node(&graph, GRAPH_NODE, "Mul", "", "b2 b2", "b4");
+    put_node(&graph, GRAPH_NODE, "ConstantOfShape", "", "b4", "c");
+    put_node(&graph, GRAPH_NODE, "Exp", "", "c", "y");
     proto_text(&graph, 2, "border");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &size, 1);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, &unknown, 1);
-    open_graph(fixture, &graph, device);
+    open_graph(fixture, &graph, device, false);
 }
 
 static strider_status run_border(const Fixture *fixture) {

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "session_fixture.h"
+#include "support/session_fixture.h"
 #include "virtual_device.h"
 
 enum { MAX_ELEMENTS = 1 << 21 };
@@ -128,15 +128,15 @@ static void add_index(Proto *graph, const char *name, int64_t index) {
 static void open_table(Fixture *fixture, const int64_t *constant) {
     const int64_t places = PLACES, table = TABLE, one = 1;
     Proto graph = {0};
-    add_node(&graph, "ArgMax", "x", NULL, "place");
-    add_node(&graph, "Gather", "table", constant ? "index" : "place", "y");
+    put_node(&graph, GRAPH_NODE, "ArgMax", "", "x", "place");
+    put_node(&graph, GRAPH_NODE, "Gather", "", constant ? "table index" : "table place", "y");
     if (constant)
         add_index(&graph, "index", *constant);
     proto_text(&graph, 2, "table");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &places, 1);
     proto_value(&graph, GRAPH_INPUT, "table", STRIDER_F32, &table, 1);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, &one, 1);
-    open_graph(fixture, &graph, "cuda");
+    open_graph(fixture, &graph, "cuda", false);
 }
 
 static void expect_element(const Fixture *fixture, int place, int64_t index) {

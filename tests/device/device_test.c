@@ -13,82 +13,28 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
-#include "support/proto_writer.h"
+#include "support/session_fixture.h"
 
-enum { PIXELS = 64, CLASSES = 10, MAX_BATCH = 3 };
-
-static char digits[512];
-static strider_error error;
-static float pixels[MAX_BATCH * PIXELS];
-
-static void must(strider_status status) {
-    if (status)
-        fail_msg("%s: %s", strider_status_name(status), error.message);
-}
-
-typedef struct Fixture {
-    strider_model *model;
-    strider_session *session;
-    char log[700];
-} Fixture;
-
-static void keep_message(void *context, strider_log_level level, const char *message) {
-    (void)level;
-    snprintf(((Fixture *)context)->log, sizeof((Fixture *)context)->log, "%s", message);
-}
-
-static strider_status open_on(Fixture *fixture, const char *device) {
-    strider_load_options load = strider_load_options_default();
-    strider_session_options options = strider_session_options_default();
-    *fixture = (Fixture){0};
-    load.log = keep_message;
-    load.log_context = fixture;
-    options.device = device;
-    must(strider_model_load(digits, &load, &fixture->model, &error));
-    return strider_session_create(fixture->model, &options, &fixture->session, &error);
-}
-
-static void close_all(Fixture *fixture) {
-    strider_session_free(fixture->session);
-    strider_model_free(fixture->model);
-}
-
-static strider_status run(const Fixture *fixture, int64_t batch, float *scores) {
-    strider_tensor input = {STRIDER_F32, 4, {batch, 1, 8, 8}, pixels}, output = {0};
-    strider_status status = strider_session_run(fixture->session, &input, 1, &output, 1, &error);
-    if (!status)
-        memcpy(scores, output.data, (size_t)(batch * CLASSES) * sizeof *scores);
-    return status;
-}
-
-static void expect_same(const float *scores, const float *expected, int64_t batch) {
-    for (int64_t i = 0; i < batch * CLASSES; i++)
-        if (!(scores[i] - expected[i] < 1e-4f && expected[i] - scores[i] < 1e-4f))
-            fail_msg("score %lld is %g, not %g", (long long)i, (double)scores[i], (double)expected[i]);
+/* The digits. */
+static void open_on(Fixture *fixture, const char *device) {
+    open_model(fixture, digits, device, false);
 }
 
 static void agrees_with_the_cpu_for_every_shape(void **state) {
     (void)state;
-    Fixture cpu, twin;
-    float expected[MAX_BATCH * CLASSES], scores[MAX_BATCH * CLASSES];
-    must(open_on(&cpu, "cpu"));
-    must(open_on(&twin, "twin"));
+    Fixture twin;
+    open_on(&twin, "twin");
     for (int64_t round = 0; round < 2; round++)
-        for (int64_t batch = 1; batch <= MAX_BATCH; batch++) {
-            must(run(&cpu, batch, expected));
-            must(run(&twin, batch, scores));
-            expect_same(scores, expected, batch);
-        }
-    close_all(&twin);
-    close_all(&cpu);
+        for (int64_t batch = 1; batch <= 3; batch++)
+            expect_close(&twin, batch);
+    close_model(&twin);
 }
 
 static void weights_are_uploaded_once_for_all_plans(void **state) {
     (void)state;
     Fixture twin;
     strider_plan_info first, second;
-    float scores[MAX_BATCH * CLASSES];
-    must(open_on(&twin, "twin"));
+    open_on(&twin, "twin");
     must(run(&twin, 1, scores));
     must(strider_session_get_plan(twin.session, &first));
     must(run(&twin, 2, scores));
@@ -97,44 +43,20 @@ static void weights_are_uploaded_once_for_all_plans(void **state) {
     assert_true(first.device_weight_bytes >= 14378 * sizeof(float)); /* all parameters are on it */
     assert_int_equal(first.device_weight_bytes, second.device_weight_bytes);
     assert_true(second.device_arena_bytes > first.device_arena_bytes);
-    close_all(&twin);
-}
-
-enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, GRAPH_NODE = 1, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
-
-static void add_node(Proto *graph, const char *op, const char *const *inputs, const char *output) {
-    Proto node = {0};
-    for (; *inputs; inputs++)
-        proto_text(&node, 1, *inputs);
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
-    if (strcmp(op, "Cast") == 0)
-        proto_int_attribute(&node, "to", STRIDER_F32);
-    proto_message(graph, GRAPH_NODE, &node);
+    close_model(&twin);
 }
 
 /* y = x + the dimensions of x, which are a constant of each plan. */
 static void open_shape_adder(Fixture *fixture, bool record_runs) {
-    strider_session_options options = strider_session_options_default();
     const int64_t open[] = {-1, 2};
-    Proto model = {0}, graph = {0}, opset = {0};
-    *fixture = (Fixture){0};
-    add_node(&graph, "Shape", (const char *const[]){"x", NULL}, "dims");
-    add_node(&graph, "Cast", (const char *const[]){"dims", NULL}, "floats");
-    add_node(&graph, "Add", (const char *const[]){"x", "floats", NULL}, "y");
-    proto_text(&graph, 2, "shape adder");
+    Proto graph = {0}, cast = make_node("Cast", "", "dims", "floats");
+    put_node(&graph, GRAPH_NODE, "Shape", "", "x", "dims");
+    proto_int_attribute(&cast, "to", STRIDER_F32);
+    proto_message(&graph, GRAPH_NODE, &cast);
+    put_node(&graph, GRAPH_NODE, "Add", "", "x floats", "y");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, open, 2);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, open, 2);
-    proto_int(&model, 1, 8);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, MODEL_OPSET, &opset);
-    proto_message(&model, MODEL_GRAPH, &graph);
-    must(strider_model_load_memory(model.data, model.size, NULL, NULL, &fixture->model, &error));
-    proto_free(&model);
-    options.device = "twin";
-    options.max_cached_plans = 2;
-    options.record_runs = record_runs;
-    must(strider_session_create(fixture->model, &options, &fixture->session, &error));
+    open_graph(fixture, &graph, "twin", record_runs);
 }
 
 static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
@@ -142,8 +64,8 @@ static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
     Fixture twin;
     strider_plan_info plan;
     open_shape_adder(&twin, false);
-    for (int64_t round = 0; round < 6; round++) { /* more shapes than plans are kept */
-        const int64_t rows = 1 + round % 3;
+    for (int64_t round = 0; round < 40; round++) { /* more shapes than plans are kept */
+        const int64_t rows = 1 + round % 20;
         strider_tensor input = {STRIDER_F32, 2, {rows, 2}, pixels}, output = {0};
         for (int again = 0; again < 2; again++) {
             must(strider_session_run(twin.session, &input, 1, &output, 1, &error));
@@ -154,7 +76,7 @@ static void constants_of_a_plan_are_uploaded_while_planning(void **state) {
         assert_int_equal(plan.upload_count, 1); /* of x */
         assert_int_equal(plan.device_weight_bytes, 2 * sizeof(float));
     }
-    close_all(&twin);
+    close_model(&twin);
 }
 
 /* --- recordings --- */
@@ -187,10 +109,10 @@ static void the_third_run_is_recorded_and_later_ones_replay_it(void **state) {
             must(add_shape(&twin, rows));
             assert_int_equal(recorded_steps(&twin), run < 3 ? 0 : 3);
         }
-    must(add_shape(&twin, 3)); /* one of both plans goes, with its recording, and the arena may move */
+    must(add_shape(&twin, 3)); /* a larger plan, for which the arena may move */
     for (int run = 1; run <= 4; run++)
         must(add_shape(&twin, 2));
-    close_all(&twin);
+    close_model(&twin);
 }
 
 /* A run that cannot be recorded is done plainly, as are all after it; one that cannot be replayed fails, and
@@ -216,7 +138,7 @@ static void runs_go_on_where_recordings_fail(void **state) {
             must(add_shape(&twin, 3));
             assert_int_equal(recorded_steps(&twin), cases[i].is_replay ? 3 : 0);
         }
-        close_all(&twin);
+        close_model(&twin);
     }
 }
 
@@ -226,10 +148,9 @@ static void runs_go_on_where_recordings_fail(void **state) {
 static void copies_are_steps(void **state) {
     (void)state;
     Fixture twin;
-    float scores[CLASSES];
     char kinds[400] = "";
     strider_step_info step;
-    must(open_on(&twin, "twin"));
+    open_on(&twin, "twin");
     strider_session_set_profiling(twin.session, true);
     must(run(&twin, 1, scores));
     for (size_t i = 0; strider_session_get_step(twin.session, i, &step) == STRIDER_OK; i++) {
@@ -240,7 +161,7 @@ static void copies_are_steps(void **state) {
     assert_string_equal(kinds,
                         "upload/twin Conv/twin Conv/twin download/twin reorder/cpu MaxPool/cpu reorder/cpu "
                         "upload/twin Conv/twin GlobalAveragePool/twin Gemm/twin download/twin ");
-    close_all(&twin);
+    close_model(&twin);
 }
 
 /* With keep_values what each step computed is there after the run, on whichever device. */
@@ -251,9 +172,9 @@ static void the_output_of_each_step_can_be_read(void **state) {
     strider_session *kept;
     strider_tensor input = {STRIDER_F32, 4, {1, 1, 8, 8}, pixels}, output = {0};
     strider_step_info step;
-    float scores[CLASSES], last[CLASSES];
+    float last[CLASSES];
     size_t n_read = 0;
-    must(open_on(&twin, "twin"));
+    open_on(&twin, "twin");
     must(run(&twin, 1, scores));
     assert_int_equal(strider_session_read_step(twin.session, 0, last, &error), STRIDER_INVALID_ARGUMENT);
     options.device = "twin";
@@ -273,9 +194,9 @@ static void the_output_of_each_step_can_be_read(void **state) {
         free(data);
     }
     assert_int_equal(n_read, 1);
-    expect_same(last, scores, 1);
+    expect_scores(last, scores, 1);
     strider_session_free(kept);
-    close_all(&twin);
+    close_model(&twin);
 }
 
 /* Each call of the device fails once: the error is reported, and the session works after. */
@@ -283,15 +204,15 @@ static void a_session_survives_failures_of_its_device(void **state) {
     (void)state;
     static const char *const calls[] = {"reserve", "upload", "download", "submit", "synchronize"};
     Fixture cpu, twin;
-    float expected[CLASSES], scores[CLASSES];
-    must(open_on(&cpu, "cpu"));
+    float expected[CLASSES];
+    open_on(&cpu, "cpu");
     must(run(&cpu, 1, expected));
     for (int i = 0; i < 5; i++) {
         strider_status status = STRIDER_DEVICE_FAILED;
         for (int n = 1; status; n++) {
             char setting[40];
             snprintf(setting, sizeof setting, "%s:%d", calls[i], n);
-            must(open_on(&twin, "twin"));
+            open_on(&twin, "twin");
             setenv("TWIN_FAIL", setting, 1);
             status = run(&twin, 1, scores);
             unsetenv("TWIN_FAIL");
@@ -301,31 +222,30 @@ static void a_session_survives_failures_of_its_device(void **state) {
                 assert_non_null(strstr(error.message, calls[i]));
                 must(run(&twin, 1, scores));
             }
-            expect_same(scores, expected, 1);
-            close_all(&twin);
+            expect_scores(scores, expected, 1);
+            close_model(&twin);
         }
     }
-    close_all(&cpu);
+    close_model(&cpu);
 }
 
 static void a_full_device_is_out_of_memory(void **state) {
     (void)state;
     Fixture twin;
-    float scores[CLASSES];
     setenv("TWIN_MEMORY", "1050000", 1); /* the weights fit, the activations do not */
-    must(open_on(&twin, "twin"));
+    open_on(&twin, "twin");
     assert_int_equal(run(&twin, 1, scores), STRIDER_OUT_OF_MEMORY);
     unsetenv("TWIN_MEMORY");
     must(run(&twin, 1, scores));
-    close_all(&twin);
+    close_model(&twin);
 }
 
 static void expect_refusal(const char *device, strider_status status, const char *message) {
     Fixture fixture;
-    assert_int_equal(open_on(&fixture, device), status);
+    assert_int_equal(try_open_model(&fixture, digits, device, false), status);
     if (!strstr(error.message, message))
         fail_msg("\"%s\" is not in \"%s\"", message, error.message);
-    close_all(&fixture);
+    close_model(&fixture);
 }
 
 static void modules_that_cannot_be_used_are_named(void **state) {
@@ -359,15 +279,14 @@ static void auto_falls_back_to_the_cpu_and_says_so(void **state) {
     (void)state;
     Fixture fixture;
     strider_plan_info plan;
-    float scores[CLASSES];
     setenv("STRIDER_CUDA_MODULE", "/nowhere/libstrider_cuda.so", 1);
-    must(open_on(&fixture, "auto"));
+    open_on(&fixture, "auto");
     must(run(&fixture, 1, scores));
     must(strider_session_get_plan(fixture.session, &plan));
     assert_string_equal(plan.device, "cpu");
     assert_non_null(strstr(fixture.log, "running on the CPU"));
     assert_non_null(strstr(fixture.log, "/nowhere/libstrider_cuda.so"));
-    close_all(&fixture);
+    close_model(&fixture);
 }
 
 static void the_cpu_is_the_first_device(void **state) {
@@ -399,8 +318,6 @@ int main(int argc, char **argv) {
     };
     if (argc != 2 || !getenv("STRIDER_TWIN_MODULE"))
         return 2;
-    snprintf(digits, sizeof digits, "%s/models/digits/digits.onnx", argv[1]);
-    for (int i = 0; i < MAX_BATCH * PIXELS; i++)
-        pixels[i] = (float)(i * 7 % 16);
+    set_up(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,10 +6,6 @@
 
 #include <cmocka.h>
 
-static void assert_shape(const Shape *got, Shape expected) {
-    assert_true(shape_equal(got, &expected));
-}
-
 #define A tensor_f32(DIMS(2, 2), 1, 2, 3, 4)
 #define B tensor_f32(DIMS(2, 3), 1, 0, 2, 0, 1, 3)
 #define EINSUM(EQUATION, ...)                                                                                \

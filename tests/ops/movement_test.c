@@ -17,10 +17,6 @@ static Tensor empty(Shape shape) {
     return op_test_tensor(STRIDER_F32, shape, "", 0);
 }
 
-static void assert_shape(const Shape *got, Shape expected) {
-    assert_true(shape_equal(got, &expected));
-}
-
 /* --- Pad, Slice, Split --- */
 
 static void a_pad_value_is_one_element(void **state) {

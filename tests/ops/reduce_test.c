@@ -9,10 +9,6 @@
 
 #include <cmocka.h>
 
-static void assert_shape(const Shape *got, Shape expected) {
-    assert_true(shape_equal(got, &expected));
-}
-
 static const DType float_types[] = {STRIDER_F32, STRIDER_F64, STRIDER_F16, STRIDER_BF16};
 
 static void reductions_have_their_known_values_in_every_float_type(void **state) {

@@ -8,10 +8,6 @@
 
 #include <cmocka.h>
 
-static void assert_shape(const Shape *got, Shape expected) {
-    assert_true(shape_equal(got, &expected));
-}
-
 static void sums_run_either_way_with_or_without_the_element(void **state) {
     (void)state;
     static const struct {

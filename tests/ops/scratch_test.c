@@ -13,9 +13,8 @@
 #include "graph/evaluate.h"
 #include "ops/op.h"
 #include "strider/strider.h"
-#include "support/proto_writer.h"
-
-enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, GRAPH_NODE = 1, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
+#include "support/counter.h"
+#include "support/tiny_model.h"
 
 /* --- more than is stated --- */
 
@@ -122,60 +121,40 @@ static void resizing_takes_no_memory_for_taps(void **state) {
 
 /* --- in a run --- */
 
-static size_t allocations;
-
-static void *count_allocation(void *context, size_t size, size_t alignment) {
-    (void)context;
-    void *memory;
-    allocations++;
-    return posix_memalign(&memory, alignment, size) == 0 ? memory : NULL;
-}
-
-static void release(void *context, void *memory) {
-    (void)context;
-    free(memory);
-}
-
-static void add_node(Proto *graph, const char *op, int n_inputs, const char *output) {
-    Proto node = {0};
-    for (int i = 0; i < n_inputs; i++)
-        proto_text(&node, 1, "x");
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
-    proto_message(graph, GRAPH_NODE, &node);
-}
-
 static void a_run_of_references_takes_no_memory(void **state) {
     (void)state;
     enum { N = 64 };
     static const struct {
-        const char *op;
-        int n_inputs;
-    } nodes[] = {{"MatMul", 2},     {"Gemm", 3},       {"Softmax", 1}, {"LpNormalization", 1},
-                 {"ReduceMean", 1}, {"ReduceProd", 1}, {"Sum", 20},    {"Hardmax", 1}};
+        const char *op, *inputs;
+    } nodes[] = {{"MatMul", "x x"},
+                 {"Gemm", "x x x"},
+                 {"Softmax", "x"},
+                 {"LpNormalization", "x"},
+                 {"ReduceMean", "x"},
+                 {"ReduceProd", "x"},
+                 {"Sum", "x x x x x x x x x x x x x x x x x x x x"},
+                 {"Hardmax", "x"}};
     static const int64_t dims[] = {N, N};
     static float x[N * N];
     const size_t n_nodes = sizeof nodes / sizeof *nodes;
-    static const strider_allocator allocator = {NULL, count_allocation, release};
+    Counter counter;
     strider_load_options load = strider_load_options_default();
     strider_session_options options = strider_session_options_default();
-    Proto model = {0}, graph = {0}, opset = {0};
+    Proto graph = {0};
     char name[] = "y0";
     for (size_t i = 0; i < n_nodes; i++) {
         name[1] = (char)('0' + i);
-        add_node(&graph, nodes[i].op, nodes[i].n_inputs, name);
+        put_node(&graph, GRAPH_NODE, nodes[i].op, "", nodes[i].inputs, name);
         proto_value(&graph, GRAPH_OUTPUT, name, STRIDER_F32, NULL, 0);
     }
     proto_text(&graph, 2, "references");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, dims, 2);
-    proto_int(&model, 1, 8);
-    proto_int(&opset, 2, 13);
-    proto_message(&model, MODEL_OPSET, &opset);
-    proto_message(&model, MODEL_GRAPH, &graph);
+    Proto model = make_model(&graph, 8, 13);
     strider_model *loaded;
     strider_session *session;
     strider_error error;
-    load.allocator = &allocator;
+    counter_init(&counter);
+    load.allocator = &counter.allocator;
     if (strider_model_load_memory(model.data, model.size, NULL, &load, &loaded, &error))
         fail_msg("%s", error.message);
     proto_free(&model);
@@ -183,11 +162,11 @@ static void a_run_of_references_takes_no_memory(void **state) {
     assert_int_equal(strider_session_create(loaded, &options, &session, &error), STRIDER_OK);
     strider_tensor input = {STRIDER_F32, 2, {N, N}, x}, outputs[sizeof nodes / sizeof *nodes] = {{0}};
     for (int run = 0; run < 2; run++) {
-        allocations = 0;
+        const size_t before = counter.allocations;
         if (strider_session_run(session, &input, 1, outputs, n_nodes, &error))
             fail_msg("%s", error.message);
         if (run)
-            assert_int_equal(allocations, 0);
+            assert_int_equal(counter.allocations, before);
     }
     strider_session_free(session);
     strider_model_free(loaded);

@@ -22,6 +22,7 @@ static void *allocate(void *context, size_t size, size_t alignment) {
     while (used > peak && !atomic_compare_exchange_weak(&counter->peak_bytes, &peak, used))
         continue;
     atomic_fetch_add(&counter->blocks, 1);
+    atomic_fetch_add(&counter->allocations, 1);
     return block;
 }
 

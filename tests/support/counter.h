@@ -12,7 +12,8 @@
 /* Thread safe.  All that was taken must be given back before it goes. */
 typedef struct Counter {
     strider_allocator allocator;
-    atomic_size_t blocks, used_bytes, peak_bytes; /* as they were asked for */
+    atomic_size_t blocks, used_bytes, peak_bytes; /* that are there; sizes as they were asked for */
+    atomic_size_t allocations;                    /* that there ever were */
     atomic_bool is_full;                          /* refuses everything */
 } Counter;
 

@@ -137,6 +137,12 @@ void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol,
     }
 }
 
+void assert_shape(const Shape *got, Shape expected) {
+    char is[SHAPE_TEXT], wanted[SHAPE_TEXT];
+    if (!shape_equal(got, &expected))
+        fail_msg("%s, not %s", shape_text(got, is), shape_text(&expected, wanted));
+}
+
 void op_test_expect(OpTest *test, const Tensor *expected) {
     if (op_test_run(test))
         fail_msg("%s", test->error.message);

@@ -63,6 +63,9 @@ void fill_random(float *values, size_t count, uint64_t seed);
  * element (NaN equals NaN; integers and bools must be the same), and types are equal. */
 void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol, double atol);
 
+/* Fails the test with both shapes unless they are equal. */
+void assert_shape(const Shape *got, Shape expected);
+
 /* Runs the operator and fails the test unless it succeeds with output 0 within 1e-6 of `expected`; or unless
  * it fails with this status and a message that has `message_part` in it.  Frees the test. */
 void op_test_expect(OpTest *test, const Tensor *expected);

@@ -36,13 +36,18 @@ Proto start_graph(int64_t size) {
     return graph;
 }
 
-Proto finish_model(Proto *graph, int64_t ir) {
+Proto make_model(Proto *graph, int64_t ir, int64_t opset) {
     Proto model = {0};
     proto_int(&model, 1, ir);
-    put_opset(&model, 8, "", 17);
-    put_opset(&model, 8, "local", 1);
-    put_opset(&model, 8, "an.unused.domain", 99);
+    put_opset(&model, MODEL_OPSET, "", opset);
     proto_message(&model, MODEL_GRAPH, graph);
+    return model;
+}
+
+Proto finish_model(Proto *graph, int64_t ir) {
+    Proto model = make_model(graph, ir, 17);
+    put_opset(&model, MODEL_OPSET, "local", 1);
+    put_opset(&model, MODEL_OPSET, "an.unused.domain", 99);
     return model;
 }
 

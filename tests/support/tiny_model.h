@@ -11,6 +11,7 @@ enum {
     GRAPH_INPUT = 11,
     GRAPH_OUTPUT = 12,
     MODEL_GRAPH = 7,
+    MODEL_OPSET = 8,
     MODEL_FUNCTION = 25
 };
 
@@ -23,7 +24,9 @@ void put_node(Proto *to, int field, const char *op, const char *domain, const ch
 void put_weight(Proto *graph, const char *name, const float *values, int64_t count);
 /* A graph with input x and output y of `size` floats, to which nodes are added. */
 Proto start_graph(int64_t size);
-/* The model of that graph, which is freed. */
+/* The model of a graph, which is freed, for an opset of ONNX's own domain. */
+Proto make_model(Proto *graph, int64_t ir, int64_t opset);
+/* The same at opset 17, with a domain for functions and one that nobody uses. */
 Proto finish_model(Proto *graph, int64_t ir);
 
 #endif

@@ -9,32 +9,14 @@
 
 #include <cmocka.h>
 
-/* The caller's allocator: counts, and refuses everything while `full`. */
-typedef struct Caller {
-    int blocks;
-    bool full;
-} Caller;
-
-static void *caller_allocate(void *context, size_t size, size_t alignment) {
-    Caller *caller = context;
-    void *memory = NULL;
-    if (caller->full || posix_memalign(&memory, alignment, size) != 0)
-        return NULL;
-    caller->blocks++;
-    return memory;
-}
-
-static void caller_release(void *context, void *memory) {
-    ((Caller *)context)->blocks--;
-    free(memory);
-}
+#include "support/counter.h"
 
 static void blocks_of_every_alignment_are_counted_and_given_back(void **state) {
     (void)state;
-    Caller caller = {0};
-    const Allocator parent = {&caller, caller_allocate, caller_release};
+    Counter caller;
+    counter_init(&caller);
     Budget budget;
-    budget_init(&budget, &parent, 1 << 30);
+    budget_init(&budget, &caller.allocator, 1 << 30);
     enum { N = 40 };
     void *blocks[N];
     uint64_t sum = 0;
@@ -75,17 +57,17 @@ static void the_limit_is_exact(void **state) {
 
 static void a_refusal_by_the_limit_is_told_from_one_by_the_system(void **state) {
     (void)state;
-    Caller caller = {0};
-    const Allocator parent = {&caller, caller_allocate, caller_release};
+    Counter caller;
+    counter_init(&caller);
     Budget budget;
     Error err = {0};
-    budget_init(&budget, &parent, 1000);
+    budget_init(&budget, &caller.allocator, 1000);
     assert_null(memory_alloc(&budget.allocator, 1001));
     assert_int_equal(budget_status(&budget, STRIDER_OUT_OF_MEMORY, "max_bytes", &err),
                      STRIDER_LIMIT_EXCEEDED);
     assert_string_equal(err.message,
                         "1001 bytes more than the 0 in use would exceed the limit of 1000 (max_bytes)");
-    caller.full = true;
+    caller.is_full = true;
     assert_null(memory_alloc(&budget.allocator, 10));
     assert_null(memory_alloc_large(&budget.allocator, 10));
     assert_int_equal(budget_status(&budget, STRIDER_OUT_OF_MEMORY, "max_bytes", &err), STRIDER_OUT_OF_MEMORY);

@@ -10,44 +10,19 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
+#include "support/counter.h"
 #include "support/tiny_model.h"
 
 static strider_error error;
 
-/* What is taken of the system. */
-static size_t n_taken, max_taken;
-
-static void *counting_allocate(void *context, size_t size, size_t alignment) {
-    void *memory;
-    (void)context;
-    if (posix_memalign(&memory, alignment, size + alignment))
-        return NULL;
-    memcpy(memory, &size, sizeof size);
-    n_taken += size;
-    max_taken = n_taken > max_taken ? n_taken : max_taken;
-    memcpy((char *)memory + alignment - sizeof(size_t), &alignment, sizeof alignment);
-    return (char *)memory + alignment;
-}
-
-static void counting_release(void *context, void *memory) {
-    (void)context;
-    if (!memory)
-        return;
-    size_t alignment, size;
-    memcpy(&alignment, (char *)memory - sizeof alignment, sizeof alignment);
-    memcpy(&size, (char *)memory - alignment, sizeof size);
-    n_taken -= size;
-    free((char *)memory - alignment);
-}
-
-static const strider_allocator counting = {NULL, counting_allocate, counting_release};
+static Counter counter; /* of the last load */
 
 static strider_status load(const Proto *model, uint64_t max_bytes, strider_model **loaded) {
     strider_load_options options = strider_load_options_default();
-    options.allocator = &counting;
+    counter_init(&counter);
+    options.allocator = &counter.allocator;
     if (max_bytes)
         options.max_parse_bytes = max_bytes;
-    n_taken = max_taken = 0;
     return strider_model_load_memory(model->data, model->size, NULL, &options, loaded, &error);
 }
 
@@ -55,7 +30,7 @@ static strider_status load_and_free(const Proto *model, uint64_t max_bytes) {
     strider_model *loaded;
     const strider_status status = load(model, max_bytes, &loaded);
     strider_model_free(loaded);
-    assert_int_equal(n_taken, 0);
+    assert_int_equal(counter.used_bytes, 0);
     return status;
 }
 
@@ -76,12 +51,13 @@ static void the_limit_of_parsing_counts_the_graph_and_is_met_exactly(void **stat
     (void)state;
     Proto model = chain_of(3000);
     assert_int_equal(load_and_free(&model, 0), STRIDER_OK);
-    const uint64_t most = max_taken;
+    const uint64_t most = counter.peak_bytes;
     assert_true(most > 500000); /* some hundred bytes a node */
     assert_int_equal(load_and_free(&model, most), STRIDER_OK);
     for (uint64_t limit = most / 16; limit < most * 3 / 4; limit += most / 16) {
         assert_int_equal(load_and_free(&model, limit), STRIDER_LIMIT_EXCEEDED);
-        assert_true(max_taken < limit + limit / 4 + 200000); /* the limit leaves out some alignment */
+        assert_true(counter.peak_bytes <
+                    limit + limit / 4 + 200000); /* the limit leaves out some alignment */
         assert_non_null(strstr(error.message, "max_parse_bytes"));
     }
     proto_free(&model);
@@ -105,7 +81,7 @@ static void constants_that_are_computed_while_loading_count(void **state) {
     put_node(&graph, GRAPH_NODE, "Relu", "", "x", "y");
     Proto model = finish_model(&graph, 8);
     assert_int_equal(load_and_free(&model, 20 << 20), STRIDER_LIMIT_EXCEEDED);
-    assert_true(max_taken < 21 << 20);
+    assert_true(counter.peak_bytes < 21 << 20);
     assert_int_equal(load_and_free(&model, 60 << 20), STRIDER_OK);
     proto_free(&model);
 }

@@ -2,7 +2,6 @@
 /* The one limit on a session's memory, by the caller's allocator. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,36 +9,8 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
+#include "support/counter.h"
 #include "support/proto_writer.h"
-
-/* Counts what is asked of it. */
-typedef struct Counter {
-    atomic_size_t used, peak;
-} Counter;
-
-enum { ROOM = 64 };
-
-static void *counter_allocate(void *context, size_t size, size_t alignment) {
-    Counter *counter = context;
-    const size_t room = alignment > ROOM ? alignment : ROOM;
-    char *memory = aligned_alloc(room, (size + 2 * room - 1) / room * room);
-    if (!memory)
-        return NULL;
-    memcpy(memory, &size, sizeof size);
-    memcpy(memory + room - sizeof room, &room, sizeof room);
-    const size_t used = atomic_fetch_add(&counter->used, size) + size;
-    if (used > atomic_load(&counter->peak))
-        atomic_store(&counter->peak, used);
-    return memory + room;
-}
-
-static void counter_release(void *context, void *memory) {
-    size_t room, size;
-    memcpy(&room, (char *)memory - sizeof room, sizeof room);
-    memcpy(&size, (char *)memory - room, sizeof size);
-    atomic_fetch_sub(&((Counter *)context)->used, size);
-    free((char *)memory - room);
-}
 
 /* Conv 3x3 with weights of `channels` x `channels`, Relu, Softmax over channels (a reference step in f64 is
  * not needed: the fast kernels have scratch and packed weights), of an input with open sizes. */
@@ -86,7 +57,6 @@ static Proto make_model(int64_t channels) {
 typedef struct Fixture {
     Proto bytes;
     Counter counter;
-    strider_allocator allocator;
     strider_model *model;
     size_t of_model; /* what it holds before there is a session */
 } Fixture;
@@ -98,15 +68,15 @@ static int set_up(void **state) {
     strider_load_options options = strider_load_options_default();
     strider_error error;
     fixture->bytes = make_model(CHANNELS);
-    fixture->allocator = (strider_allocator){&fixture->counter, counter_allocate, counter_release};
-    options.allocator = &fixture->allocator;
+    counter_init(&fixture->counter);
+    options.allocator = &fixture->counter.allocator;
     if (strider_model_load_memory(fixture->bytes.data, fixture->bytes.size, NULL, &options, &fixture->model,
                                   &error)) {
         print_error("%s\n", error.message);
         return -1;
     }
-    fixture->of_model = fixture->counter.used;
-    fixture->counter.peak = fixture->counter.used;
+    fixture->of_model = fixture->counter.used_bytes;
+    fixture->counter.peak_bytes = atomic_load(&fixture->counter.used_bytes);
     *state = fixture;
     return 0;
 }
@@ -114,7 +84,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     Fixture *fixture = *state;
     strider_model_free(fixture->model);
-    const size_t left = fixture->counter.used;
+    const size_t left = fixture->counter.used_bytes;
     proto_free(&fixture->bytes);
     free(fixture);
     return left ? -1 : 0;
@@ -153,7 +123,7 @@ static void what_a_plan_promises_is_what_the_allocator_sees(void **state) {
     const strider_plan_info plan = plan_of(session);
     assert_int_equal(plan.peak_memory_bytes, plan.memory_bytes);
     /* The session's own struct, and lists that are kept for the system's sake, are not counted. */
-    const size_t seen = fixture->counter.peak - fixture->of_model;
+    const size_t seen = fixture->counter.peak_bytes - fixture->of_model;
     assert_true(seen >= plan.memory_bytes);
     assert_in_range(seen, plan.memory_bytes, plan.memory_bytes + plan.memory_bytes / 50 + (64 << 10));
     assert_int_equal(run(session, 56, &error), STRIDER_OK);
@@ -192,10 +162,10 @@ static void every_limit_below_is_refused_by_name(void **state) {
         options.max_memory_bytes = limit;
         strider_status status = strider_session_create(fixture->model, &options, &session, &error);
         if (!status) {
-            fixture->counter.peak = fixture->counter.used;
-            const size_t before = fixture->counter.used;
+            fixture->counter.peak_bytes = atomic_load(&fixture->counter.used_bytes);
+            const size_t before = fixture->counter.used_bytes;
             status = run(session, 56, &error);
-            assert_true(fixture->counter.peak - before <= limit + limit / 50 + (64 << 10));
+            assert_true(fixture->counter.peak_bytes - before <= limit + limit / 50 + (64 << 10));
         }
         assert_int_equal(status, STRIDER_LIMIT_EXCEEDED);
         assert_non_null(strstr(error.message, "max_memory_bytes"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "session_fixture.h"
+#include "support/session_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -34,41 +34,30 @@ static strider_load_options load_options(Fixture *fixture) {
     return load;
 }
 
-void open_session(Fixture *fixture, const char *device, bool record) {
+static strider_status open_session(Fixture *fixture, const char *device, bool record) {
     strider_session_options options = strider_session_options_default();
     options.device = device;
     options.threads = 1;
     options.record_runs = record;
-    must(strider_session_create(fixture->model, &options, &fixture->session, &error));
+    return strider_session_create(fixture->model, &options, &fixture->session, &error);
+}
+
+strider_status try_open_model(Fixture *fixture, const char *path, const char *device, bool record) {
+    const strider_load_options load = load_options(fixture);
+    must(strider_model_load(path, &load, &fixture->model, &error));
+    return open_session(fixture, device, record);
 }
 
 void open_model(Fixture *fixture, const char *path, const char *device, bool record) {
-    const strider_load_options load = load_options(fixture);
-    must(strider_model_load(path, &load, &fixture->model, &error));
-    open_session(fixture, device, record);
+    must(try_open_model(fixture, path, device, record));
 }
 
-void add_node(Proto *graph, const char *op, const char *first, const char *second, const char *output) {
-    Proto node = {0};
-    proto_text(&node, 1, first);
-    if (second)
-        proto_text(&node, 1, second);
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
-    proto_message(graph, GRAPH_NODE, &node);
-}
-
-void open_graph(Fixture *fixture, Proto *graph, const char *device) {
-    enum { MODEL_IR_VERSION = 1, MODEL_GRAPH = 7, MODEL_OPSET = 8, OPSET_VERSION = 2 };
+void open_graph(Fixture *fixture, Proto *graph, const char *device, bool record) {
     const strider_load_options load = load_options(fixture);
-    Proto opset = {0};
-    proto_int(&fixture->bytes, MODEL_IR_VERSION, 8);
-    proto_int(&opset, OPSET_VERSION, 17);
-    proto_message(&fixture->bytes, MODEL_OPSET, &opset);
-    proto_message(&fixture->bytes, MODEL_GRAPH, graph);
+    fixture->bytes = make_model(graph, 8, 17);
     must(strider_model_load_memory(fixture->bytes.data, fixture->bytes.size, NULL, &load, &fixture->model,
                                    &error));
-    open_session(fixture, device, false);
+    must(open_session(fixture, device, record));
 }
 
 void close_model(Fixture *fixture) {
@@ -85,15 +74,19 @@ strider_status run(const Fixture *fixture, int64_t batch, float *to) {
     return status;
 }
 
+void expect_scores(const float *got, const float *wanted, int64_t batch) {
+    for (int64_t i = 0; i < batch * CLASSES; i++)
+        if (!(fabsf(got[i] - wanted[i]) < 1e-4f))
+            fail_msg("score %lld is %g, not %g", (long long)i, (double)got[i], (double)wanted[i]);
+}
+
 void expect_close(const Fixture *fixture, int64_t batch) {
     Fixture cpu;
     must(run(fixture, batch, scores));
     open_model(&cpu, digits, "cpu", false);
     must(run(&cpu, batch, expected));
     close_model(&cpu);
-    for (int64_t i = 0; i < batch * CLASSES; i++)
-        if (!(fabsf(scores[i] - expected[i]) < 1e-4f))
-            fail_msg("score %lld is %g, not %g", (long long)i, (double)scores[i], (double)expected[i]);
+    expect_scores(scores, expected, batch);
 }
 
 void fill(float *values, size_t count, unsigned seed) {
