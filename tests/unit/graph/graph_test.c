@@ -9,15 +9,7 @@
 #include <cmocka.h>
 
 #include "ops/op.h"
-
-static Error error;
-
-#define OK(EXPRESSION)                                                                                       \
-    do {                                                                                                     \
-        Status ok_status = (EXPRESSION);                                                                     \
-        if (ok_status)                                                                                       \
-            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
-    } while (0)
+#include "support/graph_builder.h"
 
 static Value *add_value(Graph *graph, const char *name) {
     Value *value = NULL;

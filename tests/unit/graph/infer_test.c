@@ -10,16 +10,7 @@
 #include <cmocka.h>
 
 #include "graph/op.h"
-#include "support/op_test.h"
-
-static Error error;
-
-#define OK(EXPRESSION)                                                                                       \
-    do {                                                                                                     \
-        Status ok_status = (EXPRESSION);                                                                     \
-        if (ok_status)                                                                                       \
-            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
-    } while (0)
+#include "support/graph_builder.h"
 
 /* Twice as many rows as the input has. */
 static Status doubling_infer(InferContext *ctx) {

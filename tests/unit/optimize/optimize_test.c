@@ -17,90 +17,7 @@
 #include "ops/op.h"
 #include "ops/tensor/concat.h"
 #include "optimize/rewrite.h"
-#include "support/op_test.h"
-
-static Error error;
-
-#define OK(EXPRESSION)                                                                                       \
-    do {                                                                                                     \
-        Status ok_status = (EXPRESSION);                                                                     \
-        if (ok_status)                                                                                       \
-            fail_msg("%s: %s", #EXPRESSION, error.message);                                                  \
-    } while (0)
-
-static Value *add_input(Graph *graph, const char *name, Shape shape) {
-    Value *value = NULL;
-    OK(graph_add_value(graph, name, &value, &error));
-    OK(graph_add_input(graph, value, &error));
-    value->declared = value->type = value_type_tensor(type_of(STRIDER_F32, shape));
-    return value;
-}
-
-static Value *add_constant(Graph *graph, const char *name, Shape shape, uint64_t seed, float low) {
-    Value *value = NULL;
-    Tensor tensor;
-    OK(graph_add_value(graph, name, &value, &error));
-    OK(tensor_alloc(&tensor, graph->region.allocator, STRIDER_F32, &shape, &error));
-    fill_random(tensor.data, (size_t)tensor_elements(&tensor), seed);
-    for (int64_t i = 0; i < tensor_elements(&tensor); i++)
-        ((float *)tensor.data)[i] =
-            low > 0 ? low + fabsf(((float *)tensor.data)[i]) : ((float *)tensor.data)[i];
-    OK(graph_set_constant(graph, value, tensor, &error));
-    return value;
-}
-
-static Value *add_scalar(Graph *graph, const char *name, float number) {
-    Value *value = add_constant(graph, name, shape_scalar(), 1, 0);
-    *(float *)value->constant->data = number;
-    return value;
-}
-
-typedef struct Attrs {
-    Attr items[4];
-} Attrs;
-
-/* A node whose output is called `name`. */
-static Value *add_of(Graph *graph, int opset, const char *op, const char *name, Attrs attrs, int n,
-                     Value **inputs) {
-    Node *node = NULL;
-    Value *out = NULL;
-    const Op *row = op_find("", op, opset);
-    assert_non_null(row);
-    OK(graph_add_node(graph, row, name, n, 1, &node, &error));
-    node->opset = opset;
-    size_t count = 0;
-    while (count < 4 && attrs.items[count].name)
-        count++;
-    AttrList list = {attrs.items, count};
-    ParseContext parse = {.node = node, .attrs = &list, .region = &graph->region, .err = &error};
-    if (row->parse)
-        OK(row->parse(&parse, node->attrs));
-    for (int port = 0; port < n; port++)
-        node_set_input(node, port, inputs[port]);
-    OK(graph_add_value(graph, name, &out, &error));
-    node_set_output(node, 0, out);
-    return out;
-}
-
-static Value *add(Graph *graph, const char *op, const char *name, Attrs attrs, int n, Value **inputs) {
-    return add_of(graph, 21, op, name, attrs, n, inputs);
-}
-
-/* At an opset where axes are attributes. */
-static Value *add_old(Graph *graph, const char *op, const char *name, Attrs attrs, Value *x) {
-    return add_of(graph, 12, op, name, attrs, 1, &x);
-}
-
-#define ADD(OP, NAME, ...)                                                                                   \
-    add(&graph, OP, NAME, (Attrs){0}, (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)),             \
-        (Value *[]){__VA_ARGS__})
-
-static void finish(Graph *graph, Value *output) {
-    OK(graph_add_output(graph, output, &error));
-    OK(graph_sort(graph, &error));
-    OK(graph_validate(graph, &error));
-    OK(graph_infer(graph, STRIDER_SHAPES_CHECK, NULL, &error));
-}
+#include "support/graph_builder.h"
 
 /* The last output, by the references; inputs are filled from their indices. */
 static Tensor compute(const Graph *graph) {
@@ -505,13 +422,6 @@ static void layer_normalization_of_several_nodes_is_joined(void **state) {
         check_pass(&graph, pass_fuse_layer_norms, form == 4 ? 9 : form == 5 ? 10 : 1);
         graph_free(&graph);
     }
-}
-
-static size_t count_nodes(const Graph *graph, const char *op) {
-    size_t count = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        count += strcmp(graph->nodes[i]->op->name, op) == 0;
-    return count;
 }
 
 static Value *add_transpose(Graph *graph, const char *name, Value *x, bool to_channels_first) {
