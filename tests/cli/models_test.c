@@ -11,42 +11,27 @@
 #include <cmocka.h>
 
 #include "program.h"
-#include "support/proto_writer.h"
+#include "support/tiny_model.h"
 
 enum { FLOAT = 1 };
 
 /* A Conv of a 1x1x3x3 kernel whose output is declared as 1 x 1 x `declared` x `declared`, and `after` it,
  * whose output is declared as 1 x 1 x `last` x `last`; with an open size of the input where `open`. */
 static const char *write_two(const char *name, int64_t declared, bool open, const char *after, int64_t last) {
-    Proto model = {0}, graph = {0}, node = {0}, weight = {0}, opset = {0};
+    Proto graph = {0}, node = make_node("Conv", "", "x w", "h");
     const int64_t input[] = {1, 1, open ? -1 : 8, open ? -1 : 8}, output[] = {1, 1, declared, declared};
     const int64_t end[] = {1, 1, last, last};
     const float ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     static const int64_t dims[] = {1, 1, 3, 3};
-    proto_text(&node, 1, "x");
-    proto_text(&node, 1, "w");
-    proto_text(&node, 2, "h");
     proto_text(&node, 3, "conv1");
-    proto_text(&node, 4, "Conv");
-    proto_message(&graph, 1, &node);
-    proto_text(&node, 1, "h");
-    proto_text(&node, 2, "y");
-    proto_text(&node, 4, after);
-    proto_message(&graph, 1, &node);
+    proto_message(&graph, GRAPH_NODE, &node);
+    put_node(&graph, GRAPH_NODE, after, "", "h", "y");
     proto_text(&graph, 2, "test");
-    for (int i = 0; i < 4; i++)
-        proto_int(&weight, 1, dims[i]);
-    proto_int(&weight, 2, FLOAT);
-    proto_text(&weight, 8, "w");
-    proto_bytes(&weight, 9, ones, sizeof ones);
-    proto_message(&graph, 5, &weight);
-    proto_value(&graph, 11, "x", FLOAT, input, 4);
-    proto_value(&graph, 12, "y", FLOAT, end, 4);
-    proto_value(&graph, 13, "h", FLOAT, output, 4);
-    proto_int(&model, 1, 8);
-    proto_message(&model, 7, &graph);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, 8, &opset);
+    put_tensor(&graph, "w", ONNX_FLOAT, 4, dims, ones, sizeof ones);
+    proto_value(&graph, GRAPH_INPUT, "x", ONNX_FLOAT, input, 4);
+    proto_value(&graph, GRAPH_OUTPUT, "y", ONNX_FLOAT, end, 4);
+    proto_value(&graph, 13, "h", ONNX_FLOAT, output, 4);
+    Proto model = make_model(&graph, 8, 17);
     const char *path = in_scratch(name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);

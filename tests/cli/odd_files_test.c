@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "program.h"
-#include "support/proto_writer.h"
+#include "support/tiny_model.h"
 
 enum { FLOAT = 1 };
 
@@ -32,7 +32,7 @@ static const char *write_file(const char *name, const void *data, size_t size) {
 }
 
 static const char *write_model(const char *name, const char *op_type) {
-    Proto model = {0}, graph = {0}, node = {0}, opset = {0}, property = {0};
+    Proto graph = {0}, node = {0}, property = {0};
     const int64_t dims[] = {4};
     proto_text(&node, 1, "x" ODD);
     proto_text(&node, 2, "y" ODD);
@@ -45,12 +45,9 @@ static const char *write_model(const char *name, const char *op_type) {
     proto_text(&graph, 2, "g" ODD);
     proto_value(&graph, 11, "x" ODD, FLOAT, dims, 1);
     proto_value(&graph, 12, "y" ODD, FLOAT, dims, 1);
-    proto_int(&model, 1, 8);
+    Proto model = make_model(&graph, 8, 17);
     proto_text(&model, 2, "producer" ODD);
     proto_text(&model, 3, "version" ODD);
-    proto_message(&model, 7, &graph);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, 8, &opset);
     const char *path = write_file(name, model.data, model.size);
     proto_free(&model);
     return path;
@@ -143,15 +140,11 @@ static void a_labels_file_has_a_limit(void **state) {
 static void a_mapped_file_that_shrinks_ends_with_a_message(void **state) {
     (void)state;
     enum { COUNT = 2 << 20 };
-    Proto model = {0}, graph = {0}, node = {0}, opset = {0}, weight = {0}, entry = {0};
+    Proto graph = {0}, weight = {0}, entry = {0};
     const int64_t dims[] = {COUNT};
     const char *weights = write_file("w.bin", "", 0);
     assert_int_equal(truncate(weights, COUNT * 4), 0);
-    proto_text(&node, 1, "x");
-    proto_text(&node, 1, "w");
-    proto_text(&node, 2, "y");
-    proto_text(&node, 4, "Add");
-    proto_message(&graph, 1, &node);
+    put_node(&graph, GRAPH_NODE, "Add", "", "x w", "y");
     proto_int(&weight, 1, COUNT);
     proto_int(&weight, 2, FLOAT);
     proto_text(&weight, 8, "w");
@@ -159,13 +152,10 @@ static void a_mapped_file_that_shrinks_ends_with_a_message(void **state) {
     proto_text(&entry, 2, "w.bin");
     proto_message(&weight, 13, &entry);
     proto_int(&weight, 14, 1);
-    proto_message(&graph, 5, &weight);
-    proto_value(&graph, 11, "x", FLOAT, dims, 1);
-    proto_value(&graph, 12, "y", FLOAT, dims, 1);
-    proto_int(&model, 1, 8);
-    proto_message(&model, 7, &graph);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, 8, &opset);
+    proto_message(&graph, GRAPH_INITIALIZER, &weight);
+    proto_value(&graph, GRAPH_INPUT, "x", FLOAT, dims, 1);
+    proto_value(&graph, GRAPH_OUTPUT, "y", FLOAT, dims, 1);
+    Proto model = make_model(&graph, 8, 17);
     const char *path = write_file("shrinks.onnx", model.data, model.size);
     proto_free(&model);
     const pid_t child = fork();

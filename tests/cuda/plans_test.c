@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
-#include "support/proto_writer.h"
+#include "support/tiny_model.h"
 
 enum { FLOAT = 1, SKIPPED = 77, DESCRIPTION = 4096 };
 
@@ -254,7 +254,7 @@ static void add_node(Proto *graph, const char *op, const char *output, int n_inp
 
 /* What a line says, as a model: weights are an input, as plans know only their shape. */
 static Proto model_of(const Line *line) {
-    Proto model = {0}, graph = {0}, opset = {0};
+    Proto graph = {0};
     const bool transposed = strcmp(line->op, "ConvTranspose") == 0;
     const bool has_residual = is_followed_by(line, "residual"), has_relu = is_followed_by(line, "relu"),
                has_bias = is_followed_by(line, "bias");
@@ -281,11 +281,7 @@ static Proto model_of(const Line *line) {
     if (has_residual)
         proto_value(&graph, 11, "r", FLOAT, y, line->rank);
     proto_value(&graph, 12, "y", FLOAT, y, line->rank);
-    proto_int(&model, 1, 8);
-    proto_message(&model, 7, &graph);
-    proto_int(&opset, 2, 17);
-    proto_message(&model, 8, &opset);
-    return model;
+    return make_model(&graph, 8, 17);
 }
 
 /* cuDNN has an engine for each convolution with all that follows, but none for what follows a transposed one.

@@ -112,16 +112,7 @@ static void a_download_that_fails_writes_nothing_later(void **state) {
 
 /* --- indices --- */
 
-enum { TABLE = 4, PLACES = 6, ONNX_INT64 = 7 };
-
-static void add_index(Proto *graph, const char *name, int64_t index) {
-    Proto tensor = {0};
-    proto_int(&tensor, 1, 1);
-    proto_int(&tensor, 2, ONNX_INT64);
-    proto_text(&tensor, 8, name);
-    proto_bytes(&tensor, 9, &index, sizeof index);
-    proto_message(graph, GRAPH_INITIALIZER, &tensor);
-}
+enum { TABLE = 4, PLACES = 6 };
 
 /* y is an element of `table`: that which `constant` says, or the place of x's largest, which may lie behind
  * it. */
@@ -131,7 +122,8 @@ static void open_table(Fixture *fixture, const int64_t *constant) {
     put_node(&graph, GRAPH_NODE, "ArgMax", "", "x", "place");
     put_node(&graph, GRAPH_NODE, "Gather", "", constant ? "table index" : "table place", "y");
     if (constant)
-        add_index(&graph, "index", *constant);
+        put_tensor(&graph, "index", ONNX_INT64, 1, (const int64_t[]){1}, &(const int64_t){*constant},
+                   sizeof(int64_t));
     proto_text(&graph, 2, "table");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, &places, 1);
     proto_value(&graph, GRAPH_INPUT, "table", STRIDER_F32, &table, 1);

@@ -51,11 +51,17 @@ Proto finish_model(Proto *graph, int64_t ir) {
     return model;
 }
 
-void put_weight(Proto *graph, const char *name, const float *values, int64_t count) {
+void put_tensor(Proto *graph, const char *name, int elem_type, int rank, const int64_t *dims,
+                const void *data, size_t size_bytes) {
     Proto tensor = {0};
-    proto_int(&tensor, 1, count);
-    proto_int(&tensor, 2, 1);
+    for (int i = 0; i < rank; i++)
+        proto_int(&tensor, 1, dims[i]);
+    proto_int(&tensor, 2, elem_type);
     proto_text(&tensor, 8, name);
-    proto_bytes(&tensor, 9, values, (size_t)count * sizeof *values);
+    proto_bytes(&tensor, 9, data, size_bytes);
     proto_message(graph, GRAPH_INITIALIZER, &tensor);
+}
+
+void put_weight(Proto *graph, const char *name, const float *values, int64_t count) {
+    put_tensor(graph, name, ONNX_FLOAT, 1, &count, values, (size_t)count * sizeof *values);
 }

@@ -20,7 +20,8 @@ static Status doubling_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-static const char *explain(const Node *node, char text[EXPLANATION_TEXT]) {
+static const char *explain(const Node *node, const Shape *x, char text[EXPLANATION_TEXT]) {
+    (void)x;
     (void)node;
     snprintf(text, EXPLANATION_TEXT, "rows = 2 * rows");
     return text;

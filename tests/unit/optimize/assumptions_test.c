@@ -13,9 +13,8 @@
 #include <cmocka.h>
 
 #include "strider/strider.h"
-#include "support/proto_writer.h"
+#include "support/tiny_model.h"
 
-enum { FIELD_NODE = 1, FIELD_NAME = 2, FIELD_INITIALIZER = 5, FIELD_INPUT = 11, FIELD_OUTPUT = 12 };
 enum { OPEN = -1 };
 
 /* A float input; each open size is called S, all the same. */
@@ -39,44 +38,27 @@ static void add_input(Proto *graph, int field, const char *name, int rank, const
 }
 
 static void add_floats(Proto *graph, const char *name, int rank, const int64_t *dims, float scale) {
-    Proto tensor = {0};
     size_t count = 1;
-    for (int i = 0; i < rank; i++) {
-        proto_int(&tensor, 1, dims[i]);
+    for (int i = 0; i < rank; i++)
         count *= (size_t)dims[i];
-    }
     float *values = calloc(count, sizeof *values);
     fill_random(values, count, 3);
     for (size_t i = 0; i < count; i++)
         values[i] = rank ? values[i] * scale : scale;
-    proto_int(&tensor, 2, 1);
-    proto_text(&tensor, 8, name);
-    proto_bytes(&tensor, 9, values, count * sizeof *values);
+    put_tensor(graph, name, ONNX_FLOAT, rank, dims, values, count * sizeof *values);
     free(values);
-    proto_message(graph, FIELD_INITIALIZER, &tensor);
 }
 
 static void add_ints(Proto *graph, const char *name, int64_t count, const int64_t *values) {
-    Proto tensor = {0};
-    proto_int(&tensor, 1, count);
-    proto_int(&tensor, 2, 7);
-    proto_text(&tensor, 8, name);
-    proto_bytes(&tensor, 9, values, (size_t)count * sizeof *values);
-    proto_message(graph, FIELD_INITIALIZER, &tensor);
+    put_tensor(graph, name, ONNX_INT64, 1, &count, values, (size_t)count * sizeof *values);
 }
 
 /* `inputs` are names with spaces between. */
 static void add_node(Proto *graph, const char *op, const char *inputs, const char *output) {
-    Proto node = {0};
-    char list[100];
-    snprintf(list, sizeof list, "%s", inputs);
-    for (char *rest = list, *name; (name = strtok_r(rest, " ", &rest));)
-        proto_text(&node, 1, name);
-    proto_text(&node, 2, output);
-    proto_text(&node, 4, op);
+    Proto node = make_node(op, "", inputs, output);
     if (strcmp(op, "Conv") == 0)
         proto_ints_attribute(&node, "pads", (const int64_t[]){1, 1, 1, 1}, 4);
-    proto_message(graph, FIELD_NODE, &node);
+    proto_message(graph, GRAPH_NODE, &node);
 }
 
 /* The bytes must stay as long as the model. */
@@ -87,16 +69,13 @@ typedef struct Loaded {
 
 /* At the sizes of `given`, where that is not NULL, of the inputs "x" and "r". */
 static Loaded load_at(const Proto *graph, bool optimize, const strider_tensor *given) {
-    Proto opset = {0}, copy = {0};
+    Proto copy = {0};
     Loaded loaded = {0};
     strider_load_options options = strider_load_options_default();
     strider_error error;
     proto_put(&copy, graph->data, graph->size);
-    proto_text(&copy, FIELD_NAME, "g");
-    proto_int(&opset, 2, 13);
-    proto_int(&loaded.bytes, 1, 8);
-    proto_message(&loaded.bytes, 7, &copy);
-    proto_message(&loaded.bytes, 8, &opset);
+    proto_text(&copy, GRAPH_NAME, "g");
+    loaded.bytes = make_model(&copy, 8, 13);
     options.optimize = optimize;
     strider_input_shape shapes[2] = {{.name = "x"}, {.name = "r"}};
     for (int i = 0; given && i < 2; i++) {
@@ -194,9 +173,9 @@ static Proto make_residual(const char *op, int tail) {
     for (int i = 0; i < 6 && tails[tail][i]; i += 3)
         add_node(&graph, tails[tail][i], tails[tail][i + 1], tails[tail][i + 2]);
     for (int i = 0; i < 2; i++)
-        add_input(&graph, FIELD_INPUT, i ? "r" : "x", rank,
+        add_input(&graph, GRAPH_INPUT, i ? "r" : "x", rank,
                   is_transposed ? (const int64_t[]){OPEN, 4, 5, 6} : (const int64_t[]){OPEN, 4, OPEN, OPEN});
-    add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
+    add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
     return graph;
 }
 
@@ -266,8 +245,8 @@ static void shapes_given_while_loading_take_the_place_of_declared_ones(void **st
         add_node(&graph, ops[form][0], reads[form][0], "p");
         add_node(&graph, ops[form][1], reads[form][1], "y");
         for (int i = 0; i < 2; i++)
-            add_input(&graph, FIELD_INPUT, i ? "r" : "x", declared[form][i].rank, declared[form][i].dims);
-        add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
+            add_input(&graph, GRAPH_INPUT, i ? "r" : "x", declared[form][i].rank, declared[form][i].dims);
+        add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
         Loaded model = load_at(&graph, true, given[form]), plain = load_at(&graph, false, given[form]);
         strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
         Run optimised = run(session, 2, given[form]), separate = run(as_it_is, 2, given[form]);
@@ -288,8 +267,8 @@ static void a_shape_that_no_input_can_have_is_refused_while_loading(void **state
     (void)state;
     Proto graph = {0}, bytes = {0};
     add_node(&graph, "Relu", "x", "y");
-    add_input(&graph, FIELD_INPUT, "x", 2, (const int64_t[]){1, 3});
-    add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
+    add_input(&graph, GRAPH_INPUT, "x", 2, (const int64_t[]){1, 3});
+    add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
     proto_message(&bytes, 7, &graph);
     const strider_input_shape shapes[] = {{.name = "y", .rank = 2},
                                           {.name = "z"},
@@ -322,14 +301,14 @@ static void constants_of_one_element_with_more_dimensions_keep_them(void **state
     proto_int(&half, 2, 1);
     proto_text(&half, 8, "half");
     proto_bytes(&half, 9, &(const float){0.5f}, sizeof(float));
-    proto_message(&graph, FIELD_INITIALIZER, &half);
+    proto_message(&graph, GRAPH_INITIALIZER, &half);
     add_node(&graph, "Div", "x root", "d");
     add_node(&graph, "Erf", "d", "e");
     add_node(&graph, "Add", "e one", "a");
     add_node(&graph, "Mul", "x a", "m");
     add_node(&graph, "Mul", "m half", "y");
-    add_input(&graph, FIELD_INPUT, "x", -1, NULL);
-    add_input(&graph, FIELD_OUTPUT, "y", -1, NULL);
+    add_input(&graph, GRAPH_INPUT, "x", -1, NULL);
+    add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
     Loaded model = load(&graph, true);
     strider_session *session = make_session(model.model);
     Run result = run(session, 1, &(const strider_tensor){.rank = 1, .dims = {7}});

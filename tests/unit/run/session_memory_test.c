@@ -10,48 +10,35 @@
 
 #include "strider/strider.h"
 #include "support/counter.h"
-#include "support/proto_writer.h"
+#include "support/tiny_model.h"
 
 /* Conv 3x3 with weights of `channels` x `channels`, Relu, Softmax over channels (a reference step in f64 is
  * not needed: the fast kernels have scratch and packed weights), of an input with open sizes. */
-static Proto make_model(int64_t channels) {
-    Proto model = {0}, graph = {0}, opset = {0}, weight = {0};
+static Proto make_convolutions(int64_t channels) {
+    Proto graph = {0};
     const size_t bytes = (size_t)(channels * channels) * 9 * sizeof(float);
     float *values = calloc(1, bytes);
     const int64_t dims[4] = {channels, channels, 3, 3}, pads[4] = {1, 1, 1, 1},
                   open[4] = {-1, channels, -1, -1};
     const struct {
-        const char *op, *in, *out;
-    } nodes[] = {
-        {"Conv", "x", "a"}, {"Sin", "a", "b"}, {"Conv", "b", "c"}, {"MeanVarianceNormalization", "c", "y"}};
+        const char *op, *inputs, *out;
+    } nodes[] = {{"Conv", "x w", "a"},
+                 {"Sin", "a", "b"},
+                 {"Conv", "b w", "c"},
+                 {"MeanVarianceNormalization", "c", "y"}};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-        Proto node = {0};
-        const bool is_conv = strcmp(nodes[i].op, "Conv") == 0;
-        proto_text(&node, 1, nodes[i].in);
-        if (is_conv)
-            proto_text(&node, 1, "w");
-        proto_text(&node, 2, nodes[i].out);
+        Proto node = make_node(nodes[i].op, "", nodes[i].inputs, nodes[i].out);
         proto_text(&node, 3, nodes[i].op);
-        proto_text(&node, 4, nodes[i].op);
-        if (is_conv)
+        if (strcmp(nodes[i].op, "Conv") == 0)
             proto_ints_attribute(&node, "pads", pads, 4);
-        proto_message(&graph, 1, &node);
+        proto_message(&graph, GRAPH_NODE, &node);
     }
-    for (int i = 0; i < 4; i++)
-        proto_int(&weight, 1, dims[i]);
-    proto_int(&weight, 2, 1);
-    proto_text(&weight, 8, "w");
-    proto_bytes(&weight, 9, values, bytes);
+    put_tensor(&graph, "w", ONNX_FLOAT, 4, dims, values, bytes);
     free(values);
     proto_text(&graph, 2, "g");
-    proto_message(&graph, 5, &weight);
-    proto_value(&graph, 11, "x", 1, open, 4);
-    proto_value(&graph, 12, "y", 1, open, 4);
-    proto_int(&opset, 2, 13);
-    proto_int(&model, 1, 8);
-    proto_message(&model, 7, &graph);
-    proto_message(&model, 8, &opset);
-    return model;
+    proto_value(&graph, GRAPH_INPUT, "x", ONNX_FLOAT, open, 4);
+    proto_value(&graph, GRAPH_OUTPUT, "y", ONNX_FLOAT, open, 4);
+    return make_model(&graph, 8, 13);
 }
 
 typedef struct Fixture {
@@ -67,7 +54,7 @@ static int set_up(void **state) {
     Fixture *fixture = calloc(1, sizeof *fixture);
     strider_load_options options = strider_load_options_default();
     strider_error error;
-    fixture->bytes = make_model(CHANNELS);
+    fixture->bytes = make_convolutions(CHANNELS);
     counter_init(&fixture->counter);
     options.allocator = &fixture->counter.allocator;
     if (strider_model_load_memory(fixture->bytes.data, fixture->bytes.size, NULL, &options, &fixture->model,
