@@ -11,48 +11,11 @@
 #include <sys/mman.h>
 
 #include "graph/evaluate.h"
-#include "ops/device.h"
-
-typedef struct Block {
-    struct Block *next;
-    char *memory;
-    size_t size_bytes;
-} Block;
-
-/* Work that waits: a copy, a node, or all of a recording. */
-typedef struct Job {
-    struct Job *next;
-    void *to;
-    const void *from; /* NULL: `staged` */
-    size_t size_bytes;
-    const struct NodeArgs *node;
-    const struct TwinRecording *recording;
-    const void **inputs;
-    void **outputs;
-    char staged[];
-} Job;
-
-/* In the order that they were given in. */
-typedef struct Queue {
-    Job *first, **end;
-} Queue;
-
-typedef struct Twin {
-    Device device;
-    Block *blocks;
-    size_t used_bytes;
-    Queue queue;
-} Twin;
-
-/* Recording.data. */
-typedef struct TwinRecording {
-    Queue jobs;
-    Job *at; /* while replaying: the next copy is this job or one after it */
-} TwinRecording;
+#include "twin.h"
 
 /* --- failures --- */
 
-static bool must_fail(const char *call) {
+bool twin_must_fail(const char *call) {
     static int count; /* since the variable was set */
     const char *wanted = getenv("TWIN_FAIL");
     const size_t length = strlen(call);
@@ -62,10 +25,6 @@ static bool must_fail(const char *call) {
         return atoi(wanted + length + 1) == ++count;
     return false;
 }
-
-#define FAIL_IF_ASKED(CALL)                                                                                  \
-    if (must_fail(CALL))                                                                                     \
-    return fail(err, STRIDER_DEVICE_FAILED, "device twin: " CALL " failed")
 
 /* --- memory --- */
 
@@ -104,7 +63,7 @@ static bool is_own(const Twin *twin, const void *memory, size_t size_bytes) {
 
 /* --- work --- */
 
-static Job *add_to(Queue *queue, size_t staged_bytes) {
+Job *twin_add_to(Queue *queue, size_t staged_bytes) {
     Job *job = calloc(1, sizeof *job + staged_bytes);
     if (job) {
         *queue->end = job;
@@ -116,23 +75,7 @@ static Job *add_to(Queue *queue, size_t staged_bytes) {
 /* Device.recording says where what is given now belongs. */
 static Job *add_job(Twin *twin, size_t staged_bytes) {
     const Recording *recording = twin->device.recording;
-    return add_to(recording ? &((TwinRecording *)recording->data)->jobs : &twin->queue, staged_bytes);
-}
-
-static bool is_replaying(const Twin *twin) {
-    return twin->device.recording && twin->device.recording->state == RECORDING_REPLAYING;
-}
-
-/* The recorded job that the next copy stands for. */
-static Status next_copy(Twin *twin, size_t size_bytes, bool is_upload, Job **copy, Error *err) {
-    TwinRecording *made = twin->device.recording->data;
-    while (made->at && made->at->node)
-        made->at = made->at->next;
-    *copy = made->at;
-    if (!*copy || (*copy)->size_bytes != size_bytes || is_upload != !(*copy)->from)
-        return fail(err, STRIDER_DEVICE_FAILED, "device twin: a copy that is not the recorded one");
-    made->at = (*copy)->next;
-    return STRIDER_OK;
+    return twin_add_to(recording ? &((TwinRecording *)recording->data)->jobs : &twin->queue, staged_bytes);
 }
 
 static Status twin_upload(Device *device, void *to, const void *from, size_t size_bytes, Error *err) {
@@ -141,8 +84,8 @@ static Status twin_upload(Device *device, void *to, const void *from, size_t siz
     if (!is_own(twin, to, size_bytes) || is_own(twin, from, size_bytes))
         return fail(err, STRIDER_DEVICE_FAILED, "device twin: an upload from or to the wrong side");
     Job *job = NULL;
-    if (is_replaying(twin))
-        TRY(next_copy(twin, size_bytes, true, &job, err));
+    if (twin_is_replaying(twin))
+        TRY(twin_next_copy(twin, size_bytes, true, &job, err));
     else
         job = add_job(twin, size_bytes);
     if (!job)
@@ -160,8 +103,8 @@ static Status twin_download(Device *device, void *to, const void *from, size_t s
         return fail(err, STRIDER_DEVICE_FAILED, "device twin: a download from or to the wrong side");
     memset(to, 0xff, size_bytes); /* nobody may read it yet */
     Job *job = NULL;
-    if (is_replaying(twin))
-        TRY(next_copy(twin, size_bytes, false, &job, err));
+    if (twin_is_replaying(twin))
+        TRY(twin_next_copy(twin, size_bytes, false, &job, err));
     else
         job = add_job(twin, 0);
     if (!job)
@@ -215,7 +158,7 @@ static void run_job(const Job *job, Status *status, Error *err) {
         *status = run_node(job, err);
 }
 
-static void free_jobs(Queue *queue) {
+void twin_free_jobs(Queue *queue) {
     for (Job *job = queue->first, *next; job; job = next) {
         next = job->next;
         free(job);
@@ -223,25 +166,25 @@ static void free_jobs(Queue *queue) {
     *queue = (Queue){.end = &queue->first};
 }
 
-static Status run_jobs(Twin *twin, Error *err) {
+Status twin_run_jobs(Twin *twin, Error *err) {
     Status status = STRIDER_OK;
     protect(twin, PROT_READ | PROT_WRITE);
     for (const Job *job = twin->queue.first; job; job = job->next)
         run_job(job, &status, err);
     protect(twin, PROT_NONE);
-    free_jobs(&twin->queue);
+    twin_free_jobs(&twin->queue);
     return status;
 }
 
 static Status twin_synchronize(Device *device, Error *err) {
-    TRY(run_jobs((Twin *)device, err));
+    TRY(twin_run_jobs((Twin *)device, err));
     FAIL_IF_ASKED("synchronize");
     return STRIDER_OK;
 }
 
 static void twin_release(Device *device, void *memory) {
     Twin *twin = (Twin *)device;
-    (void)run_jobs(twin, NULL); /* which may use it */
+    (void)twin_run_jobs(twin, NULL); /* which may use it */
     for (Block **at = &twin->blocks; *at; at = &(*at)->next)
         if ((*at)->memory == memory) {
             Block *block = *at;
@@ -251,73 +194,6 @@ static void twin_release(Device *device, void *memory) {
             return;
         }
 }
-
-/* --- recordings ---
- *
- * ops/device.h has the states, and ops/recording.c calls these in their order, so that they need not check
- * any.  What they must do is to give meaning to Device.recording where work comes in: add_job() keeps it in
- * the recording instead of in the queue, and next_copy() finds the kept copy that one of a replay stands for.
- */
-
-/* What a recording needs is best taken here: where this fails the run is done plainly, and none is told. */
-static Status twin_record(Device *device, Recording *recording, Error *err) {
-    (void)device;
-    TwinRecording *made = calloc(1, sizeof *made);
-    if (!made)
-        return fail_memory(err, sizeof *made, "the device twin");
-    made->jobs.end = &made->jobs.first;
-    recording->data = made; /* also if we fail from here on: `forget` frees it */
-    FAIL_IF_ASKED("record");
-    return STRIDER_OK;
-}
-
-/* Where devices make what they kept into what they can launch.  A queue is that already. */
-static Status twin_finish(Device *device, Recording *recording, Error *err) {
-    (void)device;
-    (void)recording;
-    FAIL_IF_ASKED("finish");
-    return STRIDER_OK;
-}
-
-/* Inputs and outputs of a run lie elsewhere than in the run before, so their copies come again. */
-static Status twin_replay(Device *device, Recording *recording, Error *err) {
-    TwinRecording *made = recording->data;
-    (void)device;
-    FAIL_IF_ASKED("replay");
-    made->at = made->jobs.first;
-    return STRIDER_OK;
-}
-
-/* To the queue, not by add_job(): this is what is done, not what is kept. */
-static Status twin_launch(Device *device, Recording *recording, Error *err) {
-    FAIL_IF_ASKED("launch");
-    Job *job = add_to(&((Twin *)device)->queue, 0);
-    if (!job)
-        return fail_memory(err, sizeof *job, "the device twin");
-    job->recording = recording->data;
-    return STRIDER_OK;
-}
-
-/* The device itself is in no other state while it records: there is nothing to leave. */
-static void twin_abandon(Device *device, Recording *recording) {
-    (void)device;
-    (void)recording;
-}
-
-static void twin_forget(Device *device, Recording *recording) {
-    TwinRecording *made = recording->data;
-    (void)run_jobs((Twin *)device, NULL); /* which may have it among them */
-    if (made)
-        free_jobs(&made->jobs);
-    free(made);
-}
-
-static const RecordingHooks recording_hooks = {.record = twin_record,
-                                               .finish = twin_finish,
-                                               .replay = twin_replay,
-                                               .launch = twin_launch,
-                                               .abandon = twin_abandon,
-                                               .forget = twin_forget};
 
 /* --- kernels --- */
 
@@ -428,7 +304,7 @@ static Status twin_open(int ordinal, const DeviceOptions *options, Device **devi
                             .upload = twin_upload,
                             .download = twin_download,
                             .synchronize = twin_synchronize,
-                            .recording_hooks = &recording_hooks,
+                            .recording_hooks = &twin_recording_hooks,
                             .close = twin_close};
     *device = &twin->device;
     return STRIDER_OK;
