@@ -42,7 +42,10 @@ typedef struct strider_load_options {
      * compared as with STRIDER_SHAPES_WARN.  Only read while loading. */
     const strider_input_shape *input_shapes;
     size_t input_shape_count;
-    bool allow_links; /* external data may be reached through symbolic links (default false) */
+    /* External data may be reached through symbolic links (default false).  Without, links are followed only
+     * where the model itself is one, as in the caches of model hubs, and only to files that lie beside it or
+     * beside its target. */
+    bool allow_links;
     /* Files are read into memory instead of mapped.  By default only those of up to 4 MiB are: a larger file
      * stays mapped, its weights are read when they are packed and given back then, and where another process
      * makes it shorter meanwhile, this one gets SIGBUS, as with any mapped file; where it writes into it,
@@ -105,13 +108,13 @@ typedef struct strider_node_info {
 STRIDER_API strider_load_options strider_load_options_default(void);
 
 /* Loads a model from a file.  A file that is mapped (strider_load_options.copy) must not be changed until the
- * model is freed; external data is looked for beside it and may not lie outside its folder. `options` may be
- * NULL.  On success *model is the caller's, to be freed with strider_model_free(); on failure it is set to
- * NULL and `error`, unless NULL, says why.  A model of an IR version beyond 14, or of an opset of ai.onnx
- * beyond 28, is UNSUPPORTED: its operators may mean something else; versions of other domains do not matter,
- * as no operator is from there.  Returns STRIDER_OK, FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or
- * OUT_OF_MEMORY; INVALID_ARGUMENT where the options ask for the shape of an input that the model does not
- * have, or for another rank.  Thread safe. */
+ * model is freed; external data is looked for beside it and, where it is a symbolic link, beside its target,
+ * and may not lie outside these folders. `options` may be NULL.  On success *model is the caller's, to be
+ * freed with strider_model_free(); on failure it is set to NULL and `error`, unless NULL, says why.  A model
+ * of an IR version beyond 14, or of an opset of ai.onnx beyond 28, is UNSUPPORTED: its operators may mean
+ * something else; versions of other domains do not matter, as no operator is from there.  Returns STRIDER_OK,
+ * FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or OUT_OF_MEMORY; INVALID_ARGUMENT where the options ask
+ * for the shape of an input that the model does not have, or for another rank.  Thread safe. */
 STRIDER_API strider_status strider_model_load(const char *path, const strider_load_options *options,
                                               strider_model **model, strider_error *error);
 

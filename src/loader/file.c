@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAME_MAX_BYTES = 256 };
+/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+enum { OPEN_FILE = O_RDONLY | O_NONBLOCK | O_CLOEXEC, OPEN_FOLDER = O_PATH | O_DIRECTORY | O_CLOEXEC };
 
 static void close_file(const File *file) {
     if (file->mapped)
@@ -112,18 +116,39 @@ static Status take_file(Files *files, int descriptor, uint64_t max_bytes, File *
 
 static void begin(Files *files, Region *region, const strider_load_options *options) {
     *files = (Files){.folder = -1,
+                     .target_folder = -1,
                      .by_location = {.region = region},
                      .by_identity = {.region = region},
                      .options = options,
                      .region = region};
 }
 
-static Status open_folder(Files *files, const char *path, Error *err) {
+/* The folder that holds `path`; -1 where there is none: missed where data lies in it. */
+static Status open_folder(Region *region, const char *path, int *folder, Error *err) {
     const char *slash = strrchr(path, '/');
-    char *folder = region_string(files->region, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
-    if (!folder)
+    char *name = region_string(region, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    if (!name)
         return fail_memory(err, strlen(path) + 1, "the model's folder");
-    files->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC); /* missed where data lies in it */
+    *folder = open(name, OPEN_FOLDER);
+    return STRIDER_OK;
+}
+
+static bool is_same_folder(int a, int b) {
+    struct stat first, second;
+    return a >= 0 && b >= 0 && fstat(a, &first) == 0 && fstat(b, &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+static Status open_folders(Files *files, const char *path, Error *err) {
+    char target[PATH_MAX];
+    TRY(open_folder(files->region, path, &files->folder, err));
+    if (!realpath(path, target))
+        return STRIDER_OK;
+    TRY(open_folder(files->region, target, &files->target_folder, err));
+    if (is_same_folder(files->folder, files->target_folder)) {
+        close(files->target_folder);
+        files->target_folder = -1;
+    }
     return STRIDER_OK;
 }
 
@@ -131,13 +156,12 @@ Status files_open(Files *files, Region *region, const char *path, const strider_
                   Error *err) {
     File *file;
     begin(files, region, options);
-    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int descriptor = open(path, OPEN_FILE);
     if (descriptor < 0)
         return fail(err, STRIDER_FILE_ERROR, "%s", strerror(errno));
     const Status status = take_file(files, descriptor, options->max_file_bytes, &file, err);
     close(descriptor);
-    return status ? status : open_folder(files, path, err);
+    return status ? status : open_folders(files, path, err);
 }
 
 Status files_wrap(Files *files, Region *region, const void *data, size_t size_bytes, const char *folder,
@@ -146,7 +170,7 @@ Status files_wrap(Files *files, Region *region, const void *data, size_t size_by
     if (!data || !size_bytes)
         return fail(err, STRIDER_BAD_MODEL, "the model is empty");
     if (folder) {
-        files->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        files->folder = open(folder, OPEN_FOLDER);
         if (files->folder < 0)
             return fail(err, STRIDER_FILE_ERROR, "folder \"%.200s\": %s", folder, strerror(errno));
     }
@@ -158,50 +182,110 @@ void files_close(Files *files) {
         close_file(files->items[i]);
     if (files->folder >= 0)
         close(files->folder);
-    *files = (Files){.folder = -1};
+    if (files->target_folder >= 0)
+        close(files->target_folder);
+    *files = (Files){.folder = -1, .target_folder = -1};
+}
+
+/* The name before the next slash of a path, "" and "." left out; false where it is ".." or nothing. */
+static bool next_name(const char **at, char name[NAME_MAX_BYTES], bool *is_last) {
+    size_t length = strcspn(*at, "/");
+    while ((*at)[length] && (length == 0 || (length == 1 && (*at)[0] == '.'))) {
+        *at += length + 1;
+        length = strcspn(*at, "/");
+    }
+    const bool is_dots = (*at)[0] == '.' && (length == 1 || (length == 2 && (*at)[1] == '.'));
+    if (length == 0 || length >= NAME_MAX_BYTES || is_dots)
+        return false;
+    memcpy(name, *at, length);
+    name[length] = '\0';
+    *is_last = (*at)[length] == '\0';
+    *at += length + !*is_last;
+    return true;
+}
+
+/* A link in `folder`, followed by one step, where it leads to a file that lies in a folder of the model's.
+ * The file is opened in that folder, not by the link's text: what changes meanwhile cannot lead elsewhere. */
+static int open_link(const Files *files, int folder, const char *name) {
+    char target[PATH_MAX];
+    const ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
+    if (length <= 0)
+        return -1;
+    target[length] = '\0';
+    char *slash = strrchr(target, '/');
+    if (!slash)
+        return openat(folder, target, OPEN_FILE | O_NOFOLLOW);
+    *slash = '\0';
+    const int holder = openat(folder, target, OPEN_FOLDER); /* "" fails: no folder of ours is the root */
+    const bool is_inside =
+        is_same_folder(holder, files->folder) || is_same_folder(holder, files->target_folder);
+    const int opened = is_inside ? openat(holder, slash + 1, OPEN_FILE | O_NOFOLLOW) : -1;
+    if (holder >= 0)
+        close(holder);
+    return opened;
+}
+
+static bool is_link(int folder, const char *name) {
+    struct stat info;
+    return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+}
+
+static int open_name(const Files *files, int folder, const char *name, bool is_last) {
+    const int no_links = files->options->allow_links ? 0 : O_NOFOLLOW;
+    const int opened = openat(folder, name, (is_last ? OPEN_FILE : OPEN_FOLDER) | no_links);
+    const int reason = errno;
+    if (opened < 0 && reason == ELOOP && is_last && files->target_folder >= 0) {
+        const int followed = open_link(files, folder, name);
+        errno = reason;
+        return followed;
+    }
+    return opened;
+}
+
+static Status fail_open(int folder, const char *name, const char *location, int reason, Error *err) {
+    if ((reason == ELOOP || reason == ENOTDIR) && is_link(folder, name))
+        return fail(err, STRIDER_BAD_MODEL,
+                    "external data \"%.200s\": \"%s\" is a symbolic link, which is only followed with "
+                    "--allow-links (strider_load_options.allow_links)",
+                    location, name);
+    return fail(err, reason == ENOTDIR ? STRIDER_BAD_MODEL : STRIDER_FILE_ERROR,
+                "external data \"%.200s\": %s", location, strerror(reason));
 }
 
 /* Opens `location` one component after the other, so that no link and no ".." can lead out of the folder
  * whatever changes on the disk meanwhile. */
-static Status open_inside(const Files *files, const char *location, int *descriptor, Error *err) {
-    if (location[0] == '/' || location[0] == '\0' || strchr(location, '\\'))
+static Status open_inside(const Files *files, int root, const char *location, int *descriptor, Error *err) {
+    char name[NAME_MAX_BYTES];
+    bool is_last = false;
+    int folder = dup(root);
+    if (location[0] == '/' || location[0] == '\0' || strchr(location, '\\')) {
+        close(folder);
         return fail(err, STRIDER_BAD_MODEL, "external data \"%.200s\": the path must be relative", location);
-    int no_links = files->options->allow_links ? 0 : O_NOFOLLOW;
-    int folder = dup(files->folder);
-    for (const char *at = location; folder >= 0;) {
-        size_t length = strcspn(at, "/");
-        bool last = at[length] == '\0';
-        char name[NAME_MAX_BYTES];
-        if (length == 0 || length >= sizeof name || (length == 1 && at[0] == '.') ||
-            (length == 2 && at[0] == '.' && at[1] == '.')) {
-            bool skip = !last && (length == 0 || (length == 1 && at[0] == '.'));
-            if (skip) {
-                at += length + 1;
-                continue;
-            }
+    }
+    for (const char *at = location; folder >= 0 && !is_last;) {
+        if (!next_name(&at, name, &is_last)) {
             close(folder);
             return fail(err, STRIDER_BAD_MODEL,
                         "external data \"%.200s\" does not lie inside the model's folder", location);
         }
-        memcpy(name, at, length);
-        name[length] = '\0';
-        int flags = last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY;
-        int next = openat(folder, name, flags | no_links | O_CLOEXEC);
-        int reason = errno;
+        const int next = open_name(files, folder, name, is_last);
+        const Status status = next < 0 ? fail_open(folder, name, location, errno, err) : STRIDER_OK;
         close(folder);
-        if (next < 0 && (reason == ELOOP || (reason == ENOTDIR && !last)))
-            return fail(err, STRIDER_BAD_MODEL,
-                        "external data \"%.200s\": \"%s\" is a symbolic link or no folder", location, name);
-        if (next < 0)
-            return fail(err, STRIDER_FILE_ERROR, "external data \"%.200s\": %s", location, strerror(reason));
-        if (last) {
-            *descriptor = next;
-            return STRIDER_OK;
-        }
+        TRY(status);
         folder = next;
-        at += length + 1;
     }
-    return fail(err, STRIDER_FILE_ERROR, "external data \"%.200s\": %s", location, strerror(errno));
+    *descriptor = folder;
+    return folder >= 0
+               ? STRIDER_OK
+               : fail(err, STRIDER_FILE_ERROR, "external data \"%.200s\": %s", location, strerror(errno));
+}
+
+/* Beside the model, else beside what it is a link to; the message is about the first. */
+static Status open_external(const Files *files, const char *location, int *descriptor, Error *err) {
+    const Status status = open_inside(files, files->folder, location, descriptor, err);
+    if (status != STRIDER_FILE_ERROR || files->target_folder < 0)
+        return status;
+    return open_inside(files, files->target_folder, location, descriptor, NULL) ? status : STRIDER_OK;
 }
 
 Status files_external(Files *files, const char *location, const File **file, Error *err) {
@@ -214,7 +298,7 @@ Status files_external(Files *files, const char *location, const File **file, Err
         return fail(err, STRIDER_BAD_MODEL, "external data \"%.200s\": the model has no folder to look in",
                     location);
     int descriptor = -1;
-    TRY(open_inside(files, location, &descriptor, err));
+    TRY(open_external(files, location, &descriptor, err));
     File *taken;
     Error why = {0};
     const Status status = take_file(files, descriptor, INT64_MAX, &taken, &why);

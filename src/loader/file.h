@@ -21,6 +21,7 @@ typedef struct Files {
     NameMap by_location; /* as the model names them */
     NameMap by_identity; /* however they are named: their device and inode, so that each is read once */
     int folder;          /* an open descriptor; -1 where no external data may be read */
+    int target_folder;   /* where the model is a symbolic link: of the file that it leads to; else -1 */
     const strider_load_options *options; /* while loading */
     Region *region;
 } Files;
@@ -38,7 +39,9 @@ Status files_wrap(Files *files, Region *region, const void *data, size_t size_by
 void files_close(Files *files);
 
 /* The file with external data at `location`, relative to the model's folder and inside it: no absolute path,
- * no "..", and, unless links are allowed, no symbolic link on the way.  Regular files only. */
+ * no "..", and, unless links are allowed, no symbolic link on the way.  Regular files only.  Where the model
+ * itself is a link, as in the caches of model hubs, the folder of its target is searched, too, and a file may
+ * be a link to one that lies in one of the two folders itself. */
 Status files_external(Files *files, const char *location, const File **file, Error *err) MUST_CHECK;
 
 #endif

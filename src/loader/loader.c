@@ -124,7 +124,7 @@ static Status check_options(const LoadOptions *options, Error *err) {
 }
 
 Status loader_load_file(const char *path, const LoadOptions *options, LoadedModel *model, Error *err) {
-    *model = (LoadedModel){.files = {.folder = -1}};
+    *model = (LoadedModel){.files = {.folder = -1, .target_folder = -1}};
     TRY(check_options(options, err));
     start(model, options);
     Status status = files_open(&model->files, &model->graph.region, path, options, err);
@@ -135,7 +135,7 @@ Status loader_load_file(const char *path, const LoadOptions *options, LoadedMode
 
 Status loader_load_memory(const void *data, size_t size_bytes, const char *folder, const LoadOptions *options,
                           LoadedModel *model, Error *err) {
-    *model = (LoadedModel){.files = {.folder = -1}};
+    *model = (LoadedModel){.files = {.folder = -1, .target_folder = -1}};
     TRY(check_options(options, err));
     start(model, options);
     Status status = files_wrap(&model->files, &model->graph.region, data, size_bytes, folder, options, err);
@@ -155,5 +155,5 @@ void loader_unload(LoadedModel *model) {
     if (model->graph.region.allocator)
         graph_free(&model->graph);
     budget_free(&model->budget);
-    *model = (LoadedModel){.files = {.folder = -1}};
+    *model = (LoadedModel){.files = {.folder = -1, .target_folder = -1}};
 }

@@ -179,8 +179,8 @@ static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts
             const Type *type = &facts->outputs[i].tensor;
             *builder_type(builder, node->outputs[i]) = *type;
             TRY(check_size(builder, node->outputs[i], type));
-            TRY(compare_declared(builder, node, node->outputs[i], node->n_inputs ? &facts->inputs[0].shape : NULL,
-                                 type));
+            TRY(compare_declared(builder, node, node->outputs[i],
+                                 node->n_inputs ? &facts->inputs[0].shape : NULL, type));
         }
     return can_compute(node, facts) && should_compute(builder, node, facts) ? compute(builder, node, facts)
                                                                             : choose_steps(builder, node);

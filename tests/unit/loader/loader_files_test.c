@@ -178,6 +178,87 @@ static void messages_escape_paths_of_external_data(void **state) {
     unlink(in_folder("m.onnx"));
 }
 
+static void link_to(const char *target, const char *name) {
+    assert_int_equal(symlink(target, in_folder(name)), 0);
+}
+
+static void move(const char *from, const char *to) {
+    char old[128];
+    strcpy(old, in_folder(from));
+    assert_int_equal(rename(old, in_folder(to)), 0);
+}
+
+static void make_subfolder(const char *name) {
+    assert_int_equal(mkdir(in_folder(name), 0700), 0);
+}
+
+static strider_status load_by_link(bool allow_links) {
+    strider_load_options options = strider_load_options_default();
+    strider_model *loaded;
+    options.allow_links = allow_links;
+    const strider_status status = strider_model_load(in_folder("snap/m.onnx"), &options, &loaded, &error);
+    strider_model_free(loaded);
+    return status;
+}
+
+/* As a hub's cache has it: snap/m.onnx and snap/w.bin are links to blobs/a and blobs/b. */
+static void data_of_a_linked_model_lies_beside_the_link_or_its_target(void **state) {
+    (void)state;
+    const float zeros[4] = {0};
+    make_subfolder("snap");
+    make_subfolder("blobs");
+    write_model("w.bin", 4);
+    move("m.onnx", "blobs/a");
+    link_to("../blobs/a", "snap/m.onnx");
+    assert_int_equal(load_by_link(false), STRIDER_FILE_ERROR); /* no data anywhere */
+
+    write_file("blobs/b", zeros, sizeof zeros);
+    link_to("../blobs/b", "snap/w.bin");
+    assert_int_equal(load_by_link(false), STRIDER_OK);
+    unlink(in_folder("snap/w.bin"));
+
+    write_file("snap/w.bin", zeros, sizeof zeros); /* no link */
+    assert_int_equal(load_by_link(false), STRIDER_OK);
+    unlink(in_folder("snap/w.bin"));
+
+    write_file("blobs/w.bin", zeros, sizeof zeros); /* beside the target alone */
+    assert_int_equal(load_by_link(false), STRIDER_OK);
+    unlink(in_folder("blobs/w.bin"));
+}
+
+/* Follows. */
+static void links_lead_nowhere_else(void **state) {
+    (void)state;
+    const float zeros[4] = {0};
+    write_file("outside", zeros, sizeof zeros);
+    link_to("../outside", "snap/w.bin");
+    assert_int_equal(load_by_link(false), STRIDER_BAD_MODEL);
+    assert_non_null(strstr(error.message, "--allow-links"));
+    assert_int_equal(load_by_link(true), STRIDER_OK);
+    unlink(in_folder("snap/w.bin"));
+
+    link_to("../outside", "blobs/c"); /* by two steps */
+    link_to("../blobs/c", "snap/w.bin");
+    assert_int_equal(load_by_link(false), STRIDER_BAD_MODEL);
+    unlink(in_folder("snap/w.bin"));
+
+    link_to("/etc/passwd", "snap/w.bin");
+    assert_int_equal(load_by_link(false), STRIDER_BAD_MODEL);
+    unlink(in_folder("snap/w.bin"));
+
+    /* A model that is no link has no such links. */
+    unlink(in_folder("snap/m.onnx"));
+    move("blobs/a", "snap/m.onnx");
+    link_to("../blobs/b", "snap/w.bin");
+    assert_int_equal(load_by_link(false), STRIDER_BAD_MODEL);
+    assert_int_equal(load_by_link(true), STRIDER_OK);
+    const char *const left[] = {"snap/w.bin", "snap/m.onnx", "blobs/b", "blobs/c", "outside"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        assert_int_equal(unlink(in_folder(left[i])), 0);
+    rmdir(in_folder("snap"));
+    rmdir(in_folder("blobs"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_files_may_become_shorter_after_loading),
@@ -185,6 +266,8 @@ int main(void) {
         cmocka_unit_test(a_file_of_many_names_is_read_once),
         cmocka_unit_test(a_file_that_ends_before_its_size_is_a_file_error),
         cmocka_unit_test(what_is_no_file_is_not_read),
+        cmocka_unit_test(data_of_a_linked_model_lies_beside_the_link_or_its_target),
+        cmocka_unit_test(links_lead_nowhere_else),
         cmocka_unit_test(messages_escape_paths_of_external_data),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
