@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If, Loop and Scan: bodies of every kind, run by a plain interpreter, and the types that they pass on. */
+#include "support/counter.h"
 #include "support/flow.h"
 #include "support/op_test.h"
 
@@ -13,20 +14,20 @@
 enum { OPSET = 21 };
 
 static Graph graph;
-static FlowAllocator counted;
+static Counter counted;
 static Error error;
 
 static int start(void **state) {
     (void)state;
     graph_init(&graph, allocator_default());
-    flow_allocator(&counted, -1);
+    counter_init(&counted);
     return 0;
 }
 
 static int stop(void **state) {
     (void)state;
     graph_free(&graph);
-    return counted.in_use != 0;
+    return counted.blocks != 0;
 }
 
 static void infer(void) {
@@ -405,17 +406,17 @@ static void no_failure_leaves_anything_behind(void **state) {
     make_growing();
     flow_inputs(&graph, "m empty x");
     infer();
-    for (long fails_at = 0;; fails_at++) {
+    for (size_t fails_at = 0;; fails_at++) {
         RunValue *outputs[2] = {0};
-        flow_allocator(&counted, -1);
+        counter_init(&counted);
         RunValue *inputs[] = {I64(shape_scalar(), 12),
                               flow_tensor(&counted.allocator, op_test_tensor(STRIDER_F32, DIMS(0, 2), "", 0)),
                               F32(DIMS(1, 2), 1, 2)};
-        counted.fails_at = counted.count + fails_at;
+        counted.most = counted.allocations + fails_at;
         const Status status = flow_run(&graph, &counted.allocator, inputs, outputs, &error);
         for (int i = 0; i < 2 && !status; i++)
             run_value_release(outputs[i]);
-        assert_int_equal(counted.in_use, 0);
+        assert_int_equal(counted.blocks, 0);
         assert_true(status == STRIDER_OK || status == STRIDER_OUT_OF_MEMORY);
         if (!status)
             break;

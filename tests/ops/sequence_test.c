@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sequences and optionals. */
+#include "support/counter.h"
 #include "support/flow.h"
 #include "support/op_test.h"
 
@@ -13,20 +14,20 @@
 enum { OPSET = 21 };
 
 static Graph graph;
-static FlowAllocator counted;
+static Counter counted;
 static Error error;
 
 static int start(void **state) {
     (void)state;
     graph_init(&graph, allocator_default());
-    flow_allocator(&counted, -1);
+    counter_init(&counted);
     return 0;
 }
 
 static int stop(void **state) {
     (void)state;
     graph_free(&graph);
-    return counted.in_use != 0;
+    return counted.blocks != 0;
 }
 
 static void again(void) {

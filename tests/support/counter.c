@@ -13,7 +13,8 @@ static void *allocate(void *context, size_t size, size_t alignment) {
     Counter *counter = context;
     const size_t room = alignment > sizeof(Head) ? alignment : sizeof(Head);
     void *memory;
-    if (atomic_load(&counter->is_full) || posix_memalign(&memory, room, size + room))
+    if (atomic_load(&counter->is_full) || atomic_load(&counter->allocations) >= atomic_load(&counter->most) ||
+        posix_memalign(&memory, room, size + room))
         return NULL;
     char *block = (char *)memory + room;
     memcpy(block - sizeof(Head), &(Head){size, room}, sizeof(Head));
@@ -36,5 +37,5 @@ static void release(void *context, void *memory) {
 }
 
 void counter_init(Counter *counter) {
-    *counter = (Counter){.allocator = {counter, allocate, release}};
+    *counter = (Counter){.allocator = {counter, allocate, release}, .most = SIZE_MAX};
 }

@@ -320,28 +320,3 @@ Status flow_run(const Graph *graph, const Allocator *allocator, RunValue *const 
     free(frame.values);
     return status;
 }
-
-/* --- an allocator that counts --- */
-
-static void *allocate(void *context, size_t size, size_t alignment) {
-    FlowAllocator *flow = context;
-    void *memory = NULL;
-    if (flow->fails_at >= 0 && flow->count >= flow->fails_at)
-        return NULL;
-    flow->count++;
-    if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size))
-        return NULL;
-    flow->in_use++;
-    return memory;
-}
-
-static void release(void *context, void *memory) {
-    FlowAllocator *flow = context;
-    flow->in_use -= memory != NULL;
-    free(memory);
-}
-
-void flow_allocator(FlowAllocator *allocator, long fails_at) {
-    *allocator = (FlowAllocator){.fails_at = fails_at};
-    allocator->allocator = (Allocator){allocator, allocate, release};
-}

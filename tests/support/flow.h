@@ -32,11 +32,4 @@ Status flow_run(const Graph *graph, const Allocator *allocator, RunValue *const 
 /* Fails the test unless the value is this tensor; ends the reference. */
 void flow_expect(RunValue *value, Tensor expected);
 
-/* An allocator that counts what is not freed, and fails from allocation `fails_at` on (-1: never). */
-typedef struct FlowAllocator {
-    Allocator allocator;
-    long in_use, count, fails_at;
-} FlowAllocator;
-void flow_allocator(FlowAllocator *allocator, long fails_at);
-
 #endif

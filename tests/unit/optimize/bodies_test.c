@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Passes and bodies: what flows in, what goes out, and that results stay. */
+#include "support/counter.h"
 #include "support/flow.h"
 #include "support/op_test.h"
 
@@ -17,12 +18,12 @@
 enum { OPSET = 21 };
 
 static Graph graph;
-static FlowAllocator counted;
+static Counter counted;
 static Error error;
 
 static int start(void **state) {
     (void)state;
-    flow_allocator(&counted, -1);
+    counter_init(&counted);
     graph_init(&graph, &counted.allocator);
     return 0;
 }
@@ -30,7 +31,7 @@ static int start(void **state) {
 static int stop(void **state) {
     (void)state;
     graph_free(&graph);
-    return counted.in_use != 0;
+    return counted.blocks != 0;
 }
 
 static void optimize(void) {
