@@ -2,6 +2,7 @@
 /* The public functions on models; those on sessions are in run/session.c. */
 #include <string.h>
 
+#include "base/size.h"
 #include "graph/op.h"
 #include "loader/loader.h"
 #include "optimize/optimize.h"
@@ -245,17 +246,63 @@ strider_status strider_model_get_node_formula(const strider_model *model, size_t
     return STRIDER_OK;
 }
 
+static strider_tensor public_tensor(const Tensor *tensor) {
+    strider_tensor result = {
+        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
+    memcpy(result.dims, tensor->type.shape.dims, sizeof result.dims);
+    return result;
+}
+
 strider_status strider_tensor_from_onnx(const void *data, size_t size, strider_tensor *tensor, char *name,
                                         size_t name_size, strider_error *error) {
     Tensor read;
     *tensor = (strider_tensor){0};
     TRY(loader_read_tensor(data, size, allocator_default(), &read, name, name_size, error));
-    *tensor = (strider_tensor){.dtype = read.type.dtype, .rank = read.type.shape.rank, .data = read.data};
-    memcpy(tensor->dims, read.type.shape.dims, sizeof tensor->dims);
+    *tensor = public_tensor(&read);
     return STRIDER_OK;
 }
 
 void strider_tensor_free(strider_tensor *tensor) {
     memory_free(allocator_default(), tensor->data);
     *tensor = (strider_tensor){0};
+}
+
+/* Nobody else holds what was just read: its memory goes over to the caller.  Sequences hold tensors,
+ * optionals one of both: this ends after two levels. */
+static Status take_value(RunValue *from, strider_value *to, Error *err) {
+    *to = (strider_value){.kind = (strider_value_kind)from->kind, .dtype = from->dtype};
+    if (from->kind == VALUE_TENSOR) {
+        to->tensor = public_tensor(&from->tensor);
+        from->tensor.data = NULL;
+        return STRIDER_OK;
+    }
+    to->items = memory_alloc_zeroed(allocator_default(), from->n_items, sizeof *to->items);
+    if (!to->items)
+        return fail_memory(err, bytes_of(sizeof *to->items, (int64_t)from->n_items).n, "a value");
+    for (; to->count < from->n_items; to->count++)
+        TRY(take_value(from->items[to->count], &to->items[to->count], err));
+    return STRIDER_OK;
+}
+
+strider_status strider_value_from_onnx(const void *data, size_t size, strider_value_kind kind,
+                                       strider_value *value, char *name, size_t name_size,
+                                       strider_error *error) {
+    RunValue *read;
+    *value = (strider_value){0};
+    if (kind != STRIDER_TENSOR && kind != STRIDER_SEQUENCE && kind != STRIDER_OPTIONAL)
+        return fail(error, STRIDER_INVALID_ARGUMENT, "there is no kind of values %d", (int)kind);
+    TRY(loader_read_value(data, size, (ValueKind)kind, allocator_default(), &read, name, name_size, error));
+    const Status status = take_value(read, value, error);
+    run_value_release(read);
+    if (status)
+        strider_value_free(value);
+    return status;
+}
+
+void strider_value_free(strider_value *value) {
+    for (size_t i = 0; i < value->count; i++)
+        strider_value_free(&value->items[i]);
+    memory_free(allocator_default(), value->items);
+    strider_tensor_free(&value->tensor);
+    *value = (strider_value){0};
 }

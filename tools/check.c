@@ -3,13 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/text.h"
-#include "compare.h"
+#include "case.h"
 
 /* All that is checked, counted and reported. */
 typedef struct Check {
@@ -18,19 +16,6 @@ typedef struct Check {
     int passed, failed;
     int status; /* EXIT_DIFFERENT goes before the status of the first error */
 } Check;
-
-/* One data set of one model: what it should give. */
-typedef struct Case {
-    const char *path;
-    const strider_model *model;
-    Inputs inputs;
-    strider_tensor *expected; /* by the model's outputs; dtype NONE: not compared */
-    NameIndex outputs_by_name;
-    json_t *outputs;
-    char message[700];
-    double max_abs, max_of_peak;
-    bool differs;
-} Case;
 
 static void finish_case(Check *check, const char *path, const char *status, const char *message,
                         double max_abs, double max_of_peak, json_t *outputs) {
@@ -67,98 +52,9 @@ static void finish_error(Check *check, const char *path, const strider_error *er
     tool_print(stderr, "strider: %s: %s\n", path, error->message);
 }
 
-/* --- running and comparing --- */
-
-static void compare_output(Case *at, const Options *options, size_t i, const strider_tensor *got) {
-    strider_value_info info;
-    if (strider_model_get_output(at->model, i, &info) || !at->expected[i].dtype)
-        return;
-    Comparison result = compare_tensors(got, &at->expected[i], options);
-    at->max_abs = fmax(at->max_abs, result.max_abs);
-    at->max_of_peak = fmax(at->max_of_peak, result.max_of_peak);
-    json_t *entry = json_object();
-    json_object_set_new(entry, "name", json_text(info.name));
-    json_object_set_new(entry, "pass", json_boolean(result.pass));
-    if (isfinite(result.max_abs)) {
-        json_object_set_new(entry, "max_abs", json_real(result.max_abs));
-        json_object_set_new(entry, "max_rel_to_peak",
-                            json_real(isfinite(result.max_of_peak) ? result.max_of_peak : -1));
-    }
-    json_array_append_new(at->outputs, entry);
-    if (result.pass || at->differs)
-        return;
-    at->differs = true;
-    if (result.why[0])
-        text_format(at->message, sizeof at->message, "output \"%s\" %s", info.name, result.why);
-    else
-        text_format(at->message, sizeof at->message,
-                    "output \"%s\": %lld of %lld elements differ, the worst at %lld: got %.9g, expected %.9g "
-                    "(largest difference "
-                    "%.3g, %.2g of the largest output)",
-                    info.name, (long long)result.n_different, (long long)strider_tensor_elements(got),
-                    (long long)result.worst, result.got, result.expected, result.max_abs, result.max_of_peak);
-}
-
-/* Runs with each number of threads; results must have the same bits. */
-static strider_status run_case(Case *at, const Options *options, strider_error *error) {
-    size_t count = strider_model_output_count(at->model);
-    strider_tensor *outputs = calloc(count + 1, sizeof *outputs);
-    unsigned char **first = calloc(count + 1, sizeof *first);
-    strider_status status =
-        outputs && first ? STRIDER_OK : tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-    for (int t = 0; !status && t < (options->n_threads ? options->n_threads : 1); t++) {
-        strider_session *session = NULL;
-        memset(outputs, 0, count * sizeof *outputs);
-        status = make_session(at->model, options, options->threads[t], &session, error);
-        if (!status)
-            status =
-                strider_session_run(session, at->inputs.tensors, at->inputs.count, outputs, count, error);
-        for (size_t i = 0; !status && i < count; i++) {
-            size_t bytes = tensor_bytes(&outputs[i]);
-            if (t == 0) {
-                compare_output(at, options, i, &outputs[i]);
-                first[i] = malloc(bytes + 1);
-                if (first[i] && bytes)
-                    memcpy(first[i], outputs[i].data, bytes);
-            } else if (!at->differs && first[i] && bytes && memcmp(first[i], outputs[i].data, bytes) != 0) {
-                at->differs = true;
-                snprintf(at->message, sizeof at->message,
-                         "output %zu has other bits with %d threads than with %d", i, options->threads[t],
-                         options->threads[0]);
-            }
-        }
-        strider_session_free(session);
-    }
-    for (size_t i = 0; first && i < count; i++)
-        free(first[i]);
-    free(first);
-    free(outputs);
-    return status;
-}
-
-static strider_status case_init(Case *at, const char *path, const strider_model *model,
-                                strider_error *error) {
-    *at = (Case){.path = path, .model = model, .outputs = json_array()};
-    at->expected = calloc(strider_model_output_count(model) + 1, sizeof *at->expected);
-    if (!at->expected)
-        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-    const strider_status status = name_index_make(
-        model, strider_model_get_output, strider_model_output_count(model), &at->outputs_by_name, error);
-    return status ? status : inputs_init(model, &at->inputs, error);
-}
-
-static void case_free(Case *at) {
-    for (size_t i = 0; at->expected && i < strider_model_output_count(at->model); i++)
-        strider_tensor_free(&at->expected[i]);
-    free(at->expected);
-    name_index_free(&at->outputs_by_name);
-    inputs_free(&at->inputs);
-    json_decref(at->outputs);
-}
-
 static void check_case(Check *check, Case *at) {
     strider_error error;
-    if (run_case(at, check->options, &error))
+    if (case_run(at, check->options, &error))
         finish_error(check, at->path, &error);
     else
         finish_case(check, at->path, at->differs ? "differ" : "pass", at->message, at->max_abs,
@@ -167,60 +63,17 @@ static void check_case(Check *check, Case *at) {
 
 /* --- ONNX test cases --- */
 
-/* Reads PREFIX0.pb, PREFIX1.pb, ... as long as there are such files. */
-static strider_status read_set(const char *folder, Case *at, bool is_output, const Options *options,
-                               strider_error *error) {
-    for (int i = 0;; i++) {
-        char *path;
-        struct stat info;
-        if (asprintf(&path, "%s/%s_%d.pb", folder, is_output ? "output" : "input", i) < 0)
-            return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
-        if (stat(path, &info) != 0) {
-            free(path);
-            return STRIDER_OK;
-        }
-        TensorFile file;
-        strider_error why;
-        strider_status status = format_read(path, &file, &why);
-        if (status) {
-            tool_fail(error, status, "%s: %s", path, why.message);
-            free(path);
-            return status;
-        }
-        int index = is_output ? name_index_find(&at->outputs_by_name, file.items[0].name)
-                              : name_index_find(&at->inputs.names, file.items[0].name);
-        if (index < 0)
-            index = i; /* names are not always kept */
-        strider_tensor tensor = file.items[0].tensor;
-        file.items[0].tensor = (strider_tensor){0};
-        size_t most = is_output ? strider_model_output_count(at->model) : at->inputs.count;
-        if ((size_t)index >= most) {
-            strider_tensor_free(&tensor);
-            status = tool_fail(error, STRIDER_BAD_MODEL, "%s: the model has only %zu %s", path, most,
-                               is_output ? "outputs" : "inputs");
-        } else if (is_output) {
-            at->expected[index] = tensor;
-        } else {
-            status = inputs_set(at->model, &at->inputs, (size_t)index, tensor, options->quiet, error);
-        }
-        free(path);
-        tensor_file_free(&file);
-        if (status)
-            return status;
-    }
-}
-
 static void check_data_set(Check *check, const strider_model *model, const char *folder, const char *name) {
     Case at;
     strider_error error;
     strider_status status = case_init(&at, name, model, &error);
     if (!status)
-        status = read_set(folder, &at, false, check->options, &error);
+        status = case_read_set(folder, &at, false, check->options, &error);
     if (!status)
-        status = read_set(folder, &at, true, check->options, &error);
+        status = case_read_set(folder, &at, true, check->options, &error);
     bool any = false;
     for (size_t i = 0; !status && i < strider_model_output_count(model); i++)
-        any = any || at.expected[i].dtype;
+        any = any || value_is_given(&at.expected[i]);
     if (!status && !any)
         status = tool_fail(&error, STRIDER_FILE_ERROR, "no output_0.pb to compare with");
     if (status)
@@ -325,8 +178,8 @@ static strider_status take_expected(Case *at, const Setting *expected, int *next
             index = (*next)++;
         if (index < 0 || (size_t)index >= strider_model_output_count(at->model))
             continue;
-        strider_tensor_free(&at->expected[index]);
-        at->expected[index] = file.items[i].tensor;
+        strider_value_free(&at->expected[index]);
+        at->expected[index].tensor = file.items[i].tensor;
         file.items[i].tensor = (strider_tensor){0};
         taken++;
     }

@@ -164,6 +164,18 @@ STRIDER_API strider_status strider_tensor_from_onnx(const void *data, size_t siz
 /* Frees the data of a tensor that a function of this library handed over, and zeroes it. */
 STRIDER_API void strider_tensor_free(strider_tensor *tensor);
 
+/* The same for a value of the kind that is asked for, from an onnx.TensorProto, SequenceProto or
+ * OptionalProto: the bytes do not say which they are.  A sequence without elements has dtype
+ * STRIDER_DTYPE_NONE, as the message does not state it.  The result is the caller's and freed with
+ * strider_value_free().  Returns what strider_tensor_from_onnx() does, or INVALID_ARGUMENT for an unknown
+ * kind.  Thread safe. */
+STRIDER_API strider_status strider_value_from_onnx(const void *data, size_t size, strider_value_kind kind,
+                                                   strider_value *value, char *name, size_t name_size,
+                                                   strider_error *error);
+
+/* Frees all that a value holds which a function of this library handed over, and zeroes it. */
+STRIDER_API void strider_value_free(strider_value *value);
+
 #ifdef __cplusplus
 }
 #endif
