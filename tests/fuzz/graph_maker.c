@@ -1433,6 +1433,46 @@ static int put_shape_arithmetic(Maker *m) {
     return y;
 }
 
+/* A graph of one node that reads a value of the graph around it, as an attribute of the node that is being
+ * made. */
+static void put_branch(Maker *m, const char *attribute, const char *op, int x) {
+    Proto graph = {0}, node = {0}, output = {0}, attr = {0};
+    put_name(&node, 1, x);
+    proto_text(&node, 2, "inner");
+    proto_text(&node, 4, op);
+    proto_message(&graph, 1, &node);
+    proto_text(&graph, 2, attribute);
+    proto_text(&output, 1, "inner");
+    proto_message(&graph, 12, &output);
+    proto_text(&attr, 1, attribute);
+    proto_message(&attr, 6, &graph);
+    proto_int(&attr, 20, 5);
+    proto_message(&m->node, 5, &attr);
+}
+
+/* By the size of a dimension, which may be known while the model is loaded, or not. */
+static int put_if(Maker *m) {
+    const int x = some_float(m, 1, 5);
+    const int axis = pick(m, m->values[x].rank), size = (int)m->values[x].dims[axis];
+    const int shape = shape_of(m, x), at = scalar_int(m, axis), wanted = scalar_int(m, size + pick(m, 2));
+    begin(m, "Gather");
+    use(m, shape);
+    use(m, at);
+    const int dim = result(m, ONNX_I64, 0, NULL, true);
+    end(m);
+    begin(m, "Equal");
+    use(m, dim);
+    use(m, wanted);
+    const int condition = result(m, ONNX_BOOL, 0, NULL, true);
+    end(m);
+    begin(m, "If");
+    use(m, condition);
+    m->values[x].used = true;
+    put_branch(m, "then_branch", "Relu", x);
+    put_branch(m, "else_branch", "Neg", x);
+    return end_like(m, x, m->values[x].exact);
+}
+
 static int put_integers(Maker *m) {
     static const char *const ops[] = {"Add", "Sub", "Max", "Min"};
     const int x = some_any(m, 0, 4);
@@ -1530,7 +1570,7 @@ static void put_something(Maker *m) {
                                     put_softmax,     put_arg_max,
                                     put_cumsum,      put_norm,
                                     put_norm,        put_shape_arithmetic,
-                                    put_integers};
+                                    put_integers,    put_if};
     kinds[pick(m, sizeof kinds / sizeof *kinds)](m);
 }
 
