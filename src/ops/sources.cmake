@@ -1,6 +1,5 @@
 list(APPEND sources
     ops/device.c
-    ops/math/activation.c
     ops/reduction/arg_reduce.c
     ops/nn/batch_norm.c
     ops/math/binary.c
@@ -37,6 +36,7 @@ list(APPEND sources
     ops/op_helpers.c
     ops/op_table.c
     ops/optional/optional.c
+    ops/post_ops.c
     ops/tensor/pad.c
     ops/nn/pool.c
     ops/reduction/reduce.c

@@ -104,41 +104,41 @@ static Value *match_hard_swish(const Node *node) {
 }
 
 /* x and which gate stands beside it in a product. */
-static Value *match_gate(const Node *node, Activation *joined) {
+static Value *match_gate(const Node *node, Unary *joined) {
     for (int i = 0; i < 2; i++) {
         Value *gate = node->inputs[i], *x = node->inputs[1 - i];
-        Activation activation;
+        Unary activation;
         if (gate->uses != 1 || !gate->producer || !node_activation(gate->producer, &activation))
             continue;
-        if (gate->producer->inputs[0] == x && activation.kind == ACTIVATION_SIGMOID) {
-            *joined = (Activation){ACTIVATION_SILU, 1, 0};
+        if (gate->producer->inputs[0] == x && activation.kind == UNARY_SIGMOID) {
+            *joined = (Unary){UNARY_SWISH, 1, 0};
             return x;
         }
-        if (gate->producer->inputs[0] == x && activation.kind == ACTIVATION_HARD_SIGMOID &&
+        if (gate->producer->inputs[0] == x && activation.kind == UNARY_HARD_SIGMOID &&
             near((double)activation.alpha, 1.0 / 6) && near((double)activation.beta, 0.5)) {
-            *joined = (Activation){ACTIVATION_HARD_SWISH, 0, 0};
+            *joined = (Unary){UNARY_HARD_SWISH, 0, 0};
             return x;
         }
         Node *softplus =
-            activation.kind == ACTIVATION_TANH ? made_by(gate->producer->inputs[0], OP_Softplus) : NULL;
+            activation.kind == UNARY_TANH ? made_by(gate->producer->inputs[0], OP_Softplus) : NULL;
         if (softplus && softplus->inputs[0] == x) {
-            *joined = (Activation){ACTIVATION_MISH, 0, 0};
+            *joined = (Unary){UNARY_MISH, 0, 0};
             return x;
         }
     }
     return NULL;
 }
 
-static Value *match(const Node *node, Activation *joined) {
+static Value *match(const Node *node, Unary *joined) {
     Value *x = NULL;
     if (!is_op(node, OP_Mul) && !is_op(node, OP_Div))
         return NULL;
     if (is_op(node, OP_Mul))
         x = match_gate(node, joined);
     if (!x && (x = match_hard_swish(node)))
-        *joined = (Activation){ACTIVATION_HARD_SWISH, 0, 0};
+        *joined = (Unary){UNARY_HARD_SWISH, 0, 0};
     if (!x && is_op(node, OP_Mul) && (x = match_gelu(node)))
-        *joined = (Activation){ACTIVATION_GELU, 0, 0};
+        *joined = (Unary){UNARY_GELU, 0, 0};
     return x;
 }
 
@@ -146,13 +146,13 @@ Status pass_fuse_activations(Graph *graph, Error *err) {
     size_t n = graph->n_nodes;
     for (size_t i = 0; i < n; i++) {
         Node *node = graph->nodes[i];
-        Activation joined;
+        Unary joined;
         Value *x = match(node, &joined), *y = node->outputs[0];
         /* A constant of one element may still have more dimensions than x. */
         if (!x || x->type.shape.rank < 0 || !shape_equal(&x->type.shape, &y->type.shape))
             continue;
         Node *made = NULL;
-        TRY(graph_add_activation(graph, joined, node->name, &made, err));
+        TRY(graph_add_unary(graph, joined, node->name, &made, err));
         made->torch_scope = node->torch_scope;
         made->source_index = node->source_index;
         graph_remove_node(node);

@@ -109,7 +109,7 @@ static bool is_candidate(const Node *node) {
         return false;
     const ConvAttrs *attrs = node->attrs;
     const Value *y = node->outputs[0], *bias = node->n_inputs > CONV_B ? node->inputs[CONV_B] : NULL;
-    return attrs->epilogue.activation.kind == ACTIVATION_NONE && !attrs->epilogue.has_residual &&
+    return attrs->epilogue.activation.kind == UNARY_NONE && !attrs->epilogue.has_residual &&
            dtype_is_float(y->type.dtype) && y->type.shape.rank >= 3 && y->type.shape.dims[1] > 0 &&
            (!bias || bias->constant) && node->inputs[CONV_W]->constant;
 }

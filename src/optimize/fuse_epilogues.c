@@ -33,7 +33,7 @@ static bool is_complete(const Epilogue *epilogue) {
 }
 
 /* Where a node keeps the activation behind it; NULL for nodes that have none. */
-static Activation *activation_of(const Node *node) {
+static Unary *activation_of(const Node *node) {
     int port;
     Epilogue *epilogue = epilogue_of(node, &port);
     if (epilogue)
@@ -42,9 +42,9 @@ static Activation *activation_of(const Node *node) {
 }
 
 static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
-    Activation activation, *own = activation_of(node);
+    Unary activation, *own = activation_of(node);
     *fused = false;
-    if (!own || own->kind != ACTIVATION_NONE || !node_activation(next, &activation) ||
+    if (!own || own->kind != UNARY_NONE || !node_activation(next, &activation) ||
         next->inputs[0] != node->outputs[0])
         return STRIDER_OK;
     TRY(parts_extend(graph, node, next, err));
@@ -79,7 +79,7 @@ static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, E
     TRY(parts_begin(graph, node, next, port, err));
     TRY(graph_widen_inputs(graph, node, port + 1, err));
     epilogue->has_residual = true;
-    epilogue->residual_last = epilogue->activation.kind != ACTIVATION_NONE;
+    epilogue->residual_last = epilogue->activation.kind != UNARY_NONE;
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));
     node_set_input(node, port, residual);
@@ -106,9 +106,9 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
         return STRIDER_OK;
     const Epilogue *epilogue = &((const MatMulAttrs *)node->attrs)->epilogue;
     Value *y = node->outputs[0], *bias = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
-    if (epilogue->has_residual || epilogue->activation.kind != ACTIVATION_NONE ||
-        node->n_inputs > MATMUL_BIAS || !dtype_is_float(y->type.dtype) ||
-        node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type.tensor))
+    if (epilogue->has_residual || epilogue->activation.kind != UNARY_NONE || node->n_inputs > MATMUL_BIAS ||
+        !dtype_is_float(y->type.dtype) || node->inputs[MATMUL_B]->type.shape.rank < 2 ||
+        !is_row(bias, &y->type.tensor))
         return STRIDER_OK;
     TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
     *fused = true;

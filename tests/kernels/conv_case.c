@@ -58,8 +58,7 @@ static void random_epilogue(Node *node) {
     uint64_t *seed = &epilogue_seed;
     attrs->epilogue.has_residual = node->n_inputs > CONV_RESIDUAL;
     attrs->epilogue.residual_last = random_below(seed, 2) != 0;
-    attrs->epilogue.activation =
-        (Activation){(ActivationKind)random_below(seed, ACTIVATION_COUNT), 0.125f, 0.75f};
+    attrs->epilogue.activation = (Unary){(UnaryKind)random_below(seed, UNARY_ACTIVATIONS), 0.125f, 0.75f};
 }
 
 void conv_case_fuse(KernelTest *test, const ConvCase *conv, bool with_residual, uint64_t seed) {

@@ -70,13 +70,13 @@ static void gemm_with_every_shape_of_c(void **state) {
 
 static void set_gemm_epilogue(Node *node) {
     GemmAttrs *attrs = node->attrs;
-    attrs->epilogue = (Epilogue){.activation = {ACTIVATION_RELU, 0, 0}, .has_residual = true};
+    attrs->epilogue = (Epilogue){.activation = {UNARY_RELU, 0, 0}, .has_residual = true};
 }
 
 static void set_matmul_epilogue(Node *node) {
     MatMulAttrs *attrs = node->attrs;
     attrs->epilogue = (Epilogue){
-        .activation = {ACTIVATION_GELU, 0, 0}, .has_residual = node->n_inputs > 3, .residual_last = true};
+        .activation = {UNARY_GELU, 0, 0}, .has_residual = node->n_inputs > 3, .residual_last = true};
 }
 
 static void what_passes_add(void **state) {

@@ -69,11 +69,11 @@ static KernelTest batch_norm_test(Shape x) {
 }
 
 static void set_activation(Node *node) {
-    ((BatchNormAttrs *)node->attrs)->activation = (Activation){ACTIVATION_RELU, 0, 0};
+    ((BatchNormAttrs *)node->attrs)->activation = (Unary){UNARY_RELU, 0, 0};
 }
 
 static void set_slow_activation(Node *node) {
-    ((BatchNormAttrs *)node->attrs)->activation = (Activation){ACTIVATION_SILU, 1, 0};
+    ((BatchNormAttrs *)node->attrs)->activation = (Unary){UNARY_SWISH, 1, 0};
 }
 
 static void batch_norm(void **state) {

@@ -228,7 +228,7 @@ static void epilogue_scales_adds_and_activates_in_order(void **state) {
     Tensor x = tensor_f32(DIMS(1, 1, 2), 1, -2), b = tensor_f32(DIMS(2), 1, -1);
     Tensor scale = tensor_f32(DIMS(2), 10, 100), r = tensor_f32(DIMS(1, 2, 2), 0, 5, -500, 1000);
     Tensor w = tensor_f32(DIMS(2, 1, 1), 1, 2), wt = tensor_f32(DIMS(1, 2, 1), 1, 2);
-    Epilogue before = {.activation = {.kind = ACTIVATION_RELU}, .has_residual = true};
+    Epilogue before = {.activation = {.kind = UNARY_RELU}, .has_residual = true};
     Epilogue after = before;
     after.residual_last = true;
     /* product + bias: 11, -19, 199, -401 */

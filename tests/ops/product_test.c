@@ -202,7 +202,7 @@ static void epilogues_add_bias_and_residual_around_the_activation(void **state) 
     Tensor a = tensor_f32(DIMS(1, 1), 1), b = tensor_f32(DIMS(1, 2), 2, -3), bias = tensor_f32(DIMS(2), 1, 1);
     Tensor residual = tensor_f32(DIMS(1, 2), -10, 5);
     const Tensor *inputs[] = {&a, &b, &bias, &residual};
-    Epilogue epilogue = {.activation = {.kind = ACTIVATION_RELU}, .has_residual = true};
+    Epilogue epilogue = {.activation = {.kind = UNARY_RELU}, .has_residual = true};
     Tensor before = tensor_f32(DIMS(1, 2), 0, 3), after = tensor_f32(DIMS(1, 2), -7, 5);
     for (int last = 0; last < 2; last++) {
         epilogue.residual_last = last;

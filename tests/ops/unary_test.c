@@ -392,7 +392,7 @@ static void clip_refuses_bounds_that_are_no_scalars_of_its_type(void **state) {
 
 /* The activation of a node of one attribute, and of constant bounds where they are not NULL. */
 static bool activation_of(const char *name, int opset, Attr attr, Tensor *low, Tensor *high,
-                          Activation *activation) {
+                          Unary *activation) {
     Graph graph;
     Error err = {0};
     graph_init(&graph, allocator_default());
@@ -425,29 +425,29 @@ static void passes_learn_which_activation_a_node_is(void **state) {
         const char *op;
         int opset;
         Attr attr;
-        Activation expected;
+        Unary expected;
     } rows[] = {
-        {"Relu", 14, {0}, {ACTIVATION_RELU, 0, 0}},
-        {"LeakyRelu", 16, attr_float("alpha", 0.25f), {ACTIVATION_LEAKY_RELU, 0.25f, 0}},
-        {"HardSigmoid", 6, {0}, {ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f}},
-        {"HardSwish", 14, {0}, {ACTIVATION_HARD_SWISH, 0, 0}},
-        {"Sigmoid", 13, {0}, {ACTIVATION_SIGMOID, 0, 0}},
-        {"Swish", 24, attr_float("alpha", 2), {ACTIVATION_SILU, 2, 0}},
-        {"Tanh", 13, {0}, {ACTIVATION_TANH, 0, 0}},
-        {"Elu", 6, {0}, {ACTIVATION_ELU, 1, 0}},
-        {"Softplus", 1, {0}, {ACTIVATION_SOFTPLUS, 0, 0}},
-        {"Mish", 18, {0}, {ACTIVATION_MISH, 0, 0}},
-        {"Gelu", 20, {0}, {ACTIVATION_GELU, 0, 0}},
-        {"Clip", 6, attr_float("max", 6), {ACTIVATION_CLIP, -INFINITY, 6}},
+        {"Relu", 14, {0}, {UNARY_RELU, 0, 0}},
+        {"LeakyRelu", 16, attr_float("alpha", 0.25f), {UNARY_LEAKY_RELU, 0.25f, 0}},
+        {"HardSigmoid", 6, {0}, {UNARY_HARD_SIGMOID, 0.2f, 0.5f}},
+        {"HardSwish", 14, {0}, {UNARY_HARD_SWISH, 0, 0}},
+        {"Sigmoid", 13, {0}, {UNARY_SIGMOID, 0, 0}},
+        {"Swish", 24, attr_float("alpha", 2), {UNARY_SWISH, 2, 0}},
+        {"Tanh", 13, {0}, {UNARY_TANH, 0, 0}},
+        {"Elu", 6, {0}, {UNARY_ELU, 1, 0}},
+        {"Softplus", 1, {0}, {UNARY_SOFTPLUS, 0, 0}},
+        {"Mish", 18, {0}, {UNARY_MISH, 0, 0}},
+        {"Gelu", 20, {0}, {UNARY_GELU, 0, 0}},
+        {"Clip", 6, attr_float("max", 6), {UNARY_CLIP, -INFINITY, 6}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        Activation got = {0};
+        Unary got = {0};
         assert_true(activation_of(rows[i].op, rows[i].opset, rows[i].attr, NULL, NULL, &got));
         assert_int_equal(got.kind, rows[i].expected.kind);
-        assert_true(got.alpha == rows[i].expected.alpha || got.kind == ACTIVATION_RELU);
+        assert_true(got.alpha == rows[i].expected.alpha || got.kind == UNARY_RELU);
         assert_true(got.beta == rows[i].expected.beta);
     }
-    Activation none;
+    Unary none;
     assert_false(activation_of("Gelu", 20, attr_string("approximate", "tanh"), NULL, NULL, &none));
     assert_false(activation_of("Exp", 13, (Attr){0}, NULL, NULL, &none));
 }
@@ -459,9 +459,9 @@ static void clip_is_an_activation_where_its_bounds_are_constant(void **state) {
     Tensor low = tensor_f32(shape_scalar(), 0), high = tensor_f32(shape_scalar(), 0), open = {.data = NULL};
     high.data = odd_place + 1;
     high.unaligned = true;
-    Activation got;
+    Unary got;
     assert_true(activation_of("Clip", 13, (Attr){0}, &low, &high, &got));
-    assert_int_equal(got.kind, ACTIVATION_CLIP);
+    assert_int_equal(got.kind, UNARY_CLIP);
     assert_true(got.alpha == 0 && got.beta == 6);
     assert_false(activation_of("Clip", 13, (Attr){0}, &low, &open, &got));
     Tensor above = tensor_f32(shape_scalar(), 7);

@@ -251,52 +251,33 @@ static double elementwise_cost(const KernelQuery *query) {
     return cpu_memory_cost(bytes);
 }
 
-static Status binary_prepare(const KernelQuery *query, BinaryKind kind, PrepareContext *ctx,
-                             KernelInstance *instance) {
+static double binary_cost(const KernelQuery *query) {
+    /* A power takes a logarithm and an exponential for each element. */
+    const double extra =
+        query->node->op->kind == OP_Pow ? (double)shape_elements(&query->outputs[0].type.shape) : 0;
+    return elementwise_cost(query) + extra;
+}
+
+static Status binary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    const RowFunction function = elementwise_for(query->isa)->binary[node_binary_kind(query->node)];
     ElementwiseArgs *args;
-    return elementwise_prepare(query, elementwise_for(query->isa)->binary[kind], 2, ctx, instance, &args);
+    return elementwise_prepare(query, function, 2, ctx, instance, &args);
 }
 
-#define BINARY_KERNEL(ROW, NAME, OP, KIND)                                                                   \
-    static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {   \
-        return binary_prepare(query, KIND, ctx, instance);                                                   \
-    }                                                                                                        \
-    const Kernel ROW = {.name = NAME,                                                                        \
-                        .op = OP,                                                                            \
-                        .accepts = binary_accepts,                                                           \
-                        .cost = elementwise_cost,                                                            \
-                        .prepare = ROW##_prepare,                                                            \
-                        .overwrites = 3};
-
-BINARY_KERNEL(kernel_add, "add", OP_Add, BINARY_ADD)
-BINARY_KERNEL(kernel_sum, "sum", OP_Sum, BINARY_ADD)
-BINARY_KERNEL(kernel_sub, "sub", OP_Sub, BINARY_SUB)
-BINARY_KERNEL(kernel_mul, "mul", OP_Mul, BINARY_MUL)
-BINARY_KERNEL(kernel_div, "div", OP_Div, BINARY_DIV)
-BINARY_KERNEL(kernel_max, "max", OP_Max, BINARY_MAX)
-BINARY_KERNEL(kernel_min, "min", OP_Min, BINARY_MIN)
-BINARY_KERNEL(kernel_prelu, "prelu", OP_PRelu, BINARY_PRELU)
-
-/* A logarithm and an exponential for each element. */
-static double pow_cost(const KernelQuery *query) {
-    return elementwise_cost(query) + (double)shape_elements(&query->outputs[0].type.shape);
-}
-
-static Status pow_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    return binary_prepare(query, BINARY_POW, ctx, instance);
-}
-
-const Kernel kernel_pow = {.name = "pow",
-                           .op = OP_Pow,
-                           .accepts = binary_accepts,
-                           .cost = pow_cost,
-                           .prepare = pow_prepare,
-                           .overwrites = 3};
+#define FAST_BINARY(KIND, NAME, ROW, ...)                                                                    \
+    const Kernel kernel_##ROW = {.name = #ROW,                                                               \
+                                 .op = OP_##NAME,                                                            \
+                                 .accepts = binary_accepts,                                                  \
+                                 .cost = binary_cost,                                                        \
+                                 .prepare = binary_prepare,                                                  \
+                                 .overwrites = 3};
+#define BINARY(...)
+#include "ops/math/binary_list.inc"
 
 /* --- one operand --- */
 
-/* Of Pow by one constant, of any type, that asks for no logarithm; else NULL. */
-static RowFunction power_function(const KernelQuery *query, const ElementwiseTable *table) {
+/* Of Pow by one constant, of any type, that asks for no logarithm; NONE for others. */
+static UnaryKind power_kind(const KernelQuery *query) {
     static const struct {
         double exponent;
         UnaryKind kind;
@@ -308,41 +289,29 @@ static RowFunction power_function(const KernelQuery *query, const ElementwiseTab
     const Tensor *exponent = cpu_input_constant(query, 1);
     if (!exponent || tensor_elements(exponent) != 1 ||
         exponent->type.shape.rank > query->inputs[0].type.shape.rank)
-        return NULL;
+        return UNARY_NONE;
     for (size_t i = 0; i < sizeof powers / sizeof *powers; i++)
         if (tensor_get_f64(exponent, 0) == powers[i].exponent)
-            return table->unary[powers[i].kind];
-    return NULL;
+            return powers[i].kind;
+    return UNARY_NONE;
 }
 
-static RowFunction unary_function(const KernelQuery *query, Activation *activation) {
-    static const struct {
-        int op;
-        UnaryKind kind;
-    } others[] = {{OP_Neg, UNARY_NEG},
-                  {OP_Abs, UNARY_ABS},
-                  {OP_Sqrt, UNARY_SQRT},
-                  {OP_Exp, UNARY_EXP},
-                  {OP_Reciprocal, UNARY_RECIPROCAL},
-                  {OP_Erf, UNARY_ERF},
-                  {OP_Log, UNARY_LOG}};
-    const ElementwiseTable *table = elementwise_for(query->isa);
-    *activation = (Activation){0};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (query->node->op->kind == others[i].op)
-            return table->unary[others[i].kind];
+/* NULL where it has no vector form. */
+static RowFunction unary_function(const KernelQuery *query, Unary *unary) {
     if (query->node->op->kind == OP_Pow)
-        return power_function(query, table);
-    return node_activation(query->node, activation) ? table->activation[activation->kind] : NULL;
+        *unary = (Unary){power_kind(query), 0, 0};
+    else if (!node_unary(query->node, unary))
+        return NULL;
+    return elementwise_for(query->isa)->unary[unary->kind];
 }
 
 static bool unary_accepts(KernelQuery *query) {
-    Activation activation;
+    Unary unary;
     if (!cpu_is_f32(query, 0) || query->outputs[0].type.dtype != STRIDER_F32 ||
-        !unary_function(query, &activation))
+        !unary_function(query, &unary))
         return false;
     for (int i = 1; i < query->n_inputs; i++)
-        query->inputs[i].packed = true; /* constants that the activation holds */
+        query->inputs[i].packed = true; /* constants that the function holds */
     query->outputs[0].layout = query->inputs[0].layout;
     return true;
 }
@@ -353,39 +322,24 @@ static double unary_cost(const KernelQuery *query) {
 }
 
 static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    Activation activation;
-    RowFunction function = unary_function(query, &activation);
+    Unary unary;
+    RowFunction function = unary_function(query, &unary);
     ElementwiseArgs *args;
     TRY(elementwise_prepare(query, function, 1, ctx, instance, &args));
-    args->row.activation = activation;
+    args->row.alpha = unary.alpha;
+    args->row.beta = unary.beta;
     return STRIDER_OK;
 }
 
-#define UNARY_KERNEL(ROW, NAME, OP)                                                                          \
-    const Kernel ROW = {.name = NAME,                                                                        \
-                        .op = OP,                                                                            \
-                        .accepts = unary_accepts,                                                            \
-                        .cost = unary_cost,                                                                  \
-                        .prepare = unary_prepare,                                                            \
-                        .overwrites = 1};
-
-UNARY_KERNEL(kernel_relu, "relu", OP_Relu)
-UNARY_KERNEL(kernel_clip, "clip", OP_Clip)
-UNARY_KERNEL(kernel_leaky_relu, "leaky_relu", OP_LeakyRelu)
-UNARY_KERNEL(kernel_hard_sigmoid, "hard_sigmoid", OP_HardSigmoid)
-UNARY_KERNEL(kernel_hard_swish, "hard_swish", OP_HardSwish)
-UNARY_KERNEL(kernel_sigmoid, "sigmoid", OP_Sigmoid)
-UNARY_KERNEL(kernel_swish, "swish", OP_Swish)
-UNARY_KERNEL(kernel_tanh, "tanh", OP_Tanh)
-UNARY_KERNEL(kernel_elu, "elu", OP_Elu)
-UNARY_KERNEL(kernel_softplus, "softplus", OP_Softplus)
-UNARY_KERNEL(kernel_mish, "mish", OP_Mish)
-UNARY_KERNEL(kernel_gelu, "gelu", OP_Gelu)
-UNARY_KERNEL(kernel_neg, "neg", OP_Neg)
-UNARY_KERNEL(kernel_abs, "abs", OP_Abs)
-UNARY_KERNEL(kernel_sqrt, "sqrt", OP_Sqrt)
-UNARY_KERNEL(kernel_exp, "exp", OP_Exp)
-UNARY_KERNEL(kernel_reciprocal, "reciprocal", OP_Reciprocal)
-UNARY_KERNEL(kernel_erf, "erf", OP_Erf)
-UNARY_KERNEL(kernel_log, "log", OP_Log)
-UNARY_KERNEL(kernel_power, "power", OP_Pow)
+#define UNARY_KERNEL(NAME, ROW)                                                                              \
+    const Kernel kernel_##ROW = {.name = #ROW,                                                               \
+                                 .op = OP_##NAME,                                                            \
+                                 .accepts = unary_accepts,                                                   \
+                                 .cost = unary_cost,                                                         \
+                                 .prepare = unary_prepare,                                                   \
+                                 .overwrites = 1};
+#define FAST_UNARY(KIND, NAME, ROW, ...) UNARY_KERNEL(NAME, ROW)
+#define UNARY(...)
+#include "ops/math/unary_list.inc"
+UNARY_KERNEL(Clip, clip)
+UNARY_KERNEL(Pow, power)

@@ -4,36 +4,8 @@
 #define OPS_CPU_ELEMENTWISE_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/math/activation.h"
-
-typedef enum BinaryKind {
-    BINARY_ADD,
-    BINARY_SUB,
-    BINARY_MUL,
-    BINARY_DIV,
-    BINARY_MAX,
-    BINARY_MIN,
-    BINARY_PRELU, /* a < 0 ? a b : a */
-    BINARY_POW,
-    BINARY_COUNT
-} BinaryKind;
-
-/* What is no activation. */
-typedef enum UnaryKind {
-    UNARY_ACTIVATION,
-    UNARY_NEG,
-    UNARY_ABS,
-    UNARY_SQRT,
-    UNARY_EXP,
-    UNARY_RECIPROCAL,
-    UNARY_ERF,
-    UNARY_LOG,
-    UNARY_SQUARE, /* Pow by a constant: 2 and so on; by others BINARY_POW */
-    UNARY_CUBE,
-    UNARY_ROOT,
-    UNARY_RECIPROCAL_ROOT,
-    UNARY_COUNT
-} UnaryKind;
+#include "ops/math/binary_kind.h"
+#include "ops/math/unary_kind.h"
 
 /* How an operand goes along a row of the output. */
 typedef enum RowMode {
@@ -51,14 +23,14 @@ typedef struct Row {
     int64_t a_step, b_step; /* ROW_PIXELS: floats between pixels */
     int a_lanes, b_lanes;   /* ROW_SAME: floats to read; 1: a scalar for all lanes */
     int64_t floats;
-    int lanes; /* lanes behind are stored as zero */
-    Activation activation;
+    int lanes;         /* lanes behind are stored as zero */
+    float alpha, beta; /* of a function of one element */
 } Row;
 
 typedef void (*RowFunction)(const Row *row);
 
 typedef struct ElementwiseTable {
-    RowFunction binary[BINARY_COUNT], unary[UNARY_COUNT], activation[ACTIVATION_COUNT];
+    RowFunction binary[BINARY_COUNT], unary[UNARY_COUNT]; /* NULL for kinds that have no vector form */
 } ElementwiseTable;
 
 ISA_TABLES(ElementwiseTable, elementwise)

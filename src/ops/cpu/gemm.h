@@ -4,8 +4,8 @@
 #define OPS_CPU_GEMM_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/math/activation.h"
 #include "ops/math/matmul.h"
+#include "ops/post_ops.h"
 
 enum {
     GEMM_FEW_ROWS = 4,      /* up to here B is read as it lies, once, which is bound by memory */

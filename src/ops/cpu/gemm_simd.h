@@ -3,8 +3,8 @@
 #ifndef OPS_CPU_GEMM_SIMD_H
 #define OPS_CPU_GEMM_SIMD_H
 
-#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/gemm.h"
+#include "ops/cpu/unary_simd.h"
 
 typedef float vf_anywhere __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(1), may_alias));
 

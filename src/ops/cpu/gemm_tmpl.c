@@ -37,7 +37,7 @@ typedef struct Step {
 INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n, const int rows,
                         const int vectors, vf acc[TILE_ROWS][GEMM_PANEL_VECTORS]) {
     const GemmArgs *args = p->args;
-    const Activation activation = args->epilogue.activation;
+    const Unary activation = args->epilogue.activation;
     const bool residual_last = p->residual && args->epilogue.residual_last;
     const bool activates_after = residual_last || !activation_is_clamp(activation);
     const float *residual = step->last && !residual_last ? p->residual : NULL;
@@ -45,7 +45,7 @@ INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
         bias[v] = step->last && p->c ? load_anywhere(p->c + n + v * VW) : v_zero();
-    activation_bounds(step->last && !activates_after ? activation : (Activation){0}, &low, &high);
+    activation_bounds(step->last && !activates_after ? activation : (Unary){0}, &low, &high);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2

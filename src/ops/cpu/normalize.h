@@ -5,8 +5,8 @@
 #define OPS_CPU_NORMALIZE_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/math/activation.h"
 #include "ops/math/softmax.h"
+#include "ops/post_ops.h"
 
 typedef struct SoftmaxArgs {
     SoftmaxGeometry geometry;
@@ -24,7 +24,7 @@ typedef struct ScaleArgs {
     int64_t plane_floats;
     int64_t planes_a_task;
     int last_lanes;
-    Activation activation;
+    Unary activation;
 } ScaleArgs;
 
 typedef void (*TaskRun)(const KernelCall *call, int64_t task);

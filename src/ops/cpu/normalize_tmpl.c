@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/normalize.h"
+#include "ops/cpu/unary_simd.h"
 
 static int64_t end_of(int64_t task, int64_t step, int64_t count) {
     return (task + 1) * step < count ? (task + 1) * step : count;
@@ -106,7 +106,7 @@ static void softmax_strips(const KernelCall *call, int64_t task) {
 typedef struct Scale {
     vf factor, term, low, high;
     vi mask;
-    Activation activation;
+    Unary activation;
 } Scale;
 
 static Scale scale_of(const ScaleArgs *args, vf factor, vf term, vi mask) {

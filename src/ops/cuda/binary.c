@@ -52,7 +52,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
     for (int i = 0; i < n; i++) {
         const Broadcast broadcast = broadcast_of(query, i + 1);
         args[i] = (struct BinaryArgs){.count = (int)count,
-                                      .kind = node_pair_kind(query->node),
+                                      .kind = node_binary_kind(query->node),
                                       .is_fmod = attrs->fmod,
                                       .takes_bools = query->inputs[0].type.dtype == STRIDER_BOOL,
                                       .gives_bools = query->outputs[0].type.dtype == STRIDER_BOOL,
@@ -63,7 +63,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
         launches[i].first_input = i > 0 ? i + 1 : 0;
         launches[i].n_inputs = i > 0 ? 1 : 2;
     }
-    if (args[0].kind == PAIR_MEAN)
+    if (args[0].kind == BINARY_MEAN)
         args[n - 1].scale = 1 / (float)query->n_inputs;
     return cuda_prepare_launches(ctx, launches, n, args, sizeof *args, instance);
 }
@@ -91,27 +91,10 @@ static Status where_prepare(const KernelQuery *query, PrepareContext *ctx, Kerne
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-#define BINARY(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare, .overwrites = 3)
-/* A value that comes twice must not change in between. */
-#define VARIADIC(ROW_NAME, OP) CUDA_ROW(ROW_NAME, OP, accepts, prepare)
-
-BINARY(cuda_add, OP_Add)
-BINARY(cuda_sub, OP_Sub)
-BINARY(cuda_mul, OP_Mul)
-BINARY(cuda_div, OP_Div)
-BINARY(cuda_pow, OP_Pow)
-BINARY(cuda_mod, OP_Mod)
-BINARY(cuda_prelu, OP_PRelu)
-VARIADIC(cuda_max, OP_Max)
-VARIADIC(cuda_min, OP_Min)
-VARIADIC(cuda_sum, OP_Sum)
-VARIADIC(cuda_mean, OP_Mean)
-BINARY(cuda_and, OP_And)
-BINARY(cuda_or, OP_Or)
-BINARY(cuda_xor, OP_Xor)
-BINARY(cuda_equal, OP_Equal)
-BINARY(cuda_greater, OP_Greater)
-BINARY(cuda_greater_or_equal, OP_GreaterOrEqual)
-BINARY(cuda_less, OP_Less)
-BINARY(cuda_less_or_equal, OP_LessOrEqual)
+/* Of any number of inputs one may come twice, and must not change in between. */
+#define PAIR .overwrites = 3
+#define ANY_NUMBER .overwrites = 0
+#define INTEGER_BINARY(...)
+#define BINARY(KIND, NAME, ROW, SINCE, INPUTS, ...) CUDA_ROW(cuda_##ROW, OP_##NAME, accepts, prepare, INPUTS)
+#include "ops/math/binary_list.inc"
 CUDA_ROW(cuda_where, OP_Where, where_accepts, where_prepare, .overwrites = 6)

@@ -132,7 +132,7 @@ static Status plan_products(const DnnConv *described, const Epilogue *epilogue, 
     if (!wanted.transposed && conv->bias_port >= 0) {
         wanted.has_residual = epilogue->has_residual && !epilogue->residual_last;
         wanted.has_bias = true;
-        wanted.has_relu = epilogue->activation.kind == ACTIVATION_RELU;
+        wanted.has_relu = epilogue->activation.kind == UNARY_RELU;
         TRY(choose_plan(&wanted, ctx, &conv->plan));
         if (conv->plan.dnn.plan)
             return STRIDER_OK;
@@ -155,8 +155,7 @@ static void plan_finish(const DnnConv *described, const Epilogue *epilogue, int6
         args->activation = epilogue->activation;
     conv->finishes_bias = conv->bias_port >= 0 && !conv->plan.conv.has_bias;
     conv->finishes_residual = epilogue->has_residual && !conv->plan.conv.has_residual;
-    conv->finishes =
-        conv->finishes_bias || conv->finishes_residual || args->activation.kind != ACTIVATION_NONE;
+    conv->finishes = conv->finishes_bias || conv->finishes_residual || args->activation.kind != UNARY_NONE;
     conv->finish = launch_each((const void *)k_finish, count);
 }
 

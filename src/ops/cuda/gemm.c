@@ -214,9 +214,9 @@ static cublasLtEpilogue_t epilogue_of(const Products *p, const Epilogue *epilogu
         (p->n == 1 || bias->bias_column == 1) && (p->m == 1 || bias->bias_row == 0) && bias->bias_scale == 1;
     if (epilogue->has_residual || (bias_port >= 0 && !is_vector))
         return CUBLASLT_EPILOGUE_DEFAULT;
-    if (epilogue->activation.kind == ACTIVATION_NONE)
+    if (epilogue->activation.kind == UNARY_NONE)
         return bias_port >= 0 ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
-    if (epilogue->activation.kind == ACTIVATION_RELU)
+    if (epilogue->activation.kind == UNARY_RELU)
         return bias_port >= 0 ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
     return CUBLASLT_EPILOGUE_DEFAULT;
 }
@@ -250,9 +250,8 @@ static Status prepare(const KernelQuery *query, const Products *products, const 
     gemm->finish_args.activation = epilogue->activation;
     gemm->finish_args.residual_last = epilogue->residual_last;
     const Status status = make_plan(products, gemm, ctx->err);
-    gemm->finishes =
-        gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&
-        (bias_port >= 0 || epilogue->has_residual || epilogue->activation.kind != ACTIVATION_NONE);
+    gemm->finishes = gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&
+                     (bias_port >= 0 || epilogue->has_residual || epilogue->activation.kind != UNARY_NONE);
     if (status) {
         gemm_discard(gemm);
         return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators of two inputs, or any number, that broadcast as NumPy does; before opset 7 only the second input
- * did, and only where the attribute `broadcast` said so, with `axis` saying where its dimensions stand.
- * Integers wrap around; x / 0 is 0; the result of comparing is bool. */
+/* Operators of two inputs, or any number (binary_list.inc), that broadcast as NumPy does; before opset 7 only
+ * the second input did, and only where the attribute `broadcast` said so, with `axis` saying where its
+ * dimensions stand. Integers wrap around; x / 0 is 0; the result of comparing is bool. */
 #include "ops/math/binary.h"
 #include "base/size.h"
 
@@ -11,43 +11,23 @@
 #include "base/wrap.h"
 
 #define REAL double
-#include "ops/math/pair_formula.h"
+#include "ops/math/binary_formula.h"
 
 static const struct {
     int op; /* OpKind */
     unsigned dtypes;
     bool gives_bool;
-} kinds[] = {
-    [PAIR_ADD] = {OP_Add, DTYPES_NUMERIC, false},
-    [PAIR_SUB] = {OP_Sub, DTYPES_NUMERIC, false},
-    [PAIR_MUL] = {OP_Mul, DTYPES_NUMERIC, false},
-    [PAIR_DIV] = {OP_Div, DTYPES_NUMERIC, false},
-    [PAIR_POW] = {OP_Pow, DTYPES_NUMERIC, false},
-    [PAIR_MOD] = {OP_Mod, DTYPES_NUMERIC, false},
-    [PAIR_MIN] = {OP_Min, DTYPES_NUMERIC, false},
-    [PAIR_MAX] = {OP_Max, DTYPES_NUMERIC, false},
-    [PAIR_SUM] = {OP_Sum, DTYPES_FLOAT, false},
-    [PAIR_MEAN] = {OP_Mean, DTYPES_FLOAT, false},
-    [PAIR_PRELU] = {OP_PRelu, DTYPES_NUMERIC, false},
-    [PAIR_BIT_SHIFT] = {OP_BitShift, DTYPES_INTEGER, false},
-    [PAIR_BITWISE_AND] = {OP_BitwiseAnd, DTYPES_INTEGER, false},
-    [PAIR_BITWISE_OR] = {OP_BitwiseOr, DTYPES_INTEGER, false},
-    [PAIR_BITWISE_XOR] = {OP_BitwiseXor, DTYPES_INTEGER, false},
-    [PAIR_AND] = {OP_And, DTYPE_BIT(STRIDER_BOOL), true},
-    [PAIR_OR] = {OP_Or, DTYPE_BIT(STRIDER_BOOL), true},
-    [PAIR_XOR] = {OP_Xor, DTYPE_BIT(STRIDER_BOOL), true},
-    [PAIR_EQUAL] = {OP_Equal, DTYPES_ALL, true},
-    [PAIR_GREATER] = {OP_Greater, DTYPES_NUMERIC, true},
-    [PAIR_GREATER_OR_EQUAL] = {OP_GreaterOrEqual, DTYPES_NUMERIC, true},
-    [PAIR_LESS] = {OP_Less, DTYPES_NUMERIC, true},
-    [PAIR_LESS_OR_EQUAL] = {OP_LessOrEqual, DTYPES_NUMERIC, true},
+} kinds[BINARY_COUNT] = {
+#define BINARY(KIND, NAME, ROW, SINCE, INPUTS, DTYPES, GIVES_BOOL)                                           \
+    [BINARY_##KIND] = {OP_##NAME, DTYPES, GIVES_BOOL},
+#include "ops/math/binary_list.inc"
 };
 
-PairKind node_pair_kind(const Node *node) {
+BinaryKind node_binary_kind(const Node *node) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].op == node->op->kind)
-            return (PairKind)i;
-    return PAIR_ADD;
+            return (BinaryKind)i;
+    return BINARY_ADD;
 }
 
 static bool is_prelu(const Node *node) {
@@ -62,9 +42,9 @@ static Status binary_parse(ParseContext *ctx, void *attrs_) {
         TRY(parse_bool(ctx, "broadcast", false, &attrs->legacy_broadcast));
         TRY(parse_int(ctx, "axis", -1, &attrs->axis));
     }
-    if (node_pair_kind(ctx->node) == PAIR_MOD)
+    if (node_binary_kind(ctx->node) == BINARY_MOD)
         TRY(parse_bool(ctx, "fmod", false, &attrs->fmod));
-    if (node_pair_kind(ctx->node) == PAIR_BIT_SHIFT) {
+    if (node_binary_kind(ctx->node) == BINARY_BIT_SHIFT) {
         TRY(parse_require(ctx, "direction"));
         TRY(parse_enum(ctx, "direction", directions, 0, &direction));
     }
@@ -130,17 +110,17 @@ static Status prelu_infer_shape(InferContext *ctx) {
 }
 
 static Status binary_infer(InferContext *ctx) {
-    PairKind kind = node_pair_kind(ctx->node);
+    BinaryKind kind = node_binary_kind(ctx->node);
     for (int i = 0; i < ctx->n_inputs; i++) {
         TRY(infer_require_dtype(ctx, i, kinds[kind].dtypes));
-        if (i && kind != PAIR_POW)
+        if (i && kind != BINARY_POW)
             TRY(infer_require_same_dtype(ctx, 0, i));
     }
     DType dtype = ctx->inputs[0].dtype;
-    if (!dtype && kind != PAIR_POW && ctx->n_inputs > 1)
+    if (!dtype && kind != BINARY_POW && ctx->n_inputs > 1)
         dtype = ctx->inputs[1].dtype;
     ctx->outputs[0].dtype = kinds[kind].gives_bool ? STRIDER_BOOL : dtype;
-    if (kind == PAIR_PRELU)
+    if (kind == BINARY_PRELU)
         return prelu_infer_shape(ctx);
     Shape joined = ctx->inputs[0].shape;
     const BinaryAttrs *attrs = infer_attrs(ctx);
@@ -199,48 +179,48 @@ static uint64_t shift(uint64_t a, uint64_t by, int bits, bool is_signed, bool ri
 }
 
 /* On 64 bits, signed or not; the caller cuts the result to its type, which is what wrapping around is. */
-static uint64_t apply_integer(PairKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
+static uint64_t apply_integer(BinaryKind kind, const BinaryAttrs *attrs, bool is_signed, int bits, uint64_t a,
                               uint64_t b) {
     int64_t sa = (int64_t)a, sb = (int64_t)b;
     bool less = is_signed ? sa < sb : a < b;
     switch (kind) {
-    case PAIR_ADD:
-    case PAIR_SUM:
+    case BINARY_ADD:
+    case BINARY_SUM:
         return wrap_add(a, b);
-    case PAIR_SUB:
+    case BINARY_SUB:
         return wrap_sub(a, b);
-    case PAIR_MUL:
+    case BINARY_MUL:
         return wrap_mul(a, b);
-    case PAIR_DIV:
+    case BINARY_DIV:
         return is_signed ? (uint64_t)divide(sa, sb) : b ? a / b : 0;
-    case PAIR_MOD:
+    case BINARY_MOD:
         return is_signed ? (uint64_t)modulo(sa, sb, attrs->fmod) : b ? a % b : 0;
-    case PAIR_MIN:
+    case BINARY_MIN:
         return less ? a : b;
-    case PAIR_MAX:
+    case BINARY_MAX:
         return less ? b : a;
-    case PAIR_PRELU:
+    case BINARY_PRELU:
         return is_signed && sa < 0 ? wrap_mul(a, b) : a;
-    case PAIR_BIT_SHIFT:
+    case BINARY_BIT_SHIFT:
         return shift(a, b, bits, is_signed, attrs->shift_right);
-    case PAIR_BITWISE_AND:
-    case PAIR_AND:
+    case BINARY_BITWISE_AND:
+    case BINARY_AND:
         return a & b;
-    case PAIR_BITWISE_OR:
-    case PAIR_OR:
+    case BINARY_BITWISE_OR:
+    case BINARY_OR:
         return a | b;
-    case PAIR_BITWISE_XOR:
-    case PAIR_XOR:
+    case BINARY_BITWISE_XOR:
+    case BINARY_XOR:
         return a ^ b;
-    case PAIR_EQUAL:
+    case BINARY_EQUAL:
         return a == b;
-    case PAIR_GREATER:
+    case BINARY_GREATER:
         return !less && a != b;
-    case PAIR_GREATER_OR_EQUAL:
+    case BINARY_GREATER_OR_EQUAL:
         return !less;
-    case PAIR_LESS:
+    case BINARY_LESS:
         return less;
-    case PAIR_LESS_OR_EQUAL:
+    case BINARY_LESS_OR_EQUAL:
         return less || a == b;
     default:
         return 0;
@@ -248,22 +228,22 @@ static uint64_t apply_integer(PairKind kind, const BinaryAttrs *attrs, bool is_s
 }
 
 /* y = a op b, where y may be a. */
-static void combine(EvalContext *ctx, PairKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
+static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Tensor *b, Tensor *y) {
     const BinaryAttrs *attrs = eval_attrs(ctx);
     Shape second = binary_second_shape(ctx->node, &a->type.shape, &b->type.shape);
     Broadcast broadcast = broadcast_make(&y->type.shape, 2, (const Shape *[]){&a->type.shape, &second});
     int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0}, count = tensor_elements(y);
     DType dtype = a->type.dtype;
     bool integer = !dtype_is_float(dtype), is_signed = dtype_is_signed(dtype);
-    bool float_exponent = kind == PAIR_POW && dtype_is_float(b->type.dtype);
+    bool float_exponent = kind == BINARY_POW && dtype_is_float(b->type.dtype);
     for (int64_t i = 0; i < count; i++, broadcast_next(&broadcast, counters, offsets)) {
         if (!integer) {
             tensor_set_f64(y, i,
-                           pair_formula(kind, attrs->fmod, tensor_get_f64(a, offsets[0]),
-                                        tensor_get_f64(b, offsets[1])));
+                           binary_formula(kind, attrs->fmod, tensor_get_f64(a, offsets[0]),
+                                          tensor_get_f64(b, offsets[1])));
         } else if (float_exponent) {
             tensor_set_f64(y, i, pow(tensor_get_f64(a, offsets[0]), tensor_get_f64(b, offsets[1])));
-        } else if (kind == PAIR_POW) {
+        } else if (kind == BINARY_POW) {
             tensor_set_bits(y, i,
                             power(tensor_get_bits(a, offsets[0]), tensor_get_i64(b, offsets[1]), is_signed));
         } else {
@@ -275,7 +255,7 @@ static void combine(EvalContext *ctx, PairKind kind, const Tensor *a, const Tens
 }
 
 static Status binary_reference(EvalContext *ctx) {
-    combine(ctx, node_pair_kind(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
+    combine(ctx, node_binary_kind(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
     return STRIDER_OK;
 }
 
@@ -302,68 +282,33 @@ static Status variadic_sum(EvalContext *ctx, double divisor) {
 
 static Bytes variadic_scratch(const Node *node, const Type *inputs, const Type *outputs) {
     (void)inputs;
-    const PairKind kind = node_pair_kind(node);
-    return kind == PAIR_SUM || kind == PAIR_MEAN ? scratch_of_tensor(&outputs[0]) : (Bytes){0};
+    const BinaryKind kind = node_binary_kind(node);
+    return kind == BINARY_SUM || kind == BINARY_MEAN ? scratch_of_tensor(&outputs[0]) : (Bytes){0};
 }
 
 static Status variadic_reference(EvalContext *ctx) {
-    PairKind kind = node_pair_kind(ctx->node);
-    if (kind == PAIR_SUM || kind == PAIR_MEAN)
-        return variadic_sum(ctx, kind == PAIR_MEAN ? ctx->n_inputs : 1);
+    BinaryKind kind = node_binary_kind(ctx->node);
+    if (kind == BINARY_SUM || kind == BINARY_MEAN)
+        return variadic_sum(ctx, kind == BINARY_MEAN ? ctx->n_inputs : 1);
     Tensor *y = ctx->outputs[0];
     /* The first input alone, broadcast: the larger of it and itself. */
-    combine(ctx, PAIR_MAX, ctx->inputs[0], ctx->inputs[0], y);
+    combine(ctx, BINARY_MAX, ctx->inputs[0], ctx->inputs[0], y);
     for (int k = 1; k < ctx->n_inputs; k++)
         combine(ctx, kind, y, ctx->inputs[k], y);
     return STRIDER_OK;
 }
 
-#define BINARY(ROW, NAME, SINCE)                                                                             \
-    const Op ROW = {                                                                                         \
+#define PAIR .inputs = {2, 2}, .reference = binary_reference
+#define ANY_NUMBER .inputs = {1, -1}, .reference = variadic_reference, .scratch = variadic_scratch
+#define BINARY(KIND, NAME, ROW, SINCE, INPUTS, ...)                                                          \
+    const Op op_##ROW = {                                                                                    \
         OP_NAMED(NAME),                                                                                      \
         .since = SINCE,                                                                                      \
-        .inputs = {2, 2},                                                                                    \
+        INPUTS,                                                                                              \
         .outputs = {1, 1},                                                                                   \
         .attrs_size = sizeof(BinaryAttrs),                                                                   \
         .parse = binary_parse,                                                                               \
         .infer = binary_infer,                                                                               \
-        .reference = binary_reference,                                                                       \
         .flags = OP_ELEMENTWISE,                                                                             \
     };
-#define VARIADIC(ROW, NAME)                                                                                  \
-    const Op ROW = {                                                                                         \
-        OP_NAMED(NAME),                                                                                      \
-        .since = 1,                                                                                          \
-        .inputs = {1, -1},                                                                                   \
-        .outputs = {1, 1},                                                                                   \
-        .attrs_size = sizeof(BinaryAttrs),                                                                   \
-        .parse = binary_parse,                                                                               \
-        .infer = binary_infer,                                                                               \
-        .reference = variadic_reference,                                                                     \
-        .scratch = variadic_scratch,                                                                         \
-        .flags = OP_ELEMENTWISE,                                                                             \
-    };
-
-BINARY(op_add, Add, 1)
-BINARY(op_sub, Sub, 1)
-BINARY(op_mul, Mul, 1)
-BINARY(op_div, Div, 1)
-BINARY(op_pow, Pow, 1)
-BINARY(op_mod, Mod, 10)
-BINARY(op_prelu, PRelu, 1)
-BINARY(op_bit_shift, BitShift, 11)
-BINARY(op_bitwise_and, BitwiseAnd, 18)
-BINARY(op_bitwise_or, BitwiseOr, 18)
-BINARY(op_bitwise_xor, BitwiseXor, 18)
-BINARY(op_and, And, 1)
-BINARY(op_or, Or, 1)
-BINARY(op_xor, Xor, 1)
-BINARY(op_equal, Equal, 1)
-BINARY(op_greater, Greater, 1)
-BINARY(op_greater_or_equal, GreaterOrEqual, 12)
-BINARY(op_less, Less, 1)
-BINARY(op_less_or_equal, LessOrEqual, 12)
-VARIADIC(op_min, Min)
-VARIADIC(op_max, Max)
-VARIADIC(op_sum, Sum)
-VARIADIC(op_mean, Mean)
+#include "ops/math/binary_list.inc"

@@ -3,7 +3,7 @@
 #define OPS_MATH_BINARY_H
 
 #include "ops/broadcast.h"
-#include "ops/math/pair_kind.h"
+#include "ops/math/binary_kind.h"
 #include "ops/op.h"
 
 typedef struct BinaryAttrs {
@@ -13,8 +13,8 @@ typedef struct BinaryAttrs {
     bool shift_right;      /* BitShift */
 } BinaryAttrs;
 
-/* Of one of the operators that are listed there. */
-PairKind node_pair_kind(const Node *node);
+/* Of one of the operators of binary_list.inc. */
+BinaryKind node_binary_kind(const Node *node);
 
 /* Whether the second input broadcasts as NumPy has it; false also where that is not known yet. */
 bool binary_second_broadcasts(const Node *node, const Shape *first, const Shape *second);

@@ -2,8 +2,8 @@
 #ifndef OPS_MATH_GEMM_H
 #define OPS_MATH_GEMM_H
 
-#include "ops/math/activation.h"
 #include "ops/op.h"
+#include "ops/post_ops.h"
 
 /* Inputs: A, B, optional C; after passes also the residual, of the output's shape. */
 enum { GEMM_A, GEMM_B, GEMM_C, GEMM_RESIDUAL, GEMM_MAX_INPUTS };

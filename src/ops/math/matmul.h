@@ -2,8 +2,8 @@
 #ifndef OPS_MATH_MATMUL_H
 #define OPS_MATH_MATMUL_H
 
-#include "ops/math/activation.h"
 #include "ops/op.h"
+#include "ops/post_ops.h"
 
 /* Inputs: A, B; after passes also the optional bias [N] and the residual, of the output's shape. */
 enum { MATMUL_A, MATMUL_B, MATMUL_BIAS, MATMUL_RESIDUAL, MATMUL_MAX_INPUTS };

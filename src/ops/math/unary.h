@@ -2,21 +2,23 @@
 #ifndef OPS_MATH_UNARY_H
 #define OPS_MATH_UNARY_H
 
-#include "ops/math/activation.h"
-#include "ops/math/function_kind.h"
+#include "ops/math/unary_kind.h"
 #include "ops/op.h"
 
-/* Whether a node is one of the activations: Relu, Clip with constant bounds, Sigmoid and so on, with no other
- * inputs. */
-bool node_activation(const Node *node, Activation *activation);
+/* The plain definition, in float64: what every fast version is tested against. */
+double unary_apply(Unary unary, double x);
+/* "Relu": of the operator that is this function; "" where that has other forms, or there is none. */
+const char *unary_name(UnaryKind kind);
 
-/* The same of the other functions of one element: Exp, Abs and so on, Gelu's tanh form too. */
-bool node_function(const Node *node, Function *function);
+/* The function that a node applies to each element: Relu, Exp, a Clip with constant bounds and so on; false
+ * where it is none. */
+bool node_unary(const Node *node, Unary *unary);
+/* The same where it may be a post-operation of another node. */
+bool node_activation(const Node *node, Unary *activation);
 
-/* Adds a node for an activation that is an operator of its own (not Clip): inputs and output are the caller's
- * to connect. */
-Status graph_add_activation(Graph *graph, Activation activation, const char *name, Node **node,
-                            Error *err) MUST_CHECK;
+/* Adds a node of the operator of a function, of unary_list.inc: inputs and output are the caller's to
+ * connect. */
+Status graph_add_unary(Graph *graph, Unary unary, const char *name, Node **node, Error *err) MUST_CHECK;
 
 /* The bounds of a Clip node, from its attributes or constant inputs (min and max of its type where absent);
  * false where they are not known before a run. */

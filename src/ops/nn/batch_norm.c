@@ -12,6 +12,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "ops/math/unary.h"
+
 static Status batch_norm_parse(ParseContext *ctx, void *attrs_) {
     BatchNormAttrs *attrs = attrs_;
     int opset = ctx->node->opset;
@@ -104,7 +106,7 @@ static void normalise(BatchNormProblem *p, const double *mean, const double *var
             double factor = p->scale[c] / sqrt(var[c] + (double)attrs->epsilon);
             double *x = p->x + (n * p->channels + c) * p->inner;
             for (int64_t i = 0; i < p->inner; i++)
-                x[i] = activation_apply(attrs->activation, (x[i] - mean[c]) * factor + p->b[c]);
+                x[i] = unary_apply(attrs->activation, (x[i] - mean[c]) * factor + p->b[c]);
         }
 }
 

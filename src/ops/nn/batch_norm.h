@@ -2,17 +2,17 @@
 #ifndef OPS_NN_BATCH_NORM_H
 #define OPS_NN_BATCH_NORM_H
 
-#include "ops/math/activation.h"
 #include "ops/op.h"
+#include "ops/post_ops.h"
 
 enum { BATCH_NORM_X, BATCH_NORM_SCALE, BATCH_NORM_B, BATCH_NORM_MEAN, BATCH_NORM_VAR };
 
 typedef struct BatchNormAttrs {
     float epsilon;
-    float momentum;        /* of training */
-    bool training;         /* statistics of the batch, not of the inputs mean and var */
-    bool per_activation;   /* before opset 9, spatial=0: scale, B, mean and var are of shape X[1:], not [C] */
-    Activation activation; /* of output 0: what a pass took from the node behind */
+    float momentum;      /* of training */
+    bool training;       /* statistics of the batch, not of the inputs mean and var */
+    bool per_activation; /* before opset 9, spatial=0: scale, B, mean and var are of shape X[1:], not [C] */
+    Unary activation;    /* of output 0: what a pass took from the node behind */
 } BatchNormAttrs;
 
 #endif

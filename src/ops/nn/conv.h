@@ -4,8 +4,8 @@
 #ifndef OPS_NN_CONV_H
 #define OPS_NN_CONV_H
 
-#include "ops/math/activation.h"
 #include "ops/nn/window.h"
+#include "ops/post_ops.h"
 
 /* Inputs: X [N, C, D...], W ([M, C/group, K...]; ConvTranspose: [C, M/group, K...]), optional B [M]; after
  * passes also, in this order, the optional `scale` [M], a constant by which each output channel's weights are

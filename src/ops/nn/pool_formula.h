@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What MaxPool and LpPool do with a window's elements, in a type REAL, as in activation_formula.h. */
+/* What MaxPool and LpPool do with a window's elements, in a type REAL, as in unary_formula.h. */
 #ifndef OPS_NN_POOL_FORMULA_H
 #define OPS_NN_POOL_FORMULA_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reductions' formulas in a type REAL, which the includer defines, as for activation_formula.h: the terms
+/* The reductions' formulas in a type REAL, which the includer defines, as for unary_formula.h: the terms
  * of the elements are joined, from reduce_start() on, and what they make is finished by reduce_result(). */
 #ifndef OPS_REDUCTION_REDUCE_FORMULA_H
 #define OPS_REDUCTION_REDUCE_FORMULA_H

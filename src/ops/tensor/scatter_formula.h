@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How an update of floats joins what is there, in a type REAL, as in activation_formula.h. */
+/* How an update of floats joins what is there, in a type REAL, as in unary_formula.h. */
 #ifndef OPS_TENSOR_SCATTER_FORMULA_H
 #define OPS_TENSOR_SCATTER_FORMULA_H
 

@@ -4,8 +4,8 @@
 #define OPS_CPU_CONV_DEPTHWISE_H
 
 #include "ops/cpu/cpu.h"
-#include "ops/math/activation.h"
 #include "ops/nn/window.h"
+#include "ops/post_ops.h"
 
 typedef struct DepthwiseArgs {
     WindowDim z, y, x;

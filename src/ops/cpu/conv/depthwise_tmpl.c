@@ -2,8 +2,8 @@
 /* Depthwise convolution: a tile of pixels of one block in registers, over the taps of its window.  Rows and
  * depths of the window outside the input are left out; columns outside, which only windows at a row's ends
  * have, read as zeros in the usual windows and are left out in all others. */
-#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv/depthwise.h"
+#include "ops/cpu/unary_simd.h"
 #include "ops/nn/conv.h"
 
 /* Pixels of a tile: as many as there are registers for; each weight is loaded once for all. */
@@ -167,7 +167,7 @@ static void run_any(const DepthwiseRow *row) {
 
 /* What a clamp cannot do, on the row that lies in L1 still. */
 static void activate(const DepthwiseRow *row, const float *after) {
-    const Activation activation = row->args->epilogue.activation;
+    const Unary activation = row->args->epilogue.activation;
     const bool clamped = activation_is_clamp(activation);
     for (int64_t x = 0; x < row->args->x.out; x++) {
         vf value = v_load(row->out + x * VW);
@@ -196,7 +196,7 @@ static void run(const KernelCall *call, int64_t task) {
                         .weights_plane = y->kernel * x->kernel * VW,
                         .bias = args->bias + block * VW,
                         .mask = v_lane_mask(block == args->blocks - 1 ? args->last_lanes : VW)};
-    activation_bounds(clamped ? epilogue->activation : (Activation){0}, &row.low, &row.high);
+    activation_bounds(clamped ? epilogue->activation : (Unary){0}, &row.low, &row.high);
     for (int64_t r = first; r < end; r++) {
         const int64_t begin_z = r / y->out * z->stride - z->pad_begin,
                       begin_y = r % y->out * y->stride - y->pad_begin,

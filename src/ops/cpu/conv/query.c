@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ops/cpu/cpu.h"
+#include "ops/math/unary.h"
 
 ConvGeometry conv_query_geometry(const KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
@@ -46,7 +47,7 @@ void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]) {
                                  (long long)g.dims[i].dilation, (long long)g.dims[i].pad_begin,
                                  (long long)g.dims[i].pad_end);
     if (used < KERNEL_LAYER_TEXT)
-        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s", activation_name(epilogue->activation.kind),
+        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s", unary_name(epilogue->activation.kind),
                  !epilogue->has_residual   ? ""
                  : epilogue->residual_last ? " then Add"
                                            : " after Add");

@@ -4,8 +4,8 @@
 #ifndef OPS_CPU_CONV_TILE_SIMD_H
 #define OPS_CPU_CONV_TILE_SIMD_H
 
-#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv/tile.h"
+#include "ops/cpu/unary_simd.h"
 
 /* `blocks` and `pixels` are constants wherever this is inlined, so that all loops over them unroll and `acc`
  * is registers. */

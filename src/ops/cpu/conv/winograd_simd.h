@@ -3,8 +3,8 @@
 #ifndef OPS_CPU_CONV_WINOGRAD_SIMD_H
 #define OPS_CPU_CONV_WINOGRAD_SIMD_H
 
-#include "ops/cpu/activation_simd.h"
 #include "ops/cpu/conv/winograd.h"
+#include "ops/cpu/unary_simd.h"
 
 /* One pixel: what is behind the products, and the store. */
 INLINE void store_pixel(const WinogradStore *store, vf low, vf high, vf bias, int64_t at, vf value) {

@@ -6,9 +6,8 @@
 
 #include <stdbool.h>
 
-#include "ops/math/activation.h"
-#include "ops/math/function_kind.h"
-#include "ops/math/pair_kind.h"
+#include "ops/math/binary_kind.h"
+#include "ops/math/unary_kind.h"
 #include "ops/reduction/reduce_kind.h"
 #include "ops/tensor/pad_source.h"
 #include "ops/tensor/scatter_kind.h"
@@ -37,7 +36,7 @@ struct FinishArgs {
     int count, plane, columns, bias_row, bias_column;
     float bias_scale;
     bool residual_last;
-    Activation activation;
+    Unary activation;
 };
 
 /* in: x.  Elements are floats, or bools of one byte. */
@@ -45,7 +44,7 @@ struct UnaryArgs {
     KernelData data;
     int count;
     bool takes_bools, gives_bools;
-    Function function;
+    Unary unary;
 };
 
 /* in: a, b.  out = scale * (a op b).  The last KERNEL_DIMS dimensions of the output; strides in elements, 0
@@ -53,7 +52,7 @@ struct UnaryArgs {
 struct BinaryArgs {
     KernelData data;
     int count;
-    PairKind kind;
+    BinaryKind kind;
     bool is_fmod, takes_bools, gives_bools;
     float scale;
     int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
@@ -186,7 +185,7 @@ struct BatchNormArgs {
     KernelData data;
     int count, plane, columns;
     float epsilon;
-    Activation activation;
+    Unary activation;
 };
 
 /* in: x, scale, b (or NULL).  A block for each group of `count` neighbouring elements:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-#include "ops/math/pair_formula.h"
+#include "ops/math/binary_formula.h"
 
 SHARED float element(const float *data, bool is_bools, int i) {
     return is_bools ? (float)((const unsigned char *)data)[i] : data[i];
@@ -19,8 +19,8 @@ KERNEL(k_binary, BinaryArgs) {
         a += at * args.strides[0][d];
         b += at * args.strides[1][d];
     }
-    const float value = pair_formula(args.kind, args.is_fmod, element(args.data.in[0], args.takes_bools, a),
-                                     element(args.data.in[1], args.takes_bools, b));
+    const float value = binary_formula(args.kind, args.is_fmod, element(args.data.in[0], args.takes_bools, a),
+                                       element(args.data.in[1], args.takes_bools, b));
     if (args.gives_bools)
         ((unsigned char *)args.data.out)[i] = value != 0;
     else

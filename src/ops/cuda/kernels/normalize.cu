@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-#include "ops/math/activation_formula.h"
+#include "ops/math/unary_formula.h"
 
 KERNEL(k_batch_norm, BatchNormArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);

@@ -16,7 +16,7 @@ SHARED float quarter_sin(float x, int quarters) {
 
 #define FORMULA_SIN(X) quarter_sin(X, 0)
 #define FORMULA_COS(X) quarter_sin(X, 1)
-#include "ops/math/function_formula.h"
+#include "ops/math/unary_formula.h"
 
 KERNEL(k_unary, UnaryArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
@@ -24,7 +24,7 @@ KERNEL(k_unary, UnaryArgs) {
         return;
     const float x =
         args.takes_bools ? (float)((const unsigned char *)args.data.in[0])[i] : args.data.in[0][i];
-    const float value = function_formula(args.function, x);
+    const float value = unary_formula(args.unary, x);
     if (args.gives_bools)
         ((unsigned char *)args.data.out)[i] = value != 0;
     else
