@@ -30,6 +30,7 @@ static Status infer_outputs(InferContext *ctx) {
         ctx->outputs[i] = value_type_unknown();
     TRY(check_kinds(node, ctx->inputs, ctx->err));
     TRY(node->op->infer(ctx));
+    TRY(node_check_post_ops(node, ctx->inputs, &ctx->outputs[0], ctx->err));
     for (int i = 0; i < node->n_outputs; i++) {
         const ValueType *output = &ctx->outputs[i];
         size_t size_bytes;
@@ -44,7 +45,7 @@ static Status infer_outputs(InferContext *ctx) {
 Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const *input_values,
                   SymbolTable *symbols, ValueType *outputs, Error *err) {
     return infer_outputs(&(InferContext){.node = node,
-                                         .n_inputs = node->n_inputs,
+                                         .n_inputs = node_own_inputs(node),
                                          .n_outputs = node->n_outputs,
                                          .inputs = inputs,
                                          .input_values = input_values,
@@ -86,7 +87,7 @@ Status node_infer_in_graph(const Node *node, SymbolTable *symbols, ValueType *ou
     }
     if (!status)
         status = infer_outputs(&(InferContext){.node = node,
-                                               .n_inputs = node->n_inputs,
+                                               .n_inputs = node_own_inputs(node),
                                                .n_outputs = node->n_outputs,
                                                .inputs = types,
                                                .input_values = values,

@@ -396,7 +396,7 @@ Status graph_validate(const Graph *graph, Error *err) {
         return fail(err, STRIDER_BAD_MODEL, "the graph has no outputs");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const Node *node = graph->nodes[i];
-        TRY(check_arity(node, "inputs", node->n_inputs - node->n_captures, node->op->inputs.min,
+        TRY(check_arity(node, "inputs", node_own_inputs(node) - node->n_captures, node->op->inputs.min,
                         node->op->inputs.max, err));
         TRY(check_arity(node, "outputs", node->n_outputs, node->op->outputs.min, node->op->outputs.max, err));
         TRY(check_bodies(node, err));

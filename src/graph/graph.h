@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/names.h"
+#include "graph/post_op.h"
 #include "graph/symbols.h"
 #include "graph/value_type.h"
 
@@ -44,6 +45,9 @@ typedef struct Node {
     int opset;               /* the version of the operator's domain that the model imports */
     void *attrs;             /* the operator's own struct, from its parse(); NULL where it has none */
     int n_inputs, n_outputs;
+    const PostOp
+        *post_ops; /* what passes put after the operator's arithmetic; their operands are the last inputs */
+    int n_post_ops;
     Value **inputs;      /* NULL for an optional input that is absent; set by node_set_input() alone */
     Use *input_uses;     /* one for each input */
     Value **outputs;     /* NULL for an optional output that nobody asked for */
@@ -112,6 +116,18 @@ void node_set_input(Node *node, int port, Value *value);
 Status graph_widen_inputs(Graph *graph, Node *node, int count, Error *err) MUST_CHECK;
 /* Leaves a node its first `count` inputs. */
 void node_drop_inputs(Node *node, int count);
+/* Appends to the node's post-operations; `operand`, NULL for an activation, becomes a further input and
+ * `added.port` its port. */
+Status graph_add_post_op(Graph *graph, Node *node, PostOp added, Value *operand, Error *err) MUST_CHECK;
+/* Takes all post-operations away, with their operands. */
+void node_drop_post_ops(Node *node);
+/* The first post-operation of that kind, or NULL. */
+const PostOp *node_post_op(const Node *node, PostOpKind kind);
+/* BAD_MODEL where an operand cannot belong to an output of type `y`; a residual's shape is not looked at,
+ * which a plan does (optimize/parts.h). */
+Status node_check_post_ops(const Node *node, const ValueType *inputs, const ValueType *y, Error *err) MUST_CHECK;
+/* Inputs of the operator itself: those that follow are operands of post-operations. */
+int node_own_inputs(const Node *node);
 /* Sets an output and the value's producer, or takes it away (NULL); what stood there is made by no node then.
  */
 void node_set_output(Node *node, int port, Value *value);

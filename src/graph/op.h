@@ -18,7 +18,7 @@ typedef struct ParseContext {
     Error *err;
 } ParseContext;
 
-/* For infer(): output types from input types. */
+/* For infer(): output types from input types.  Operands of post-operations are not among these. */
 typedef struct InferContext {
     const Node *node;
     int n_inputs, n_outputs;
@@ -72,6 +72,7 @@ enum {
     OP_COUNTS_OUTPUTS =
         1 << 5,           /* outputs without a name at the end count: how many there are says what they are */
     OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */
+    OP_POST_OPS = 1 << 7, /* reference() computes Node.post_ops, and some kernels do */
 };
 
 enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2 };
@@ -106,6 +107,8 @@ typedef struct Op {
     /* Bit i: infer() looks at the contents of input i; and those of them that output shapes follow from, so
      * that these are not known before the contents are. */
     unsigned reads, shaped_by;
+    int channel_axis;  /* of output 0, that scales and biases among post-operations go along; negative: from
+                          the end */
     bool strict_shape; /* a declared output shape that differs is an error where shapes are checked */
     unsigned flags;
 } Op;

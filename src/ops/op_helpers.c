@@ -383,7 +383,7 @@ Bytes scratch_of_input(const Node *node, const Type *inputs, const Type *outputs
 Bytes scratch_of_inputs(const Node *node, const Type *inputs, const Type *outputs) {
     (void)outputs;
     Bytes sum = {0};
-    for (int i = 0; i < node->n_inputs; i++)
+    for (int i = 0; i < node_own_inputs(node); i++)
         sum = bytes_sum(sum, scratch_of_tensor(&inputs[i]));
     return sum;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BatchNormalization, and Mul, Div, Add or Sub by a constant for each channel, behind Conv or ConvTranspose:
- * y = s (w x
- * + b) + t becomes weights scaled by s and a bias s b + t.  The scale is an input of the node of its own, as
- * the weights stay in the mapped file; kernels multiply when they pack them.  Several of them behind other
+/* BatchNormalization, and Mul, Div, Add or Sub by a constant for each channel, after Conv or ConvTranspose:
+ * y = s (w x + b) + t becomes w x with the post-operations scale by s and bias s b + t.  The weights stay in
+ * the mapped file; kernels multiply them by the scale when they pack them.  Several of them behind other
  * nodes become one BatchNormalization, and so one pass over memory. */
 #include <math.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "ops/nn/batch_norm.h"
 #include "ops/nn/conv.h"
 #include "ops/op.h"
+#include "ops/post_ops.h"
 #include "optimize/rewrite.h"
 
 typedef struct Affine {
@@ -84,34 +84,44 @@ static bool make_affine(const Node *node, const Value *y, Affine *affine) {
     return is_affine_binary(node) && from_binary(node, y, affine);
 }
 
+static const Tensor *constant_at(const Node *node, int port) {
+    return port >= 0 && port < node->n_inputs && node->inputs[port] ? node->inputs[port]->constant : NULL;
+}
+
+/* Both follow what the node has of them already: its own bias, or what was folded before. */
 static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) {
     DType dtype = conv->outputs[0]->type.dtype;
+    Epilogue epilogue;
     bool scales = false;
-    TRY(graph_widen_inputs(graph, conv, CONV_SCALE + 1, err));
-    const Value *bias = conv->inputs[CONV_B], *scale = conv->inputs[CONV_SCALE];
+    if (!node_epilogue(conv, &epilogue))
+        return node_fail(conv, err, STRIDER_INVALID_ARGUMENT, "post-operations in no known order");
+    const Tensor *scale = constant_at(conv, epilogue.scale_port),
+                 *bias = constant_at(conv, epilogue.bias_port >= 0 ? epilogue.bias_port : CONV_B);
     for (int64_t c = 0; c < affine->channels; c++) {
-        affine->shift[c] += affine->scale[c] * (bias ? tensor_get_f64(bias->constant, c) : 0);
+        affine->shift[c] += affine->scale[c] * (bias ? tensor_get_f64(bias, c) : 0);
+        affine->scale[c] *= scale ? tensor_get_f64(scale, c) : 1;
         scales = scales || affine->scale[c] != 1;
-        affine->scale[c] *= scale ? tensor_get_f64(scale->constant, c) : 1;
     }
-    Value *new_bias, *new_scale;
-    TRY(add_vector(graph, "fused_bias", dtype, affine->shift, affine->channels, &new_bias, err));
-    node_set_input(conv, CONV_B, new_bias);
-    if (!scales)
-        return STRIDER_OK;
-    TRY(add_vector(graph, "fused_scale", dtype, affine->scale, affine->channels, &new_scale, err));
-    node_set_input(conv, CONV_SCALE, new_scale);
-    return STRIDER_OK;
+    node_drop_post_ops(conv);
+    if (conv->n_inputs > CONV_B)
+        node_set_input(conv, CONV_B, NULL);
+    Value *operand;
+    if (scales) {
+        TRY(add_vector(graph, "fused_scale", dtype, affine->scale, affine->channels, &operand, err));
+        TRY(graph_add_post_op(graph, conv, (PostOp){.kind = POST_SCALE}, operand, err));
+    }
+    TRY(add_vector(graph, "fused_bias", dtype, affine->shift, affine->channels, &operand, err));
+    return graph_add_post_op(graph, conv, (PostOp){.kind = POST_BIAS}, operand, err);
 }
 
 static bool is_candidate(const Node *node) {
     if (!is_op(node, OP_Conv) && !is_op(node, OP_ConvTranspose))
         return false;
-    const ConvAttrs *attrs = node->attrs;
+    Epilogue epilogue;
     const Value *y = node->outputs[0], *bias = node->n_inputs > CONV_B ? node->inputs[CONV_B] : NULL;
-    return attrs->epilogue.activation.kind == UNARY_NONE && !attrs->epilogue.has_residual &&
-           dtype_is_float(y->type.dtype) && y->type.shape.rank >= 3 && y->type.shape.dims[1] > 0 &&
-           (!bias || bias->constant) && node->inputs[CONV_W]->constant;
+    return node_epilogue(node, &epilogue) && epilogue.activation.kind == UNARY_NONE &&
+           epilogue.residual_port < 0 && dtype_is_float(y->type.dtype) && y->type.shape.rank >= 3 &&
+           y->type.shape.dims[1] > 0 && (!bias || bias->constant) && node->inputs[CONV_W]->constant;
 }
 
 static Status take_affine(Region *scratch, const Value *y, Affine *affine, Error *err) {

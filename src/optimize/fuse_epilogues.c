@@ -1,54 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An activation, or the Add of a residual, behind Conv, ConvTranspose, Gemm or MatMul becomes the end of that
- * node's own arithmetic, applied while the results are still in registers; an activation behind
- * BatchNormalization likewise. */
+/* An activation, or the Add of a residual, after Conv, ConvTranspose, Gemm or MatMul becomes a post-operation
+ * of that node, applied while the results are still in registers; an activation after BatchNormalization
+ * likewise. */
 #include "ops/math/binary.h"
-#include "ops/math/gemm.h"
 #include "ops/math/matmul.h"
 #include "ops/math/unary.h"
-#include "ops/nn/batch_norm.h"
-#include "ops/nn/conv.h"
+#include "ops/post_ops.h"
 #include "optimize/parts.h"
 #include "optimize/rewrite.h"
 
-/* Where a node keeps its epilogue and takes its residual; NULL for nodes that have none. */
-static Epilogue *epilogue_of(const Node *node, int *residual_port) {
-    if (is_op(node, OP_Conv) || is_op(node, OP_ConvTranspose)) {
-        *residual_port = CONV_RESIDUAL;
-        return &((ConvAttrs *)node->attrs)->epilogue;
-    }
-    if (is_op(node, OP_Gemm)) {
-        *residual_port = GEMM_RESIDUAL;
-        return &((GemmAttrs *)node->attrs)->epilogue;
-    }
-    if (is_op(node, OP_MatMul)) {
-        *residual_port = MATMUL_RESIDUAL;
-        return &((MatMulAttrs *)node->attrs)->epilogue;
-    }
-    return NULL;
-}
-
-static bool is_complete(const Epilogue *epilogue) {
-    return epilogue->has_residual && epilogue->residual_last;
-}
-
-/* Where a node keeps the activation behind it; NULL for nodes that have none. */
-static Unary *activation_of(const Node *node) {
-    int port;
-    Epilogue *epilogue = epilogue_of(node, &port);
-    if (epilogue)
-        return is_complete(epilogue) ? NULL : &epilogue->activation;
-    return is_op(node, OP_BatchNormalization) ? &((BatchNormAttrs *)node->attrs)->activation : NULL;
+/* The post-operations of a node that may get more. */
+static bool is_open(const Node *node, Epilogue *epilogue) {
+    return (node->op->flags & OP_POST_OPS) && node->outputs[0] &&
+           dtype_is_float(node->outputs[0]->type.dtype) && node_epilogue(node, epilogue) &&
+           !epilogue->residual_last;
 }
 
 static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
-    Unary activation, *own = activation_of(node);
+    Unary activation;
+    Epilogue epilogue;
     *fused = false;
-    if (!own || own->kind != UNARY_NONE || !node_activation(next, &activation) ||
-        next->inputs[0] != node->outputs[0])
+    if (!is_open(node, &epilogue) || epilogue.activation.kind != UNARY_NONE ||
+        !node_activation(next, &activation) || next->inputs[0] != node->outputs[0])
         return STRIDER_OK;
     TRY(parts_extend(graph, node, next, err));
-    *own = activation;
+    TRY(graph_add_activation(graph, node, activation, err));
     *fused = true;
     TRY(note_fused(graph, node, next->op->name, err));
     absorb(node, next);
@@ -60,29 +36,30 @@ static bool is_earlier(const Value *value, const Node *node) {
     return !value->producer || value->producer->index < node->index;
 }
 
+/* What an Add adds to a value; NULL where it is none that a node could do itself. */
+static Value *added_to(const Node *add, const Value *y) {
+    if (!is_op(add, OP_Add) || ((const BinaryAttrs *)add->attrs)->legacy_broadcast)
+        return NULL;
+    return add->inputs[0] == y ? add->inputs[1] : add->inputs[0];
+}
+
 /* Equal names of dimensions make equal sizes likely, no more. */
 static Status fuse_residual(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
-    Value *y = node->outputs[0];
-    int port;
-    Epilogue *epilogue = epilogue_of(node, &port);
+    Value *y = node->outputs[0], *residual = added_to(next, y);
+    Epilogue epilogue;
     *fused = false;
-    if (!epilogue || !is_op(next, OP_Add) || epilogue->has_residual ||
-        ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
-        return STRIDER_OK;
-    Value *residual = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
-    if (residual == y || !is_earlier(residual, node) || residual->type.dtype != y->type.dtype ||
-        !shape_equal(&residual->type.shape, &y->type.shape) || y->type.shape.rank < 0)
+    if (!residual || !is_open(node, &epilogue) || is_op(node, OP_BatchNormalization) ||
+        epilogue.residual_port >= 0 || residual == y || !is_earlier(residual, node) ||
+        residual->type.dtype != y->type.dtype || !shape_equal(&residual->type.shape, &y->type.shape) ||
+        y->type.shape.rank < 0)
         return STRIDER_OK;
     for (int d = 0; d < y->type.shape.rank; d++)
         if (y->type.shape.dims[d] == DIM_UNKNOWN)
             return STRIDER_OK;
-    TRY(parts_begin(graph, node, next, port, err));
-    TRY(graph_widen_inputs(graph, node, port + 1, err));
-    epilogue->has_residual = true;
-    epilogue->residual_last = epilogue->activation.kind != UNARY_NONE;
+    TRY(parts_begin(graph, node, next, err));
+    TRY(graph_add_post_op(graph, node, (PostOp){.kind = POST_RESIDUAL}, residual, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));
-    node_set_input(node, port, residual);
     absorb(node, next);
     return STRIDER_OK;
 }
@@ -98,28 +75,23 @@ static bool is_row(const Value *value, const Type *product) {
     return shape->dims[shape->rank - 1] == y->dims[y->rank - 1];
 }
 
-/* The Add of a linear layer, as exporters write it behind MatMul. */
+/* The Add of a linear layer, as exporters write it after MatMul. */
 static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
+    Value *y = node->outputs[0], *bias = added_to(next, y);
     *fused = false;
-    if (!is_op(node, OP_MatMul) || !is_op(next, OP_Add) ||
-        ((const BinaryAttrs *)next->attrs)->legacy_broadcast)
+    if (!is_op(node, OP_MatMul) || !bias || node->n_post_ops || !dtype_is_float(y->type.dtype) ||
+        node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type.tensor))
         return STRIDER_OK;
-    const Epilogue *epilogue = &((const MatMulAttrs *)node->attrs)->epilogue;
-    Value *y = node->outputs[0], *bias = next->inputs[0] == y ? next->inputs[1] : next->inputs[0];
-    if (epilogue->has_residual || epilogue->activation.kind != UNARY_NONE || node->n_inputs > MATMUL_BIAS ||
-        !dtype_is_float(y->type.dtype) || node->inputs[MATMUL_B]->type.shape.rank < 2 ||
-        !is_row(bias, &y->type.tensor))
-        return STRIDER_OK;
-    TRY(graph_widen_inputs(graph, node, MATMUL_BIAS + 1, err));
+    TRY(graph_add_post_op(graph, node, (PostOp){.kind = POST_BIAS}, bias, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));
-    node_set_input(node, MATMUL_BIAS, bias);
     absorb(node, next);
     return STRIDER_OK;
 }
 
-static Status fuse_behind(Graph *graph, Node *node, Error *err) {
-    for (bool fused = activation_of(node) != NULL; fused;) {
+static Status fuse_after(Graph *graph, Node *node, Error *err) {
+    Epilogue epilogue;
+    for (bool fused = true; fused && is_open(node, &epilogue);) {
         Node *next = only_reader(node->outputs[0]);
         if (!next)
             return STRIDER_OK;
@@ -137,7 +109,7 @@ Status pass_fuse_epilogues(Graph *graph, Error *err) {
      * residual. */
     for (size_t i = graph->n_nodes; i > 0; i--)
         if (!graph->nodes[i - 1]->removed)
-            TRY(fuse_behind(graph, graph->nodes[i - 1], err));
+            TRY(fuse_after(graph, graph->nodes[i - 1], err));
     graph_compact(graph);
     return STRIDER_OK;
 }

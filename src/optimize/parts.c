@@ -44,10 +44,9 @@ static Status append(Graph *graph, Node *node, const Node *part, Error *err) {
     return STRIDER_OK;
 }
 
-Status parts_begin(Graph *graph, Node *node, const Node *add, int port, Error *err) {
+Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
     TRY(append(graph, node, node, err));
     Node *product = node->parts[0];
-    product->n_inputs = product->n_inputs < port ? product->n_inputs : port;
     product->parts = NULL;
     product->n_parts = 0;
     return append(graph, node, add, err);
@@ -65,7 +64,8 @@ void parts_connect(Graph *graph) {
         Node *product = node->parts[0], *add = node->parts[1];
         for (int port = 0; port < product->n_inputs; port++)
             product->inputs[port] = node->inputs[port];
-        add->inputs[add->inputs[0] == product->outputs[0]] = node->inputs[node->n_inputs - 1];
+        add->inputs[add->inputs[0] == product->outputs[0]] =
+            node->inputs[node_post_op(node, POST_RESIDUAL)->port];
         node->parts[node->n_parts - 1]->outputs[0] = node->outputs[0];
         for (int part = 0; part < node->n_parts; part++)
             node->parts[part]->index = node->index;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fusions that rest on an assumption, and what stands in for them where it fails.
  *
- * A residual that is added in an epilogue must have the shape of the output.  While a graph is optimised that
+ * A residual among the post-operations must have the shape of the output.  While a graph is optimised that
  * may be known from names of dimensions alone; but the same name may stand for 1 in one input and for 8 in
  * another, and adding them is valid.  So the fused node keeps the nodes that
  * it was made of, its parts: the product without the residual, the Add, and what was fused behind.  They
@@ -13,8 +13,8 @@
 
 #include "graph/graph.h"
 
-/* Before `node` takes the residual that `add` adds to its output, as its input `port`. */
-Status parts_begin(Graph *graph, Node *node, const Node *add, int port, Error *err) MUST_CHECK;
+/* Before `node` takes the residual that `add` adds to its output as a post-operation. */
+Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) MUST_CHECK;
 /* Before `node`, which may have parts, absorbs the node behind it. */
 Status parts_extend(Graph *graph, Node *node, const Node *behind, Error *err) MUST_CHECK;
 /* After the last pass: lets the parts of all nodes read what these read now. */

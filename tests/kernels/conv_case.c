@@ -51,27 +51,24 @@ KernelTest conv_case_test(const ConvCase *conv, uint64_t seed) {
     return test;
 }
 
-static uint64_t epilogue_seed;
-
-static void random_epilogue(Node *node) {
-    ConvAttrs *attrs = node->attrs;
-    uint64_t *seed = &epilogue_seed;
-    attrs->epilogue.has_residual = node->n_inputs > CONV_RESIDUAL;
-    attrs->epilogue.residual_last = random_below(seed, 2) != 0;
-    attrs->epilogue.activation = (Unary){(UnaryKind)random_below(seed, UNARY_ACTIVATIONS), 0.125f, 0.75f};
-}
-
 void conv_case_fuse(KernelTest *test, const ConvCase *conv, bool with_residual, uint64_t seed) {
     int64_t sizes[3] = {0};
     for (int i = 0; i < conv->spatial; i++)
         sizes[i] = out_size(conv, i);
-    test->inputs[CONV_SCALE] = DIMS(conv->out);
-    test->inputs[CONV_RESIDUAL] = with_channels(conv, conv->batch, conv->out, sizes);
-    test->n_inputs = with_residual ? 5 : 4;
-    test->constants |= 1u << CONV_SCALE;
-    test->model_inputs = CONV_SCALE;
-    test->adjust = random_epilogue;
-    epilogue_seed = seed;
+    const bool is_scaled = random_below(&seed, 4) != 0, residual_last = random_below(&seed, 2) != 0;
+    const Unary activation = {(UnaryKind)random_below(&seed, UNARY_ACTIVATIONS), 0.125f, 0.75f};
+    const Shape residual = with_channels(conv, conv->batch, conv->out, sizes);
+    if (is_scaled) { /* as passes leave it, in the place of a bias of its own */
+        test->absent |= 1u << CONV_B;
+        kernel_test_add_operand(test, POST_SCALE, DIMS(conv->out));
+        kernel_test_add_operand(test, POST_BIAS, DIMS(conv->out));
+    }
+    if (with_residual && !residual_last)
+        kernel_test_add_operand(test, POST_RESIDUAL, residual);
+    if (activation.kind != UNARY_NONE)
+        kernel_test_add_activation(test, activation);
+    if (with_residual && residual_last)
+        kernel_test_add_operand(test, POST_RESIDUAL, residual);
 }
 
 ConvCase conv_case_random(int spatial, const int64_t *largest, int64_t largest_kernel, uint64_t *seed) {

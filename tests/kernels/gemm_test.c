@@ -68,38 +68,34 @@ static void gemm_with_every_shape_of_c(void **state) {
     }
 }
 
-static void set_gemm_epilogue(Node *node) {
-    GemmAttrs *attrs = node->attrs;
-    attrs->epilogue = (Epilogue){.activation = {UNARY_RELU, 0, 0}, .has_residual = true};
-}
-
-static void set_matmul_epilogue(Node *node) {
-    MatMulAttrs *attrs = node->attrs;
-    attrs->epilogue = (Epilogue){
-        .activation = {UNARY_GELU, 0, 0}, .has_residual = node->n_inputs > 3, .residual_last = true};
+static void add_to_gemm(KernelTest *test, int64_t m, int64_t n, bool residual_last) {
+    if (!residual_last)
+        kernel_test_add_operand(test, POST_RESIDUAL, DIMS(m, n));
+    kernel_test_add_activation(test, (Unary){UNARY_RELU, 0, 0});
+    if (residual_last)
+        kernel_test_add_operand(test, POST_RESIDUAL, DIMS(m, n));
 }
 
 static void what_passes_add(void **state) {
     (void)state;
     for (int i = 0; i < N_ROWS; i++)
         for (int j = 0; j < N_SIZES; j++) {
-            KernelTest test = gemm_test(rows[i], sizes[j], 20, 0, 1);
-            test.inputs[GEMM_RESIDUAL] = DIMS(rows[i], sizes[j]);
-            test.n_inputs = 4;
-            test.model_inputs = 3;
-            test.adjust = set_gemm_epilogue;
-            kernel_test_check(test);
-            kernel_test_check((KernelTest){
-                .op = "MatMul",
-                .opset = 13,
-                .inputs = {DIMS(rows[i], 20), DIMS(20, sizes[j]), DIMS(sizes[j]), DIMS(rows[i], sizes[j])},
-                .n_inputs = 3 + j % 2,
-                .model_inputs = 2,
-                .constants = 6,
-                .adjust = set_matmul_epilogue,
-                .rtol = 1e-5,
-                .atol = 2e-5,
-                .must_accept = true});
+            KernelTest gemm = gemm_test(rows[i], sizes[j], 20, 0, 1);
+            add_to_gemm(&gemm, rows[i], sizes[j], i % 2);
+            kernel_test_check(gemm);
+            KernelTest matmul = {.op = "MatMul",
+                                 .opset = 13,
+                                 .inputs = {DIMS(rows[i], 20), DIMS(20, sizes[j])},
+                                 .n_inputs = 2,
+                                 .constants = 2,
+                                 .rtol = 1e-5,
+                                 .atol = 2e-5,
+                                 .must_accept = true};
+            kernel_test_add_operand(&matmul, POST_BIAS, DIMS(sizes[j]));
+            kernel_test_add_activation(&matmul, (Unary){UNARY_GELU, 0, 0});
+            if (j % 2)
+                kernel_test_add_operand(&matmul, POST_RESIDUAL, DIMS(rows[i], sizes[j]));
+            kernel_test_check(matmul);
         }
 }
 
@@ -124,12 +120,8 @@ static void steps_of_k(void **state) {
             test.attrs[2] = attr_float("alpha", 1);
             test.attrs[3] = attr_float("beta", 1);
             test.atol = 1e-4;
-            if (with_residual) {
-                test.inputs[GEMM_RESIDUAL] = DIMS(rows[i], 70 + i);
-                test.n_inputs = 4;
-                test.model_inputs = 3;
-                test.adjust = set_gemm_epilogue;
-            }
+            if (with_residual)
+                add_to_gemm(&test, rows[i], 70 + i, i % 2);
             kernel_test_check(test);
         }
 }

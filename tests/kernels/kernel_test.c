@@ -100,6 +100,21 @@ static void add_input(Fixture *fixture, int port) {
     OK(graph_set_constant(&fixture->graph, value, *unaligned, err));
 }
 
+void kernel_test_add_operand(KernelTest *test, PostOpKind kind, Shape operand) {
+    const int port = test->n_inputs++;
+    test->inputs[port] = operand;
+    test->constants |= (unsigned)(kind != POST_RESIDUAL) << port;
+    test->post_ops[test->n_post_ops++] = (PostOp){.kind = kind, .port = port};
+}
+
+void kernel_test_add_activation(KernelTest *test, Unary activation) {
+    test->post_ops[test->n_post_ops++] = (PostOp){.kind = POST_ACTIVATION,
+                                                  .port = -1,
+                                                  .function = (int)activation.kind,
+                                                  .alpha = activation.alpha,
+                                                  .beta = activation.beta};
+}
+
 static void fixture_make(Fixture *fixture, const KernelTest *test, bool evaluates) {
     *fixture = (Fixture){.test = test, .n_outputs = test->n_outputs ? test->n_outputs : 1};
     Error *err = &fixture->error;
@@ -131,12 +146,10 @@ static void fixture_make(Fixture *fixture, const KernelTest *test, bool evaluate
         n_attrs++;
     AttrList attrs = {(Attr *)test->attrs, n_attrs};
     ParseContext parse = {.node = node, .attrs = &attrs, .region = &fixture->graph.region, .err = err};
-    /* Passes add inputs that models cannot have. */
-    if (test->model_inputs)
-        node->n_inputs = test->model_inputs;
     if (op->parse)
         OK(op->parse(&parse, node->attrs));
-    node->n_inputs = test->n_inputs;
+    node->post_ops = test->post_ops;
+    node->n_post_ops = test->n_post_ops;
     if (test->adjust)
         test->adjust(node);
     OK(node_infer(node, types, inputs, fixture->graph.symbols, fixture->output_types, err));

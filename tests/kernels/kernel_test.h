@@ -5,6 +5,7 @@
 #ifndef TESTS_KERNEL_TEST_H
 #define TESTS_KERNEL_TEST_H
 
+#include "ops/math/unary_kind.h"
 #include "ops/nn/conv.h"
 #include "support/op_test.h"
 
@@ -18,16 +19,22 @@ typedef struct KernelTest {
     unsigned constants;              /* bit i: input i is a constant */
     int n_inputs, n_outputs;         /* outputs 0: one */
     unsigned unused_outputs;         /* bit i: nobody asks for output i */
-    int model_inputs;                /* those that a model may have, where passes add more; 0: all */
     void (*adjust)(Node *node);      /* what passes would set */
-    float low, high;                 /* of random values; both 0: -1, 1 */
-    unsigned with_nan;               /* bit i: some elements of input i are NaN and infinite */
-    bool only_padding;               /* only the padding lanes are looked at */
-    double rtol, atol;               /* atol 0: 1e-5 */
-    double peak;                     /* about the largest sum, before any activation */
-    bool must_accept;                /* at least one kernel of each instruction set */
+    PostOp post_ops[4];              /* what passes would append, by kernel_test_add_*() */
+    int n_post_ops;
+    float low, high;   /* of random values; both 0: -1, 1 */
+    unsigned with_nan; /* bit i: some elements of input i are NaN and infinite */
+    bool only_padding; /* only the padding lanes are looked at */
+    double rtol, atol; /* atol 0: 1e-5 */
+    double peak;       /* about the largest sum, before any activation */
+    bool must_accept;  /* at least one kernel of each instruction set */
     uint64_t seed;
 } KernelTest;
+
+/* Appends a post-operation, its operand as a further input (a scale and a bias as constants); and an
+ * activation. */
+void kernel_test_add_operand(KernelTest *test, PostOpKind kind, Shape operand);
+void kernel_test_add_activation(KernelTest *test, Unary activation);
 
 /* Fails the cmocka test where a kernel does. */
 void kernel_test_check(KernelTest test);

@@ -68,14 +68,6 @@ static KernelTest batch_norm_test(Shape x) {
                         .must_accept = true};
 }
 
-static void set_activation(Node *node) {
-    ((BatchNormAttrs *)node->attrs)->activation = (Unary){UNARY_RELU, 0, 0};
-}
-
-static void set_slow_activation(Node *node) {
-    ((BatchNormAttrs *)node->attrs)->activation = (Unary){UNARY_SWISH, 1, 0};
-}
-
 static void batch_norm(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -86,7 +78,8 @@ static void batch_norm(void **state) {
                 KernelTest test = batch_norm_test(shapes[i]);
                 test.with_nan = with_nan;
                 kernel_test_check(test);
-                test.adjust = i % 2 ? set_activation : set_slow_activation;
+                kernel_test_add_activation(&test,
+                                           i % 2 ? (Unary){UNARY_RELU, 0, 0} : (Unary){UNARY_SWISH, 1, 0});
                 kernel_test_check(test);
             }
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph/evaluate.h"
+#include "ops/math/unary_kind.h"
 #include "ops/nn/conv.h"
 #include "support/op_test.h"
 
@@ -218,48 +219,48 @@ static void conv_counts_multiply_accumulates(void **state) {
     assert_int_equal(op_find("", "Conv", 11)->macs(NULL, inputs, outputs), 2 * 6 * 2 * 9 * 5 * 6);
 }
 
-/* Evaluates a Conv as passes leave it, with scale, residual and activation. */
-static void fused(const char *op, const Tensor *const inputs[CONV_MAX_INPUTS], Epilogue epilogue,
-                  const Tensor *expected);
-
-static void epilogue_scales_adds_and_activates_in_order(void **state) {
-    (void)state;
-    /* Conv with two output channels, and ConvTranspose with the same weights, which are 1x1 */
-    Tensor x = tensor_f32(DIMS(1, 1, 2), 1, -2), b = tensor_f32(DIMS(2), 1, -1);
-    Tensor scale = tensor_f32(DIMS(2), 10, 100), r = tensor_f32(DIMS(1, 2, 2), 0, 5, -500, 1000);
-    Tensor w = tensor_f32(DIMS(2, 1, 1), 1, 2), wt = tensor_f32(DIMS(1, 2, 1), 1, 2);
-    Epilogue before = {.activation = {.kind = UNARY_RELU}, .has_residual = true};
-    Epilogue after = before;
-    after.residual_last = true;
-    /* product + bias: 11, -19, 199, -401 */
-    Tensor y_before = tensor_f32(DIMS(1, 2, 2), 11, 0, 0, 599),
-           y_after = tensor_f32(DIMS(1, 2, 2), 11, 5, -301, 1000);
-    const Tensor *conv[] = {&x, &w, &b, &scale, &r}, *transpose[] = {&x, &wt, &b, &scale, &r};
-    fused("Conv", conv, before, &y_before);
-    fused("Conv", conv, after, &y_after);
-    fused("ConvTranspose", transpose, before, &y_before);
-    fused("ConvTranspose", transpose, after, &y_after);
-}
-
-static void fused(const char *op, const Tensor *const inputs[CONV_MAX_INPUTS], Epilogue epilogue,
-                  const Tensor *expected) {
+/* A Conv or ConvTranspose as passes leave it: with scale, bias, and a residual before or after a Relu. */
+static void fused(const char *op, const Tensor *const inputs[6], bool residual_last, const Tensor *expected) {
     ConvAttrs attrs = {.window = {.strides = {1, 1, 1}, .dilations = {1, 1, 1}},
                        .n_output_padding = -1,
                        .n_output_shape = -1,
-                       .group = 1,
-                       .epilogue = epilogue};
+                       .group = 1};
+    const PostOp relu = {.kind = POST_ACTIVATION, .port = -1, .function = UNARY_RELU},
+                 residual = {.kind = POST_RESIDUAL, .port = 5};
+    const PostOp list[] = {{.kind = POST_SCALE, .port = 3},
+                           {.kind = POST_BIAS, .port = 4},
+                           residual_last ? relu : residual,
+                           residual_last ? residual : relu};
     float data[4];
     Tensor y = tensor_view(STRIDER_F32, &expected->type.shape, data);
     Value value, *outputs[] = {&value};
     Node node = {.op = op_find("", op, 11),
                  .name = "",
                  .attrs = &attrs,
-                 .n_inputs = CONV_MAX_INPUTS,
+                 .post_ops = list,
+                 .n_post_ops = 4,
+                 .n_inputs = 6,
                  .n_outputs = 1,
                  .outputs = outputs};
     const ValueType type = value_type_tensor(expected->type);
     assert_int_equal(node_evaluate(&node, inputs, &type, &y, allocator_default(), NULL), STRIDER_OK);
     assert_tensor_close(&y, expected, 0, 0);
+}
+
+static void post_operations_follow_in_order(void **state) {
+    (void)state;
+    /* Conv with two output channels, and ConvTranspose with the same weights, which are 1x1 */
+    Tensor x = tensor_f32(DIMS(1, 1, 2), 1, -2), b = tensor_f32(DIMS(2), 1, -1);
+    Tensor scale = tensor_f32(DIMS(2), 10, 100), r = tensor_f32(DIMS(1, 2, 2), 0, 5, -500, 1000);
+    Tensor w = tensor_f32(DIMS(2, 1, 1), 1, 2), wt = tensor_f32(DIMS(1, 2, 1), 1, 2);
+    /* product * scale + bias: 11, -19, 199, -401 */
+    Tensor y_before = tensor_f32(DIMS(1, 2, 2), 11, 0, 0, 599),
+           y_after = tensor_f32(DIMS(1, 2, 2), 11, 5, -301, 1000);
+    const Tensor *conv[] = {&x, &w, NULL, &scale, &b, &r}, *transpose[] = {&x, &wt, NULL, &scale, &b, &r};
+    fused("Conv", conv, false, &y_before);
+    fused("Conv", conv, true, &y_after);
+    fused("ConvTranspose", transpose, false, &y_before);
+    fused("ConvTranspose", transpose, true, &y_after);
 }
 
 /* --- ConvTranspose --- */
@@ -382,7 +383,7 @@ int main(void) {
         cmocka_unit_test(conv_refuses_integers),
         cmocka_unit_test(conv_explains_its_shape_with_the_documented_formula),
         cmocka_unit_test(conv_counts_multiply_accumulates),
-        cmocka_unit_test(epilogue_scales_adds_and_activates_in_order),
+        cmocka_unit_test(post_operations_follow_in_order),
         cmocka_unit_test(conv_transpose_spreads_inputs),
         cmocka_unit_test(conv_transpose_output_shape_puts_the_odd_pad_first),
         cmocka_unit_test(conv_transpose_same_is_in_times_stride),

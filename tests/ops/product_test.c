@@ -3,6 +3,7 @@
 #include "graph/evaluate.h"
 #include "ops/math/gemm.h"
 #include "ops/math/matmul.h"
+#include "ops/math/unary_kind.h"
 #include "ops/op.h"
 #include "support/op_test.h"
 
@@ -181,14 +182,16 @@ static void matmul_refuses_what_does_not_fit(void **state) {
     }
 }
 
-static void fused(const char *op, void *attrs, int n_inputs, const Tensor *const *inputs,
-                  const Tensor *expected) {
+static void fused(const char *op, void *attrs, const PostOp *list, int n_post_ops, int n_inputs,
+                  const Tensor *const *inputs, const Tensor *expected) {
     float data[2];
     Tensor y = tensor_view(STRIDER_F32, &expected->type.shape, data);
     Value value, *outputs[] = {&value};
     Node node = {.op = op_find("", op, 13),
                  .name = "",
                  .attrs = attrs,
+                 .post_ops = list,
+                 .n_post_ops = n_post_ops,
                  .n_inputs = n_inputs,
                  .n_outputs = 1,
                  .outputs = outputs};
@@ -197,19 +200,19 @@ static void fused(const char *op, void *attrs, int n_inputs, const Tensor *const
     assert_tensor_close(&y, expected, 0, 0);
 }
 
-static void epilogues_add_bias_and_residual_around_the_activation(void **state) {
+static void post_operations_add_bias_and_residual_around_the_activation(void **state) {
     (void)state;
     Tensor a = tensor_f32(DIMS(1, 1), 1), b = tensor_f32(DIMS(1, 2), 2, -3), bias = tensor_f32(DIMS(2), 1, 1);
     Tensor residual = tensor_f32(DIMS(1, 2), -10, 5);
     const Tensor *inputs[] = {&a, &b, &bias, &residual};
-    Epilogue epilogue = {.activation = {.kind = UNARY_RELU}, .has_residual = true};
+    const PostOp relu = {.kind = POST_ACTIVATION, .port = -1, .function = UNARY_RELU},
+                 add_bias = {.kind = POST_BIAS, .port = 2}, add = {.kind = POST_RESIDUAL, .port = 3};
     Tensor before = tensor_f32(DIMS(1, 2), 0, 3), after = tensor_f32(DIMS(1, 2), -7, 5);
     for (int last = 0; last < 2; last++) {
-        epilogue.residual_last = last;
-        GemmAttrs gemm = {.alpha = 1, .beta = 1, .epilogue = epilogue};
-        fused("Gemm", &gemm, GEMM_MAX_INPUTS, inputs, last ? &after : &before);
-        MatMulAttrs matmul = {.epilogue = epilogue};
-        fused("MatMul", &matmul, MATMUL_MAX_INPUTS, inputs, last ? &after : &before);
+        const PostOp list[] = {add_bias, last ? relu : add, last ? add : relu};
+        GemmAttrs gemm = {.alpha = 1, .beta = 1};
+        fused("Gemm", &gemm, list + 1, 2, 4, inputs, last ? &after : &before);
+        fused("MatMul", NULL, list, 3, 4, inputs, last ? &after : &before);
     }
 }
 
@@ -226,7 +229,7 @@ int main(void) {
         cmocka_unit_test(matmul_broadcasts_both_sides_in_turn),
         cmocka_unit_test(matmul_of_integers_wraps_around),
         cmocka_unit_test(matmul_refuses_what_does_not_fit),
-        cmocka_unit_test(epilogues_add_bias_and_residual_around_the_activation),
+        cmocka_unit_test(post_operations_add_bias_and_residual_around_the_activation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "base/size.h"
 
 static bool is_absent(const KernelQuery *query, int port) {
-    return port >= query->n_inputs || !query->inputs[port].type.dtype;
+    return port < 0 || port >= query->n_inputs || !query->inputs[port].type.dtype;
 }
 
 const Tensor *cpu_input_constant(const KernelQuery *query, int port) {

@@ -5,11 +5,17 @@
 
 #include "ops/kernel.h"
 #include "ops/nn/window.h"
+#include "ops/post_ops.h"
 
-/* The constant at an input, or NULL where the input is absent. */
+/* The constant at an input, or NULL where the input is absent; port -1 is absent, too. */
 const Tensor *cpu_input_constant(const KernelQuery *query, int port);
 /* Whether the input is absent or a constant. */
 bool cpu_optional_constant(const KernelQuery *query, int port);
+
+/* The residual of a node's post-operations; NULL where there is none. */
+static inline const float *cpu_residual(const KernelCall *call, const Epilogue *epilogue) {
+    return epilogue->residual_port >= 0 ? call->inputs[epilogue->residual_port] : NULL;
+}
 
 /* A vector of `channels` floats, zeros behind up to a multiple of `width`, from the constant at an input; all
  * zeros where it is absent.  Lives with the plan. */

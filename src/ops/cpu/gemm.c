@@ -21,7 +21,8 @@ enum {
 static Status make_args(const KernelQuery *query, PrepareContext *ctx, GemmArgs **result) {
     GemmArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
-    *args = (GemmArgs){.batch = 1, .alpha = 1, .beta = 1, .c_port = -1, .residual_port = -1};
+    *args = (GemmArgs){.batch = 1, .alpha = 1, .beta = 1, .c_port = -1};
+    node_epilogue(query->node, &args->epilogue);
     args->b = query->inputs[1].constant ? query->inputs[1].constant->data : NULL;
     *result = args;
     return STRIDER_OK;
@@ -172,6 +173,9 @@ static double product_cost(double rows, double columns, double k) {
 
 /* A residual and C that vary from run to run are read plain. */
 static bool accepts_rest(KernelQuery *query) {
+    Epilogue epilogue;
+    if (!node_epilogue(query->node, &epilogue) || epilogue.scale_port >= 0)
+        return false;
     for (int i = 0; i < query->n_inputs; i++) {
         query->inputs[i].layout = LAYOUT_PLAIN;
         if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
@@ -190,8 +194,9 @@ static GemmGeometry query_gemm(const KernelQuery *query) {
                          &query->inputs[GEMM_B].type.shape, c && c->type.dtype ? &c->type.shape : NULL);
 }
 
+/* A bias comes from its C. */
 static bool gemm_accepts(KernelQuery *query) {
-    return query->n_inputs <= GEMM_MAX_INPUTS && accepts_rest(query);
+    return !node_post_op(query->node, POST_BIAS) && accepts_rest(query);
 }
 
 static double gemm_cost(const KernelQuery *query) {
@@ -213,13 +218,10 @@ static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
     args->b_column = attrs->trans_b ? g.k : 1;
     args->alpha = attrs->alpha;
     args->beta = attrs->beta;
-    args->epilogue = attrs->epilogue;
     args->c_row = g.c_row;
     args->c_column = g.c_column;
     if (query->n_inputs > GEMM_C && query->inputs[GEMM_C].type.dtype && attrs->beta != 0)
         args->c_port = GEMM_C;
-    if (attrs->epilogue.has_residual)
-        args->residual_port = GEMM_RESIDUAL;
     return finish_args(query, args, ctx, instance);
 }
 
@@ -237,17 +239,12 @@ static MatMulGeometry query_matmul(const KernelQuery *query) {
     return matmul_geometry(&query->inputs[MATMUL_A].type.shape, &query->inputs[MATMUL_B].type.shape);
 }
 
-static bool matmul_accepts(KernelQuery *query) {
-    return query->n_inputs <= MATMUL_MAX_INPUTS && accepts_rest(query);
-}
-
 static double matmul_cost(const KernelQuery *query) {
     MatMulGeometry g = query_matmul(query);
     return (double)g.batch * product_cost((double)g.m, (double)g.n, (double)g.k);
 }
 
 static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const MatMulAttrs *attrs = query->node->attrs;
     MatMulGeometry g = query_matmul(query);
     GemmArgs *args;
     TRY(make_args(query, ctx, &args));
@@ -265,26 +262,21 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
     args->a_k = 1;
     args->b_k = g.n;
     args->b_column = 1;
-    args->epilogue = attrs->epilogue;
     if (g.batch != 1) {
         MatMulGeometry *batches;
         TRY(cpu_alloc_args(ctx, bytes_of(sizeof *batches, 1), &batches));
         *batches = g;
         args->batches = batches;
     }
-    if (query->n_inputs > MATMUL_BIAS && query->inputs[MATMUL_BIAS].type.dtype) {
-        args->c_port = MATMUL_BIAS;
-        args->c_column = 1;
-    }
-    if (attrs->epilogue.has_residual)
-        args->residual_port = MATMUL_RESIDUAL;
+    args->c_port = args->epilogue.bias_port;
+    args->c_column = args->c_port >= 0;
     return finish_args(query, args, ctx, instance);
 }
 
 const Kernel kernel_matmul = {
     .name = "matmul",
     .op = OP_MatMul,
-    .accepts = matmul_accepts,
+    .accepts = accepts_rest,
     .cost = matmul_cost,
     .prepare = matmul_prepare,
 };

@@ -5,7 +5,6 @@
 
 #include "ops/cpu/cpu.h"
 #include "ops/math/matmul.h"
-#include "ops/post_ops.h"
 
 enum {
     GEMM_FEW_ROWS = 4,      /* up to here B is read as it lies, once, which is bound by memory */
@@ -19,7 +18,7 @@ typedef struct GemmArgs {
     const MatMulGeometry *batches;                      /* NULL: one product */
     const float *b;                                     /* a constant, at any address; NULL: input 1 */
     const float *panels; /* of a constant B: [n / columns][k][columns], zeros behind n; NULL: not packed */
-    int c_port, residual_port; /* -1: none */
+    int c_port;          /* -1: none */
     float alpha, beta;
     bool only_bias; /* what is added to sums: at most a C of one row */
     Epilogue epilogue;

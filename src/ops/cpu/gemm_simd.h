@@ -33,8 +33,9 @@ static Product product_of(const KernelCall *call, int64_t index) {
                  .b = (args->b ? args->b : (const float *)call->inputs[1]) + b * args->k * args->n,
                  .c = args->c_port >= 0 ? call->inputs[args->c_port] : NULL,
                  .y = (float *)call->outputs[0] + index * args->m * args->n};
-    if (args->residual_port >= 0)
-        p.residual = (const float *)call->inputs[args->residual_port] + index * args->m * args->n;
+    const float *residual = cpu_residual(call, &args->epilogue);
+    if (residual)
+        p.residual = residual + index * args->m * args->n;
     return p;
 }
 

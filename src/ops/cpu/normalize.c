@@ -72,8 +72,10 @@ const Kernel kernel_log_softmax = {
 
 static bool batch_norm_accepts(KernelQuery *query) {
     const BatchNormAttrs *attrs = query->node->attrs;
-    if (!cpu_is_f32(query, BATCH_NORM_X) || attrs->training || attrs->per_activation ||
-        query->inputs[BATCH_NORM_X].type.shape.rank < 2)
+    Epilogue epilogue;
+    if (!node_epilogue(query->node, &epilogue) ||
+        query->n_inputs > BATCH_NORM_VAR + 1 /* an activation alone */ || !cpu_is_f32(query, BATCH_NORM_X) ||
+        attrs->training || attrs->per_activation || query->inputs[BATCH_NORM_X].type.shape.rank < 2)
         return false;
     for (int i = 1; i < query->n_outputs; i++)
         if (query->node->outputs[i])
@@ -123,7 +125,9 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
     args->plane_floats = vectors ? args->channels : pixels * layout;
     args->last_lanes = cpu_last_lanes(x, layout);
-    args->activation = ((const BatchNormAttrs *)query->node->attrs)->activation;
+    Epilogue epilogue;
+    node_epilogue(query->node, &epilogue);
+    args->activation = epilogue.activation;
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
     instance->args = args;
     instance->tasks = ceil_div(args->planes, args->planes_a_task);

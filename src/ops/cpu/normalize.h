@@ -6,7 +6,6 @@
 
 #include "ops/cpu/cpu.h"
 #include "ops/math/softmax.h"
-#include "ops/post_ops.h"
 
 typedef struct SoftmaxArgs {
     SoftmaxGeometry geometry;

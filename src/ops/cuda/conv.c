@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "ops/cuda/conv_plan.h"
 #include "ops/cuda/kernels.h"
+#include "ops/post_ops.h"
 
 typedef struct CudaConv {
     CudaDevice *device;
@@ -18,8 +19,8 @@ typedef struct CudaConv {
     struct FinishArgs finish_args;
     bool finishes; /* something is left for k_finish */
     bool finishes_bias, finishes_residual;
-    const void *weights;          /* with the scale in them; NULL: as they are */
-    int bias_port, residual_port; /* -1: none */
+    const void *weights; /* with the scale in them; NULL: as they are */
+    Epilogue epilogue;   /* the bias of its own among it */
 } CudaConv;
 
 /* --- weights --- */
@@ -53,7 +54,7 @@ static Status pack_weights(const KernelQuery *query, bool transposed, PrepareCon
     const Tensor *w = query->inputs[CONV_W].constant;
     const Shape *shape = &query->inputs[CONV_W].type.shape;
     Scaling scaling = {.weights = w,
-                       .scale = query->inputs[CONV_SCALE].constant,
+                       .scale = query->inputs[conv->epilogue.scale_port].constant,
                        .inner = shape_size(shape, 2, shape->rank),
                        .per_group = shape->dims[1],
                        .transposed = transposed,
@@ -71,18 +72,31 @@ static ConvGeometry geometry_of(const KernelQuery *query, bool transposed) {
                       : conv_geometry(query->node->attrs, x, w);
 }
 
+/* False for what conv_prepare() cannot do: a scale and a bias after a bias of its own. */
+static bool epilogue_of(const KernelQuery *query, Epilogue *epilogue) {
+    if (!node_epilogue(query->node, epilogue))
+        return false;
+    if (!cuda_has_input(query, CONV_B))
+        return true;
+    if (epilogue->scale_port >= 0 || epilogue->bias_port >= 0)
+        return false;
+    epilogue->bias_port = CONV_B;
+    return true;
+}
+
 static bool accepts(KernelQuery *query, bool transposed) {
-    if (!cuda_all_f32(query))
+    Epilogue epilogue;
+    if (!cuda_all_f32(query) || !epilogue_of(query, &epilogue))
         return false;
     const ConvGeometry g = geometry_of(query, transposed);
     if (!cuda_windows_fit(g.dims, g.spatial))
         return false;
-    if (!cuda_has_input(query, CONV_SCALE))
+    if (epilogue.scale_port < 0)
         return true;
     /* The scale goes into the weights, which are then ours. */
-    if (!query->inputs[CONV_W].constant || !query->inputs[CONV_SCALE].constant)
+    if (!query->inputs[CONV_W].constant || !query->inputs[epilogue.scale_port].constant)
         return false;
-    query->inputs[CONV_W].packed = query->inputs[CONV_SCALE].packed = true;
+    query->inputs[CONV_W].packed = query->inputs[epilogue.scale_port].packed = true;
     return true;
 }
 
@@ -124,13 +138,13 @@ static Status choose_plan(const DnnConv *conv, PrepareContext *ctx, ConvPlan *pl
 }
 
 /* Tries what can be in one plan first, then the products alone. */
-static Status plan_products(const DnnConv *described, const Epilogue *epilogue, PrepareContext *ctx,
-                            CudaConv *conv) {
+static Status plan_products(const DnnConv *described, PrepareContext *ctx, CudaConv *conv) {
+    const Epilogue *epilogue = &conv->epilogue;
     DnnConv wanted = *described;
     /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
      */
-    if (!wanted.transposed && conv->bias_port >= 0) {
-        wanted.has_residual = epilogue->has_residual && !epilogue->residual_last;
+    if (!wanted.transposed && epilogue->bias_port >= 0) {
+        wanted.has_residual = epilogue->residual_port >= 0 && !epilogue->residual_last;
         wanted.has_bias = true;
         wanted.has_relu = epilogue->activation.kind == UNARY_RELU;
         TRY(choose_plan(&wanted, ctx, &conv->plan));
@@ -141,7 +155,8 @@ static Status plan_products(const DnnConv *described, const Epilogue *epilogue, 
 }
 
 /* What the plan leaves to k_finish. */
-static void plan_finish(const DnnConv *described, const Epilogue *epilogue, int64_t count, CudaConv *conv) {
+static void plan_finish(const DnnConv *described, int64_t count, CudaConv *conv) {
+    const Epilogue *epilogue = &conv->epilogue;
     struct FinishArgs *args = &conv->finish_args;
     *args = (struct FinishArgs){.count = (int)count,
                                 .plane = 1,
@@ -153,8 +168,8 @@ static void plan_finish(const DnnConv *described, const Epilogue *epilogue, int6
         args->plane *= (int)described->y[i];
     if (!conv->plan.conv.has_relu)
         args->activation = epilogue->activation;
-    conv->finishes_bias = conv->bias_port >= 0 && !conv->plan.conv.has_bias;
-    conv->finishes_residual = epilogue->has_residual && !conv->plan.conv.has_residual;
+    conv->finishes_bias = epilogue->bias_port >= 0 && !conv->plan.conv.has_bias;
+    conv->finishes_residual = epilogue->residual_port >= 0 && !conv->plan.conv.has_residual;
     conv->finishes = conv->finishes_bias || conv->finishes_residual || args->activation.kind != UNARY_NONE;
     conv->finish = launch_each((const void *)k_finish, count);
 }
@@ -187,8 +202,8 @@ static Status conv_submit(const KernelCall *call, Error *err) {
     const CudaConv *conv = call->args;
     const void *const *in = call->inputs;
     const void *weights = conv->weights ? conv->weights : in[CONV_W];
-    const void *bias = conv->bias_port >= 0 ? in[conv->bias_port] : NULL;
-    const void *residual = conv->residual_port >= 0 ? in[conv->residual_port] : NULL;
+    const void *bias = conv->epilogue.bias_port >= 0 ? in[conv->epilogue.bias_port] : NULL;
+    const void *residual = conv->epilogue.residual_port >= 0 ? in[conv->epilogue.residual_port] : NULL;
     if (conv->plan.dnn.plan) {
         const DnnData data = {.x = in[CONV_X],
                               .w = weights,
@@ -213,21 +228,19 @@ static Status conv_submit(const KernelCall *call, Error *err) {
 
 static Status prepare(const KernelQuery *query, bool transposed, PrepareContext *ctx,
                       KernelInstance *instance) {
-    const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = geometry_of(query, transposed);
     const int64_t count = cuda_elements(&query->outputs[0]);
     DnnConv described;
     CudaConv *conv = NULL;
     TRY(cuda_alloc(ctx, bytes_of(sizeof *conv, 1), &conv));
     conv->device = (CudaDevice *)ctx->device;
-    conv->bias_port = cuda_has_input(query, CONV_B) ? CONV_B : -1;
-    conv->residual_port = attrs->epilogue.has_residual ? CONV_RESIDUAL : -1;
-    if (cuda_has_input(query, CONV_SCALE))
+    epilogue_of(query, &conv->epilogue);
+    if (conv->epilogue.scale_port >= 0)
         TRY(pack_weights(query, transposed, ctx, conv));
     TRY(cuda_use(conv->device, ctx->err));
     describe(query, &g, transposed, &described);
-    TRY(plan_products(&described, &attrs->epilogue, ctx, conv));
-    plan_finish(&described, &attrs->epilogue, count, conv);
+    TRY(plan_products(&described, ctx, conv));
+    plan_finish(&described, count, conv);
     plan_direct(&g, transposed, count, conv);
     *instance = (KernelInstance){.submit = conv_submit,
                                  .tasks = 1,

@@ -9,6 +9,7 @@
 #include "ops/cuda/dnn.h"
 #include "ops/cuda/kernels.h"
 #include "ops/math/matmul.h"
+#include "ops/post_ops.h"
 
 /* Where the matrices of a call lie, in elements. */
 typedef struct Offsets {
@@ -212,7 +213,7 @@ static cublasLtEpilogue_t epilogue_of(const Products *p, const Epilogue *epilogu
                                       const struct FinishArgs *bias, int bias_port) {
     const bool is_vector =
         (p->n == 1 || bias->bias_column == 1) && (p->m == 1 || bias->bias_row == 0) && bias->bias_scale == 1;
-    if (epilogue->has_residual || (bias_port >= 0 && !is_vector))
+    if (epilogue->residual_port >= 0 || (bias_port >= 0 && !is_vector))
         return CUBLASLT_EPILOGUE_DEFAULT;
     if (epilogue->activation.kind == UNARY_NONE)
         return bias_port >= 0 ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
@@ -229,9 +230,10 @@ static const char *variant_of(cublasLtEpilogue_t epilogue) {
 }
 
 /* `bias` says how the bias is read, if there is one. */
-static Status prepare(const KernelQuery *query, const Products *products, const Epilogue *epilogue,
-                      const struct FinishArgs *bias, int bias_port, int residual_port, PrepareContext *ctx,
-                      KernelInstance *instance) {
+static Status prepare(const KernelQuery *query, const Products *products, const struct FinishArgs *bias,
+                      int bias_port, PrepareContext *ctx, KernelInstance *instance) {
+    Epilogue epilogue;
+    node_epilogue(query->node, &epilogue);
     const int64_t count = cuda_elements(&query->outputs[0]);
     CudaGemm *gemm = NULL;
     TRY(cuda_alloc(ctx, bytes_of(sizeof *gemm, 1), &gemm));
@@ -239,19 +241,20 @@ static Status prepare(const KernelQuery *query, const Products *products, const 
                        .alpha = products->alpha,
                        .n_calls = products->n_calls,
                        .calls = products->calls,
-                       .epilogue = epilogue_of(products, epilogue, bias, bias_port),
+                       .epilogue = epilogue_of(products, &epilogue, bias, bias_port),
                        .finish = launch_each((const void *)k_finish, count),
                        .finish_args = *bias,
                        .bias_port = bias_port,
-                       .residual_port = epilogue->has_residual ? residual_port : -1};
+                       .residual_port = epilogue.residual_port};
     gemm->finish_args.count = (int)count;
     gemm->finish_args.plane = 1;
     gemm->finish_args.columns = (int)products->n;
-    gemm->finish_args.activation = epilogue->activation;
-    gemm->finish_args.residual_last = epilogue->residual_last;
+    gemm->finish_args.activation = epilogue.activation;
+    gemm->finish_args.residual_last = epilogue.residual_last;
     const Status status = make_plan(products, gemm, ctx->err);
-    gemm->finishes = gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&
-                     (bias_port >= 0 || epilogue->has_residual || epilogue->activation.kind != UNARY_NONE);
+    gemm->finishes =
+        gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&
+        (bias_port >= 0 || epilogue.residual_port >= 0 || epilogue.activation.kind != UNARY_NONE);
     if (status) {
         gemm_discard(gemm);
         return status;
@@ -268,7 +271,13 @@ static Status prepare(const KernelQuery *query, const Products *products, const 
 /* --- Gemm --- */
 
 static bool accepts(KernelQuery *query) {
-    return cuda_all_f32(query);
+    Epilogue epilogue;
+    return cuda_all_f32(query) && node_epilogue(query->node, &epilogue) && epilogue.scale_port < 0;
+}
+
+/* A bias comes from its C. */
+static bool gemm_accepts(KernelQuery *query) {
+    return !node_post_op(query->node, POST_BIAS) && accepts(query);
 }
 
 static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -289,8 +298,7 @@ static Status gemm_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
                                .alpha = attrs->alpha};
     const struct FinishArgs bias = {
         .bias_row = (int)g.c_row, .bias_column = (int)g.c_column, .bias_scale = attrs->beta};
-    return prepare(query, &products, &attrs->epilogue, &bias, has_c ? GEMM_C : -1, GEMM_RESIDUAL, ctx,
-                   instance);
+    return prepare(query, &products, &bias, has_c ? GEMM_C : -1, ctx, instance);
 }
 
 /* --- MatMul --- */
@@ -355,7 +363,6 @@ static Status make_calls(const Batch *batch, PrepareContext *ctx, Products *prod
 }
 
 static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const MatMulAttrs *attrs = query->node->attrs;
     const MatMulGeometry g =
         matmul_geometry(&query->inputs[MATMUL_A].type.shape, &query->inputs[MATMUL_B].type.shape);
     const Batch batch = batch_of(&g);
@@ -367,9 +374,9 @@ static Status matmul_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
         products.batch = 1;
     }
     const struct FinishArgs bias = {.bias_column = 1, .bias_scale = 1};
-    return prepare(query, &products, &attrs->epilogue, &bias,
-                   cuda_has_input(query, MATMUL_BIAS) ? MATMUL_BIAS : -1, MATMUL_RESIDUAL, ctx, instance);
+    const PostOp *added = node_post_op(query->node, POST_BIAS);
+    return prepare(query, &products, &bias, added ? added->port : -1, ctx, instance);
 }
 
-CUDA_ROW(cuda_gemm, OP_Gemm, accepts, gemm_prepare)
+CUDA_ROW(cuda_gemm, OP_Gemm, gemm_accepts, gemm_prepare)
 CUDA_ROW(cuda_matmul, OP_MatMul, accepts, matmul_prepare)

@@ -12,6 +12,7 @@
 #include "ops/nn/layer_norm.h"
 #include "ops/nn/lp_norm.h"
 #include "ops/nn/lrn.h"
+#include "ops/post_ops.h"
 #include "ops/tensor/concat.h"
 
 static const Shape *x_shape(const KernelQuery *query) {
@@ -22,7 +23,9 @@ static const Shape *x_shape(const KernelQuery *query) {
 
 static bool batch_norm_accepts(KernelQuery *query) {
     const BatchNormAttrs *attrs = query->node->attrs;
-    return cuda_all_f32(query) && cuda_has_one_output(query) && !attrs->training;
+    Epilogue epilogue; /* of an activation alone */
+    return node_epilogue(query->node, &epilogue) && query->n_inputs == BATCH_NORM_VAR + 1 &&
+           cuda_all_f32(query) && cuda_has_one_output(query) && !attrs->training;
 }
 
 static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -30,11 +33,13 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     const Shape *x = x_shape(query);
     const int last = attrs->per_activation ? x->rank : 2;
     const int64_t count = cuda_elements(&query->inputs[0]);
+    Epilogue epilogue;
+    node_epilogue(query->node, &epilogue);
     const struct BatchNormArgs args = {.count = (int)count,
                                        .plane = x->rank > 1 ? (int)shape_size(x, last, x->rank) : 1,
                                        .columns = x->rank > 1 ? (int)shape_size(x, 1, last) : 1,
                                        .epsilon = attrs->epsilon,
-                                       .activation = attrs->activation};
+                                       .activation = epilogue.activation};
     Launch launch = launch_each((const void *)k_batch_norm, count);
     launch.n_inputs = BATCH_NORM_VAR + 1;
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);

@@ -8,10 +8,10 @@
 
 #include <inttypes.h>
 
+#include "ops/post_ops.h"
+
 static Status gemm_parse(ParseContext *ctx, void *attrs_) {
     GemmAttrs *attrs = attrs_;
-    if (ctx->node->n_inputs > GEMM_RESIDUAL) /* that one is for passes */
-        return parse_fail(ctx, STRIDER_BAD_MODEL, "has %d inputs, takes 2 to 3", ctx->node->n_inputs);
     TRY(parse_float(ctx, "alpha", 1, &attrs->alpha));
     TRY(parse_float(ctx, "beta", 1, &attrs->beta));
     TRY(parse_bool(ctx, "transA", false, &attrs->trans_a));
@@ -71,10 +71,11 @@ GemmGeometry gemm_geometry(const GemmAttrs *attrs, const Shape *a, const Shape *
 }
 
 typedef struct GemmOperands {
-    double *a, *b, *c, *residual;
+    double *a, *b, *c;
 } GemmOperands;
 
-static void multiply(const GemmAttrs *attrs, const GemmGeometry *g, const GemmOperands *in, Tensor *y) {
+static void multiply(const EvalContext *ctx, const GemmGeometry *g, const GemmOperands *in) {
+    const GemmAttrs *attrs = eval_attrs(ctx);
     int64_t a_row = attrs->trans_a ? 1 : g->k, a_column = attrs->trans_a ? g->m : 1;
     int64_t b_row = attrs->trans_b ? 1 : g->n, b_column = attrs->trans_b ? g->k : 1;
     double alpha = (double)attrs->alpha, beta = (double)attrs->beta;
@@ -87,8 +88,7 @@ static void multiply(const GemmAttrs *attrs, const GemmGeometry *g, const GemmOp
             if (in->c)
                 sum += beta * in->c[m * g->c_row + n * g->c_column];
             int64_t index = m * g->n + n;
-            tensor_set_f64(y, index,
-                           epilogue_apply(&attrs->epilogue, sum, in->residual ? in->residual[index] : 0));
+            tensor_set_f64(ctx->outputs[0], index, eval_post_ops(ctx, index, sum));
         }
 }
 
@@ -102,9 +102,7 @@ static Status gemm_reference(EvalContext *ctx) {
     TRY(eval_load_doubles(ctx, GEMM_B, &operands.b));
     if (attrs->beta != 0)
         TRY(eval_load_doubles(ctx, GEMM_C, &operands.c));
-    if (attrs->epilogue.has_residual)
-        TRY(eval_load_doubles(ctx, GEMM_RESIDUAL, &operands.residual));
-    multiply(attrs, &geometry, &operands, ctx->outputs[0]);
+    multiply(ctx, &geometry, &operands);
     return STRIDER_OK;
 }
 
@@ -116,7 +114,7 @@ static uint64_t gemm_macs(const Node *node, const Type *inputs, const Type *outp
 const Op op_gemm = {
     OP_NAMED(Gemm),
     .since = 1,
-    .inputs = {2, GEMM_MAX_INPUTS},
+    .inputs = {2, GEMM_INPUTS},
     .outputs = {1, 1},
     .attrs_size = sizeof(GemmAttrs),
     .parse = gemm_parse,
@@ -124,4 +122,6 @@ const Op op_gemm = {
     .reference = gemm_reference,
     .scratch = scratch_of_inputs,
     .macs = gemm_macs,
+    .channel_axis = -1,
+    .flags = OP_POST_OPS,
 };

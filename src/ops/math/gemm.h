@@ -3,15 +3,13 @@
 #define OPS_MATH_GEMM_H
 
 #include "ops/op.h"
-#include "ops/post_ops.h"
 
-/* Inputs: A, B, optional C; after passes also the residual, of the output's shape. */
-enum { GEMM_A, GEMM_B, GEMM_C, GEMM_RESIDUAL, GEMM_MAX_INPUTS };
+/* Inputs: A, B, optional C. */
+enum { GEMM_A, GEMM_B, GEMM_C, GEMM_INPUTS };
 
 typedef struct GemmAttrs {
     float alpha, beta; /* 1 where absent; C is not looked at where beta is 0 */
     bool trans_a, trans_b;
-    Epilogue epilogue; /* set by passes */
 } GemmAttrs;
 
 /* Y[m, n] = alpha * sum over k of A'[m, k] B'[k, n] + beta * C[m * c_row + n * c_column] */

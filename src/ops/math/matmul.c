@@ -7,13 +7,7 @@
 #include <inttypes.h>
 
 #include "base/wrap.h"
-
-static Status matmul_parse(ParseContext *ctx, void *attrs) {
-    (void)attrs;
-    if (ctx->node->n_inputs > MATMUL_BIAS) /* the rest is for passes */
-        return parse_fail(ctx, STRIDER_BAD_MODEL, "has %d inputs, takes 2", ctx->node->n_inputs);
-    return STRIDER_OK;
-}
+#include "ops/post_ops.h"
 
 /* A shape without its last two dimensions; a vector has none. */
 static Shape batch_shape(const Shape *shape) {
@@ -80,10 +74,10 @@ void matmul_operands(const MatMulGeometry *g, int64_t index, int64_t *a, int64_t
 }
 
 typedef struct MatMulOperands {
-    double *a, *b, *bias, *residual;
+    double *a, *b;
 } MatMulOperands;
 
-static void multiply(const MatMulAttrs *attrs, const MatMulGeometry *g, const MatMulOperands *in, Tensor *y) {
+static void multiply(const EvalContext *ctx, const MatMulGeometry *g, const MatMulOperands *in) {
     int64_t index = 0;
     for (int64_t i = 0; i < g->batch; i++) {
         int64_t a_at, b_at;
@@ -94,10 +88,7 @@ static void multiply(const MatMulAttrs *attrs, const MatMulGeometry *g, const Ma
                 double sum = 0;
                 for (int64_t k = 0; k < g->k; k++)
                     sum += a[m * g->k + k] * b[k * g->n + n];
-                if (in->bias)
-                    sum += in->bias[n];
-                tensor_set_f64(y, index,
-                               epilogue_apply(&attrs->epilogue, sum, in->residual ? in->residual[index] : 0));
+                tensor_set_f64(ctx->outputs[0], index, eval_post_ops(ctx, index, sum));
             }
     }
 }
@@ -119,7 +110,6 @@ static void multiply_integers(const MatMulGeometry *g, const Tensor *a, const Te
 }
 
 static Status matmul_reference(EvalContext *ctx) {
-    const MatMulAttrs *attrs = eval_attrs(ctx);
     const Tensor *a = ctx->inputs[MATMUL_A], *b = ctx->inputs[MATMUL_B];
     MatMulGeometry geometry = matmul_geometry(&a->type.shape, &b->type.shape);
     if (!dtype_is_float(a->type.dtype)) {
@@ -129,10 +119,7 @@ static Status matmul_reference(EvalContext *ctx) {
     MatMulOperands operands = {0};
     TRY(eval_load_doubles(ctx, MATMUL_A, &operands.a));
     TRY(eval_load_doubles(ctx, MATMUL_B, &operands.b));
-    TRY(eval_load_doubles(ctx, MATMUL_BIAS, &operands.bias));
-    if (attrs->epilogue.has_residual)
-        TRY(eval_load_doubles(ctx, MATMUL_RESIDUAL, &operands.residual));
-    multiply(attrs, &geometry, &operands, ctx->outputs[0]);
+    multiply(ctx, &geometry, &operands);
     return STRIDER_OK;
 }
 
@@ -149,12 +136,12 @@ static uint64_t matmul_macs(const Node *node, const Type *inputs, const Type *ou
 const Op op_matmul = {
     OP_NAMED(MatMul),
     .since = 1,
-    .inputs = {2, MATMUL_MAX_INPUTS},
+    .inputs = {2, MATMUL_INPUTS},
     .outputs = {1, 1},
-    .attrs_size = sizeof(MatMulAttrs),
-    .parse = matmul_parse,
     .infer = matmul_infer,
     .reference = matmul_reference,
     .scratch = matmul_scratch,
     .macs = matmul_macs,
+    .channel_axis = -1,
+    .flags = OP_POST_OPS,
 };

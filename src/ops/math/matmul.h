@@ -3,14 +3,8 @@
 #define OPS_MATH_MATMUL_H
 
 #include "ops/op.h"
-#include "ops/post_ops.h"
 
-/* Inputs: A, B; after passes also the optional bias [N] and the residual, of the output's shape. */
-enum { MATMUL_A, MATMUL_B, MATMUL_BIAS, MATMUL_RESIDUAL, MATMUL_MAX_INPUTS };
-
-typedef struct MatMulAttrs {
-    Epilogue epilogue; /* set by passes */
-} MatMulAttrs;
+enum { MATMUL_A, MATMUL_B, MATMUL_INPUTS };
 
 /* `batch` products of [m, k] by [k, n], the results one behind the other. */
 typedef struct MatMulGeometry {

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "ops/math/unary.h"
+#include "ops/post_ops.h"
 
 static Status batch_norm_parse(ParseContext *ctx, void *attrs_) {
     BatchNormAttrs *attrs = attrs_;
@@ -106,7 +106,7 @@ static void normalise(BatchNormProblem *p, const double *mean, const double *var
             double factor = p->scale[c] / sqrt(var[c] + (double)attrs->epsilon);
             double *x = p->x + (n * p->channels + c) * p->inner;
             for (int64_t i = 0; i < p->inner; i++)
-                x[i] = unary_apply(attrs->activation, (x[i] - mean[c]) * factor + p->b[c]);
+                x[i] = (x[i] - mean[c]) * factor + p->b[c];
         }
 }
 
@@ -147,7 +147,7 @@ static Status batch_norm_reference(EvalContext *ctx) {
     normalise(&p, attrs->training ? p.batch_mean : p.mean, attrs->training ? p.batch_var : p.var, attrs);
     store_statistics(ctx, &p);
     if (ctx->outputs[0])
-        tensor_store_doubles(ctx->outputs[0], p.x);
+        eval_store_doubles(ctx, p.x);
     return STRIDER_OK;
 }
 
@@ -168,4 +168,6 @@ const Op op_batch_norm = {
     .infer = batch_norm_infer,
     .reference = batch_norm_reference,
     .scratch = batch_norm_scratch,
+    .channel_axis = 1,
+    .flags = OP_POST_OPS,
 };

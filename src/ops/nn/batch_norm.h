@@ -3,7 +3,6 @@
 #define OPS_NN_BATCH_NORM_H
 
 #include "ops/op.h"
-#include "ops/post_ops.h"
 
 enum { BATCH_NORM_X, BATCH_NORM_SCALE, BATCH_NORM_B, BATCH_NORM_MEAN, BATCH_NORM_VAR };
 
@@ -12,7 +11,6 @@ typedef struct BatchNormAttrs {
     float momentum;      /* of training */
     bool training;       /* statistics of the batch, not of the inputs mean and var */
     bool per_activation; /* before opset 9, spatial=0: scale, B, mean and var are of shape X[1:], not [C] */
-    Unary activation;    /* of output 0: what a pass took from the node behind */
 } BatchNormAttrs;
 
 #endif

@@ -7,10 +7,9 @@
 #include <inttypes.h>
 
 #include "base/size.h"
+#include "ops/post_ops.h"
 
 Status conv_parse_common(ParseContext *ctx, ConvAttrs *attrs) {
-    if (ctx->node->n_inputs > CONV_SCALE)
-        return parse_fail(ctx, STRIDER_BAD_MODEL, "has %d inputs, takes 2 to 3", ctx->node->n_inputs);
     attrs->n_output_padding = attrs->n_output_shape = -1;
     TRY(window_parse(ctx, &attrs->window));
     attrs->window.ceil_mode = false;
@@ -24,15 +23,16 @@ static Status conv_parse(ParseContext *ctx, void *attrs) {
     return conv_parse_common(ctx, attrs);
 }
 
-static Status check_channel_vector(InferContext *ctx, int port, const char *name, int64_t channels) {
-    if (!infer_has_input(ctx, port))
+static Status check_bias(InferContext *ctx, int64_t channels) {
+    if (!infer_has_input(ctx, CONV_B))
         return STRIDER_OK;
-    TRY(infer_require_same_dtype(ctx, CONV_X, port));
-    TRY(infer_require_rank(ctx, port, 1, 1));
-    const Shape *shape = &ctx->inputs[port].shape;
+    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_B));
+    TRY(infer_require_rank(ctx, CONV_B, 1, 1));
+    const Shape *shape = &ctx->inputs[CONV_B].shape;
     if (shape->rank == 1 && shape->dims[0] >= 0 && channels >= 0 && shape->dims[0] != channels)
-        return infer_fail(ctx, STRIDER_BAD_MODEL, "%s has %" PRId64 " values for %" PRId64 " output channels",
-                          name, shape->dims[0], channels);
+        return infer_fail(ctx, STRIDER_BAD_MODEL,
+                          "the bias has %" PRId64 " values for %" PRId64 " output channels", shape->dims[0],
+                          channels);
     return STRIDER_OK;
 }
 
@@ -41,8 +41,7 @@ Status conv_infer_common(InferContext *ctx, int64_t out_channels) {
     if (x->rank >= 0 && w->rank >= 0 && x->rank != w->rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "the input has rank %d and the weight rank %d", x->rank,
                           w->rank);
-    TRY(check_channel_vector(ctx, CONV_B, "the bias", out_channels));
-    TRY(check_channel_vector(ctx, CONV_SCALE, "the scale", out_channels));
+    TRY(check_bias(ctx, out_channels));
     const ConvAttrs *attrs = infer_attrs(ctx);
     for (int i = 0; i < w->rank - 2; i++)
         if (attrs->window.n_kernel >= 0 && w->dims[2 + i] >= 0 && attrs->window.kernel[i] != w->dims[2 + i])
@@ -119,23 +118,10 @@ ConvGeometry conv_geometry_3d(const ConvGeometry *geometry) {
 }
 
 Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) {
-    const ConvAttrs *attrs = eval_attrs(ctx);
     *operands = (ConvOperands){0};
     TRY(eval_load_doubles(ctx, CONV_X, &operands->x));
     TRY(eval_load_doubles(ctx, CONV_W, &operands->w));
-    TRY(eval_load_doubles(ctx, CONV_B, &operands->bias));
-    TRY(eval_load_doubles(ctx, CONV_SCALE, &operands->scale));
-    return attrs->epilogue.has_residual ? eval_load_doubles(ctx, CONV_RESIDUAL, &operands->residual)
-                                        : STRIDER_OK;
-}
-
-double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, double sum, int64_t channel,
-                   int64_t index) {
-    if (operands->scale)
-        sum *= operands->scale[channel];
-    if (operands->bias)
-        sum += operands->bias[channel];
-    return epilogue_apply(epilogue, sum, operands->residual ? operands->residual[index] : 0);
+    return eval_load_doubles(ctx, CONV_B, &operands->bias);
 }
 
 /* The products of one output element; `begin` is where its window starts in the input. */
@@ -159,7 +145,7 @@ static double window_sum(const ConvGeometry *g, const double *x, const double *w
     return sum;
 }
 
-static void convolve(const ConvAttrs *attrs, const ConvGeometry *g, const ConvOperands *operands, Tensor *y) {
+static void convolve(const EvalContext *ctx, const ConvGeometry *g, const ConvOperands *operands) {
     const WindowDim *d = g->dims;
     int64_t in_size = d[0].in * d[1].in * d[2].in, kernel_size = d[0].kernel * d[1].kernel * d[2].kernel;
     int64_t in_channels = g->in_channels / g->group, out_channels = g->out_channels / g->group, index = 0;
@@ -173,8 +159,8 @@ static void convolve(const ConvAttrs *attrs, const ConvGeometry *g, const ConvOp
                         int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
                                                       j * d[1].stride - d[1].pad_begin,
                                                       k * d[2].stride - d[2].pad_begin};
-                        double sum = window_sum(g, x, w, begin);
-                        tensor_set_f64(y, index, conv_finish(&attrs->epilogue, operands, sum, m, index));
+                        double sum = window_sum(g, x, w, begin) + (operands->bias ? operands->bias[m] : 0);
+                        tensor_set_f64(ctx->outputs[0], index, eval_post_ops(ctx, index, sum));
                     }
         }
 }
@@ -186,7 +172,7 @@ static Status conv_reference(EvalContext *ctx) {
     ConvGeometry geometry = conv_geometry_3d(&plain);
     ConvOperands operands;
     TRY(conv_load_operands(ctx, &operands));
-    convolve(attrs, &geometry, &operands, ctx->outputs[0]);
+    convolve(ctx, &geometry, &operands);
     return STRIDER_OK;
 }
 
@@ -206,7 +192,7 @@ static uint64_t conv_macs(const Node *node, const Type *inputs, const Type *outp
 const Op op_conv = {
     OP_NAMED(Conv),
     .since = 1,
-    .inputs = {2, CONV_MAX_INPUTS},
+    .inputs = {2, CONV_INPUTS},
     .outputs = {1, 1},
     .attrs_size = sizeof(ConvAttrs),
     .parse = conv_parse,
@@ -216,4 +202,6 @@ const Op op_conv = {
     .explain_shape = conv_explain,
     .strict_shape = true,
     .macs = conv_macs,
+    .channel_axis = 1,
+    .flags = OP_POST_OPS,
 };

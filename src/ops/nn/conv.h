@@ -5,13 +5,11 @@
 #define OPS_NN_CONV_H
 
 #include "ops/nn/window.h"
-#include "ops/post_ops.h"
 
-/* Inputs: X [N, C, D...], W ([M, C/group, K...]; ConvTranspose: [C, M/group, K...]), optional B [M]; after
- * passes also, in this order, the optional `scale` [M], a constant by which each output channel's weights are
- * multiplied (a folded BatchNormalization: the weights themselves stay where they are in the mapped file),
- * and the optional residual, of the output's shape. */
-enum { CONV_X, CONV_W, CONV_B, CONV_SCALE, CONV_RESIDUAL, CONV_MAX_INPUTS };
+/* Inputs: X [N, C, D...], W ([M, C/group, K...]; ConvTranspose: [C, M/group, K...]), optional B [M].  A
+ * folded BatchNormalization is a scale and a bias among the post-operations: the weights themselves stay
+ * where they are in the mapped file. */
+enum { CONV_X, CONV_W, CONV_B, CONV_INPUTS };
 
 typedef struct ConvAttrs {
     WindowAttrs window;
@@ -19,7 +17,6 @@ typedef struct ConvAttrs {
     /* ConvTranspose only */
     int n_output_padding, n_output_shape; /* -1 where absent */
     int64_t output_padding[MAX_SPATIAL], output_shape[MAX_SPATIAL];
-    Epilogue epilogue; /* set by passes */
 } ConvAttrs;
 
 /* A convolution with everything resolved.  For ConvTranspose `dims[i].in` is X's size and `dims[i].out` Y's;
@@ -40,13 +37,9 @@ ConvGeometry conv_geometry_3d(const ConvGeometry *geometry);
 Status conv_parse_common(ParseContext *ctx, ConvAttrs *attrs) MUST_CHECK;
 /* Types, ranks, counts, and the inputs that do not depend on the direction. */
 Status conv_infer_common(InferContext *ctx, int64_t out_channels_dim) MUST_CHECK;
-/* What is behind the products: scale is folded into them already; adds bias and residual, applies the
- * activation. */
 typedef struct ConvOperands {
-    double *x, *w, *bias, *scale, *residual;
+    double *x, *w, *bias;
 } ConvOperands;
 Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) MUST_CHECK;
-double conv_finish(const Epilogue *epilogue, const ConvOperands *operands, double sum, int64_t channel,
-                   int64_t index);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/size.h"
 #include "ops/nn/conv.h"
+#include "ops/post_ops.h"
 
 static Status conv_transpose_parse(ParseContext *ctx, void *attrs_) {
     ConvAttrs *attrs = attrs_;
@@ -173,8 +174,8 @@ static Status conv_transpose_reference(EvalContext *ctx) {
         sums[i] = 0;
     spread_all(&geometry, &operands, sums);
     for (int64_t i = 0; i < count; i++)
-        sums[i] = conv_finish(&attrs->epilogue, &operands, sums[i], i / plane % geometry.out_channels, i);
-    tensor_store_doubles(y, sums);
+        sums[i] += operands.bias ? operands.bias[i / plane % geometry.out_channels] : 0;
+    eval_store_doubles(ctx, sums);
     return STRIDER_OK;
 }
 
@@ -190,9 +191,16 @@ static uint64_t conv_transpose_macs(const Node *node, const Type *inputs, const 
 }
 
 const Op op_conv_transpose = {
-    OP_NAMED(ConvTranspose),           .since = 1,
-    .inputs = {2, CONV_MAX_INPUTS},    .outputs = {1, 1},
-    .attrs_size = sizeof(ConvAttrs),   .parse = conv_transpose_parse,
-    .infer = conv_transpose_infer,     .reference = conv_transpose_reference,
-    .scratch = conv_transpose_scratch, .macs = conv_transpose_macs,
+    OP_NAMED(ConvTranspose),
+    .since = 1,
+    .inputs = {2, CONV_INPUTS},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(ConvAttrs),
+    .parse = conv_transpose_parse,
+    .infer = conv_transpose_infer,
+    .reference = conv_transpose_reference,
+    .scratch = conv_transpose_scratch,
+    .macs = conv_transpose_macs,
+    .channel_axis = 1,
+    .flags = OP_POST_OPS,
 };

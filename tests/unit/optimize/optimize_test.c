@@ -15,6 +15,7 @@
 #include "graph/op.h"
 #include "ops/nn/conv.h"
 #include "ops/op.h"
+#include "ops/post_ops.h"
 #include "ops/tensor/concat.h"
 #include "optimize/rewrite.h"
 #include "support/graph_builder.h"
@@ -232,8 +233,81 @@ static void residuals_and_activations_become_epilogues(void **state) {
     Value *third = add_conv(&graph, "c3", ADD("Relu", "r2", sum), 4, 4, "Conv");
     finish(&graph, ADD("Add", "y", ADD("Sigmoid", "s", third), x)); /* activation, then residual */
     check_pass(&graph, pass_fuse_epilogues, 3);
-    assert_true(((const ConvAttrs *)graph.nodes[2]->attrs)->epilogue.residual_last);
+    static const PostOpKind expected[3][2] = {{POST_ACTIVATION, POST_ACTIVATION},
+                                              {POST_RESIDUAL, POST_ACTIVATION},
+                                              {POST_ACTIVATION, POST_RESIDUAL}};
+    for (int n = 0; n < 3; n++) {
+        const Node *node = graph.nodes[n];
+        assert_int_equal(node->n_post_ops, n ? 2 : 1);
+        for (int i = 0; i < node->n_post_ops; i++) {
+            const PostOp *op = &node->post_ops[i];
+            assert_int_equal(op->kind, expected[n][i]);
+            if (op->kind == POST_RESIDUAL)
+                assert_ptr_equal(node->inputs[op->port], x);
+        }
+    }
+    assert_string_equal(graph.nodes[1]->fused, "Add+Relu");
     graph_free(&graph);
+}
+
+/* A folded normalisation is a scale and a bias in the place of the node's own bias, whatever follows. */
+static void a_normalisation_becomes_the_first_post_operations(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", DIMS(2, 4, 5, 6)), *conv = add_conv(&graph, "c", x, 4, 4, "Conv");
+    Value *sum = ADD("Add", "a", add_batch_norm(&graph, "n", conv, 4), x);
+    finish(&graph, ADD("Relu", "y", sum));
+    check_pass(&graph, pass_fuse_batch_norm, 3);
+    check_pass(&graph, pass_fuse_epilogues, 1);
+    const Node *node = graph.nodes[0];
+    Epilogue epilogue;
+    assert_int_equal(node->n_post_ops, 4);
+    assert_true(node_epilogue(node, &epilogue));
+    assert_null(node->inputs[CONV_B]);
+    assert_int_equal(node_own_inputs(node), CONV_INPUTS);
+    assert_non_null(node->inputs[epilogue.scale_port]->constant);
+    assert_non_null(node->inputs[epilogue.bias_port]->constant);
+    assert_ptr_equal(node->inputs[epilogue.residual_port], x);
+    assert_int_equal(epilogue.activation.kind, UNARY_RELU);
+    assert_false(epilogue.residual_last);
+    graph_free(&graph);
+}
+
+/* What no kernel computes is told from what kernels do. */
+static void post_operations_in_another_order_make_no_epilogue(void **state) {
+    (void)state;
+    static const PostOp scale = {.kind = POST_SCALE, .port = 3}, bias = {.kind = POST_BIAS, .port = 4},
+                        relu = {.kind = POST_ACTIVATION, .port = -1, .function = UNARY_RELU},
+                        exponential = {.kind = POST_ACTIVATION, .port = -1, .function = UNARY_EXP},
+                        residual = {.kind = POST_RESIDUAL, .port = 5};
+    const struct {
+        PostOp list[2];
+        bool is_epilogue;
+    } rows[] = {{{scale, bias}, true},       {{bias, scale}, false}, {{relu, bias}, false},
+                {{residual, bias}, false},   {{relu, relu}, false},  {{relu, residual}, true},
+                {{residual, relu}, true},    {{bias, bias}, false},  {{residual, residual}, false},
+                {{bias, exponential}, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const Node node = {.post_ops = rows[i].list, .n_post_ops = 2};
+        Epilogue epilogue;
+        assert_int_equal(node_epilogue(&node, &epilogue), rows[i].is_epilogue);
+    }
+}
+
+/* Integers wrap around, which no epilogue does. */
+static void products_of_integers_take_no_post_operations(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *a = add_input(&graph, "a", DIMS(2, 3)), *b = add_input(&graph, "b", DIMS(3, 2));
+        a->declared.dtype = b->declared.dtype = a->type.dtype = b->type.dtype = STRIDER_I32;
+        finish(&graph, ADD("Relu", "y", ADD(kind ? "Gemm" : "MatMul", "m", a, b)));
+        OK(pass_fuse_epilogues(&graph, &error));
+        assert_int_equal(graph.n_nodes, 2);
+        graph_free(&graph);
+    }
 }
 
 static void an_activation_becomes_part_of_batch_normalization(void **state) {
@@ -568,6 +642,9 @@ int main(void) {
         cmocka_unit_test(scales_and_shifts_in_a_row_become_one_batch_normalization),
         cmocka_unit_test(a_result_that_others_read_is_not_fused),
         cmocka_unit_test(residuals_and_activations_become_epilogues),
+        cmocka_unit_test(a_normalisation_becomes_the_first_post_operations),
+        cmocka_unit_test(post_operations_in_another_order_make_no_epilogue),
+        cmocka_unit_test(products_of_integers_take_no_post_operations),
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
         cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),

@@ -56,7 +56,7 @@ static void fill_pack(void *context, void *memory) {
 static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareContext *ctx,
                            DepthwiseArgs *args, KernelInstance *instance) {
     DepthwisePack pack = {.weight = query->inputs[CONV_W].constant,
-                          .scale = cpu_input_constant(query, CONV_SCALE),
+                          .scale = conv_scale(query, &args->epilogue),
                           .channels = channels,
                           .taps = count_of(args->z.kernel, args->y.kernel, args->x.kernel),
                           .width = query->width};
@@ -73,7 +73,6 @@ static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareCo
 /* --- preparing --- */
 
 static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = conv_query_volume(query);
     DepthwiseArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
@@ -83,9 +82,9 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, K
     cpu_window_inside(&args->x, &args->inside_begin, &args->inside_end);
     args->blocks = ceil_div(g.out_channels, query->width);
     args->last_lanes = (int)(g.out_channels - (args->blocks - 1) * query->width);
-    args->epilogue = attrs->epilogue;
+    conv_epilogue(query->node, &args->epilogue);
     TRY(pack_weights(query, g.out_channels, ctx, args, instance));
-    TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
+    TRY(cpu_pack_bias(query, args->epilogue.bias_port, g.out_channels, query->width, ctx, &args->bias));
     int64_t planes = i64_product(g.batch, args->blocks), row_floats = i64_product(args->x.out, query->width);
     int64_t rows = i64_product(args->z.out, args->y.out),
             for_balance = ceil_div(rows, ceil_div(MIN_TASKS, planes));

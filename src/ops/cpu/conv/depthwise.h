@@ -5,7 +5,6 @@
 
 #include "ops/cpu/cpu.h"
 #include "ops/nn/window.h"
-#include "ops/post_ops.h"
 
 typedef struct DepthwiseArgs {
     WindowDim z, y, x;

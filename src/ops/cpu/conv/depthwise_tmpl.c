@@ -187,7 +187,7 @@ static void run(const KernelCall *call, int64_t task) {
     const int64_t first = task % args->strips * args->strip_rows;
     const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
     const float *in = (const float *)call->inputs[0] + volume * z->in * y->in * x->in * VW;
-    const float *residual = epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
+    const float *residual = cpu_residual(call, epilogue);
     const TileFunction *functions = tiles_for(x);
     const bool clamped = activation_is_clamp(epilogue->activation);
     DepthwiseRow row = {.args = args,

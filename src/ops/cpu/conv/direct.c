@@ -231,9 +231,7 @@ static int count_of_kind(const KernelQuery *query, DirectKind kind, const ConvGe
 }
 
 static DirectArgs describe(const KernelQuery *query, DirectKind kind, const ConvGeometry *g, int count) {
-    const ConvAttrs *attrs = query->node->attrs;
     DirectArgs args = {.tiles = kind.tiles,
-                       .epilogue = &attrs->epilogue,
                        .width = query->width,
                        .unit = kind.plain_input ? 1 : query->width,
                        .lanes = kind.plain_input ? 1 : query->width,
@@ -244,8 +242,8 @@ static DirectArgs describe(const KernelQuery *query, DirectKind kind, const Conv
                        .z = g->dims[Z],
                        .y = g->dims[Y],
                        .x = g->dims[X],
-                       .samples = is_sampled(g),
-                       .has_residual = attrs->epilogue.has_residual};
+                       .samples = is_sampled(g)};
+    conv_epilogue(query->node, &args.epilogue);
     args.skips_padding = skipping_padding_pays(g, args.tiles, count);
     args.copies = needs_copy(g) && !args.skips_padding;
     args.n_taps = i64_product(args.z.kernel, args.plane_taps);
@@ -287,7 +285,7 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     TRY(kind.grouped ? conv_pack_grouped(query, &g, ctx, &args->pack)
                      : conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
     instance->packed_bytes = args->pack.size_bytes;
-    TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
+    TRY(cpu_pack_bias(query, args->epilogue.bias_port, g.out_channels, query->width, ctx, &args->bias));
     TRY(make_taps(args, ctx));
     if (args->copies_once) {
         instance->prologue = conv_direct_copy;

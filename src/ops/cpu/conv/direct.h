@@ -10,7 +10,7 @@
 
 typedef struct DirectArgs {
     const ConvTiles *tiles;
-    const Epilogue *epilogue;
+    Epilogue epilogue;
     ConvPack pack;
     const float *bias;
     const ConvTap *taps;
@@ -37,7 +37,6 @@ typedef struct DirectArgs {
     int64_t scratch_rows, scratch_plane; /* of one depth; the plane in floats */
     int64_t scratch_block;               /* of all depths that windows see, in floats */
     int64_t copy_blocks;                 /* input blocks for each task that copies once */
-    bool has_residual;
 } DirectArgs;
 
 /* Where `copies_once`: some input blocks of a strip into the workspace. */

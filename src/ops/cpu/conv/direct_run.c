@@ -5,6 +5,7 @@
 
 #include "base/size.h"
 #include "ops/cpu/conv/direct.h"
+#include "ops/cpu/cpu.h"
 
 /* One input row into scratch memory, as windows see it from output `first` on: for each remainder modulo the
  * stride, its columns in order. */
@@ -250,7 +251,7 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
     const int64_t out_plane = args->out_plane_pixels * args->width, out_block = args->z.out * out_plane;
     const int64_t out_at = place.image * args->out_blocks * out_block + place.z * out_plane;
     float *out = (float *)call->outputs[0] + out_at;
-    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] + out_at : NULL;
+    const float *residual = cpu_residual(call, &args->epilogue);
     const StripInput input = args->copies ? input_copied(args, call, &place, task / args->oc_parts)
                                           : input_in_place(args, call, &place);
     ConvTile tile = {.in_block_stride = input.block_stride,
@@ -258,7 +259,8 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
                      .all_taps = args->n_taps,
                      .out_block_stride = out_block,
                      .out_pixel_stride = args->width,
-                     .epilogue = args->epilogue};
+                     .epilogue = &args->epilogue};
     for (int64_t run = place.first_blocks; run < place.end_blocks; run++)
-        run_blocks(args, &args->pack.blocks[run], &input, &tile, &place, out, residual);
+        run_blocks(args, &args->pack.blocks[run], &input, &tile, &place, out,
+                   residual ? residual + out_at : NULL);
 }

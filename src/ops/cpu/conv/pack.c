@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/cpu/conv/query.h"
 #include "ops/cpu/cpu.h"
 
 typedef struct Packing {
@@ -131,7 +132,9 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
         floats = i64_sum(floats, (int64_t)tile_weights(&pack->blocks[i], query->width, lanes, taps));
     }
     char key[112];
-    const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
+    Epilogue epilogue;
+    conv_epilogue(query->node, &epilogue);
+    const Tensor *scale = conv_scale(query, &epilogue);
     snprintf(key, sizeof key, "conv %d %d %d %lld %lld %p %s", query->width, lanes, count,
              (long long)g->group, (long long)depths, (const void *)scale, tap_scales ? tap_scales->name : "");
     Packing *packing;
@@ -181,7 +184,9 @@ Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, Prepar
         pack->blocks[i].weights_at = (size_t)count_of(i, taps, group, width);
     }
     char key[112];
-    const Tensor *scale = cpu_input_constant(query, CONV_SCALE);
+    Epilogue epilogue;
+    conv_epilogue(query->node, &epilogue);
+    const Tensor *scale = conv_scale(query, &epilogue);
     snprintf(key, sizeof key, "conv grouped %d %lld %p", query->width, (long long)g->group,
              (const void *)scale);
     Packing *packing;

@@ -20,7 +20,7 @@ typedef struct ConvTapScales {
     float of[9];
 } ConvTapScales;
 
-/* The weights at CONV_W, scaled by the constant at CONV_SCALE where there is one, for tiles of `count` output
+/* The weights at CONV_W, with the scale among the post-operations in them, for tiles of `count` output
  * blocks and input blocks of `lanes` channels; `tap_scales` may be NULL.  Where `g` has fewer taps than the
  * weights, each step in depth has so many of g's input channels, in order, those behind the weights' with
  * zeros.  Shared with other plans and kernels that ask for the same. */

@@ -16,25 +16,38 @@ ConvGeometry conv_query_volume(const KernelQuery *query) {
     return conv_geometry_3d(&g);
 }
 
+bool conv_epilogue(const Node *node, Epilogue *epilogue) {
+    if (!node_epilogue(node, epilogue))
+        return false;
+    if (node->n_inputs <= CONV_B || !node->inputs[CONV_B])
+        return true;
+    if (epilogue->scale_port >= 0 || epilogue->bias_port >= 0)
+        return false; /* after a bias of its own: passes make one of both */
+    epilogue->bias_port = CONV_B;
+    return true;
+}
+
 bool conv_accepts_blocked(KernelQuery *query, Layout input) {
     const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
-    if (x->type.dtype != STRIDER_F32 || !w->constant || !cpu_optional_constant(query, CONV_B) ||
-        !cpu_optional_constant(query, CONV_SCALE) || shape_elements(&query->outputs[0].type.shape) == 0 ||
-        shape_elements(&w->type.shape) == 0)
+    Epilogue epilogue;
+    if (x->type.dtype != STRIDER_F32 || !w->constant || !conv_epilogue(query->node, &epilogue) ||
+        !cpu_optional_constant(query, epilogue.bias_port) ||
+        !cpu_optional_constant(query, epilogue.scale_port) ||
+        shape_elements(&query->outputs[0].type.shape) == 0 || shape_elements(&w->type.shape) == 0)
         return false;
     query->inputs[CONV_X].layout = input;
-    for (int i = CONV_W; i < query->n_inputs && i < CONV_RESIDUAL; i++)
-        query->inputs[i].packed = true;
-    if (query->n_inputs > CONV_RESIDUAL)
-        query->inputs[CONV_RESIDUAL].layout = query->width;
+    for (int i = CONV_W; i < query->n_inputs; i++)
+        query->inputs[i].packed = i != epilogue.residual_port;
+    if (epilogue.residual_port >= 0)
+        query->inputs[epilogue.residual_port].layout = query->width;
     query->outputs[0].layout = query->width;
     return true;
 }
 
 void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]) {
-    const ConvAttrs *attrs = query->node->attrs;
-    const Epilogue *epilogue = &attrs->epilogue;
     const ConvGeometry g = conv_query_geometry(query);
+    Epilogue epilogue;
+    conv_epilogue(query->node, &epilogue);
     char x[SHAPE_TEXT], w[SHAPE_TEXT], layout[LAYOUT_TEXT];
     size_t used = (size_t)snprintf(
         text, KERNEL_LAYER_TEXT, "Conv %s %s * %s groups %lld",
@@ -47,8 +60,8 @@ void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]) {
                                  (long long)g.dims[i].dilation, (long long)g.dims[i].pad_begin,
                                  (long long)g.dims[i].pad_end);
     if (used < KERNEL_LAYER_TEXT)
-        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s", unary_name(epilogue->activation.kind),
-                 !epilogue->has_residual   ? ""
-                 : epilogue->residual_last ? " then Add"
-                                           : " after Add");
+        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s", unary_name(epilogue.activation.kind),
+                 epilogue.residual_port < 0 ? ""
+                 : epilogue.residual_last   ? " then Add"
+                                            : " after Add");
 }

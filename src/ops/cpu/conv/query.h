@@ -5,11 +5,19 @@
 
 #include "ops/kernel.h"
 #include "ops/nn/conv.h"
+#include "ops/post_ops.h"
 
 /* Of a Conv. */
 ConvGeometry conv_query_geometry(const KernelQuery *query);
 /* The same in three dimensions: depth, rows and columns, of which those that the node lacks are of one. */
 ConvGeometry conv_query_volume(const KernelQuery *query);
+
+/* The post-operations of a Conv or ConvTranspose, the bias of its own among them; false where no kernel has
+ * these. */
+bool conv_epilogue(const Node *node, Epilogue *epilogue);
+static inline const Tensor *conv_scale(const KernelQuery *query, const Epilogue *epilogue) {
+    return epilogue->scale_port >= 0 ? query->inputs[epilogue->scale_port].constant : NULL;
+}
 
 /* Whether a Conv or ConvTranspose can have `input` as layout of its input and
  * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */

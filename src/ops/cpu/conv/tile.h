@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "ops/nn/conv.h"
+#include "ops/post_ops.h"
 
 enum {
     TILE_MAX_BLOCKS = 4,

@@ -26,7 +26,7 @@ typedef struct Phase {
 
 typedef struct TransposeArgs {
     const ConvTiles *tiles;
-    const Epilogue *epilogue;
+    Epilogue epilogue;
     const float *weights, *bias;
     const TileBlocks *blocks; /* for each phase, n_tile_blocks of them */
     Phase *depths, *rows, *columns;
@@ -40,7 +40,6 @@ typedef struct TransposeArgs {
         last_first; /* input column of the first strip's first tap; the largest Phase.first */
     int64_t scratch_columns, scratch_rows, scratch_plane, scratch_block; /* the last two in floats */
     WindowDim z, y, x;
-    bool has_residual;
 } TransposeArgs;
 
 static Phase phase_of(const WindowDim *dim, int64_t phase) {
@@ -144,7 +143,7 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
     const int64_t out_at = place.image * args->out_blocks * out_block + place.z * out_plane;
     const float *in = (const float *)call->inputs[CONV_X] + place.image * args->in_blocks * in_block;
     float *out = (float *)call->outputs[0] + out_at;
-    const float *residual = args->has_residual ? (const float *)call->inputs[CONV_RESIDUAL] + out_at : NULL;
+    const float *residual = cpu_residual(call, &args->epilogue);
     const TileBlocks *first = &args->blocks[place.blocks_begin];
     int64_t row_floats = args->scratch_columns * width;
     copy_strip(args, in, &place, call->scratch);
@@ -152,7 +151,7 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
                      .lanes = (int)width,
                      .out_block_stride = out_block,
                      .out_pixel_stride = args->x.stride * width,
-                     .epilogue = args->epilogue};
+                     .epilogue = &args->epilogue};
     for (int64_t phase_x = 0; phase_x < args->x.stride; phase_x++) {
         const Phase *columns = &args->columns[phase_x];
         int64_t phase = (place.phase_z * args->y.stride + place.phase_y) * args->x.stride + phase_x;
@@ -171,7 +170,7 @@ static void conv_transpose_run(const KernelCall *call, int64_t task) {
                                     place.first_depth_tap * args->scratch_plane +
                                     (int64_t)(blocks->in_first - first->in_first) * tile.in_block_stride;
                 run_row(args, &place, blocks, columns, &tile, from, out + at,
-                        residual ? residual + at : NULL);
+                        residual ? residual + out_at + at : NULL);
             }
         }
     }
@@ -305,7 +304,7 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
     args->blocks = blocks;
     char key[120];
     const void *packed;
-    TransposePack pack = {g, args, query->inputs[CONV_W].constant, cpu_input_constant(query, CONV_SCALE)};
+    TransposePack pack = {g, args, query->inputs[CONV_W].constant, conv_scale(query, &args->epilogue)};
     snprintf(key, sizeof key, "transpose %d %d %lld %lldx%lldx%lld %p", args->width, count,
              (long long)g->group, (long long)args->z.stride, (long long)args->y.stride,
              (long long)args->x.stride, (const void *)pack.scale);
@@ -374,9 +373,7 @@ static void cut_work(TransposeArgs *args, int64_t in_count) {
 
 /* What a query's node becomes, but for its constants and tables; output blocks of a tile through *count. */
 static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, int *count) {
-    const ConvAttrs *attrs = query->node->attrs;
     TransposeArgs args = {.tiles = conv_tiles(query->isa),
-                          .epilogue = &attrs->epilogue,
                           .width = query->width,
                           .batch = g->batch,
                           .in_blocks = ceil_div(g->in_channels, query->width),
@@ -384,8 +381,8 @@ static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, 
                           .out_channels = g->out_channels,
                           .z = g->dims[0],
                           .y = g->dims[1],
-                          .x = g->dims[2],
-                          .has_residual = attrs->epilogue.has_residual};
+                          .x = g->dims[2]};
+    conv_epilogue(query->node, &args.epilogue);
     *count = tile_choose_blocks(args.tiles, ceil_div(args.x.out, args.x.stride), args.out_blocks);
     args.n_tile_blocks = ceil_div(args.out_blocks, *count);
     set_reach(&args);
@@ -413,7 +410,7 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
     *args = plan_work(query, &g, &count);
     TRY(make_phases(args, ctx));
     TRY(pack_weights(query, &g, args, count, ctx, instance));
-    TRY(cpu_pack_bias(query, CONV_B, g.out_channels, query->width, ctx, &args->bias));
+    TRY(cpu_pack_bias(query, args->epilogue.bias_port, g.out_channels, query->width, ctx, &args->bias));
     TRY(make_taps(args, ctx));
     instance->scratch_bytes = task_scratch(args);
     instance->run = conv_transpose_run;

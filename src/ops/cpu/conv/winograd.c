@@ -321,17 +321,17 @@ static bool accepts(KernelQuery *query, WinogradKind kind) {
 
 static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx,
                       KernelInstance *instance) {
-    const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = winograd_geometry(query);
     WinogradArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = plan_work(query, kind);
     WinogradImage *image = &args->image;
-    image->epilogue = &attrs->epilogue;
+    conv_epilogue(query->node, &image->epilogue);
     TRY(conv_pack_weights(query, &g, image->width, args->cut.count, image->transform->tap_scales, ctx,
                           &args->pack));
     instance->packed_bytes = args->pack.size_bytes;
-    TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
+    TRY(cpu_pack_bias(query, image->epilogue.bias_port, image->out_channels, image->width, ctx,
+                      &image->bias));
     instance->workspace_bytes = workspace_of(args);
     instance->scratch_bytes = task_scratch(args);
     if (args->cut.weights_first) {

@@ -148,9 +148,9 @@ void winograd_transform_output(const WinogradImage *image, const KernelCall *cal
     const int width = image->width, m = image->m;
     const int64_t plane = image->y.out * image->x.out * width;
     float *out = call->outputs[0];
-    const float *residual = image->epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
+    const float *residual = cpu_residual(call, &image->epilogue);
     WinogradStore store = {.bias = image->bias + block * width,
-                           .epilogue = image->epilogue,
+                           .epilogue = &image->epilogue,
                            .row_stride = image->x.out * image->y.dilation * width,
                            .pixel_stride = image->x.dilation * width,
                            .lanes = (int)i64_min(width, image->out_channels - block * width)};

@@ -18,7 +18,7 @@
  * image of their own, a phase: pixels of a tile then lie that far apart. */
 typedef struct WinogradImage {
     const WinogradTransform *transform;
-    const Epilogue *epilogue;
+    Epilogue epilogue;
     const float *bias;
     WindowDim z, y, x;
     int m, n, frequencies, width;

@@ -44,7 +44,7 @@ typedef struct Phases {
 typedef struct RowsArgs {
     const WinogradRows *rows;
     const ConvTiles *tiles;
-    const Epilogue *epilogue;
+    Epilogue epilogue;
     const float *bias, *weights;
     Phases phases;
     WindowDim y, x;
@@ -227,7 +227,7 @@ static void run_tiles(const RowsArgs *args, int64_t run, const float *in, int64_
         const WinogradStore store = {.out = out + at,
                                      .residual = residual ? residual + at : NULL,
                                      .bias = args->bias + block * width,
-                                     .epilogue = args->epilogue,
+                                     .epilogue = &args->epilogue,
                                      .row_stride = width,
                                      .lanes = (int)i64_min(width, args->out_channels - block * width)};
         args->rows->output(args->phases.output, args->phases.count, sums + o * n * width, sums_stride,
@@ -244,7 +244,7 @@ static void run(const KernelCall *call, int64_t task) {
     const int64_t out_image = image * args->out_blocks * args->y.out * args->x.out * width;
     float *columns = call->scratch, *in = columns + ROWS_OUT * (args->columns + width);
     float *sums = in + args->channels * args->in_rows * row_floats;
-    const float *residual = args->epilogue->has_residual ? call->inputs[CONV_RESIDUAL] : NULL;
+    const float *residual = cpu_residual(call, &args->epilogue);
     transform_strip(args,
                     (const float *)call->inputs[CONV_X] + image * args->channels * args->y.in * args->x.in,
                     first * args->y.stride - args->y.pad_begin, in_rows, columns, in);
@@ -304,7 +304,7 @@ static void fill_pack(void *context, void *memory) {
 
 static Status pack_weights(const KernelQuery *query, RowsArgs *args, PrepareContext *ctx,
                            KernelInstance *instance) {
-    const Packing packing = {args, query->inputs[CONV_W].constant, cpu_input_constant(query, CONV_SCALE)};
+    const Packing packing = {args, query->inputs[CONV_W].constant, conv_scale(query, &args->epilogue)};
     const Bytes size =
         bytes_of(sizeof(float), args->phases.frequencies, frequency_weights(args, (int)args->out_blocks));
     instance->packed_bytes = size.n;
@@ -365,18 +365,17 @@ static Bytes task_scratch(const RowsArgs *args) {
 }
 
 static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const ConvAttrs *attrs = query->node->attrs;
     RowsArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = cut_work(query);
-    args->epilogue = &attrs->epilogue;
+    conv_epilogue(query->node, &args->epilogue);
     args->taps = region_alloc_array(ctx->region, (size_t)args->y.kernel, sizeof *args->taps);
     if (!args->taps)
         return fail_memory(ctx->err, bytes_of(sizeof *args->taps, args->y.kernel).n, "the plan");
     for (int64_t i = 0; i < args->y.kernel; i++)
         args->taps[i] = (ConvTap){count_of(i, args->y.dilation, args->phases.frequencies, args->columns), i};
     TRY(pack_weights(query, args, ctx, instance));
-    TRY(cpu_pack_bias(query, CONV_B, args->out_channels, args->width, ctx, &args->bias));
+    TRY(cpu_pack_bias(query, args->epilogue.bias_port, args->out_channels, args->width, ctx, &args->bias));
     instance->scratch_bytes = task_scratch(args);
     instance->run = run;
     instance->args = args;

@@ -99,16 +99,16 @@ static bool few_accepts(KernelQuery *query) {
 }
 
 static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const ConvAttrs *attrs = query->node->attrs;
     const ConvGeometry g = winograd_geometry(query);
     FewArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = plan_work(query);
     WinogradImage *image = &args->image;
-    image->epilogue = &attrs->epilogue;
+    conv_epilogue(query->node, &image->epilogue);
     /* Blocks of one channel: each channel's taps lie one behind the other. */
     TRY(conv_pack_weights(query, &g, 1, 1, image->transform->tap_scales, ctx, &args->pack));
-    TRY(cpu_pack_bias(query, CONV_B, image->out_channels, image->width, ctx, &image->bias));
+    TRY(cpu_pack_bias(query, image->epilogue.bias_port, image->out_channels, image->width, ctx,
+                      &image->bias));
     instance->packed_bytes = args->pack.size_bytes;
     instance->prologue = begin_with_input;
     instance->prologue_tasks = image->in_blocks;
