@@ -3,8 +3,8 @@
 #ifndef OPS_CPU_GEMM_SIMD_H
 #define OPS_CPU_GEMM_SIMD_H
 
+#include "ops/cpu/epilogue_simd.h"
 #include "ops/cpu/gemm.h"
-#include "ops/cpu/unary_simd.h"
 
 typedef float vf_anywhere __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(1), may_alias));
 
@@ -19,8 +19,9 @@ INLINE vf load_count(const float *from, int64_t count) {
 /* The operands of one product of the batch. */
 typedef struct Product {
     const GemmArgs *args;
-    const float *a, *b, *c, *residual;
+    const float *a, *b, *c;
     float *y;
+    VectorEpilogue epilogue;
 } Product;
 
 static Product product_of(const KernelCall *call, int64_t index) {
@@ -34,8 +35,7 @@ static Product product_of(const KernelCall *call, int64_t index) {
                  .c = args->c_port >= 0 ? call->inputs[args->c_port] : NULL,
                  .y = (float *)call->outputs[0] + index * args->m * args->n};
     const float *residual = cpu_residual(call, &args->epilogue);
-    if (residual)
-        p.residual = residual + index * args->m * args->n;
+    p.epilogue = vector_epilogue(&args->epilogue, residual ? residual + index * args->m * args->n : NULL);
     return p;
 }
 
@@ -48,12 +48,7 @@ INLINE void finish(const Product *p, int64_t m, int64_t n, vf sum) {
         const float *c = p->c + m * args->c_row + n * args->c_column;
         value += v_set(args->beta) * (args->c_column ? load_count(c, count) : v_set(*c));
     }
-    const vf residual = p->residual ? load_count(p->residual + m * args->n + n, count) : v_zero();
-    if (p->residual && !args->epilogue.residual_last)
-        value += residual;
-    value = v_activate(args->epilogue.activation, value);
-    if (p->residual && args->epilogue.residual_last)
-        value += residual;
+    value = epilogue_whole(&p->epilogue, value, m * args->n + n, count);
     if (count == VW)
         v_store(p->y + m * args->n + n, value);
     else

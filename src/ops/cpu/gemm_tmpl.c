@@ -36,34 +36,24 @@ typedef struct Step {
 /* A tile that no edge cuts, and all that is behind the products, or sums that wait. */
 INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n, const int rows,
                         const int vectors, vf acc[TILE_ROWS][GEMM_PANEL_VECTORS]) {
-    const GemmArgs *args = p->args;
-    const Unary activation = args->epilogue.activation;
-    const bool residual_last = p->residual && args->epilogue.residual_last;
-    const bool activates_after = residual_last || !activation_is_clamp(activation);
-    const float *residual = step->last && !residual_last ? p->residual : NULL;
-    vf bias[GEMM_PANEL_VECTORS], low, high;
+    const VectorEpilogue none = vector_epilogue(&(Epilogue){.activation = {UNARY_NONE, 0, 0}}, NULL);
+    const VectorEpilogue epilogue = step->last ? p->epilogue : none;
+    const int64_t first = m * p->args->n + n;
+    vf bias[GEMM_PANEL_VECTORS];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
         bias[v] = step->last && p->c ? load_anywhere(p->c + n + v * VW) : v_zero();
-    activation_bounds(step->last && !activates_after ? activation : (Unary){0}, &low, &high);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
-            vf value = acc[r][v] + bias[v];
-            if (residual)
-                value += v_load(residual + (m + r) * args->n + n + v * VW);
-            v_store(sums_at(p, m + r, n + v * VW), v_min(high, v_max(low, value)));
+            const int64_t at = first + r * p->args->n + v * VW;
+            v_store(p->y + at, epilogue_first(&epilogue, acc[r][v] + bias[v], at, VW));
         }
-    if (!step->last || !activates_after)
-        return;
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; epilogue.is_activated && r < rows; r++)
         for (int v = 0; v < vectors; v++) {
-            float *y = sums_at(p, m + r, n + v * VW);
-            vf value = v_activate(activation, v_load(y));
-            if (residual_last)
-                value += v_load(p->residual + (m + r) * args->n + n + v * VW);
-            v_store(y, value);
+            const int64_t at = first + r * p->args->n + v * VW;
+            v_store(p->y + at, epilogue_second(&epilogue, v_load(p->y + at), at, VW));
         }
 }
 

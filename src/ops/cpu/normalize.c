@@ -125,9 +125,7 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
     args->plane_floats = vectors ? args->channels : pixels * layout;
     args->last_lanes = cpu_last_lanes(x, layout);
-    Epilogue epilogue;
-    node_epilogue(query->node, &epilogue);
-    args->activation = epilogue.activation;
+    node_epilogue(query->node, &args->epilogue);
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
     instance->args = args;
     instance->tasks = ceil_div(args->planes, args->planes_a_task);

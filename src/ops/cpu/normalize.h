@@ -23,7 +23,7 @@ typedef struct ScaleArgs {
     int64_t plane_floats;
     int64_t planes_a_task;
     int last_lanes;
-    Unary activation;
+    Epilogue epilogue; /* an activation alone */
 } ScaleArgs;
 
 typedef void (*TaskRun)(const KernelCall *call, int64_t task);

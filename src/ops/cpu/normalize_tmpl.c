@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "ops/cpu/epilogue_simd.h"
 #include "ops/cpu/normalize.h"
-#include "ops/cpu/unary_simd.h"
 
 static int64_t end_of(int64_t task, int64_t step, int64_t count) {
     return (task + 1) * step < count ? (task + 1) * step : count;
@@ -104,36 +104,35 @@ static void softmax_strips(const KernelCall *call, int64_t task) {
 
 /* What is done to a vector: its channels' factors and terms, the activation, and the lanes to keep. */
 typedef struct Scale {
-    vf factor, term, low, high;
+    vf factor, term;
     vi mask;
-    Unary activation;
+    VectorEpilogue epilogue;
 } Scale;
 
 static Scale scale_of(const ScaleArgs *args, vf factor, vf term, vi mask) {
-    Scale scale = {.factor = factor, .term = term, .mask = mask, .activation = args->activation};
-    activation_bounds(args->activation, &scale.low, &scale.high);
-    return scale;
+    return (Scale){factor, term, mask, vector_epilogue(&args->epilogue, NULL)};
 }
 
-INLINE vf scaled(const Scale *scale, const int clamp, vf x) {
+INLINE vf scaled(const Scale *scale, const bool is_activated, vf x) {
     const vf y = x * scale->factor + scale->term;
-    const vf activated = clamp ? v_min(scale->high, v_max(scale->low, y)) : v_activate(scale->activation, y);
-    return (vf)((vi)activated & scale->mask);
+    const vf end =
+        is_activated ? epilogue_second(&scale->epilogue, y, 0, VW) : epilogue_clamp(&scale->epilogue, y);
+    return (vf)((vi)end & scale->mask);
 }
 
-INLINE void scale_run(const float *x, float *y, int64_t count, const Scale *scale, const int clamp) {
+INLINE void scale_run(const float *x, float *y, int64_t count, const Scale *scale, const bool is_activated) {
     int64_t i = 0;
     for (; i + VW <= count; i += VW)
-        v_store(y + i, scaled(scale, clamp, v_load(x + i)));
+        v_store(y + i, scaled(scale, is_activated, v_load(x + i)));
     if (i < count)
-        v_store_first(y + i, scaled(scale, clamp, v_load_first(x + i, count - i, 0)), count - i);
+        v_store_first(y + i, scaled(scale, is_activated, v_load_first(x + i, count - i, 0)), count - i);
 }
 
 static void scale_floats(const float *x, float *y, int64_t count, Scale scale) {
-    if (activation_is_clamp(scale.activation))
-        scale_run(x, y, count, &scale, 1);
+    if (scale.epilogue.is_activated)
+        scale_run(x, y, count, &scale, true);
     else
-        scale_run(x, y, count, &scale, 0);
+        scale_run(x, y, count, &scale, false);
 }
 
 static void scale_blocked(const KernelCall *call, int64_t task) {

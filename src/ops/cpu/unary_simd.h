@@ -3,22 +3,8 @@
 #ifndef OPS_CPU_UNARY_SIMD_H
 #define OPS_CPU_UNARY_SIMD_H
 
-#include <math.h>
-
 #include "ops/cpu/power_simd.h"
 #include "ops/math/unary_kind.h"
-
-/* None, Relu and Clip are all min(high, max(low, x)); NaN stays. */
-INLINE int activation_is_clamp(Unary activation) {
-    return activation.kind == UNARY_NONE || activation.kind == UNARY_RELU || activation.kind == UNARY_CLIP;
-}
-
-INLINE void activation_bounds(Unary activation, vf *low, vf *high) {
-    *low = v_set(activation.kind == UNARY_RELU   ? 0
-                 : activation.kind == UNARY_CLIP ? activation.alpha
-                                                 : -INFINITY);
-    *high = v_set(activation.kind == UNARY_CLIP ? activation.beta : INFINITY);
-}
 
 INLINE vf v_clamp01(vf x) {
     return v_min(v_set(1.0f), v_max(v_zero(), x));

@@ -3,8 +3,7 @@
  * depths of the window outside the input are left out; columns outside, which only windows at a row's ends
  * have, read as zeros in the usual windows and are left out in all others. */
 #include "ops/cpu/conv/depthwise.h"
-#include "ops/cpu/unary_simd.h"
-#include "ops/nn/conv.h"
+#include "ops/cpu/epilogue_simd.h"
 
 /* Pixels of a tile: as many as there are registers for; each weight is loaded once for all. */
 enum { TILE_PIXELS = STRIDER_WIDTH == 16 ? 14 : 8 };
@@ -16,21 +15,21 @@ typedef struct DepthwiseRow {
     const float *weights;   /* of that row */
     int64_t taps_z, taps_y; /* window depths and rows inside */
     int64_t in_plane, in_row, weights_plane; /* floats from one to the next */
-    const float *bias, *before;
+    const float *bias;
     float *out;
-    vf low, high;
+    VectorEpilogue epilogue;
     vi mask;
 } DepthwiseRow;
 
 INLINE void store(const DepthwiseRow *row, int64_t x, const int pixels, const vf *acc) {
+    const VectorEpilogue epilogue = row->epilogue; /* what is stored cannot be part of these */
+    const vf bias = v_load(row->bias);
+    const vi mask = row->mask;
+    float *out = row->out;
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++) {
         const int64_t at = (x + p) * VW;
-        vf value = acc[p] + v_load(row->bias);
-        if (row->before)
-            value += v_load(row->before + at);
-        value = v_min(row->high, v_max(row->low, value));
-        v_store(row->out + at, (vf)((vi)value & row->mask));
+        v_store(out + at, (vf)((vi)epilogue_first(&epilogue, acc[p] + bias, at, VW) & mask));
     }
 }
 
@@ -165,16 +164,10 @@ static void run_any(const DepthwiseRow *row) {
     }
 }
 
-/* What a clamp cannot do, on the row that lies in L1 still. */
-static void activate(const DepthwiseRow *row, const float *after) {
-    const Unary activation = row->args->epilogue.activation;
-    const bool clamped = activation_is_clamp(activation);
+/* The second phase of a row. */
+static void activate(const DepthwiseRow *row) {
     for (int64_t x = 0; x < row->args->x.out; x++) {
-        vf value = v_load(row->out + x * VW);
-        if (!clamped)
-            value = v_activate(activation, value);
-        if (after)
-            value += v_load(after + x * VW);
+        const vf value = epilogue_second(&row->epilogue, v_load(row->out + x * VW), x * VW, VW);
         v_store(row->out + x * VW, (vf)((vi)value & row->mask));
     }
 }
@@ -182,21 +175,18 @@ static void activate(const DepthwiseRow *row, const float *after) {
 static void run(const KernelCall *call, int64_t task) {
     const DepthwiseArgs *args = call->args;
     const WindowDim *z = &args->z, *y = &args->y, *x = &args->x;
-    const Epilogue *epilogue = &args->epilogue;
     const int64_t volume = task / args->strips, block = volume % args->blocks, rows = z->out * y->out;
     const int64_t first = task % args->strips * args->strip_rows;
     const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
     const float *in = (const float *)call->inputs[0] + volume * z->in * y->in * x->in * VW;
-    const float *residual = cpu_residual(call, epilogue);
+    const float *residual = cpu_residual(call, &args->epilogue);
     const TileFunction *functions = tiles_for(x);
-    const bool clamped = activation_is_clamp(epilogue->activation);
     DepthwiseRow row = {.args = args,
                         .in_plane = z->dilation * y->in * x->in * VW,
                         .in_row = y->dilation * x->in * VW,
                         .weights_plane = y->kernel * x->kernel * VW,
                         .bias = args->bias + block * VW,
                         .mask = v_lane_mask(block == args->blocks - 1 ? args->last_lanes : VW)};
-    activation_bounds(clamped ? epilogue->activation : (Unary){0}, &row.low, &row.high);
     for (int64_t r = first; r < end; r++) {
         const int64_t begin_z = r / y->out * z->stride - z->pad_begin,
                       begin_y = r % y->out * y->stride - y->pad_begin,
@@ -210,13 +200,13 @@ static void run(const KernelCall *call, int64_t task) {
         row.weights =
             args->weights + ((block * z->kernel + taps_z.first) * y->kernel + taps_y.first) * x->kernel * VW;
         row.out = (float *)call->outputs[0] + out;
-        row.before = residual && !epilogue->residual_last ? residual + out : NULL;
+        row.epilogue = vector_epilogue(&args->epilogue, residual ? residual + out : NULL);
         if (functions)
             run_tiles(&row, functions);
         else
             run_any(&row);
-        if (!clamped || (residual && epilogue->residual_last))
-            activate(&row, residual && epilogue->residual_last ? residual + out : NULL);
+        if (row.epilogue.is_activated)
+            activate(&row);
     }
 }
 

@@ -5,36 +5,23 @@
 #define OPS_CPU_CONV_TILE_SIMD_H
 
 #include "ops/cpu/conv/tile.h"
-#include "ops/cpu/unary_simd.h"
+#include "ops/cpu/epilogue_simd.h"
 
 /* `blocks` and `pixels` are constants wherever this is inlined, so that all loops over them unroll and `acc`
  * is registers. */
-INLINE void tile_store(const ConvTile *tile, const int blocks, const int pixels,
-                       vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
-    const Epilogue *epilogue = tile->epilogue;
-    const int64_t step = tile->out_pixel_stride;
-    const float *before = epilogue->residual_last ? NULL : tile->residual;
-    const float *after = epilogue->residual_last ? tile->residual : NULL;
-    const int clamp = activation_is_clamp(epilogue->activation);
-    vf low, high;
-    activation_bounds(epilogue->activation, &low, &high);
+INLINE void tile_store(const ConvTile *tile, const VectorEpilogue *epilogue, const int blocks,
+                       const int pixels, vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
 #pragma GCC unroll 4
     for (int o = 0; o < blocks; o++) {
-        const int64_t first = o * tile->out_block_stride;
         const int masked = o == blocks - 1 && tile->out_lanes < VW;
         const vf bias = v_load(tile->bias + o * VW);
 #pragma GCC unroll 14
         for (int p = 0; p < pixels; p++) {
-            vf value = acc[o][p] + bias;
-            if (before)
-                value += v_load(before + first + p * step);
-            if (clamp)
-                value = v_min(high, v_max(low, value));
-            if (after)
-                value += v_load(after + first + p * step);
+            const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
+            vf value = epilogue_first(epilogue, acc[o][p] + bias, at, VW);
             if (masked)
                 value = v_first_lanes(value, tile->out_lanes);
-            v_store(tile->out + first + p * step, value);
+            v_store(tile->out + at, value);
         }
     }
 }
@@ -53,17 +40,13 @@ INLINE void tile_store_sums(const ConvTile *tile, const int blocks, const int pi
         }
 }
 
-/* The activations that take more than a clamp, on what tile_store() has written (which then was without
- * them). */
+/* The second phase, once for all tiles. */
 static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
-    const Epilogue *epilogue = tile->epilogue;
-    const float *after = epilogue->residual_last ? tile->residual : NULL;
+    const VectorEpilogue epilogue = vector_epilogue(tile->epilogue, tile->residual);
     for (int o = 0; o < blocks; o++)
         for (int p = 0; p < pixels; p++) {
             const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
-            vf value = v_activate(epilogue->activation, v_load(tile->out + at));
-            if (after)
-                value += v_load(after + at);
+            vf value = epilogue_second(&epilogue, v_load(tile->out + at), at, VW);
             if (o == blocks - 1 && tile->out_lanes < VW)
                 value = v_first_lanes(value, tile->out_lanes);
             v_store(tile->out + at, value);
@@ -76,17 +59,10 @@ INLINE void tile_finish(const ConvTile *tile, const int blocks, const int pixels
         tile_store_sums(tile, blocks, pixels, acc);
         return;
     }
-    if (activation_is_clamp(tile->epilogue->activation)) {
-        tile_store(tile, blocks, pixels, acc);
-        return;
-    }
-    const Epilogue plain = {.residual_last = tile->epilogue->residual_last};
-    ConvTile unactivated = *tile;
-    unactivated.epilogue = &plain;
-    if (plain.residual_last)
-        unactivated.residual = NULL;
-    tile_store(&unactivated, blocks, pixels, acc);
-    tile_activate(tile, blocks, pixels);
+    const VectorEpilogue epilogue = vector_epilogue(tile->epilogue, tile->residual);
+    tile_store(tile, &epilogue, blocks, pixels, acc);
+    if (epilogue.is_activated)
+        tile_activate(tile, blocks, pixels);
 }
 
 /* ConvTiles.gather_vectors. */

@@ -57,7 +57,7 @@ INLINE const float *add_phase(const RowsOutput *phase, const float *sums, int64_
 
 static void output(const RowsOutput *phases, int n_phases, const float *sums, int64_t stride, int64_t pixels,
                    const WinogradStore *store) {
-    const StoreBounds bounds = store_bounds(store);
+    const StoreEnd end = store_end(store);
     WinogradStore at = *store;
     for (; pixels > 0; pixels -= ROWS_OUT, sums += VW) {
         vf tile[ROWS_OUT] = {v_zero(), v_zero(), v_zero(), v_zero()};
@@ -65,7 +65,7 @@ static void output(const RowsOutput *phases, int n_phases, const float *sums, in
         for (int p = 0; p < n_phases; p++)
             of_phase = add_phase(&phases[p], of_phase, stride, tile);
         at.rows = pixels < ROWS_OUT ? (int)pixels : ROWS_OUT;
-        finish_column(ROWS_OUT, &at, &bounds, 0, tile);
+        finish_column(ROWS_OUT, &at, &end, 0, tile);
         at.out += ROWS_OUT * VW;
         at.residual = at.residual ? at.residual + ROWS_OUT * VW : NULL;
     }

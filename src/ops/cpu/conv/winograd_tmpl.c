@@ -225,7 +225,7 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
             t[x] = v_load(from + (y * n + x) * stride);
         output_1d(n, t, rows[y]);
     }
-    const StoreBounds bounds = store_bounds(&store);
+    const StoreEnd end = store_end(&store);
 #pragma GCC unroll 6
     for (int x = 0; x < m; x++) {
         if (x == store.columns)
@@ -235,7 +235,7 @@ INLINE void transform_output(const int n, const float *from, int64_t stride, con
         for (int y = 0; y < n; y++)
             t[y] = rows[y][x];
         output_1d(n, t, column);
-        finish_column(m, &store, &bounds, x, column);
+        finish_column(m, &store, &end, x, column);
     }
 }
 
