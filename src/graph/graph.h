@@ -125,7 +125,8 @@ void node_drop_post_ops(Node *node);
 const PostOp *node_post_op(const Node *node, PostOpKind kind);
 /* BAD_MODEL where an operand cannot belong to an output of type `y`; a residual's shape is not looked at,
  * which a plan does (optimize/parts.h). */
-Status node_check_post_ops(const Node *node, const ValueType *inputs, const ValueType *y, Error *err) MUST_CHECK;
+Status node_check_post_ops(const Node *node, const ValueType *inputs, const ValueType *y,
+                           Error *err) MUST_CHECK;
 /* Inputs of the operator itself: those that follow are operands of post-operations. */
 int node_own_inputs(const Node *node);
 /* Sets an output and the value's producer, or takes it away (NULL); what stood there is made by no node then.

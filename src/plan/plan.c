@@ -186,10 +186,11 @@ static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts
                                                                             : choose_steps(builder, node);
 }
 
-/* Whether the shapes are as the pass assumed that made the node of parts: its residual, the last input, has
- * the shape of its output. */
+/* Whether the shapes are as the pass assumed that made the node of parts: its residual has the shape of its
+ * output. */
 static bool is_one_piece(const Node *node, const NodeFacts *facts) {
-    return !node->n_parts || shape_equal(&facts->inputs[node->n_inputs - 1].shape, &facts->outputs[0].shape);
+    const PostOp *residual = node_post_op(node, POST_RESIDUAL);
+    return !node->n_parts || shape_equal(&facts->inputs[residual->port].shape, &facts->outputs[0].shape);
 }
 
 static Status plan_parts(PlanBuilder *builder, const Node *node) {

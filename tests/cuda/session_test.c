@@ -164,6 +164,100 @@ static void indices_out_of_range_are_told(void **state) {
     }
 }
 
+/* --- post-operations --- */
+
+enum { ROWS = 20, IN = 3, OUT = 4, ONNX_FLOAT = 1 };
+
+static void add_weights(Proto *graph, const char *name, const int64_t *dims, int rank, unsigned seed) {
+    Proto tensor = {0};
+    float values[IN * OUT];
+    size_t count = 1;
+    for (int d = 0; d < rank; d++) {
+        proto_int(&tensor, 1, dims[d]);
+        count *= (size_t)dims[d];
+    }
+    fill(values, count, seed);
+    proto_int(&tensor, 2, ONNX_FLOAT);
+    proto_text(&tensor, 8, name);
+    proto_bytes(&tensor, 9, values, count * sizeof *values);
+    proto_message(graph, GRAPH_INITIALIZER, &tensor);
+}
+
+typedef struct PostCase {
+    bool is_conv; /* or a MatMul */
+    bool residual_last;
+    const char *activation; /* NULL: none */
+} PostCase;
+
+/* A product with a factor and a bias for each channel, an activation, and the residual r. */
+static void open_post_case(Fixture *fixture, const PostCase *test, const char *device) {
+    static const int64_t kernel[] = {OUT, IN, 1, 1}, channels[] = {OUT, 1, 1}, matrix[] = {IN, OUT},
+                         row[] = {OUT};
+    static const int64_t x_image[] = {1, IN, ROWS, 1}, y_image[] = {1, OUT, ROWS, 1}, x_rows[] = {ROWS, IN},
+                         y_rows[] = {ROWS, OUT};
+    const bool conv = test->is_conv;
+    Proto graph = {0};
+    add_node(&graph, conv ? "Conv" : "MatMul", "x", "w", "product");
+    if (conv)
+        add_node(&graph, "Mul", "product", "factor", "scaled");
+    add_node(&graph, "Add", conv ? "scaled" : "product", "bias", "sum");
+    const char *last = "sum";
+    for (int i = 0; i < 2; i++) {
+        const bool adds = (i == 1) == test->residual_last;
+        const char *next = i ? "y" : "between";
+        add_node(&graph,
+                 adds               ? "Add"
+                 : test->activation ? test->activation
+                                    : "Identity",
+                 last, adds ? "r" : NULL, next);
+        last = next;
+    }
+    proto_text(&graph, 2, "post");
+    add_weights(&graph, "w", conv ? kernel : matrix, conv ? 4 : 2, 1);
+    add_weights(&graph, "bias", conv ? channels : row, conv ? 3 : 1, 2);
+    if (conv)
+        add_weights(&graph, "factor", channels, 3, 3);
+    proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, conv ? x_image : x_rows, conv ? 4 : 2);
+    proto_value(&graph, GRAPH_INPUT, "r", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
+    proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
+    open_graph(fixture, &graph, device);
+}
+
+static void run_post_case(const PostCase *test, const char *device, float to[ROWS * OUT]) {
+    float x[ROWS * IN], r[ROWS * OUT];
+    Fixture fixture = {0};
+    open_post_case(&fixture, test, device);
+    fill(x, ROWS * IN, 4);
+    fill(r, ROWS * OUT, 5);
+    strider_tensor inputs[] = {{STRIDER_F32, 2, {ROWS, IN}, x}, {STRIDER_F32, 2, {ROWS, OUT}, r}};
+    if (test->is_conv) {
+        inputs[0] = (strider_tensor){STRIDER_F32, 4, {1, IN, ROWS, 1}, x};
+        inputs[1] = (strider_tensor){STRIDER_F32, 4, {1, OUT, ROWS, 1}, r};
+    }
+    strider_tensor output = {0};
+    must(strider_session_run(fixture.session, inputs, 2, &output, 1, &error));
+    memcpy(to, output.data, ROWS * OUT * sizeof *to);
+    close_model(&fixture);
+}
+
+static void post_operations_are_those_of_the_cpu(void **state) {
+    (void)state;
+    static const char *const activations[] = {NULL,      "Relu", "LeakyRelu", "HardSigmoid", "HardSwish",
+                                              "Sigmoid", "Tanh", "Elu",       "Softplus"};
+    for (size_t a = 0; a < sizeof activations / sizeof *activations; a++)
+        for (int kind = 0; kind < 4; kind++) {
+            const PostCase test = {kind % 2, kind / 2, activations[a]};
+            float cpu[ROWS * OUT], cuda[ROWS * OUT];
+            run_post_case(&test, "cpu", cpu);
+            run_post_case(&test, "cuda", cuda);
+            for (int i = 0; i < ROWS * OUT; i++)
+                if (!(fabsf(cpu[i] - cuda[i]) <= 1e-6f))
+                    fail_msg("%s %s, residual %s: element %d is %g, not %g", test.is_conv ? "Conv" : "MatMul",
+                             test.activation ? test.activation : "", test.residual_last ? "last" : "first", i,
+                             (double)cuda[i], (double)cpu[i]);
+        }
+}
+
 /* --- recording --- */
 
 static void runs_are_recorded_without_a_difference(const char *path) {
@@ -271,6 +365,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(copies_may_be_larger_than_what_they_go_through),
         cmocka_unit_test(a_download_that_fails_writes_nothing_later),
         cmocka_unit_test(indices_out_of_range_are_told),
+        cmocka_unit_test(post_operations_are_those_of_the_cpu),
         cmocka_unit_test(recorded_runs_have_the_same_bits),
         cmocka_unit_test(what_moved_is_recorded_anew),
         cmocka_unit_test(a_replay_that_fails_is_told),
