@@ -27,5 +27,7 @@ void expect_error(int status, const char *text, const Result *result);
 int model_tests(void);
 /* Tests of files that say odd things, or change. */
 int odd_file_tests(void);
+/* Those of run_weights_test.c. */
+int run_weights_tests(void);
 
 #endif

@@ -436,17 +436,22 @@ static double weight_scale(int64_t terms) {
     return scale;
 }
 
-static int conv_of(Maker *m, int x, const Windows *w, int64_t out_channels, int64_t group) {
+/* The weights that a convolution to so many channels has; returns how many each output sums. */
+static int64_t weight_dims(const Made *v, const Windows *w, int64_t out_channels, int64_t group,
+                           int64_t *dims) {
+    int64_t terms = dims[1] = v->dims[1] / group;
+    dims[0] = out_channels;
+    for (int i = 0; i < w->spatial; i++)
+        terms *= dims[2 + i] = w->kernel[i];
+    return terms;
+}
+
+static int conv_with(Maker *m, int x, int weight, const Windows *w, int64_t out_channels, int64_t group) {
     const Made v = m->values[x];
-    int64_t dims[RANK] = {out_channels, v.dims[1] / group}, out[RANK] = {v.dims[0], out_channels},
-            terms = dims[1];
-    for (int i = 0; i < w->spatial; i++) {
-        dims[2 + i] = w->kernel[i];
+    int64_t out[RANK] = {v.dims[0], out_channels};
+    for (int i = 0; i < w->spatial; i++)
         out[2 + i] = w->out[i];
-        terms *= w->kernel[i];
-    }
-    const int weight = floats(m, v.type, v.rank, dims, weight_scale(terms), 0);
-    const int bias = chance(m, 50) ? floats(m, v.type, 1, dims, 0.5, 0) : -1;
+    const int bias = chance(m, 50) ? floats(m, v.type, 1, &out[1], 0.5, 0) : -1;
     begin(m, "Conv");
     use(m, x);
     use(m, weight);
@@ -458,6 +463,32 @@ static int conv_of(Maker *m, int x, const Windows *w, int64_t out_channels, int6
     end(m);
     m->made->has_product = true;
     return y;
+}
+
+/* Weights: now and then what nodes make of an input in each run, also with a convolution's layout. */
+static int weights(Maker *m, int type, int rank, const int64_t *dims, double scale) {
+    if (!chance(m, 8) || m->made->n_inputs == GRAPH_MAX_INPUTS)
+        return floats(m, type, rank, dims, scale, 0);
+    int made = add_input(m, type, rank, dims);
+    if (chance(m, 50)) {
+        Windows w = {.spatial = rank - 2};
+        int64_t own[RANK];
+        for (int i = 0; i < w.spatial; i++) {
+            w.kernel[i] = w.strides[i] = w.dilations[i] = 1;
+            w.out[i] = dims[2 + i];
+        }
+        const Made v = m->values[made];
+        const int64_t terms = weight_dims(&v, &w, dims[1], 1, own);
+        made = conv_with(m, made, floats(m, type, rank, own, weight_scale(terms), 0), &w, dims[1], 1);
+    }
+    return same(m, "Tanh", made, false);
+}
+
+static int conv_of(Maker *m, int x, const Windows *w, int64_t out_channels, int64_t group) {
+    const Made v = m->values[x];
+    int64_t dims[RANK];
+    const int64_t terms = weight_dims(&v, w, out_channels, group, dims);
+    return conv_with(m, x, weights(m, v.type, v.rank, dims, weight_scale(terms)), w, out_channels, group);
 }
 
 static int put_conv(Maker *m) {
@@ -508,7 +539,7 @@ static int put_conv_transpose(Maker *m) {
     }
     if (outs > MAX_ELEMENTS || terms * outs > MAX_PRODUCTS)
         return x;
-    const int weight = floats(m, v.type, v.rank, dims, weight_scale(terms), 0);
+    const int weight = weights(m, v.type, v.rank, dims, weight_scale(terms));
     const int bias = chance(m, 50) ? floats(m, v.type, 1, &out[1], 0.5, 0) : -1;
     begin(m, "ConvTranspose");
     use(m, x);
@@ -522,6 +553,46 @@ static int put_conv_transpose(Maker *m) {
     end(m);
     m->made->has_product = true;
     return y;
+}
+
+static int reshape(Maker *m, int x, int rank, const int64_t *dims) {
+    const int shape = ints(m, dims, rank);
+    const Made v = m->values[x];
+    begin(m, "Reshape");
+    use(m, x);
+    use(m, shape);
+    const int y = result(m, v.type, rank, dims, v.exact);
+    end(m);
+    return y;
+}
+
+/* As trackers do it: a corner of the image slides over it, each channel of each image by itself. */
+static int put_correlation(Maker *m) {
+    const int x = some_full(m, 4, 4);
+    const Made v = m->values[x];
+    const int64_t channels = v.dims[0] * v.dims[1], zero[] = {0, 0}, axes[] = {2, 3};
+    const int64_t image[] = {1, channels, v.dims[2], v.dims[3]};
+    Windows w = {.spatial = 2};
+    int64_t terms = 1;
+    for (int i = 0; i < 2; i++) {
+        w.strides[i] = w.dilations[i] = 1;
+        w.kernel[i] = between(m, 1, v.dims[2 + i] < 7 ? v.dims[2 + i] : 7);
+        w.out[i] = v.dims[2 + i] - w.kernel[i] + 1;
+        terms *= w.kernel[i] * w.out[i];
+    }
+    if (channels * terms > MAX_PRODUCTS)
+        return x;
+    const int inputs[] = {x, ints(m, zero, 2), ints(m, w.kernel, 2), ints(m, axes, 2)};
+    const int64_t corner[] = {v.dims[0], v.dims[1], w.kernel[0], w.kernel[1]},
+                  filters[] = {channels, 1, w.kernel[0], w.kernel[1]};
+    begin(m, "Slice");
+    for (int i = 0; i < 4; i++)
+        use(m, inputs[i]);
+    int kernel = result(m, v.type, 4, corner, v.exact);
+    end(m);
+    kernel = reshape(m, same(m, "Tanh", kernel, false), 4, filters);
+    const int folded = reshape(m, x, 4, image);
+    return conv_with(m, folded, kernel, &w, channels, channels);
 }
 
 static int put_pool(Maker *m) {
@@ -1547,30 +1618,55 @@ static int put_gate(Maker *m) {
 typedef int MakeFn(Maker *m);
 
 static void put_something(Maker *m) {
-    static MakeFn *const kinds[] = {put_conv,        put_conv,
-                                    put_conv,        put_residual,
-                                    put_gate,        put_conv_transpose,
-                                    put_pool,        put_pool,
-                                    put_global_pool, put_gemm,
-                                    put_matmul,      put_unary,
-                                    put_unary,       put_unary,
-                                    put_steep,       put_clip,
-                                    put_binary,      put_binary,
-                                    put_binary,      put_prelu,
-                                    put_comparison,  put_cast,
-                                    put_identity,    put_identity,
-                                    put_transpose,   put_transpose,
-                                    put_reshape,     put_flatten,
-                                    put_squeeze,     put_concat,
-                                    put_concat,      put_split,
-                                    put_slice,       put_pad,
-                                    put_resize,      put_expand,
-                                    put_gather,      put_depth_space,
-                                    put_shuffle,     put_reduce,
-                                    put_softmax,     put_arg_max,
-                                    put_cumsum,      put_norm,
-                                    put_norm,        put_shape_arithmetic,
-                                    put_integers,    put_if};
+    static MakeFn *const kinds[] = {put_conv,
+                                    put_conv,
+                                    put_conv,
+                                    put_residual,
+                                    put_gate,
+                                    put_conv_transpose,
+                                    put_correlation,
+                                    put_pool,
+                                    put_pool,
+                                    put_global_pool,
+                                    put_gemm,
+                                    put_matmul,
+                                    put_unary,
+                                    put_unary,
+                                    put_unary,
+                                    put_steep,
+                                    put_clip,
+                                    put_binary,
+                                    put_binary,
+                                    put_binary,
+                                    put_prelu,
+                                    put_comparison,
+                                    put_cast,
+                                    put_identity,
+                                    put_identity,
+                                    put_transpose,
+                                    put_transpose,
+                                    put_reshape,
+                                    put_flatten,
+                                    put_squeeze,
+                                    put_concat,
+                                    put_concat,
+                                    put_split,
+                                    put_slice,
+                                    put_pad,
+                                    put_resize,
+                                    put_expand,
+                                    put_gather,
+                                    put_depth_space,
+                                    put_shuffle,
+                                    put_reduce,
+                                    put_softmax,
+                                    put_arg_max,
+                                    put_cumsum,
+                                    put_norm,
+                                    put_norm,
+                                    put_shape_arithmetic,
+                                    put_integers,
+                                    put_if};
     kinds[pick(m, sizeof kinds / sizeof *kinds)](m);
 }
 

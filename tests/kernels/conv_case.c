@@ -41,6 +41,7 @@ KernelTest conv_case_test(const ConvCase *conv, uint64_t seed) {
                                   DIMS(conv->out)},
                        .n_inputs = 3,
                        .constants = 6,
+                       .varying = 6,
                        .atol = 2e-5 + 5e-7 * peak,
                        .rtol = 1e-5,
                        .peak = peak,
@@ -62,6 +63,7 @@ void conv_case_fuse(KernelTest *test, const ConvCase *conv, bool with_residual, 
         test->absent |= 1u << CONV_B;
         kernel_test_add_operand(test, POST_SCALE, DIMS(conv->out));
         kernel_test_add_operand(test, POST_BIAS, DIMS(conv->out));
+        test->varying |= 1u << (test->n_inputs - 1);
     }
     if (with_residual && !residual_last)
         kernel_test_add_operand(test, POST_RESIDUAL, residual);

@@ -324,32 +324,37 @@ int conv_kernel_tests(void) {
     return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);
 }
 
-static void time_conv(const char *model, int64_t in, int64_t out, int64_t group, int64_t size, int64_t kernel,
-                      int64_t stride) {
+typedef struct TimedLayer {
+    const char *model;
+    int64_t in, out, group, size, kernel, stride;
+} TimedLayer;
+
+static void time_conv(const TimedLayer *layer, bool with_run_weights) {
+    const int64_t kernel = layer->kernel, in = layer->in, out = layer->out, size = layer->size,
+                  stride = layer->stride;
     int64_t pad = kernel / 2;
     ConvCase conv = {.spatial = 2,
                      .batch = 1,
                      .in = in,
                      .out = out,
-                     .group = group,
+                     .group = layer->group,
                      .size = {size, size},
                      .kernel = {kernel, kernel},
                      .strides = {stride, stride},
                      .dilations = {1, 1},
                      .pads = {pad, pad, pad, pad}};
     char label[80];
-    snprintf(label, sizeof label, "%s %lld->%lld %lldx%lld %lldx%lld/%lld%s", model, (long long)in,
+    snprintf(label, sizeof label, "%s %lld->%lld %lldx%lld %lldx%lld/%lld%s%s", layer->model, (long long)in,
              (long long)out, (long long)size, (long long)size, (long long)kernel, (long long)kernel,
-             (long long)stride, group > 1 ? " grouped" : "");
+             (long long)stride, layer->group > 1 ? " grouped" : "", with_run_weights ? " run" : "");
     KernelTest test = conv_case_test(&conv, 0);
+    if (with_run_weights)
+        test.constants = 1u << CONV_B;
     kernel_test_time(test, label);
 }
 
 void conv_kernel_times(void) {
-    static const struct {
-        const char *model;
-        int64_t in, out, group, size, kernel, stride;
-    } layers[] = {
+    static const TimedLayer layers[] = {
         {"resnet", 3, 64, 1, 224, 7, 2},
         {"resnet", 64, 64, 1, 56, 1, 1},
         {"resnet", 64, 64, 1, 56, 3, 1},
@@ -391,6 +396,17 @@ void conv_kernel_times(void) {
         {"resnext", 128, 128, 32, 56, 3, 1},
     };
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-        time_conv(layers[i].model, layers[i].in, layers[i].out, layers[i].group, layers[i].size,
-                  layers[i].kernel, layers[i].stride);
+        time_conv(&layers[i], false);
+    /* Weights that are packed in each run. */
+    static const TimedLayer run_layers[] = {
+        {"dynamic", 256, 256, 1, 64, 3, 1},    {"dynamic", 64, 64, 1, 56, 3, 1},
+        {"dynamic", 512, 512, 1, 7, 3, 1},     {"dynamic", 256, 1024, 1, 14, 1, 1},
+        {"dynamic", 256, 256, 4, 28, 3, 1},    {"dynamic", 128, 128, 32, 28, 3, 1},
+        {"siamese", 256, 256, 256, 29, 5, 1},  {"siamese", 256, 16, 1, 22, 5, 1},
+        {"hypernetwork", 3, 64, 1, 112, 3, 1}, {"hypernetwork", 512, 64, 1, 8, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof run_layers / sizeof *run_layers; i++) {
+        time_conv(&run_layers[i], false);
+        time_conv(&run_layers[i], true);
+    }
 }

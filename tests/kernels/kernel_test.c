@@ -23,7 +23,7 @@ enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
 const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
 
 /* Tells the test program which kernels were run where. */
-static bool checked[MAX_KERNELS][ISA_COUNT];
+static bool checked[MAX_KERNELS][ISA_COUNT], checked_varying[MAX_KERNELS][ISA_COUNT];
 
 WRAPS_AROUND int64_t random_below(uint64_t *seed, int64_t n) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -200,6 +200,7 @@ static void check_and_flatten(const float *blocked, const Shape *shape, Layout l
 typedef struct Bench {
     Fixture *fixture;
     const Kernel *kernel;
+    unsigned varying; /* bit i: the constant i is an input of each run */
     KernelQuery query;
     Operand inputs[PORTS], outputs[PORTS];
     Region region;
@@ -224,7 +225,7 @@ static void bench_query(Bench *bench, unsigned blocked) {
         if (!value)
             continue;
         bench->inputs[i].type = value->type.tensor;
-        bench->inputs[i].constant = value->constant;
+        bench->inputs[i].constant = bench->varying >> i & 1 ? NULL : value->constant;
         if (blocked >> i & 1)
             bench->inputs[i].layout = bench->query.width;
     }
@@ -392,8 +393,9 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     bench_query(bench, blocked);
     if (!bench->kernel->accepts(&bench->query))
         return false;
-    snprintf(bench->what, sizeof bench->what, "%s on %s, inputs blocked %x, seed %llu", bench->kernel->name,
-             isa_name(isa), blocked, (unsigned long long)fixture->test->seed);
+    snprintf(bench->what, sizeof bench->what, "%s on %s, inputs blocked %x, varying %x, seed %llu",
+             bench->kernel->name, isa_name(isa), blocked, bench->varying,
+             (unsigned long long)fixture->test->seed);
     double cost = bench->kernel->cost(&bench->query);
     if (!(cost > 0 && isfinite(cost)))
         fail_msg("%s: cost %g", bench->what, cost);
@@ -420,6 +422,37 @@ static void bench_free(Bench *bench) {
     pack_cache_free(&bench->packs);
 }
 
+static void check_same_bits(const Bench *bench, const Bench *other) {
+    for (int i = 0; i < bench->query.n_outputs; i++)
+        if (bench->output_pointers[i] && memcmp(bench->output_pointers[i], other->output_pointers[i],
+                                                operand_bytes(&bench->outputs[i])) != 0)
+            fail_msg("%s: output %d differs from that with constants", bench->what, i);
+}
+
+/* One set of the test's varying constants after the other, from call to call. */
+static void check_varying(const Bench *constant, unsigned blocked, Isa isa) {
+    static unsigned varying;
+    Fixture *fixture = constant->fixture;
+    const unsigned all = fixture->test->varying & fixture->test->constants;
+    varying = (varying - 1) & all;
+    if (!varying)
+        varying = all;
+    if (!varying)
+        return;
+    Bench bench = {.fixture = fixture, .kernel = constant->kernel, .varying = varying};
+    if (!bench_prepare(&bench, blocked, isa))
+        fail_msg("%s is not accepted with varying %x", constant->what, varying);
+    bench_alloc(&bench, 1);
+    bench_run(&bench, false);
+    check_same_bits(&bench, constant);
+    const uint64_t packed = varying >> CONV_W & 1 ? 0 : constant->instance.packed_bytes;
+    if (bench.instance.packed_bytes != packed)
+        fail_msg("%s: %llu bytes are packed once, not %llu", bench.what,
+                 (unsigned long long)bench.instance.packed_bytes, (unsigned long long)packed);
+    check_again(&bench);
+    bench_free(&bench);
+}
+
 static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, Isa isa) {
     Bench bench = {.fixture = fixture, .kernel = kernel};
     if (!bench_prepare(&bench, blocked, isa))
@@ -430,6 +463,7 @@ static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocke
         if (bench.output_pointers[i])
             check_output(&bench, i);
     check_again(&bench);
+    check_varying(&bench, blocked, isa);
     check_parts(&bench);
     check_in_place(&bench);
     bench_free(&bench);
@@ -458,7 +492,10 @@ void kernel_test_check(KernelTest test) {
             for (unsigned blocked = 0; blocked < combinations; blocked++)
                 if (kernels[k]->op == fixture.node->op->kind && isa_supported(isa) &&
                     !is_impossible(&fixture, blocked))
-                    accepted |= checked[k][isa] |= check_kernel(&fixture, kernels[k], blocked, isa);
+                    if (check_kernel(&fixture, kernels[k], blocked, isa)) {
+                        accepted = checked[k][isa] = true;
+                        checked_varying[k][isa] |= (test.varying & test.constants) != 0;
+                    }
         if (test.must_accept && !accepted)
             fail_msg("no kernel accepts this %s on %s", test.op, isa_name(isa));
     }
@@ -473,6 +510,10 @@ void kernel_test_check_coverage(void) {
         for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++)
             if (isa_supported(isa) && !checked[k][isa])
                 fail_msg("kernel %s was never run on %s: it needs a test", kernels[k]->name, isa_name(isa));
+            else if ((kernels[k]->op == OP_Conv || kernels[k]->op == OP_ConvTranspose) &&
+                     isa_supported(isa) && !checked_varying[k][isa])
+                fail_msg("kernel %s was never run on %s with weights of each run", kernels[k]->name,
+                         isa_name(isa));
 }
 
 /* --- times --- */

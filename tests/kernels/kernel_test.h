@@ -17,10 +17,12 @@ typedef struct KernelTest {
     Tensor given[OP_TEST_MAX_PORTS]; /* instead, where its dtype is set */
     unsigned absent;                 /* bit i: input i */
     unsigned constants;              /* bit i: input i is a constant */
-    int n_inputs, n_outputs;         /* outputs 0: one */
-    unsigned unused_outputs;         /* bit i: nobody asks for output i */
-    void (*adjust)(Node *node);      /* what passes would set */
-    PostOp post_ops[4];              /* what passes would append, by kernel_test_add_*() */
+    unsigned varying; /* bit i: where kernels take the constant i, they take it as an input of each run, too,
+                       * and make the same bits of it */
+    int n_inputs, n_outputs;    /* outputs 0: one */
+    unsigned unused_outputs;    /* bit i: nobody asks for output i */
+    void (*adjust)(Node *node); /* what passes would set */
+    PostOp post_ops[4];         /* what passes would append, by kernel_test_add_*() */
     int n_post_ops;
     float low, high;   /* of random values; both 0: -1, 1 */
     unsigned with_nan; /* bit i: some elements of input i are NaN and infinite */

@@ -17,19 +17,6 @@ bool cpu_optional_constant(const KernelQuery *query, int port) {
     return is_absent(query, port) || query->inputs[port].constant;
 }
 
-Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
-                     const float **bias) {
-    const size_t count = (size_t)count_of(ceil_div(channels, width), width);
-    float *values = region_alloc_array(ctx->region, count, sizeof *values);
-    if (!values)
-        return fail_memory(ctx->err, bytes_of(sizeof *values, count).n, "the plan");
-    const Tensor *constant = cpu_input_constant(query, port);
-    for (int64_t i = 0; constant && i < channels; i++)
-        values[i] = (float)tensor_get_f64(constant, i);
-    *bias = values;
-    return STRIDER_OK;
-}
-
 bool cpu_is_f32(const KernelQuery *query, int port) {
     return !is_absent(query, port) && query->inputs[port].type.dtype == STRIDER_F32;
 }

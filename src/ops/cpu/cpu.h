@@ -17,11 +17,6 @@ static inline const float *cpu_residual(const KernelCall *call, const Epilogue *
     return epilogue->residual_port >= 0 ? call->inputs[epilogue->residual_port] : NULL;
 }
 
-/* A vector of `channels` floats, zeros behind up to a multiple of `width`, from the constant at an input; all
- * zeros where it is absent.  Lives with the plan. */
-Status cpu_pack_bias(const KernelQuery *query, int port, int64_t channels, int width, PrepareContext *ctx,
-                     const float **bias) MUST_CHECK;
-
 /* Declares the table NAME of every instruction set, as the templates define it by `const TYPE ISA(NAME)`, and
  * NAME_for(isa). */
 #if defined(__x86_64__)

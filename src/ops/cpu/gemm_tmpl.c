@@ -2,6 +2,7 @@
 /* Matrix products of many rows: register tiles of rows times a panel of B, both packed so that the inner loop
  * reads on. */
 #include "ops/cpu/gemm_simd.h"
+#include "ops/cpu/transpose_4.h"
 
 #if STRIDER_WIDTH == 16
 enum { TILE_ROWS = 14 };
@@ -128,19 +129,13 @@ FOR_TILES(TILE)
 
 static const TileFunction tiles[TILE_ROWS][GEMM_PANEL_VECTORS] = {FOR_TILES(ENTRY)};
 
-typedef float v4 __attribute__((vector_size(16)));
-typedef float v4_anywhere __attribute__((vector_size(16), aligned(1), may_alias));
-
 /* to[i * to_row + r] = from[r * from_row + i] for four of each. */
-INLINE void transpose_4(const float *from, int64_t from_row, float *to, int64_t to_row) {
-    const v4 a = *(const v4_anywhere *)from, b = *(const v4_anywhere *)(from + from_row),
-             c = *(const v4_anywhere *)(from + 2 * from_row), d = *(const v4_anywhere *)(from + 3 * from_row);
-    const v4 ab_low = {a[0], b[0], a[1], b[1]}, ab_high = {a[2], b[2], a[3], b[3]};
-    const v4 cd_low = {c[0], d[0], c[1], d[1]}, cd_high = {c[2], d[2], c[3], d[3]};
-    *(v4_anywhere *)to = (v4){ab_low[0], ab_low[1], cd_low[0], cd_low[1]};
-    *(v4_anywhere *)(to + to_row) = (v4){ab_low[2], ab_low[3], cd_low[2], cd_low[3]};
-    *(v4_anywhere *)(to + 2 * to_row) = (v4){ab_high[0], ab_high[1], cd_high[0], cd_high[1]};
-    *(v4_anywhere *)(to + 3 * to_row) = (v4){ab_high[2], ab_high[3], cd_high[2], cd_high[3]};
+INLINE void pack_four(const float *from, int64_t from_row, float *to, int64_t to_row) {
+    v4 columns[4];
+    transpose_4(from, from_row, columns);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        *(v4_anywhere *)(to + i * to_row) = columns[i];
 }
 
 /* Rows [begin, begin + rows) of A, `count` of k from `k` on, as [k][rows]. */
@@ -150,7 +145,7 @@ static void pack_rows(const Product *p, int64_t begin, int64_t rows, int64_t k, 
     const int64_t whole_rows = args->a_k == 1 ? rows / 4 * 4 : 0, whole_k = count / 4 * 4;
     for (int64_t r = 0; r < whole_rows; r += 4)
         for (int64_t i = 0; i < whole_k; i += 4)
-            transpose_4(a + r * args->a_row + i, args->a_row, to + i * rows + r, rows);
+            pack_four(a + r * args->a_row + i, args->a_row, to + i * rows + r, rows);
     for (int64_t i = 0; i < count; i++, a += args->a_k)
         for (int64_t r = i < whole_k ? whole_rows : 0; r < rows; r++)
             to[i * rows + r] = a[r * args->a_row];
@@ -164,7 +159,7 @@ static void pack_panel(const Product *p, int64_t n, int64_t k, int64_t steps, fl
     const int64_t whole_columns = args->b_k == 1 ? count / 4 * 4 : 0, whole_steps = steps / 4 * 4;
     for (int64_t j = 0; j < whole_columns; j += 4)
         for (int64_t i = 0; i < whole_steps; i += 4)
-            transpose_4(b + j * args->b_column + i, args->b_column, to + i * PANEL + j, PANEL);
+            pack_four(b + j * args->b_column + i, args->b_column, to + i * PANEL + j, PANEL);
     for (int64_t i = 0; i < steps; i++, to += PANEL, b += args->b_k) {
         if (whole_rows) {
             memcpy(to, b, PANEL * sizeof *to);

@@ -3,10 +3,12 @@ list(APPEND sources
     ops/cpu/conv/direct.c
     ops/cpu/conv/direct_run.c
     ops/cpu/conv/pack.c
+    ops/cpu/conv/pack_tiles.c
     ops/cpu/conv/query.c
     ops/cpu/conv/row_cut.c
     ops/cpu/conv/tile.c
     ops/cpu/conv/transpose.c
+    ops/cpu/conv/transpose_run.c
     ops/cpu/conv/winograd.c
     ops/cpu/conv/winograd_skinny.c
     ops/cpu/conv/winograd_image.c

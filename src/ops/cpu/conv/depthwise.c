@@ -2,9 +2,6 @@
 /* Depthwise convolution: one filter for each channel. */
 #include "ops/cpu/conv/depthwise.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/size.h"
 #include "ops/cpu/conv/query.h"
 #include "ops/nn/conv.h"
@@ -14,11 +11,24 @@ enum {
     TASK_FLOATS = 16 * 1024, /* of output; smaller tasks cost more to hand out than they balance */
 };
 
+/* A convolution of one input channel has the same weights. */
+static ConvGeometry weights_geometry(const KernelQuery *query) {
+    ConvGeometry g = conv_query_geometry(query);
+    g.group = g.in_channels = 1;
+    return g;
+}
+
+static Bytes run_bytes(const KernelQuery *query) {
+    const ConvGeometry g = weights_geometry(query);
+    return conv_run_bytes(query, &g, 1, 1);
+}
+
 static bool depthwise_accepts(KernelQuery *query) {
     if (!conv_accepts_blocked(query, query->width))
         return false;
     const ConvGeometry g = conv_query_geometry(query);
-    return g.group == g.in_channels && g.group == g.out_channels;
+    return g.group == g.in_channels && g.group == g.out_channels &&
+           cpu_in_proportion(query, (Bytes){0}, run_bytes(query));
 }
 
 static double depthwise_cost(const KernelQuery *query) {
@@ -28,52 +38,13 @@ static double depthwise_cost(const KernelQuery *query) {
         vectors *= (double)g.dims[i].out;
         taps *= (double)g.dims[i].kernel;
     }
-    return 1000 + vectors * (taps * 0.35 + 1) * query->width / 16.0;
-}
-
-/* --- weights --- */
-
-typedef struct DepthwisePack {
-    const Tensor *weight, *scale; /* scale may be NULL */
-    int64_t channels, taps, width;
-} DepthwisePack;
-
-static void fill_pack(void *context, void *memory) {
-    const DepthwisePack *pack = context;
-    float *to = memory;
-    int64_t padded = ceil_div(pack->channels, pack->width) * pack->width;
-    memset(to, 0, (size_t)(padded * pack->taps) * sizeof *to);
-    for (int64_t c = 0; c < pack->channels; c++) {
-        float scale = pack->scale ? (float)tensor_get_f64(pack->scale, c) : 1;
-        for (int64_t t = 0; t < pack->taps; t++) {
-            float value = (float)tensor_get_f64(pack->weight, c * pack->taps + t);
-            to[(c / pack->width * pack->taps + t) * pack->width + c % pack->width] = value * scale;
-        }
-    }
-    pack_consumed(pack->weight, pack->weight->data, pack->weight->size_bytes);
-}
-
-static Status pack_weights(const KernelQuery *query, int64_t channels, PrepareContext *ctx,
-                           DepthwiseArgs *args, KernelInstance *instance) {
-    DepthwisePack pack = {.weight = query->inputs[CONV_W].constant,
-                          .scale = conv_scale(query, &args->epilogue),
-                          .channels = channels,
-                          .taps = count_of(args->z.kernel, args->y.kernel, args->x.kernel),
-                          .width = query->width};
-    char key[64];
-    const void *packed;
-    snprintf(key, sizeof key, "depthwise %d %p", query->width, (const void *)pack.scale);
-    const Bytes size = bytes_of(sizeof(float), args->blocks, pack.width, pack.taps);
-    instance->packed_bytes = size.n;
-    TRY(pack_constant(ctx, pack.weight, key, size, fill_pack, &pack, &packed));
-    args->weights = packed;
-    return STRIDER_OK;
+    return 1000 + conv_pack_cost(run_bytes(query)) + vectors * (taps * 0.35 + 1) * query->width / 16.0;
 }
 
 /* --- preparing --- */
 
 static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const ConvGeometry g = conv_query_volume(query);
+    const ConvGeometry g = conv_query_volume(query), of_weights = weights_geometry(query);
     DepthwiseArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->z = g.dims[0];
@@ -83,8 +54,8 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, K
     args->blocks = ceil_div(g.out_channels, query->width);
     args->last_lanes = (int)(g.out_channels - (args->blocks - 1) * query->width);
     conv_epilogue(query->node, &args->epilogue);
-    TRY(pack_weights(query, g.out_channels, ctx, args, instance));
-    TRY(cpu_pack_bias(query, args->epilogue.bias_port, g.out_channels, query->width, ctx, &args->bias));
+    TRY(conv_pack_weights(query, &of_weights, 1, 1, NULL, ctx, &args->pack));
+    TRY(conv_pack_bias(query, g.out_channels, ctx, &args->pack));
     int64_t planes = i64_product(g.batch, args->blocks), row_floats = i64_product(args->x.out, query->width);
     int64_t rows = i64_product(args->z.out, args->y.out),
             for_balance = ceil_div(rows, ceil_div(MIN_TASKS, planes));
@@ -94,6 +65,7 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, K
     instance->run = depthwise_for(query->isa)->run;
     instance->args = args;
     instance->tasks = i64_product(planes, args->strips);
+    conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
 

@@ -3,16 +3,16 @@
 #ifndef OPS_CPU_CONV_DEPTHWISE_H
 #define OPS_CPU_CONV_DEPTHWISE_H
 
+#include "ops/cpu/conv/pack.h"
 #include "ops/cpu/cpu.h"
 #include "ops/nn/window.h"
 
 typedef struct DepthwiseArgs {
+    ConvPack pack; /* weights: [blocks][kernel depths][rows][columns][width] */
     WindowDim z, y, x;
     int64_t inside_begin, inside_end;   /* outputs of a row whose windows lie inside the input's columns */
     int64_t blocks, strips, strip_rows; /* rows of all depths */
     int last_lanes;
-    const float *weights; /* [blocks][kernel depths][rows][columns][width] */
-    const float *bias;    /* [blocks][width] */
     Epilogue epilogue;
 } DepthwiseArgs;
 

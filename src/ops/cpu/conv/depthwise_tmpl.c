@@ -181,11 +181,12 @@ static void run(const KernelCall *call, int64_t task) {
     const float *in = (const float *)call->inputs[0] + volume * z->in * y->in * x->in * VW;
     const float *residual = cpu_residual(call, &args->epilogue);
     const TileFunction *functions = tiles_for(x);
+    const ConvPacked packed = conv_packed(&args->pack, call);
     DepthwiseRow row = {.args = args,
                         .in_plane = z->dilation * y->in * x->in * VW,
                         .in_row = y->dilation * x->in * VW,
                         .weights_plane = y->kernel * x->kernel * VW,
-                        .bias = args->bias + block * VW,
+                        .bias = packed.bias + block * VW,
                         .mask = v_lane_mask(block == args->blocks - 1 ? args->last_lanes : VW)};
     for (int64_t r = first; r < end; r++) {
         const int64_t begin_z = r / y->out * z->stride - z->pad_begin,
@@ -198,7 +199,7 @@ static void run(const KernelCall *call, int64_t task) {
             in + ((begin_z + taps_z.first * z->dilation) * y->in + begin_y + taps_y.first * y->dilation) *
                      x->in * VW;
         row.weights =
-            args->weights + ((block * z->kernel + taps_z.first) * y->kernel + taps_y.first) * x->kernel * VW;
+            packed.weights + ((block * z->kernel + taps_z.first) * y->kernel + taps_y.first) * x->kernel * VW;
         row.out = (float *)call->outputs[0] + out;
         row.epilogue = vector_epilogue(&args->epilogue, residual ? residual + out : NULL);
         if (functions)

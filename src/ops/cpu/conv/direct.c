@@ -262,14 +262,18 @@ static CopyMemory cut_work(DirectArgs *args, const ConvGeometry *g, int count) {
     return args->copies ? cut_copies(args) : (CopyMemory){0};
 }
 
-static bool copies_in_proportion(const KernelQuery *query, DirectKind kind) {
+static Bytes run_bytes(const KernelQuery *query, DirectKind kind, const ConvGeometry *g, int count) {
+    return kind.grouped ? conv_run_bytes_grouped(query, g)
+                        : conv_run_bytes(query, g, kind.plain_input ? 1 : query->width, count);
+}
+
+static bool memory_in_proportion(const KernelQuery *query, DirectKind kind) {
     const ConvGeometry g = geometry_of(query);
     const int count = count_of_kind(query, kind, &g);
     DirectArgs args = describe(query, kind, &g, count);
-    if (!args.copies)
-        return true;
-    const CopyMemory memory = cut_work(&args, &g, count);
-    return cpu_in_proportion(query, memory.scratch, memory.workspace);
+    const CopyMemory memory = args.copies ? cut_work(&args, &g, count) : (CopyMemory){0};
+    return cpu_in_proportion(query, memory.scratch,
+                             bytes_sum(memory.workspace, run_bytes(query, kind, &g, count)));
 }
 
 static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext *ctx,
@@ -284,8 +288,7 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     const CopyMemory memory = cut_work(args, &g, count);
     TRY(kind.grouped ? conv_pack_grouped(query, &g, ctx, &args->pack)
                      : conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
-    instance->packed_bytes = args->pack.size_bytes;
-    TRY(cpu_pack_bias(query, args->epilogue.bias_port, g.out_channels, query->width, ctx, &args->bias));
+    TRY(conv_pack_bias(query, g.out_channels, ctx, &args->pack));
     TRY(make_taps(args, ctx));
     if (args->copies_once) {
         instance->prologue = conv_direct_copy;
@@ -297,6 +300,7 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     instance->run = conv_direct_run;
     instance->args = args;
     instance->tasks = count_of(g.batch, args->z.out, args->strips, args->oc_parts);
+    conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
 
@@ -331,7 +335,7 @@ static Status grouped_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
 /* --- choosing --- */
 
 static bool direct_accepts(KernelQuery *query) {
-    return conv_accepts_blocked(query, query->width) && copies_in_proportion(query, direct_kind(query));
+    return conv_accepts_blocked(query, query->width) && memory_in_proportion(query, direct_kind(query));
 }
 
 /* Plain input is read one channel at a time, which is as good as blocks as long as there are not many. */
@@ -339,14 +343,14 @@ static bool first_layer_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
     return query->inputs[CONV_X].layout == LAYOUT_PLAIN && attrs->group == 1 &&
            query->inputs[CONV_X].type.shape.dims[1] <= query->width &&
-           conv_accepts_blocked(query, LAYOUT_PLAIN) && copies_in_proportion(query, first_layer_kind(query));
+           conv_accepts_blocked(query, LAYOUT_PLAIN) && memory_in_proportion(query, first_layer_kind(query));
 }
 
 static bool grouped_accepts(KernelQuery *query) {
     if (!conv_accepts_blocked(query, query->width))
         return false;
     const DirectKind kind = grouped_kind(query);
-    return kind.tiles && copies_in_proportion(query, kind);
+    return kind.tiles && memory_in_proportion(query, kind);
 }
 
 /* As direct_cost(): for each tap a group's channels are as many products. */
@@ -359,7 +363,8 @@ static double grouped_cost(const KernelQuery *query) {
     const double a_block = (double)rows * n *
                            (depth_taps(&g) * (double)plane_taps(&g) * tile_cycles(group, tile_pixels) +
                             (double)g.dims[Z].out * tile_call_cycles(2, tile_pixels));
-    return 2000 + (double)(g.batch * ceil_div(g.out_channels, query->width)) * a_block * query->width / 56.0;
+    return 2000 + conv_pack_cost(conv_run_bytes_grouped(query, &g)) +
+           (double)(g.batch * ceil_div(g.out_channels, query->width)) * a_block * query->width / 56.0;
 }
 
 #define COPY_NS 0.18 /* of a float of the input, where it leaves the nearer caches */
@@ -384,7 +389,7 @@ static double direct_cost(const KernelQuery *query) {
     const double copies =
         needs_copy(&g) && !skips_padding ? (double)(g.batch * g.in_channels) * pixels_in : 0;
     const double calls = (double)rows * n * tile_call_cycles(count, (double)pixels / n);
-    return 2000 + COPY_NS * copies +
+    return 2000 + COPY_NS * copies + conv_pack_cost(conv_run_bytes(query, &g, lanes, count)) +
            (double)g.batch * (double)blocks / count * (in_lanes * a_lane + calls) * query->width / 56.0;
 }
 

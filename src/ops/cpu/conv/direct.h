@@ -9,10 +9,9 @@
 #include "ops/nn/window.h"
 
 typedef struct DirectArgs {
+    ConvPack pack;
     const ConvTiles *tiles;
     Epilogue epilogue;
-    ConvPack pack;
-    const float *bias;
     const ConvTap *taps;
     bool skips_padding;
     RowCut cut; /* where padding is skipped */

@@ -144,21 +144,24 @@ typedef struct TaskPlace {
 
 /* The tiles of a run of output blocks ask for the next run's weights, which lie behind its own: at full pace
  * the first of the next ones would read them faster than memory gives them. */
-static void set_ahead(const DirectArgs *args, const TileBlocks *blocks, int64_t tiles, ConvTile *tile) {
+static void set_ahead(const DirectArgs *args, const float *weights, const TileBlocks *blocks, int64_t tiles,
+                      ConvTile *tile) {
     enum { MAX_BYTES = 128 * 1024 }; /* both runs and the strip are to stay in L2 */
     const TileBlocks *last = &args->pack.blocks[args->pack.n_blocks - 1],
                      *next = blocks < last ? blocks + 1 : blocks;
     const int64_t floats = (int64_t)(next->weights_at - blocks->weights_at);
     const bool fits = floats * (int64_t)sizeof(float) <= MAX_BYTES;
-    tile->ahead = args->pack.weights + next->weights_at;
+    tile->ahead = weights + next->weights_at;
     tile->ahead_step = fits ? ceil_div(floats, tiles * tile->n_in_blocks * TILE_LINE) * TILE_LINE : 0;
 }
 
 /* All tiles of one run of output blocks: its weights stay in the cache while the pixels pass. */
-static void run_blocks(const DirectArgs *args, const TileBlocks *blocks, const StripInput *input,
-                       ConvTile *tile, const TaskPlace *place, float *out, const float *residual) {
-    tile_set_blocks(tile, blocks, args->pack.weights, args->bias, args->width, args->out_channels);
-    set_ahead(args, blocks, place->rows * tiles_of_row(args, blocks->count, place->first_row), tile);
+static void run_blocks(const DirectArgs *args, const ConvPacked *packed, const TileBlocks *blocks,
+                       const StripInput *input, ConvTile *tile, const TaskPlace *place, float *out,
+                       const float *residual) {
+    tile_set_blocks(tile, blocks, packed->weights, packed->bias, args->width, args->out_channels);
+    set_ahead(args, packed->weights, blocks,
+              place->rows * tiles_of_row(args, blocks->count, place->first_row), tile);
     const int64_t ahead = tile->n_in_blocks * tile->ahead_step;
     for (int64_t r = 0; r < place->rows; r++) {
         const int64_t row = place->first_row + r, n = tiles_of_row(args, blocks->count, row);
@@ -254,6 +257,7 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
     const float *residual = cpu_residual(call, &args->epilogue);
     const StripInput input = args->copies ? input_copied(args, call, &place, task / args->oc_parts)
                                           : input_in_place(args, call, &place);
+    const ConvPacked packed = conv_packed(&args->pack, call);
     ConvTile tile = {.in_block_stride = input.block_stride,
                      .lanes = args->lanes,
                      .all_taps = args->n_taps,
@@ -261,6 +265,6 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
                      .out_pixel_stride = args->width,
                      .epilogue = &args->epilogue};
     for (int64_t run = place.first_blocks; run < place.end_blocks; run++)
-        run_blocks(args, &args->pack.blocks[run], &input, &tile, &place, out,
+        run_blocks(args, &packed, &args->pack.blocks[run], &input, &tile, &place, out,
                    residual ? residual + out_at : NULL);
 }

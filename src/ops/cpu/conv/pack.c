@@ -1,207 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cpu/conv/pack.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "ops/cpu/conv/query.h"
 #include "ops/cpu/cpu.h"
 
-typedef struct Packing {
-    ConvGeometry g;
-    const TileBlocks *blocks;
-    int width, lanes;
-    int64_t taps;
-    const Tensor *weight, *scale; /* scale may be NULL */
-    const ConvTapScales *tap_scales;
-    int64_t depths,
-        depth_channels; /* steps in depth that are input channels, and how many channels each is */
-} Packing;
+typedef struct ConstantFill {
+    ConvFill fill;
+    const Tensor *weights;
+    int64_t channels;
+} ConstantFill;
 
-static float tap_scale(const Packing *packing, int64_t tap) {
-    return packing->tap_scales ? packing->tap_scales->of[tap] : 1;
+static void fill_constant(void *context, void *memory, int64_t run) {
+    const ConstantFill *constant = context;
+    const ConvFill *fill = &constant->fill;
+    const Tensor *weights = constant->weights;
+    for (int64_t chunk = 0; chunk < fill->chunks; chunk++)
+        fill->fill(fill->context, weights->data, run, chunk, memory);
+    if (!fill->run_channels)
+        return;
+    const size_t channel_bytes = weights->size_bytes / (size_t)constant->channels;
+    const int64_t begin = run * fill->run_channels,
+                  end = i64_min(begin + fill->run_channels, constant->channels);
+    pack_consumed(weights, (const char *)weights->data + bytes_of(channel_bytes, begin).n,
+                  bytes_of(channel_bytes, end - begin).n);
 }
 
-/* One output block of a tile, whose lanes may belong to several groups. */
-static void pack_grouped_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
-    const ConvGeometry *g = &packing->g;
-    const int64_t taps = packing->taps, in_group = g->in_channels / g->group,
-                  out_group = g->out_channels / g->group;
-    const int64_t first = (int64_t)(blocks->first + o) * packing->width;
-    const char *source = packing->weight->data; /* at any alignment: read by memcpy */
-    for (int64_t m = first; m < i64_min(first + packing->width, g->out_channels); m++) {
-        const float scale = packing->scale ? (float)tensor_get_f64(packing->scale, m) : 1;
-        for (int64_t c = 0; c < in_group; c++)
-            for (int64_t t = 0; t < taps; t++) {
-                float value;
-                memcpy(&value, source + (size_t)((m * in_group + c) * taps + t) * sizeof value, sizeof value);
-                to[tile_weight_at(blocks, packing->width, packing->lanes, taps, t,
-                                  m / out_group * in_group + c, o) +
-                   (size_t)(m - first)] = value * (scale * tap_scale(packing, t));
-            }
-    }
-}
-
-/* Where the taps of an output and an input channel lie; NULL where the weights have no such channel. */
-static const char *taps_of(const Packing *packing, int64_t out_channel, int64_t channel) {
-    const int64_t channels = packing->weight->type.shape.dims[1];
-    const int64_t depth = channel / packing->depth_channels, of_depth = channel % packing->depth_channels;
-    if (of_depth >= channels)
-        return NULL;
-    const int64_t at = ((out_channel * channels + of_depth) * packing->depths + depth) * packing->taps;
-    return (const char *)packing->weight->data + bytes_of(sizeof(float), at).n;
-}
-
-/* The same without groups.  A vector's channels are read side by side, so that what is written lies
- * together. */
-static void pack_block(const Packing *packing, const TileBlocks *blocks, int o, float *to) {
-    const ConvGeometry *g = &packing->g;
-    const int64_t taps = packing->taps, in_channels = g->in_channels;
-    const int64_t first = (int64_t)(blocks->first + o) * packing->width;
-    const int lanes = (int)i64_min(packing->width, g->out_channels - first);
-    const size_t lane_bytes = packing->weight->size_bytes / (size_t)g->out_channels;
-    float scales[64];
-    for (int lane = 0; lane < lanes; lane++)
-        scales[lane] = packing->scale ? (float)tensor_get_f64(packing->scale, first + lane) : 1;
-    for (int64_t c = 0; c < in_channels; c++) {
-        const int64_t of_block =
-            c / packing->lanes == blocks->in_count - 1 ? blocks->last_lanes : packing->lanes;
-        float *at = to + tile_weight_at(blocks, packing->width, packing->lanes, taps, 0, c, o);
-        const char *source = taps_of(packing, first, c);
-        for (int64_t t = 0; source && t < taps;
-             t++, at += of_block * blocks->count * packing->width, source += sizeof(float)) {
-            const float of_tap = tap_scale(packing, t);
-            for (int lane = 0; lane < lanes; lane++) {
-                float value;
-                memcpy(&value, source + (size_t)lane * lane_bytes, sizeof value);
-                at[lane] = value * (scales[lane] * of_tap);
-            }
-        }
-    }
-}
-
-static void pack_tile(const Packing *packing, const TileBlocks *blocks, float *to) {
-    /* What no channel fills stays zero. */
-    if (packing->g.group > 1 || packing->depth_channels > packing->weight->type.shape.dims[1] ||
-        (int64_t)(blocks->first + blocks->count) * packing->width > packing->g.out_channels)
-        memset(to, 0, tile_weights(blocks, packing->width, packing->lanes, packing->taps) * sizeof *to);
-    for (int o = 0; o < blocks->count; o++)
-        (packing->g.group > 1 ? pack_grouped_block : pack_block)(packing, blocks, o, to);
-}
-
-static void fill_pack(void *context, void *memory, int64_t piece) {
-    const Packing *packing = context;
-    const size_t channel_bytes = packing->weight->size_bytes / (size_t)packing->g.out_channels;
-    const TileBlocks *blocks = &packing->blocks[piece];
-    int64_t begin = (int64_t)blocks->first * packing->width;
-    int64_t end = i64_min((int64_t)(blocks->first + blocks->count) * packing->width, packing->g.out_channels);
-    pack_tile(packing, blocks, (float *)memory + blocks->weights_at);
-    pack_consumed(packing->weight, (const char *)packing->weight->data + (size_t)begin * channel_bytes,
-                  (size_t)(end - begin) * channel_bytes);
-}
-
-static int64_t count_taps(const ConvGeometry *g) {
-    int64_t taps = 1;
-    for (int i = 0; i < g->spatial; i++)
-        taps = i64_product(taps, g->dims[i].kernel);
-    return taps;
-}
-
-static Status make_blocks(const KernelQuery *query, const ConvGeometry *g, int count, PrepareContext *ctx,
-                          ConvPack *pack) {
-    pack->n_blocks = ceil_div(ceil_div(g->out_channels, query->width), count);
-    pack->blocks = region_alloc_array(ctx->region, (size_t)pack->n_blocks, sizeof *pack->blocks);
-    return pack->blocks ? STRIDER_OK
-                        : fail_memory(ctx->err, bytes_of(sizeof *pack->blocks, pack->n_blocks).n, "the plan");
-}
-
-Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
-                         const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
-    const int64_t out_blocks = ceil_div(g->out_channels, query->width);
-    const int64_t taps = count_taps(g);
-    const Tensor *weight = query->inputs[CONV_W].constant;
-    const Shape *w = &weight->type.shape;
-    const int64_t depths = shape_size(w, 2, w->rank) / taps;
-    TRY(make_blocks(query, g, count, ctx, pack));
-    int64_t floats = 0;
-    for (int64_t i = 0; i < pack->n_blocks; i++) {
-        int first = (int)i * count;
-        pack->blocks[i] = tile_blocks(g, query->width, lanes, first, (int)i64_min(count, out_blocks - first));
-        pack->blocks[i].weights_at = (size_t)floats;
-        floats = i64_sum(floats, (int64_t)tile_weights(&pack->blocks[i], query->width, lanes, taps));
-    }
-    char key[112];
-    Epilogue epilogue;
-    conv_epilogue(query->node, &epilogue);
-    const Tensor *scale = conv_scale(query, &epilogue);
-    snprintf(key, sizeof key, "conv %d %d %d %lld %lld %p %s", query->width, lanes, count,
-             (long long)g->group, (long long)depths, (const void *)scale, tap_scales ? tap_scales->name : "");
-    Packing *packing;
+Status conv_pack(const KernelQuery *query, const ConvFill *fill, const char *key, Bytes size,
+                 PrepareContext *ctx, ConvPack *pack) {
+    const Tensor *weights = query->inputs[CONV_W].constant;
+    pack->fill = *fill;
+    pack->size = size;
+    if (!weights)
+        return STRIDER_OK;
+    ConstantFill *constant;
     const void *packed;
-    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *packing, 1), &packing));
-    *packing = (Packing){*g,     pack->blocks, query->width, lanes,  taps,
-                         weight, scale,        tap_scales,   depths, g->in_channels / depths};
-    const Bytes size = bytes_of(sizeof(float), floats);
-    pack->size_bytes = size.n;
-    const PackFill fill = {fill_pack, pack->n_blocks, packing};
-    TRY(pack_constant_later(ctx, packing->weight, key, size, &fill, &packed));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *constant, 1), &constant));
+    *constant = (ConstantFill){*fill, weights, weights->type.shape.dims[0]};
+    const PackFill pieces = {fill_constant, fill->runs, constant};
+    TRY(pack_constant_later(ctx, weights, key, size, &pieces, &packed));
     pack->weights = packed;
     return STRIDER_OK;
 }
 
-/* --- groups that share a vector --- */
-
-static void fill_grouped(void *context, void *memory, int64_t piece) {
-    const Packing *packing = context;
-    const ConvGeometry *g = &packing->g;
-    const int64_t width = packing->width, group = g->in_channels / g->group, taps = packing->taps;
-    const int64_t first = piece * width, end = i64_min(first + width, g->out_channels);
-    const char *source = packing->weight->data; /* at any alignment: read by memcpy */
-    float *to = (float *)memory + packing->blocks[piece].weights_at;
-    memset(to, 0, (size_t)(taps * group * width) * sizeof *to);
-    for (int64_t m = first; m < end; m++) {
-        const float scale = packing->scale ? (float)tensor_get_f64(packing->scale, m) : 1;
-        for (int64_t c = 0; c < group; c++)
-            for (int64_t t = 0; t < taps; t++) {
-                const int64_t rotation = (c - m % group + group) % group,
-                              lane = (m - first) / group * group + c;
-                float value;
-                memcpy(&value, source + (size_t)((m * group + c) * taps + t) * sizeof value, sizeof value);
-                to[(t * group + rotation) * width + lane] = value * scale;
-            }
-    }
-    pack_consumed(packing->weight, source + bytes_of(sizeof(float), first, group, taps).n,
-                  bytes_of(sizeof(float), end - first, group, taps).n);
+static Status make_vector(const KernelQuery *query, const Tensor *constant, int64_t channels,
+                          PrepareContext *ctx, const float **vector) {
+    const size_t count = (size_t)count_of(ceil_div(channels, query->width), query->width);
+    float *values = region_alloc_array(ctx->region, count, sizeof *values);
+    if (!values)
+        return fail_memory(ctx->err, bytes_of(sizeof *values, count).n, "the plan");
+    for (int64_t i = 0; constant && i < channels; i++)
+        values[i] = (float)tensor_get_f64(constant, i);
+    *vector = values;
+    return STRIDER_OK;
 }
 
-Status conv_pack_grouped(const KernelQuery *query, const ConvGeometry *g, PrepareContext *ctx,
-                         ConvPack *pack) {
-    const int64_t group = g->in_channels / g->group, taps = count_taps(g), width = query->width;
-    TRY(make_blocks(query, g, 1, ctx, pack));
-    for (int64_t i = 0; i < pack->n_blocks; i++) {
-        pack->blocks[i] = tile_blocks(g, query->width, query->width, (int)i, 1);
-        pack->blocks[i].weights_at = (size_t)count_of(i, taps, group, width);
-    }
-    char key[112];
+Status conv_scales(const KernelQuery *query, int64_t channels, PrepareContext *ctx, const float **scales) {
+    const Tensor *scale = conv_scale(query);
+    *scales = NULL;
+    return scale ? make_vector(query, scale, channels, ctx, scales) : STRIDER_OK;
+}
+
+Status conv_pack_bias(const KernelQuery *query, int64_t channels, PrepareContext *ctx, ConvPack *pack) {
     Epilogue epilogue;
     conv_epilogue(query->node, &epilogue);
-    const Tensor *scale = conv_scale(query, &epilogue);
-    snprintf(key, sizeof key, "conv grouped %d %lld %p", query->width, (long long)g->group,
-             (const void *)scale);
-    Packing *packing;
-    const void *packed;
-    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *packing, 1), &packing));
-    *packing = (Packing){.g = *g,
-                         .blocks = pack->blocks,
-                         .width = query->width,
-                         .taps = taps,
-                         .weight = query->inputs[CONV_W].constant,
-                         .scale = scale};
-    const Bytes size = bytes_of(sizeof(float), pack->n_blocks, taps, group, width);
-    pack->size_bytes = size.n;
-    const PackFill fill = {fill_grouped, pack->n_blocks, packing};
-    TRY(pack_constant_later(ctx, packing->weight, key, size, &fill, &packed));
-    pack->weights = packed;
-    return STRIDER_OK;
+    pack->bias_port = epilogue.bias_port;
+    pack->bias_channels = channels;
+    pack->bias_floats = count_of(ceil_div(channels, query->width), query->width);
+    return cpu_optional_constant(query, pack->bias_port)
+               ? make_vector(query, cpu_input_constant(query, pack->bias_port), channels, ctx, &pack->bias)
+               : STRIDER_OK;
+}
+
+static float *at_bytes(void *memory, size_t bytes) {
+    return (float *)((char *)memory + bytes);
+}
+
+ConvPacked conv_packed(const ConvPack *pack, const KernelCall *call) {
+    return (ConvPacked){pack->weights || pack->by_tasks ? pack->weights
+                                                        : at_bytes(call->workspace, pack->weights_at),
+                        pack->bias ? pack->bias : at_bytes(call->workspace, pack->bias_at)};
+}
+
+static int64_t weights_tasks(const ConvPack *pack) {
+    return pack->weights || pack->by_tasks ? 0 : i64_product(pack->fill.runs, pack->fill.chunks);
+}
+
+static void copy_bias(const ConvPack *pack, const KernelCall *call) {
+    float *to = at_bytes(call->workspace, pack->bias_at);
+    memset(to, 0, (size_t)pack->bias_floats * sizeof *to);
+    memcpy(to, call->inputs[pack->bias_port], (size_t)pack->bias_channels * sizeof *to);
+}
+
+static void run_prologue(const KernelCall *call, int64_t task) {
+    const ConvPack *pack = call->args;
+    const ConvFill *fill = &pack->fill;
+    const int64_t packing = weights_tasks(pack);
+    if (task < packing) {
+        fill->fill(fill->context, call->inputs[CONV_W], task / fill->chunks, task % fill->chunks,
+                   at_bytes(call->workspace, pack->weights_at));
+        return;
+    }
+    task -= packing;
+    if (!pack->bias && task == 0)
+        copy_bias(pack, call);
+    else
+        pack->prologue(call, pack->bias ? task : task - 1);
+}
+
+/* In the workspace, after what it has already. */
+static size_t reserve(KernelInstance *instance, Bytes size) {
+    size_t at;
+    if (!size_align(instance->workspace_bytes.n, MEMORY_ALIGNMENT, &at))
+        at = SIZE_MAX;
+    instance->workspace_bytes = bytes_sum((Bytes){at}, size);
+    return at;
+}
+
+void conv_pack_finish(ConvPack *pack, KernelInstance *instance) {
+    assert((void *)pack == instance->args);
+    instance->packed_bytes = pack->weights ? pack->size.n : 0;
+    const int64_t packing = i64_sum(weights_tasks(pack), pack->bias ? 0 : 1);
+    if (!packing)
+        return;
+    if (weights_tasks(pack))
+        pack->weights_at = reserve(instance, pack->size);
+    if (!pack->bias)
+        pack->bias_at = reserve(instance, bytes_of(sizeof(float), pack->bias_floats));
+    pack->prologue = instance->prologue;
+    instance->prologue = run_prologue;
+    instance->prologue_tasks = i64_sum(instance->prologue_tasks, packing);
+}
+
+double conv_pack_cost(Bytes run_bytes) {
+    return (double)run_bytes.n * 0.1;
 }

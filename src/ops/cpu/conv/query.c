@@ -27,19 +27,24 @@ bool conv_epilogue(const Node *node, Epilogue *epilogue) {
     return true;
 }
 
-bool conv_accepts_blocked(KernelQuery *query, Layout input) {
-    const Operand *x = &query->inputs[CONV_X], *w = &query->inputs[CONV_W];
+const Tensor *conv_scale(const KernelQuery *query) {
     Epilogue epilogue;
-    if (x->type.dtype != STRIDER_F32 || !w->constant || !conv_epilogue(query->node, &epilogue) ||
-        !cpu_optional_constant(query, epilogue.bias_port) ||
+    conv_epilogue(query->node, &epilogue);
+    return cpu_input_constant(query, epilogue.scale_port);
+}
+
+bool conv_accepts_blocked(KernelQuery *query, Layout input) {
+    Epilogue epilogue;
+    if (!cpu_is_f32(query, CONV_X) || !cpu_is_f32(query, CONV_W) || !conv_epilogue(query->node, &epilogue) ||
         !cpu_optional_constant(query, epilogue.scale_port) ||
-        shape_elements(&query->outputs[0].type.shape) == 0 || shape_elements(&w->type.shape) == 0)
+        shape_elements(&query->outputs[0].type.shape) == 0 ||
+        shape_elements(&query->inputs[CONV_W].type.shape) == 0)
         return false;
     query->inputs[CONV_X].layout = input;
-    for (int i = CONV_W; i < query->n_inputs; i++)
-        query->inputs[i].packed = i != epilogue.residual_port;
-    if (epilogue.residual_port >= 0)
-        query->inputs[epilogue.residual_port].layout = query->width;
+    for (int i = CONV_W; i < query->n_inputs; i++) {
+        query->inputs[i].layout = i == epilogue.residual_port ? query->width : LAYOUT_PLAIN;
+        query->inputs[i].packed = i != epilogue.residual_port && query->inputs[i].constant;
+    }
     query->outputs[0].layout = query->width;
     return true;
 }
@@ -60,7 +65,9 @@ void conv_tuning_key(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]) {
                                  (long long)g.dims[i].dilation, (long long)g.dims[i].pad_begin,
                                  (long long)g.dims[i].pad_end);
     if (used < KERNEL_LAYER_TEXT)
-        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s", unary_name(epilogue.activation.kind),
+        snprintf(text + used, KERNEL_LAYER_TEXT - used, "; %s%s%s",
+                 query->inputs[CONV_W].constant ? "" : "weights of each run; ",
+                 unary_name(epilogue.activation.kind),
                  epilogue.residual_port < 0 ? ""
                  : epilogue.residual_last   ? " then Add"
                                             : " after Add");

@@ -15,12 +15,11 @@ ConvGeometry conv_query_volume(const KernelQuery *query);
 /* The post-operations of a Conv or ConvTranspose, the bias of its own among them; false where no kernel has
  * these. */
 bool conv_epilogue(const Node *node, Epilogue *epilogue);
-static inline const Tensor *conv_scale(const KernelQuery *query, const Epilogue *epilogue) {
-    return epilogue->scale_port >= 0 ? query->inputs[epilogue->scale_port].constant : NULL;
-}
+/* The constant by which weights are multiplied when they are packed; NULL where there is none. */
+const Tensor *conv_scale(const KernelQuery *query);
 
 /* Whether a Conv or ConvTranspose can have `input` as layout of its input and
- * blocked output: f32 with constant weights, bias and scale, and not empty.  Fills in the layouts. */
+ * blocked output: f32 with a constant scale, and not empty.  Fills in the layouts. */
 bool conv_accepts_blocked(KernelQuery *query, Layout input);
 
 /* Kernel.tuning_key of all kernels of Conv. */

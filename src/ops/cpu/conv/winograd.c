@@ -41,22 +41,27 @@ typedef struct WinogradCut {
 } WinogradCut;
 
 typedef struct WinogradArgs {
+    ConvPack pack;
     WinogradImage image;
     WinogradCut cut;
     const ConvTiles *tiles;
-    ConvPack pack;
     int64_t input_stride;                   /* of a frequency of transformed input */
     int64_t weights_stride, weights_floats; /* of transformed weights: of a frequency, of a run of blocks */
     int64_t sums_stride;                    /* of a frequency */
     int64_t input_floats;                   /* of a task's transformed input, before its sums */
 } WinogradArgs;
 
+/* Where packed weights of a run of output blocks have an input block. */
+static int64_t weights_before(const WinogradArgs *args, const TileBlocks *blocks, int64_t block) {
+    const int64_t width = args->image.width;
+    return (int64_t)blocks->weights_at + block * width * 9 * blocks->count * width;
+}
+
 /* A row of frequencies of the weights of a run of output blocks, for input blocks [first, first + count),
  * each behind the other. */
-static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks, int row, int64_t first,
-                              int64_t count, float *to) {
+static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks, const float *from, int row,
+                              int64_t first, int64_t count, float *to) {
     const int64_t width = args->image.width, vector_row = blocks->count * width;
-    const float *from = args->pack.weights + blocks->weights_at + first * width * 9 * vector_row;
     for (int64_t block = first; block < first + count; block++) {
         const int64_t lanes = winograd_lanes(&args->image, block);
         args->image.transform->weights(from, (int)lanes, blocks->count, row, to, args->weights_stride);
@@ -91,8 +96,9 @@ static void transform_input(const WinogradArgs *args, const KernelCall *call, in
 
 static void transform_output(const WinogradArgs *args, const KernelCall *call, const TileBlocks *blocks,
                              int64_t first, int64_t count, const float *sums) {
+    const float *bias = conv_packed(&args->pack, call).bias;
     for (int o = 0; o < blocks->count; o++, sums += args->cut.task_tiles * args->image.width)
-        winograd_transform_output(&args->image, call, blocks->first + o, first, count, sums,
+        winograd_transform_output(&args->image, call, bias, blocks->first + o, first, count, sums,
                                   args->sums_stride);
 }
 
@@ -154,9 +160,14 @@ static void begin_with_weights(const KernelCall *call, int64_t task) {
     float *to = (float *)call->workspace + run * args->weights_floats +
                 block * args->image.width * args->pack.blocks[run].count * args->image.width;
     const int distinct = args->image.transform->distinct;
+    const TileBlocks *blocks = &args->pack.blocks[run];
+    const float *packed = call->scratch;
+    if (args->pack.weights)
+        packed = args->pack.weights + weights_before(args, blocks, block);
+    else
+        conv_pack_part(&args->pack, call, run, block, 1, call->scratch);
     for (int row = 0; row < distinct; row++)
-        transform_weights(args, &args->pack.blocks[run], row, block, 1,
-                          to + row * distinct * args->weights_stride);
+        transform_weights(args, blocks, packed, row, block, 1, to + row * distinct * args->weights_stride);
 }
 
 static void run_tiles(const KernelCall *call, int64_t task) {
@@ -196,7 +207,8 @@ static void run_blocks(const KernelCall *call, int64_t task) {
     const TileBlocks *blocks = &args->pack.blocks[task];
     const int distinct = args->image.transform->distinct;
     float *weights = call->scratch, *sums = weights + distinct * args->weights_stride;
-    const size_t packed = tile_weights(blocks, args->image.width, args->image.width, 9);
+    const size_t floats = tile_weights(blocks, args->image.width, args->image.width, 9);
+    const float *packed = conv_packed(&args->pack, call).weights;
     const int64_t products_in_all =
         args->image.frequencies * count_groups(args, args->image.n_tiles) * args->image.in_blocks;
     for (int row = 0; row < distinct; row++)
@@ -209,10 +221,11 @@ static void run_blocks(const KernelCall *call, int64_t task) {
                                  .n_blocks = i64_min(args->cut.piece_blocks, args->image.in_blocks - block),
                                  .n_tiles = args->image.n_tiles,
                                  .add = block > 0,
-                                 .ahead = args->pack.weights + blocks->weights_at + packed,
+                                 .ahead = packed + blocks->weights_at + floats,
                                  .ahead_step =
-                                     ceil_div((int64_t)packed, products_in_all * TILE_LINE) * TILE_LINE};
-            transform_weights(args, blocks, row, block, products.n_blocks, weights);
+                                     ceil_div((int64_t)floats, products_in_all * TILE_LINE) * TILE_LINE};
+            transform_weights(args, blocks, packed + weights_before(args, blocks, block), row, block,
+                              products.n_blocks, weights);
             const int rows_end = row == distinct - 1 ? args->image.n : row + 1;
             for (; products.row < rows_end; products.row++)
                 multiply(args, blocks, &products);
@@ -250,6 +263,11 @@ static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) 
     return cut;
 }
 
+static Bytes run_bytes(const KernelQuery *query, const WinogradCut *cut) {
+    const ConvGeometry g = winograd_geometry(query);
+    return conv_run_bytes(query, &g, query->width, cut->count);
+}
+
 /* Nanoseconds on the machine of conv_direct's model of costs: 56 products and as much as 40 floats of
  * transforms a nanosecond; transformed weights leave the nearer caches, and so do large images. */
 static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
@@ -274,7 +292,7 @@ static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     const double weights_factor = narrow ? 1.2 : stride == 2 ? 2 : 1;
     const double pixels = tiles_all * image.m * image.m * image.width *
                           ((double)image.in_blocks * stride * stride + out_blocks);
-    return 3000 + WINOGRAD_PIXEL_NS * pixels +
+    return 3000 + conv_pack_cost(run_bytes(query, &cut)) + WINOGRAD_PIXEL_NS * pixels +
            (products + weights * weights_factor + (input + output) * (narrow ? 0.6 : 1)) * image.width / 56.0;
 }
 
@@ -306,6 +324,20 @@ static Bytes task_scratch(const WinogradArgs *args) {
     return bytes_of(sizeof(float), i64_sum(args->cut.weights_first ? args->input_floats : weights, sums));
 }
 
+/* The weights of an input block and a run of output blocks, where they are packed just before they are
+ * transformed. */
+static Bytes block_scratch(const KernelQuery *query, const WinogradArgs *args) {
+    const int64_t width = args->image.width;
+    return query->inputs[CONV_W].constant || !args->cut.weights_first
+               ? (Bytes){0}
+               : bytes_of(sizeof(float), 9, width, args->cut.count, width);
+}
+
+static Bytes thread_scratch(const KernelQuery *query, const WinogradArgs *args) {
+    const Bytes tasks = task_scratch(args), block = block_scratch(query, args);
+    return tasks.n > block.n ? tasks : block;
+}
+
 static Bytes workspace_of(const WinogradArgs *args) {
     const int64_t runs = ceil_div(args->image.out_blocks, args->cut.count);
     return args->cut.weights_first ? bytes_of(sizeof(float), runs, args->weights_floats)
@@ -316,7 +348,8 @@ static bool accepts(KernelQuery *query, WinogradKind kind) {
     if (!(kind == WINOGRAD_F4_STRIDE_2 ? winograd_accepts_stride_2 : winograd_accepts)(query))
         return false;
     const WinogradArgs args = plan_work(query, kind);
-    return cpu_in_proportion(query, task_scratch(&args), workspace_of(&args));
+    const Bytes packed = args.cut.weights_first ? (Bytes){0} : run_bytes(query, &args.cut);
+    return cpu_in_proportion(query, thread_scratch(query, &args), bytes_sum(workspace_of(&args), packed));
 }
 
 static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContext *ctx,
@@ -329,11 +362,10 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     conv_epilogue(query->node, &image->epilogue);
     TRY(conv_pack_weights(query, &g, image->width, args->cut.count, image->transform->tap_scales, ctx,
                           &args->pack));
-    instance->packed_bytes = args->pack.size_bytes;
-    TRY(cpu_pack_bias(query, image->epilogue.bias_port, image->out_channels, image->width, ctx,
-                      &image->bias));
+    args->pack.by_tasks = args->cut.weights_first && !args->pack.weights;
+    TRY(conv_pack_bias(query, image->out_channels, ctx, &args->pack));
     instance->workspace_bytes = workspace_of(args);
-    instance->scratch_bytes = task_scratch(args);
+    instance->scratch_bytes = thread_scratch(query, args);
     if (args->cut.weights_first) {
         instance->prologue = begin_with_weights;
         instance->prologue_tasks = i64_product(args->pack.n_blocks, image->in_blocks);
@@ -346,6 +378,7 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
         instance->tasks = args->pack.n_blocks;
     }
     instance->args = args;
+    conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
 

@@ -143,13 +143,14 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
     }
 }
 
-void winograd_transform_output(const WinogradImage *image, const KernelCall *call, int64_t block,
-                               int64_t first, int64_t count, const float *sums, int64_t frequency_stride) {
+void winograd_transform_output(const WinogradImage *image, const KernelCall *call, const float *bias,
+                               int64_t block, int64_t first, int64_t count, const float *sums,
+                               int64_t frequency_stride) {
     const int width = image->width, m = image->m;
     const int64_t plane = image->y.out * image->x.out * width;
     float *out = call->outputs[0];
     const float *residual = cpu_residual(call, &image->epilogue);
-    WinogradStore store = {.bias = image->bias + block * width,
+    WinogradStore store = {.bias = bias + block * width,
                            .epilogue = &image->epilogue,
                            .row_stride = image->x.out * image->y.dilation * width,
                            .pixel_stride = image->x.dilation * width,

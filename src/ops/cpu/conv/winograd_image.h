@@ -19,7 +19,6 @@
 typedef struct WinogradImage {
     const WinogradTransform *transform;
     Epilogue epilogue;
-    const float *bias;
     WindowDim z, y, x;
     int m, n, frequencies, width;
     int64_t phases_y, phases_x;        /* with pixels: a large dilation has fewer than remainders */
@@ -36,7 +35,7 @@ bool winograd_accepts_stride_2(KernelQuery *query);
 /* In rows and columns.  Where a kernel takes several steps in depth, each step's blocks of input channels are
  * input blocks of their own, with the last one's padding. */
 ConvGeometry winograd_geometry(const KernelQuery *query);
-/* All but bias and epilogue, which a query's constants and node give. */
+/* All but the epilogue. */
 WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind);
 /* Channels of an input block. */
 int64_t winograd_lanes(const WinogradImage *image, int64_t in_block);
@@ -48,7 +47,8 @@ int64_t winograd_stride(const WinogradImage *image, int64_t vectors);
 void winograd_transform_input(const WinogradImage *image, const float *input, int64_t block, int64_t first,
                               int64_t count, float *to, int64_t frequency_stride);
 /* The sums of tiles [first, first + count) of one output block, one behind the other, to the output. */
-void winograd_transform_output(const WinogradImage *image, const KernelCall *call, int64_t block,
-                               int64_t first, int64_t count, const float *sums, int64_t frequency_stride);
+void winograd_transform_output(const WinogradImage *image, const KernelCall *call, const float *bias,
+                               int64_t block, int64_t first, int64_t count, const float *sums,
+                               int64_t frequency_stride);
 
 #endif

@@ -27,6 +27,8 @@
 
 enum { MIN_TASKS = 16, STRIP_BYTES = 256 * 1024, L1_BYTES = 32 * 1024 };
 
+#define TRANSFORM_COST 8.0 /* of a weight that is packed, beside one that is only moved */
+
 typedef struct Phase {
     int taps, n;                                /* n frequencies */
     int first;                                  /* of its frequencies among all */
@@ -42,10 +44,10 @@ typedef struct Phases {
 } Phases;
 
 typedef struct RowsArgs {
+    ConvPack pack;
     const WinogradRows *rows;
     const ConvTiles *tiles;
     Epilogue epilogue;
-    const float *bias, *weights;
     Phases phases;
     WindowDim y, x;
     int64_t batch, channels, out_channels, out_blocks, n_runs;
@@ -201,8 +203,8 @@ static int64_t frequency_weights(const RowsArgs *args, int blocks) {
 
 /* Tiles [begin, begin + n) of a row for a run of output blocks; the scratch memory for sums is
  * [frequency][block][tile]. */
-static void run_tiles(const RowsArgs *args, int64_t run, const float *in, int64_t begin, int64_t n,
-                      float *sums, float *out, const float *residual) {
+static void run_tiles(const RowsArgs *args, const ConvPacked *packed, int64_t run, const float *in,
+                      int64_t begin, int64_t n, float *sums, float *out, const float *residual) {
     const int blocks = run_blocks(args, run), width = args->width, frequencies = args->phases.frequencies;
     const int64_t sums_stride = blocks * n * width, block_floats = args->y.out * args->x.out * width;
     ConvTile tile = {.in_block_stride = args->in_rows * frequencies * args->columns,
@@ -214,7 +216,7 @@ static void run_tiles(const RowsArgs *args, int64_t run, const float *in, int64_
                      .all_taps = args->y.kernel,
                      .out_block_stride = n * width,
                      .out_pixel_stride = width};
-    const float *weights = args->weights + frequencies * frequency_weights(args, args->count) * run;
+    const float *weights = packed->weights + frequencies * frequency_weights(args, args->count) * run;
     for (int f = 0; f < frequencies; f++) {
         tile.in = in + f * args->columns + begin;
         tile.weights = weights + f * frequency_weights(args, blocks);
@@ -226,7 +228,7 @@ static void run_tiles(const RowsArgs *args, int64_t run, const float *in, int64_
         const int64_t pixel = begin * ROWS_OUT, at = block * block_floats + pixel * width;
         const WinogradStore store = {.out = out + at,
                                      .residual = residual ? residual + at : NULL,
-                                     .bias = args->bias + block * width,
+                                     .bias = packed->bias + block * width,
                                      .epilogue = &args->epilogue,
                                      .row_stride = width,
                                      .lanes = (int)i64_min(width, args->out_channels - block * width)};
@@ -249,12 +251,13 @@ static void run(const KernelCall *call, int64_t task) {
                     (const float *)call->inputs[CONV_X] + image * args->channels * args->y.in * args->x.in,
                     first * args->y.stride - args->y.pad_begin, in_rows, columns, in);
     const int64_t n = tile_count(args->tiles, args->row_tiles, args->count);
+    const ConvPacked packed = conv_packed(&args->pack, call);
     for (int64_t r = 0; r < rows; r++) {
         const int64_t at = out_image + (first + r) * args->x.out * width;
         for (int64_t run = 0; run < args->n_runs; run++)
             for (int64_t i = 0; i < n; i++) {
                 const int64_t begin = i * args->row_tiles / n, end = (i + 1) * args->row_tiles / n;
-                run_tiles(args, run, in + r * args->y.stride * row_floats, begin, end - begin, sums,
+                run_tiles(args, &packed, run, in + r * args->y.stride * row_floats, begin, end - begin, sums,
                           (float *)call->outputs[0] + at, residual ? residual + at : NULL);
             }
     }
@@ -264,57 +267,65 @@ static void run(const KernelCall *call, int64_t task) {
 
 typedef struct Packing {
     const RowsArgs *args;
-    const Tensor *weight, *scale; /* scale may be NULL */
+    const float *scales; /* may be NULL */
 } Packing;
 
 /* Weights of one frequency and output channel, in the order of a run: [channel][kernel row][block][lane]. */
-static void pack_channel(const Packing *packing, const Phase *phase, int f, int64_t m, int blocks,
-                         float *to) {
+static void pack_channel(const Packing *packing, const char *weights, const Phase *phase, int f, int64_t m,
+                         int blocks, float *to) {
     const RowsArgs *args = packing->args;
     const int64_t rows = args->channels * args->y.kernel, kernel = args->x.kernel;
-    const double scale = packing->scale ? tensor_get_f64(packing->scale, m) : 1;
+    const double scale = packing->scales ? (double)packing->scales[m] : 1;
     for (int64_t r = 0; r < rows; r++) {
         double sum = 0;
         for (int k = 0; k < phase->taps; k++) {
             const int64_t tap = phase->first_tap + k * args->x.stride;
             float value; /* at any alignment */
-            memcpy(&value, (const char *)packing->weight->data + (size_t)((m * rows + r) * kernel + tap) * 4,
-                   4);
-            sum += phase->weights[f * phase->taps + k] * value;
+            memcpy(&value, weights + (size_t)((m * rows + r) * kernel + tap) * sizeof value, sizeof value);
+            sum += phase->weights[f * phase->taps + k] * (double)value;
         }
         to[r * blocks * args->width] = (float)(sum * scale);
     }
 }
 
-static void fill_pack(void *context, void *memory) {
+static void fill_run(const void *context, const void *weights, int64_t run, int64_t chunk, float *to) {
+    (void)chunk;
     const Packing *packing = context;
     const RowsArgs *args = packing->args;
-    float *to = memory;
-    for (int64_t run = 0; run < args->n_runs; run++) {
-        const int blocks = run_blocks(args, run);
-        const int64_t first = run * args->count * args->width,
-                      channels = i64_min(blocks * args->width, args->out_channels - first);
-        memset(to, 0, (size_t)(args->phases.frequencies * frequency_weights(args, blocks)) * sizeof *to);
-        for (int p = 0; p < args->phases.count; p++)
-            for (int f = 0; f < args->phases.of[p].n; f++, to += frequency_weights(args, blocks))
-                for (int64_t lane = 0; lane < channels; lane++)
-                    pack_channel(packing, &args->phases.of[p], f, first + lane, blocks, to + lane);
-    }
+    const int blocks = run_blocks(args, run);
+    const int64_t first = run * args->count * args->width,
+                  channels = i64_min(blocks * args->width, args->out_channels - first),
+                  floats = frequency_weights(args, blocks);
+    to += run * args->phases.frequencies * frequency_weights(args, args->count);
+    memset(to, 0, (size_t)(args->phases.frequencies * floats) * sizeof *to);
+    for (int p = 0; p < args->phases.count; p++)
+        for (int f = 0; f < args->phases.of[p].n; f++, to += floats)
+            for (int64_t lane = 0; lane < channels; lane++)
+                pack_channel(packing, weights, &args->phases.of[p], f, first + lane, blocks, to + lane);
 }
 
-static Status pack_weights(const KernelQuery *query, RowsArgs *args, PrepareContext *ctx,
-                           KernelInstance *instance) {
-    const Packing packing = {args, query->inputs[CONV_W].constant, conv_scale(query, &args->epilogue)};
-    const Bytes size =
-        bytes_of(sizeof(float), args->phases.frequencies, frequency_weights(args, (int)args->out_blocks));
-    instance->packed_bytes = size.n;
+static Bytes packed_bytes(const RowsArgs *args) {
+    return bytes_of(sizeof(float), args->phases.frequencies, frequency_weights(args, (int)args->out_blocks));
+}
+
+static Bytes run_bytes(const KernelQuery *query, const RowsArgs *args) {
+    return query->inputs[CONV_W].constant ? (Bytes){0} : packed_bytes(args);
+}
+
+static Status pack_weights(const KernelQuery *query, RowsArgs *args, PrepareContext *ctx) {
+    Packing *packing;
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *packing, 1), &packing));
+    packing->args = args;
+    TRY(conv_scales(query, args->out_channels, ctx, &packing->scales));
     char key[112];
     snprintf(key, sizeof key, "conv rows %d %d %lld %p", args->width, args->count, (long long)args->x.stride,
-             (const void *)packing.scale);
-    const void *packed;
-    TRY(pack_constant(ctx, packing.weight, key, size, fill_pack, (void *)&packing, &packed));
-    args->weights = packed;
-    return STRIDER_OK;
+             (const void *)conv_scale(query));
+    const ConvFill fill = {.fill = fill_run,
+                           .context = packing,
+                           .runs = args->n_runs,
+                           .chunks = 1,
+                           .run_channels = args->count * args->width};
+    return conv_pack(query, &fill, key, packed_bytes(args), ctx, &args->pack);
 }
 
 /* Output blocks of a run: no more than whose weights and sums stay in L1. */
@@ -374,12 +385,13 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
         return fail_memory(ctx->err, bytes_of(sizeof *args->taps, args->y.kernel).n, "the plan");
     for (int64_t i = 0; i < args->y.kernel; i++)
         args->taps[i] = (ConvTap){count_of(i, args->y.dilation, args->phases.frequencies, args->columns), i};
-    TRY(pack_weights(query, args, ctx, instance));
-    TRY(cpu_pack_bias(query, args->epilogue.bias_port, args->out_channels, args->width, ctx, &args->bias));
+    TRY(pack_weights(query, args, ctx));
+    TRY(conv_pack_bias(query, args->out_channels, ctx, &args->pack));
     instance->scratch_bytes = task_scratch(args);
     instance->run = run;
     instance->args = args;
     instance->tasks = i64_product(args->batch, args->strips);
+    conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
 
@@ -394,7 +406,7 @@ static bool rows_accepts(KernelQuery *query) {
     if (x.dilation != 1 || x.kernel <= 1 || x.kernel < x.stride || !make_phases(&x, &phases))
         return false;
     const RowsArgs args = cut_work(query);
-    return cpu_in_proportion(query, task_scratch(&args), (Bytes){0});
+    return cpu_in_proportion(query, task_scratch(&args), run_bytes(query, &args));
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs. */
@@ -409,7 +421,8 @@ static double rows_cost(const KernelQuery *query) {
     const double input = (double)(args.batch * args.strips * args.in_rows * args.channels) *
                          (double)args.columns / args.width * (8 * f + 60);
     const double pixels_out = rows * (double)(args.x.out * args.out_blocks * args.width);
-    return 3000 + WINOGRAD_PIXEL_NS * pixels_out + (products + output + input) * query->width / 56.0;
+    return 3000 + TRANSFORM_COST * conv_pack_cost(run_bytes(query, &args)) + WINOGRAD_PIXEL_NS * pixels_out +
+           (products + output + input) * query->width / 56.0;
 }
 
 const Kernel kernel_conv_winograd_rows = {.name = "conv_winograd_rows",

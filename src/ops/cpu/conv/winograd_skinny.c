@@ -20,9 +20,9 @@ enum {
 };
 
 typedef struct FewArgs {
+    ConvPack pack;
     WinogradImage image;
     const WinogradSkinny *few;
-    ConvPack pack;
     int64_t groups, task_groups, parts; /* groups of tiles: in all, of a task; tasks of an output block */
     int64_t input_stride, sums_stride;  /* of a frequency */
 } FewArgs;
@@ -46,7 +46,8 @@ static void run_groups(const KernelCall *call, int64_t task) {
     const int64_t block = task / args->parts, first = task % args->parts * args->task_groups;
     const int64_t end = i64_min(first + args->task_groups, args->groups),
                   first_tile = group_begin(args, first);
-    const float *weights = args->pack.weights + args->pack.blocks[block].weights_at;
+    const ConvPacked packed = conv_packed(&args->pack, call);
+    const float *weights = packed.weights + args->pack.blocks[block].weights_at;
     FewProducts products = {.in_frequency_stride = args->input_stride,
                             .in_block_stride = image->n_tiles * image->width,
                             .sums_frequency_stride = args->sums_stride};
@@ -67,8 +68,8 @@ static void run_groups(const KernelCall *call, int64_t task) {
                 args->few->of[row][tiles](&products);
             }
     }
-    winograd_transform_output(image, call, block, first_tile, group_begin(args, end) - first_tile,
-                              call->scratch, args->sums_stride);
+    winograd_transform_output(image, call, packed.bias, block, first_tile,
+                              group_begin(args, end) - first_tile, call->scratch, args->sums_stride);
 }
 
 static FewArgs plan_work(const KernelQuery *query) {
@@ -91,11 +92,16 @@ static Bytes workspace_of(const FewArgs *args) {
     return bytes_of(sizeof(float), args->image.frequencies, args->input_stride);
 }
 
+static Bytes run_bytes(const KernelQuery *query) {
+    const ConvGeometry g = winograd_geometry(query);
+    return conv_run_bytes(query, &g, 1, 1);
+}
+
 static bool few_accepts(KernelQuery *query) {
     if (!winograd_accepts(query))
         return false;
     const FewArgs args = plan_work(query);
-    return cpu_in_proportion(query, task_scratch(&args), workspace_of(&args));
+    return cpu_in_proportion(query, task_scratch(&args), bytes_sum(workspace_of(&args), run_bytes(query)));
 }
 
 static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -107,9 +113,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     conv_epilogue(query->node, &image->epilogue);
     /* Blocks of one channel: each channel's taps lie one behind the other. */
     TRY(conv_pack_weights(query, &g, 1, 1, image->transform->tap_scales, ctx, &args->pack));
-    TRY(cpu_pack_bias(query, image->epilogue.bias_port, image->out_channels, image->width, ctx,
-                      &image->bias));
-    instance->packed_bytes = args->pack.size_bytes;
+    TRY(conv_pack_bias(query, image->out_channels, ctx, &args->pack));
     instance->prologue = begin_with_input;
     instance->prologue_tasks = image->in_blocks;
     instance->workspace_bytes = workspace_of(args);
@@ -117,6 +121,7 @@ static Status few_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     instance->run = run_groups;
     instance->tasks = i64_product(image->out_blocks, args->parts);
     instance->args = args;
+    conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
 
@@ -133,7 +138,8 @@ static double few_cost(const KernelQuery *query) {
     const double transforms = (double)image.n_tiles * ((double)image.in_blocks + out_blocks) * 5 * f;
     const double pixels =
         (double)image.n_tiles * PIXELS * PIXELS * ((double)image.in_blocks + out_blocks) * image.width;
-    return 3000 + WINOGRAD_PIXEL_NS * pixels + (products + transforms) * image.width / 56.0;
+    return 3000 + conv_pack_cost(run_bytes(query)) + WINOGRAD_PIXEL_NS * pixels +
+           (products + transforms) * image.width / 56.0;
 }
 
 const Kernel kernel_conv_winograd_skinny = {.name = "conv_winograd_f4_few",
