@@ -24,8 +24,8 @@ typedef struct Operand {
 /* A question to the kernels: who computes this node?  accepts() fills in layouts and `packed`. */
 typedef struct KernelQuery {
     const Node *node;
-    Isa isa;
-    int width; /* floats in a vector of the instruction set: the block of blocked layouts */
+    const CpuTarget *target;
+    int width; /* the target's */
     int n_inputs, n_outputs;
     Operand *inputs, *outputs;
     const Partition *partition; /* that the node is planned in, for what kernels ask of other nodes */
@@ -109,8 +109,9 @@ static inline MUST_CHECK Status pack_plain(PrepareContext *ctx, const Tensor *so
 enum { KERNEL_LAYER_TEXT = 512 };
 
 typedef struct Kernel {
-    const char *name; /* "conv_direct" */
-    int op;           /* OpKind */
+    const char *name;     /* "conv_direct" */
+    int op;               /* OpKind */
+    CpuFeatures requires; /* of the CPU besides its target; where that lacks them, nobody asks the kernel */
     bool (*accepts)(KernelQuery *query);
     /* Estimated time in nanoseconds on one thread of the machine that the model of costs was made on. */
     double (*cost)(const KernelQuery *query);
@@ -134,17 +135,19 @@ typedef struct Kernel {
     bool (*output_part)(const KernelQuery *query, int port, size_t *offset_bytes);
 } Kernel;
 
+/* Whether the kernel may be asked for a node on the target. */
+static inline bool kernel_runs(const Kernel *kernel, const CpuTarget *target) {
+    return !(kernel->requires & ~cpu_target_features(target));
+}
+
 /* The fast kernels of the CPU, all rows. */
 const Kernel *const *cpu_kernels(size_t *count);
-
-/* Floats in a vector of an instruction set: the block of its blocked layouts. */
-int isa_width(Isa isa);
 
 /* Makes a step that copies bytes. */
 Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, KernelInstance *instance) MUST_CHECK;
 
 /* Makes a step that changes an f32 tensor's layout.  tasks, scratch and args as for any kernel. */
-Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
+Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, PrepareContext *ctx,
                            KernelInstance *instance) MUST_CHECK;
 
 #endif

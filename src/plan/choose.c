@@ -57,10 +57,10 @@ static Status add_view(PlanBuilder *builder, const Node *node) {
 /* --- kernels --- */
 
 static Status make_query(PlanBuilder *builder, const Node *node, KernelQuery *query) {
-    Isa isa = builder->target->isa;
+    const CpuTarget *target = builder->target->cpu;
     *query = (KernelQuery){.node = node,
-                           .isa = isa,
-                           .width = isa_width(isa),
+                           .target = target,
+                           .width = target->width,
                            .n_inputs = node->n_inputs,
                            .n_outputs = node->n_outputs,
                            .partition = builder->plan->partition,
@@ -98,7 +98,7 @@ static Status kernel_time(PlanBuilder *builder, const Kernel *kernel, const Kern
                           double *time) {
     strider_tuning *tuning = builder->target->tuning;
     char layer[KERNEL_LAYER_TEXT];
-    const char *isa = isa_name(query->isa);
+    const char *isa = query->target->name;
     *time = kernel->cost(query);
     if (!tuning || !kernel->tuning_key)
         return STRIDER_OK;
@@ -147,7 +147,7 @@ static bool operands_can_exist(const KernelQuery *query) {
 
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
 static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
-    if (kernel->op != query->node->op->kind || kernel->peak_error > builder->target->max_layer_error)
+    if (kernel->op != query->node->op->kind || !kernel_runs(kernel, query->target) || kernel->peak_error > builder->target->max_layer_error)
         return false;
     fill_query(builder, device, query);
     return operands_can_exist(query) && kernel->accepts(query);

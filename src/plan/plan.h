@@ -71,7 +71,7 @@ typedef struct PlanTarget {
     PlanDevice devices[MAX_DEVICES]; /* the first is the host; the others are asked before it, in order */
     int n_devices;
     bool reference; /* reference kernels of the host only */
-    Isa isa;
+    const CpuTarget *cpu;
     double max_layer_error;      /* kernels whose peak_error is larger are not taken */
     bool keep_values;            /* no memory is used twice */
     strider_shape_policy shapes; /* what to do where the inputs' shapes lead to others than declared */

@@ -34,7 +34,7 @@ static Status reorder(PlanBuilder *builder, const Value *value, int from, Layout
     step->inputs[0] = from;
     step->outputs[0] = *buffer;
     PrepareContext prepare = builder_prepare_context(builder, HOST);
-    return cpu_prepare_reorder(type, old, layout, builder->target->isa, &prepare, &step->instance);
+    return cpu_prepare_reorder(type, old, layout, &prepare, &step->instance);
 }
 
 typedef struct ConstantFill {
@@ -61,7 +61,7 @@ static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, boo
     char key[LAYOUT_TEXT];
     PrepareContext prepare = builder_prepare_context(builder, HOST);
     prepare.region = &builder->scratch;
-    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, builder->target->isa, &prepare, &instance));
+    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, &prepare, &instance));
     ConstantFill fill = {.source = *data,
                          .reorder = &instance,
                          .scratch = region_alloc(&builder->scratch, instance.scratch_bytes.n)};

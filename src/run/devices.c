@@ -148,8 +148,7 @@ Status devices_open(const char *name, const DeviceOptions *options, const Log *l
 
 static void describe_cpu(strider_device_info *info) {
     snprintf(info->name, sizeof info->name, "cpu");
-    snprintf(info->description, sizeof info->description, "%d threads, %s", cpu_count(),
-             isa_name(isa_chosen()));
+    snprintf(info->description, sizeof info->description, "%d threads, %s", cpu_count(), cpu_target()->name);
 }
 
 /* Device `index` among those of a kind; a kind that cannot be used counts as one. */

@@ -30,7 +30,7 @@ static void measure(void *context, Team *team, int member) {
 }
 
 double strider_machine_peak_gflops(int threads) {
-    const PeakLoop *loop = peak_loop_for(isa_chosen());
+    const PeakLoop *loop = peak_loop_for(cpu_target());
     /* About 5 ms at 100 GFLOP/s. */
     Measuring measuring = {.loop = loop, .rounds = (int64_t)(5e8 / loop->flops_a_round)};
     threads = threads < 1 ? 1 : threads;

@@ -23,7 +23,7 @@ static bool same_target(const PlanTarget *a, const PlanTarget *b) {
     for (int i = 0; i < MAX_DEVICES; i++)
         if (i && a->devices[i].device != b->devices[i].device)
             return false;
-    return a->n_devices == b->n_devices && a->reference == b->reference && a->isa == b->isa &&
+    return a->n_devices == b->n_devices && a->reference == b->reference && a->cpu == b->cpu &&
            a->max_layer_error == b->max_layer_error && a->keep_values == b->keep_values &&
            a->shapes == b->shapes && a->tuning == b->tuning;
 }

@@ -79,7 +79,7 @@ strider_status strider_session_create(const strider_model *model, const strider_
         made->options.threads = cpu_count();
     session_open_budget(made);
     made->target = (PlanTarget){.reference = used.reference,
-                                .isa = isa_chosen(),
+                                .cpu = cpu_target(),
                                 .max_layer_error = used.max_layer_error,
                                 .keep_values = used.keep_values,
                                 .shapes = model->shapes,

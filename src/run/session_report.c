@@ -51,7 +51,7 @@ strider_status strider_session_get_plan(const strider_session *session, strider_
                                 .memory_bytes = session->promised_bytes,
                                 .peak_memory_bytes = session_peak(session),
                                 .threads = session->options.threads,
-                                .isa = isa_name(target->isa),
+                                .isa = target->cpu->name,
                                 .device = target->devices[target->n_devices - 1].device->name};
     if (target->n_devices > 1)
         info->device_weight_bytes = session->device_packs.total_bytes;

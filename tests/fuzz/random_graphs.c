@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random graphs, each run as it is in the file on reference kernels, and then in every other way: optimised
- * and not, on each instruction set that the CPU has, on one to three threads, for several shapes in turn.
+ * and not, on each target that the CPU runs, on one to three threads, for several shapes in turn.
  * All must agree: within rounding, and for any number of threads in each bit.  What does not is written to
  * random_graph_SEED.onnx.  usage: random_graphs COUNT [FIRST_SEED] */
 #include <math.h>
@@ -34,7 +34,7 @@ typedef struct Outcome {
 typedef struct Way {
     const char *name;
     bool optimize, reference;
-    Isa isa;
+    const CpuTarget *target;
     int threads;
 } Way;
 
@@ -159,7 +159,7 @@ static void run_way(const Case *c, const Way *way, const strider_model *model, O
     Outcome first = {0};
     first.status = strider_session_create(model, &options, &session, &first.error);
     if (session)
-        session->target.isa = way->isa;
+        session->target.cpu = way->target;
     for (size_t i = 0; i < c->n_given; i++) {
         Outcome *outcome = &outcomes[i];
         *outcome = first;
@@ -188,7 +188,7 @@ static void defect(Case *c, const Way *way, size_t binding, const char *text) {
     c->failed = true;
     n_defects++;
     printf("seed %llu, %s, %s, %d threads, shapes %zu: %s\n", (unsigned long long)c->seed, way->name,
-           isa_name(way->isa), way->threads, binding, text);
+           way->target->name, way->threads, binding, text);
     char path[64];
     snprintf(path, sizeof path, "random_graph_%llu.onnx", (unsigned long long)c->seed);
     FILE *file = fopen(path, "wb");
@@ -303,7 +303,7 @@ static void refused(const Case *c, const strider_error *error) {
 static void check_case(Case *c) {
     strider_model *plain = NULL, *optimized = NULL;
     strider_error error;
-    const Way oracle = {.name = "plain on references", .reference = true, .threads = 1};
+    const Way oracle = {.name = "plain on references", .reference = true, .target = cpu_target(), .threads = 1};
     if (load(c, false, &plain, &error)) {
         refused(c, &error);
         if (!load(c, true, &optimized, &error))
@@ -317,11 +317,11 @@ static void check_case(Case *c) {
     run_way(c, &oracle, plain, wanted);
     if (wanted[0].status)
         refused(c, &wanted[0].error);
-    check_loaded(c, (Way){"optimised on references", true, true, isa_chosen(), 1}, wanted);
-    check_loaded(c, (Way){"plain", false, false, isa_chosen(), 1}, wanted);
-    for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++)
-        if (isa_supported(isa))
-            check_loaded(c, (Way){"optimised", true, false, isa, (int)((c->seed + isa) % 3) + 1}, wanted);
+    check_loaded(c, (Way){"optimised on references", true, true, cpu_target(), 1}, wanted);
+    check_loaded(c, (Way){"plain", false, false, cpu_target(), 1}, wanted);
+    for (int i = 0; i < CPU_TARGET_COUNT; i++)
+        if (cpu_target_runs(&cpu_targets[i]))
+            check_loaded(c, (Way){"optimised", true, false, &cpu_targets[i], (int)((c->seed + (unsigned)i) % 3) + 1}, wanted);
     free_outcomes(c, wanted);
     free(wanted);
     strider_model_free(plain);

@@ -206,9 +206,9 @@ static void reorders(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
         for (int i = 0; i < N_SHAPES; i++)
-            for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++) {
+            for (int t = 0; t < CPU_TARGET_COUNT; t++) {
                 const Type type = type_of(STRIDER_F32, shape_of(i, test_channels[c]));
-                const Layout layout = isa_width(isa);
+                const Layout layout = cpu_targets[t].width;
                 const int64_t channels = type.shape.dims[1],
                               plane = shape_size(&type.shape, 2, type.shape.rank),
                               padded = layout_blocks(&type.shape, layout) * layout,
@@ -224,7 +224,7 @@ static void reorders(void **state) {
                 for (int back = 0; back < 2; back++) {
                     KernelInstance instance = {0};
                     assert_int_equal(cpu_prepare_reorder(&type, back ? layout : LAYOUT_PLAIN,
-                                                         back ? LAYOUT_PLAIN : layout, isa, &ctx, &instance),
+                                                         back ? LAYOUT_PLAIN : layout, &ctx, &instance),
                                      STRIDER_OK);
                     const void *inputs[] = {back ? blocked : plain};
                     void *outputs[] = {back ? again : blocked};

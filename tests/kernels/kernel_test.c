@@ -22,8 +22,8 @@ enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
 
 const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
 
-/* Tells the test program which kernels were run where. */
-static bool checked[MAX_KERNELS][ISA_COUNT], checked_varying[MAX_KERNELS][ISA_COUNT];
+/* Which kernels accepted a test's node, on which targets; and with constants that come with each run. */
+static bool tested[MAX_KERNELS][CPU_TARGET_COUNT], tested_varying[MAX_KERNELS][CPU_TARGET_COUNT];
 
 WRAPS_AROUND int64_t random_below(uint64_t *seed, int64_t n) {
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -387,14 +387,16 @@ static void check_parts(Bench *bench) {
         }
 }
 
-static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
-    Fixture *fixture = bench->fixture;
-    bench->query = (KernelQuery){.node = fixture->node, .isa = isa, .width = isa_width(isa)};
+static bool bench_accepts(Bench *bench, unsigned blocked, const CpuTarget *target) {
+    bench->query = (KernelQuery){.node = bench->fixture->node, .target = target, .width = target->width};
     bench_query(bench, blocked);
-    if (!bench->kernel->accepts(&bench->query))
-        return false;
+    return bench->kernel->accepts(&bench->query);
+}
+
+static void bench_prepare(Bench *bench, unsigned blocked) {
+    Fixture *fixture = bench->fixture;
     snprintf(bench->what, sizeof bench->what, "%s on %s, inputs blocked %x, varying %x, seed %llu",
-             bench->kernel->name, isa_name(isa), blocked, bench->varying,
+             bench->kernel->name, bench->query.target->name, blocked, bench->varying,
              (unsigned long long)fixture->test->seed);
     double cost = bench->kernel->cost(&bench->query);
     if (!(cost > 0 && isfinite(cost)))
@@ -413,7 +415,16 @@ static bool bench_prepare(Bench *bench, unsigned blocked, Isa isa) {
     if (!cpu_in_proportion(&bench->query, bench->instance.scratch_bytes, bench->instance.workspace_bytes))
         fail_msg("%s: memory out of proportion, %zu bytes a thread and %zu for all", bench->what,
                  bench->instance.scratch_bytes.n, bench->instance.workspace_bytes.n);
-    return true;
+}
+
+/* What this CPU lacks of what the kernel takes on the target. */
+static CpuFeatures lacking(const Kernel *kernel, const CpuTarget *target) {
+    return (kernel->requires | target->requires) & ~cpu_features();
+}
+
+/* Whether the kernel may run on the target on any CPU. */
+static bool is_for(const Kernel *kernel, const CpuTarget *target) {
+    return !(kernel->requires & ~(target->requires | target->besides));
 }
 
 static void bench_free(Bench *bench) {
@@ -430,7 +441,7 @@ static void check_same_bits(const Bench *bench, const Bench *other) {
 }
 
 /* One set of the test's varying constants after the other, from call to call. */
-static void check_varying(const Bench *constant, unsigned blocked, Isa isa) {
+static void check_varying(const Bench *constant, unsigned blocked) {
     static unsigned varying;
     Fixture *fixture = constant->fixture;
     const unsigned all = fixture->test->varying & fixture->test->constants;
@@ -440,8 +451,9 @@ static void check_varying(const Bench *constant, unsigned blocked, Isa isa) {
     if (!varying)
         return;
     Bench bench = {.fixture = fixture, .kernel = constant->kernel, .varying = varying};
-    if (!bench_prepare(&bench, blocked, isa))
+    if (!bench_accepts(&bench, blocked, constant->query.target))
         fail_msg("%s is not accepted with varying %x", constant->what, varying);
+    bench_prepare(&bench, blocked);
     bench_alloc(&bench, 1);
     bench_run(&bench, false);
     check_same_bits(&bench, constant);
@@ -453,17 +465,21 @@ static void check_varying(const Bench *constant, unsigned blocked, Isa isa) {
     bench_free(&bench);
 }
 
-static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, Isa isa) {
+/* Whether it accepts the node; what then cannot run here is not run. */
+static bool check_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, const CpuTarget *target) {
     Bench bench = {.fixture = fixture, .kernel = kernel};
-    if (!bench_prepare(&bench, blocked, isa))
+    if (!bench_accepts(&bench, blocked, target))
         return false;
+    if (lacking(kernel, target))
+        return true;
+    bench_prepare(&bench, blocked);
     bench_alloc(&bench, 1);
     bench_run(&bench, false);
     for (int i = 0; i < bench.query.n_outputs; i++)
         if (bench.output_pointers[i])
             check_output(&bench, i);
     check_again(&bench);
-    check_varying(&bench, blocked, isa);
+    check_varying(&bench, blocked);
     check_parts(&bench);
     check_in_place(&bench);
     bench_free(&bench);
@@ -480,40 +496,73 @@ static bool is_impossible(const Fixture *fixture, unsigned blocked) {
     return false;
 }
 
+/* Whether any kernel accepts the node. */
+static bool check_on_target(Fixture *fixture, const CpuTarget *target) {
+    size_t count;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    const int n_inputs = fixture->test->n_inputs;
+    const unsigned combinations = 1u << (n_inputs > 4 ? 4 : n_inputs);
+    bool accepted = false;
+    for (size_t k = 0; k < count; k++)
+        for (unsigned blocked = 0; blocked < combinations; blocked++)
+            if (kernels[k]->op == fixture->node->op->kind && is_for(kernels[k], target) &&
+                !is_impossible(fixture, blocked) && check_kernel(fixture, kernels[k], blocked, target)) {
+                accepted = tested[k][target->index] = true;
+                tested_varying[k][target->index] |=
+                    (fixture->test->varying & fixture->test->constants) != 0;
+            }
+    return accepted;
+}
+
 void kernel_test_check(KernelTest test) {
     Fixture fixture;
     fixture_make(&fixture, &test, true);
-    size_t count;
-    const Kernel *const *kernels = cpu_kernels(&count);
-    unsigned combinations = 1u << (test.n_inputs > 4 ? 4 : test.n_inputs);
-    for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++) {
-        bool accepted = !isa_supported(isa);
-        for (size_t k = 0; k < count; k++)
-            for (unsigned blocked = 0; blocked < combinations; blocked++)
-                if (kernels[k]->op == fixture.node->op->kind && isa_supported(isa) &&
-                    !is_impossible(&fixture, blocked))
-                    if (check_kernel(&fixture, kernels[k], blocked, isa)) {
-                        accepted = checked[k][isa] = true;
-                        checked_varying[k][isa] |= (test.varying & test.constants) != 0;
-                    }
-        if (test.must_accept && !accepted)
-            fail_msg("no kernel accepts this %s on %s", test.op, isa_name(isa));
-    }
+    for (int t = 0; t < CPU_TARGET_COUNT; t++)
+        if (!check_on_target(&fixture, &cpu_targets[t]) && test.must_accept)
+            fail_msg("no kernel accepts this %s on %s", test.op, cpu_targets[t].name);
     fixture_free(&fixture);
 }
+
+/* --- what was tested --- */
 
 void kernel_test_check_coverage(void) {
     size_t count;
     const Kernel *const *kernels = cpu_kernels(&count);
     assert_true(count <= MAX_KERNELS);
     for (size_t k = 0; k < count; k++)
-        for (Isa isa = ISA_GENERIC; isa < ISA_COUNT; isa++)
-            if (isa_supported(isa) && !checked[k][isa])
-                fail_msg("kernel %s was never run on %s: it needs a test", kernels[k]->name, isa_name(isa));
-            else if ((kernels[k]->op == OP_Conv || kernels[k]->op == OP_ConvTranspose) &&
-                     isa_supported(isa) && !checked_varying[k][isa])
-                fail_msg("kernel %s was never run on %s with weights of each run", kernels[k]->name,
-                         isa_name(isa));
+        for (int t = 0; t < CPU_TARGET_COUNT; t++) {
+            if (!is_for(kernels[k], &cpu_targets[t]))
+                continue;
+            if (!tested[k][t])
+                fail_msg("kernel %s accepts no test's node on %s: it needs a test", kernels[k]->name,
+                         cpu_targets[t].name);
+            if ((kernels[k]->op == OP_Conv || kernels[k]->op == OP_ConvTranspose) && !tested_varying[k][t])
+                fail_msg("kernel %s accepts no test's node on %s with weights of each run", kernels[k]->name,
+                         cpu_targets[t].name);
+        }
+}
+
+/* Kernels that require nothing lack what their target lacks. */
+void kernel_test_report(void) {
+    size_t count, n_lacking = 0;
+    const Kernel *const *kernels = cpu_kernels(&count);
+    char text[CPU_FEATURES_TEXT];
+    for (int t = 0; t < CPU_TARGET_COUNT; t++) {
+        const CpuTarget *target = &cpu_targets[t];
+        if (!cpu_target_runs(target)) {
+            n_lacking++;
+            printf("not run here: target %s, for want of %s\n", target->name,
+                   cpu_features_text(target->requires & ~cpu_features(), text));
+        }
+        for (size_t k = 0; k < count; k++)
+            if (kernels[k]->requires && is_for(kernels[k], target) && lacking(kernels[k], target)) {
+                n_lacking++;
+                printf("not run here: kernel %s on %s, for want of %s\n", kernels[k]->name, target->name,
+                       cpu_features_text(lacking(kernels[k], target), text));
+            }
+    }
+    if (!n_lacking)
+        printf("every kernel has run on every target\n");
 }
 
 /* --- times --- */
@@ -523,10 +572,10 @@ static double now_s(void) {
 }
 
 static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked, const char *label) {
-    Isa isa = isa_chosen();
     Bench bench = {.fixture = fixture, .kernel = kernel};
-    if (!bench_prepare(&bench, blocked, isa))
+    if (!kernel_runs(kernel, cpu_target()) || !bench_accepts(&bench, blocked, cpu_target()))
         return;
+    bench_prepare(&bench, blocked);
     bench_alloc(&bench, 0);
     KernelCall call = {.inputs = bench.input_pointers,
                        .outputs = bench.output_pointers,
@@ -555,7 +604,7 @@ static void time_kernel(Fixture *fixture, const Kernel *kernel, unsigned blocked
     const Op *op = fixture->node->op;
     double macs = op->macs ? (double)op->macs(fixture->node, types, output_types) : 0;
     printf("%-20s %-8s %-44s %9.1f us %8.1f GFLOP/s %7.1f GB/s  cost/time %.2f, %lld tasks\n", kernel->name,
-           isa_name(isa), label, best * 1e6, 2e-9 * macs / best, 1e-9 * bytes / best,
+           bench.query.target->name, label, best * 1e6, 2e-9 * macs / best, 1e-9 * bytes / best,
            kernel->cost(&bench.query) * 1e-9 / best, (long long)bench.instance.tasks);
     bench_free(&bench);
 }

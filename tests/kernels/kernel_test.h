@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels against their operator's reference: every kernel of every instruction set that this CPU has and
- * that accepts the node, from every combination of input layouts, with memory that cannot be read or written
+/* Kernels against their operator's reference: every kernel that accepts the node, on every target that
+ * this CPU runs, from every combination of input layouts, with memory that cannot be read or written
  * outside its bounds. */
 #ifndef TESTS_KERNEL_TEST_H
 #define TESTS_KERNEL_TEST_H
@@ -41,10 +41,12 @@ void kernel_test_add_activation(KernelTest *test, Unary activation);
 /* Fails the cmocka test where a kernel does. */
 void kernel_test_check(KernelTest test);
 
-/* Fails unless every kernel in the table was checked on every instruction set of this CPU. */
+/* Fails unless every kernel in the table has a test on every target, be it one that cannot run here. */
 void kernel_test_check_coverage(void);
+/* Prints which targets and kernels this CPU could not run, and for want of what. */
+void kernel_test_report(void);
 
-/* Prints the best time of the kernels that accept the node on the chosen instruction set, with GFLOP/s where
+/* Prints the best time of the kernels that accept the node on the chosen target, with GFLOP/s where
  * the operator counts its multiply-accumulates, else GB/s of inputs and outputs. */
 void kernel_test_time(KernelTest test, const char *label);
 

@@ -73,7 +73,7 @@ static Status make_plan(Case *c, const Partition *partition) {
     }
     const PlanTarget target = {.devices = {{&used.host, &c->packs[0]}, {used.device, &c->packs[1]}},
                                .n_devices = 2,
-                               .isa = isa_chosen(),
+                               .cpu = cpu_target(),
                                .max_layer_error = 1e-5,
                                .shapes = STRIDER_SHAPES_WARN};
     const PlanRequest request = {.partition = partition,

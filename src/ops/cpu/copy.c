@@ -6,10 +6,6 @@
 
 enum { TASK_BYTES = 256 * 1024 };
 
-int isa_width(Isa isa) {
-    return isa == ISA_AVX512 ? 16 : isa == ISA_AVX2 ? 8 : 4;
-}
-
 static void copy_run(const KernelCall *call, int64_t task) {
     size_t size_bytes = *(const size_t *)call->args, from = (size_t)task * TASK_BYTES;
     size_t part = size_bytes - from < TASK_BYTES ? size_bytes - from : TASK_BYTES;

@@ -17,22 +17,16 @@ static inline const float *cpu_residual(const KernelCall *call, const Epilogue *
     return epilogue->residual_port >= 0 ? call->inputs[epilogue->residual_port] : NULL;
 }
 
-/* Declares the table NAME of every instruction set, as the templates define it by `const TYPE ISA(NAME)`, and
- * NAME_for(isa). */
-#if defined(__x86_64__)
-#define ISA_TABLES(TYPE, NAME)                                                                               \
-    extern const TYPE NAME##_generic, NAME##_avx2, NAME##_avx512;                                            \
-    static inline const TYPE *NAME##_for(Isa isa) {                                                          \
-        return isa == ISA_AVX512 ? &NAME##_avx512 : isa == ISA_AVX2 ? &NAME##_avx2 : &NAME##_generic;        \
+/* Declares the table NAME of every target, as the templates define it by `const TYPE TARGET(NAME)`, and
+ * NAME_for(target). */
+#define TARGET_TABLES(TYPE, NAME)                                                                            \
+    CPU_TARGETS(TARGET_TABLE_EXTERN, TYPE, NAME)                                                             \
+    static inline const TYPE *NAME##_for(const CpuTarget *target) {                                          \
+        static const TYPE *const tables[CPU_TARGET_COUNT] = {CPU_TARGETS(TARGET_TABLE_ADDRESS, TYPE, NAME)}; \
+        return tables[target->index];                                                                        \
     }
-#else
-#define ISA_TABLES(TYPE, NAME)                                                                               \
-    extern const TYPE NAME##_generic;                                                                        \
-    static inline const TYPE *NAME##_for(Isa isa) {                                                          \
-        (void)isa;                                                                                           \
-        return &NAME##_generic;                                                                              \
-    }
-#endif
+#define TARGET_TABLE_EXTERN(TARGET, WIDTH, REQUIRES, BESIDES, TYPE, NAME) extern const TYPE NAME##_##TARGET;
+#define TARGET_TABLE_ADDRESS(TARGET, WIDTH, REQUIRES, BESIDES, TYPE, NAME) &NAME##_##TARGET,
 
 /* Whether the operand is there and of float32. */
 bool cpu_is_f32(const KernelQuery *query, int port);

@@ -259,7 +259,7 @@ static double binary_cost(const KernelQuery *query) {
 }
 
 static Status binary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const RowFunction function = elementwise_for(query->isa)->binary[node_binary_kind(query->node)];
+    const RowFunction function = elementwise_for(query->target)->binary[node_binary_kind(query->node)];
     ElementwiseArgs *args;
     return elementwise_prepare(query, function, 2, ctx, instance, &args);
 }
@@ -302,7 +302,7 @@ static RowFunction unary_function(const KernelQuery *query, Unary *unary) {
         *unary = (Unary){power_kind(query), 0, 0};
     else if (!node_unary(query->node, unary))
         return NULL;
-    return elementwise_for(query->isa)->unary[unary->kind];
+    return elementwise_for(query->target)->unary[unary->kind];
 }
 
 static bool unary_accepts(KernelQuery *query) {

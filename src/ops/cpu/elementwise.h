@@ -33,6 +33,6 @@ typedef struct ElementwiseTable {
     RowFunction binary[BINARY_COUNT], unary[UNARY_COUNT]; /* NULL for kinds that have no vector form */
 } ElementwiseTable;
 
-ISA_TABLES(ElementwiseTable, elementwise)
+TARGET_TABLES(ElementwiseTable, elementwise)
 
 #endif

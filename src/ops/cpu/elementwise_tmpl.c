@@ -97,7 +97,7 @@ INLINE void unary_loop(const Row *row, const UnaryKind kind) {
 #include "ops/math/unary_list.inc"
 OTHER_UNARIES(UNARY_ROW)
 
-const ElementwiseTable ISA(elementwise) = {
+const ElementwiseTable TARGET(elementwise) = {
     .binary =
         {
 #define FAST_BINARY(KIND, ...) ENTRY(BINARY_##KIND)

@@ -143,7 +143,7 @@ static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Ker
 
 static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx,
                           KernelInstance *instance) {
-    const GemmTable *table = gemm_for(query->isa);
+    const GemmTable *table = gemm_for(query->target);
     instance->args = args;
     args->only_bias = args->alpha == 1 &&
                       (args->c_port < 0 || (args->beta == 1 && args->c_row == 0 && args->c_column == 1));
@@ -151,7 +151,7 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
         return STRIDER_OK;
     /* The rows of A must lie together where they are read by vectors. */
     if (args->m <= GEMM_FEW_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
-        const GemmSkinnyTable *few = gemm_skinny_for(query->isa);
+        const GemmSkinnyTable *few = gemm_skinny_for(query->target);
         instance->run = few->dots;
         if (args->b_k == 1 && args->a_k == 1)
             cut_dots(args, query->width, instance);

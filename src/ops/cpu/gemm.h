@@ -44,7 +44,7 @@ typedef struct GemmSkinnyTable {
     void (*join_sums)(const KernelCall *call, int64_t task);
 } GemmSkinnyTable;
 
-ISA_TABLES(GemmTable, gemm)
-ISA_TABLES(GemmSkinnyTable, gemm_skinny)
+TARGET_TABLES(GemmTable, gemm)
+TARGET_TABLES(GemmSkinnyTable, gemm_skinny)
 
 #endif

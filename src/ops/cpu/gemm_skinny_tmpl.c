@@ -164,4 +164,4 @@ static void join_sums(const KernelCall *call, int64_t task) {
         }
 }
 
-const GemmSkinnyTable ISA(gemm_skinny) = {dots, sums, join_sums};
+const GemmSkinnyTable TARGET(gemm_skinny) = {dots, sums, join_sums};

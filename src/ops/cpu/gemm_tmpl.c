@@ -240,4 +240,4 @@ static void panels(const KernelCall *call, int64_t task) {
     } while (k < args->k);
 }
 
-const GemmTable ISA(gemm) = {.rows = TILE_ROWS, .panels = panels, .pack = pack};
+const GemmTable TARGET(gemm) = {.rows = TILE_ROWS, .panels = panels, .pack = pack};

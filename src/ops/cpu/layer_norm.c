@@ -37,7 +37,7 @@ static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareCon
     *own = *args;
     own->groups_a_task = i64_max(TASK_FLOATS / args->count, 1);
     instance->args = own;
-    instance->run = layer_norm_for(query->isa)->run;
+    instance->run = layer_norm_for(query->target)->run;
     instance->tasks = ceil_div(args->groups, own->groups_a_task);
     return STRIDER_OK;
 }
@@ -122,7 +122,7 @@ static bool instance_norm_accepts(KernelQuery *query) {
 
 static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
-    const LayerNormTable *table = layer_norm_for(query->isa);
+    const LayerNormTable *table = layer_norm_for(query->target);
     const Shape *x = &query->inputs[0].type.shape;
     LaneArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));

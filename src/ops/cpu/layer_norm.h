@@ -37,6 +37,6 @@ typedef struct LayerNormTable {
     size_t stats_bytes;
 } LayerNormTable;
 
-ISA_TABLES(LayerNormTable, layer_norm)
+TARGET_TABLES(LayerNormTable, layer_norm)
 
 #endif

@@ -195,7 +195,7 @@ static void normalise_lanes(const KernelCall *call, int64_t task) {
         v_store(y + i, (vf)((vi)(centre(v_load(x + i), mean) * factor + offset) & mask));
 }
 
-const LayerNormTable ISA(layer_norm) = {.run = run,
-                                        .lane_statistics = lane_statistics,
-                                        .normalise_lanes = normalise_lanes,
-                                        .stats_bytes = sizeof(LaneStats)};
+const LayerNormTable TARGET(layer_norm) = {.run = run,
+                                           .lane_statistics = lane_statistics,
+                                           .normalise_lanes = normalise_lanes,
+                                           .stats_bytes = sizeof(LaneStats)};

@@ -27,7 +27,7 @@ static double softmax_cost(const KernelQuery *query) {
 
 static Status prepare_softmax(const KernelQuery *query, bool logarithm, PrepareContext *ctx,
                               KernelInstance *instance) {
-    const NormalizeTable *table = normalize_for(query->isa);
+    const NormalizeTable *table = normalize_for(query->target);
     SoftmaxArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->geometry = softmax_geometry(query->node->attrs, &query->inputs[0].type.shape);
@@ -113,7 +113,7 @@ static Status make_factors(const KernelQuery *query, int64_t channels, PrepareCo
 }
 
 static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    const NormalizeTable *table = normalize_for(query->isa);
+    const NormalizeTable *table = normalize_for(query->target);
     const Shape *x = &query->inputs[0].type.shape;
     const Layout layout = query->inputs[0].layout;
     const int64_t pixels = shape_size(x, 2, x->rank);

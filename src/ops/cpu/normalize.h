@@ -33,6 +33,6 @@ typedef struct NormalizeTable {
     TaskRun scale_blocked, scale_plain, scale_vectors; /* vectors: plain, planes of one element */
 } NormalizeTable;
 
-ISA_TABLES(NormalizeTable, normalize)
+TARGET_TABLES(NormalizeTable, normalize)
 
 #endif

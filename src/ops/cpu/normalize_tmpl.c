@@ -172,7 +172,7 @@ static void scale_vectors(const KernelCall *call, int64_t task) {
     }
 }
 
-const NormalizeTable ISA(normalize) = {
+const NormalizeTable TARGET(normalize) = {
     .softmax_rows = softmax_rows,
     .softmax_strips = softmax_strips,
     .scale_blocked = scale_blocked,

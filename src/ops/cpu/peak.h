@@ -10,6 +10,6 @@ typedef struct PeakLoop {
     double flops_a_round;
 } PeakLoop;
 
-ISA_TABLES(PeakLoop, peak_loop)
+TARGET_TABLES(PeakLoop, peak_loop)
 
 #endif

@@ -23,4 +23,4 @@ static double multiply_add(int64_t rounds) {
     return total;
 }
 
-const PeakLoop ISA(peak_loop) = {.run = multiply_add, .flops_a_round = 2.0 * SUMS * VW};
+const PeakLoop TARGET(peak_loop) = {.run = multiply_add, .flops_a_round = 2.0 * SUMS * VW};

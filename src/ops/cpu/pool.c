@@ -46,7 +46,7 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     int64_t strips = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;
     args->strip_rows = ceil_div(rows, i64_max(strips, 1));
     args->strips = args->strip_rows ? ceil_div(rows, args->strip_rows) : 0;
-    const PoolTable *table = pool_for(query->isa);
+    const PoolTable *table = pool_for(query->target);
     *instance = (KernelInstance){.run = is_max ? table->max : table->average,
                                  .args = args,
                                  .tasks = i64_product(planes, args->strips)};

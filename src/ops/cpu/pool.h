@@ -33,6 +33,6 @@ typedef struct PoolTable {
     TaskFunction plane_max_blocked, plane_average_blocked, plane_max_plain, plane_average_plain;
 } PoolTable;
 
-ISA_TABLES(PoolTable, pool)
+TARGET_TABLES(PoolTable, pool)
 
 #endif

@@ -200,7 +200,7 @@ static void plane_average_plain(const KernelCall *call, int64_t task) {
     planes_plain(call, task, false);
 }
 
-const PoolTable ISA(pool) = {
+const PoolTable TARGET(pool) = {
     .max = max_pool,
     .average = average_pool,
     .plane_max_blocked = plane_max_blocked,

@@ -19,7 +19,7 @@ static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction
                              PrepareContext *ctx, KernelInstance *instance) {
     const Shape *x = &query->inputs[0].type.shape;
     const Layout layout = query->inputs[0].layout;
-    const PoolTable *table = pool_for(query->isa);
+    const PoolTable *table = pool_for(query->target);
     PlaneArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->pixels = shape_size(x, first_axis, x->rank);

@@ -42,9 +42,8 @@ static void to_plain(const KernelCall *call, int64_t task) {
     }
 }
 
-Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, Isa isa, PrepareContext *ctx,
+Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, PrepareContext *ctx,
                            KernelInstance *instance) {
-    (void)isa;
     const Shape *shape = &type->shape;
     Layout block = from == LAYOUT_PLAIN ? to : from;
     ReorderArgs *args = region_alloc(ctx->region, sizeof *args);

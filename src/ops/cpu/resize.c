@@ -110,7 +110,7 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
     args->last_lanes = cpu_last_lanes(x, query->width);
     args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
-    const ResizeTable *table = resize_for(query->isa);
+    const ResizeTable *table = resize_for(query->target);
     const bool weighted = attrs->mode != RESIZE_NEAREST;
     if (weighted)
         TRY(find_columns(args, ctx));

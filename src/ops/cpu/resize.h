@@ -28,6 +28,6 @@ typedef struct ResizeTable {
     void (*weighted)(const KernelCall *call, int64_t task);
 } ResizeTable;
 
-ISA_TABLES(ResizeTable, resize)
+TARGET_TABLES(ResizeTable, resize)
 
 #endif

@@ -90,4 +90,4 @@ static void weighted(const KernelCall *call, int64_t task) {
     rows_of_task(call, task, true);
 }
 
-const ResizeTable ISA(resize) = {.nearest = nearest, .weighted = weighted};
+const ResizeTable TARGET(resize) = {.nearest = nearest, .weighted = weighted};

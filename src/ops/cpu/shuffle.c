@@ -130,7 +130,7 @@ static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *in_blocks, query->n_inputs), &in_blocks));
     for (int i = 0; i < query->n_inputs; i++)
         in_blocks[i] = layout_blocks(&query->inputs[i].type.shape, layout);
-    args->function = shuffle_for(query->isa)->shuffle;
+    args->function = shuffle_for(query->target)->shuffle;
     args->images = y->dims[0];
     args->plane = shape_size(y, 2, y->rank);
     args->in_blocks = in_blocks;

@@ -24,6 +24,6 @@ typedef struct ShuffleTable {
     ShuffleFunction shuffle;
 } ShuffleTable;
 
-ISA_TABLES(ShuffleTable, shuffle)
+TARGET_TABLES(ShuffleTable, shuffle)
 
 #endif

@@ -52,4 +52,4 @@ static void shuffle(const LaneSource *sources, const float *const *from, int n, 
     }
 }
 
-const ShuffleTable ISA(shuffle) = {shuffle};
+const ShuffleTable TARGET(shuffle) = {shuffle};

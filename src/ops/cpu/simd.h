@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors of floats for kernels that are written once and compiled per instruction set.  A *_tmpl.c is
- * compiled with STRIDER_WIDTH (floats in a vector) and STRIDER_ISA_NAME defined; ISA(name) is the name with
- * the set's behind it. */
+/* Vectors of floats for kernels that are written once and compiled for each target.  A *_tmpl.c is compiled
+ * with STRIDER_WIDTH (floats in a vector) and STRIDER_TARGET (its name) defined; TARGET(name) is the name
+ * with the target's behind it. */
 #ifndef OPS_CPU_SIMD_H
 #define OPS_CPU_SIMD_H
 
 #include <stdint.h>
 #include <string.h>
+
+#include "base/cpu.h"
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
@@ -14,11 +16,16 @@
 #include <emmintrin.h>
 #endif
 
-#define ISA_PASTE(name, isa) name##_##isa
-#define ISA_EXPAND(name, isa) ISA_PASTE(name, isa)
-#define ISA(name) ISA_EXPAND(name, STRIDER_ISA_NAME)
+#define TARGET_PASTE(name, target) name##_##target
+#define TARGET_EXPAND(name, target) TARGET_PASTE(name, target)
+#define TARGET(name) TARGET_EXPAND(name, STRIDER_TARGET)
 
 enum { VW = STRIDER_WIDTH };
+
+#define TARGET_WIDTH(NAME, WIDTH, ...) target_width_##NAME = WIDTH,
+enum { CPU_TARGETS(TARGET_WIDTH) };
+_Static_assert(STRIDER_WIDTH == TARGET(target_width),
+               "base/cpu.h and src/CMakeLists.txt differ in a target's width");
 
 typedef float vf __attribute__((vector_size(STRIDER_WIDTH * 4)));
 typedef int32_t vi __attribute__((vector_size(STRIDER_WIDTH * 4)));

@@ -62,7 +62,7 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, K
     args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), rows);
     args->strip_rows = i64_max(i64_min(args->strip_rows, for_balance), 1);
     args->strips = ceil_div(rows, args->strip_rows);
-    instance->run = depthwise_for(query->isa)->run;
+    instance->run = depthwise_for(query->target)->run;
     instance->args = args;
     instance->tasks = i64_product(planes, args->strips);
     conv_pack_finish(&args->pack, instance);

@@ -20,6 +20,6 @@ typedef struct DepthwiseTable {
     void (*run)(const KernelCall *call, int64_t task);
 } DepthwiseTable;
 
-ISA_TABLES(DepthwiseTable, depthwise)
+TARGET_TABLES(DepthwiseTable, depthwise)
 
 #endif

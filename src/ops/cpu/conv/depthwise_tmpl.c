@@ -211,4 +211,4 @@ static void run(const KernelCall *call, int64_t task) {
     }
 }
 
-const DepthwiseTable ISA(depthwise) = {.run = run};
+const DepthwiseTable TARGET(depthwise) = {.run = run};

@@ -305,11 +305,11 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
 }
 
 static DirectKind direct_kind(const KernelQuery *query) {
-    return (DirectKind){.tiles = conv_tiles(query->isa)};
+    return (DirectKind){.tiles = conv_tiles_for(query->target)};
 }
 
 static DirectKind first_layer_kind(const KernelQuery *query) {
-    return (DirectKind){.plain_input = true, .tiles = conv_tiles(query->isa)};
+    return (DirectKind){.plain_input = true, .tiles = conv_tiles_for(query->target)};
 }
 
 /* `tiles` is NULL where none fit the groups. */
@@ -317,7 +317,7 @@ static DirectKind grouped_kind(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
     return (DirectKind){
         .grouped = true,
-        .tiles = conv_grouped_tiles_of(query->isa, g.in_channels / g.group, g.out_channels / g.group)};
+        .tiles = conv_grouped_tiles_of(query->target, g.in_channels / g.group, g.out_channels / g.group)};
 }
 
 static Status direct_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -373,7 +373,7 @@ static double grouped_cost(const KernelQuery *query) {
  */
 static double direct_cost(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
-    const ConvTiles *tiles = conv_tiles(query->isa);
+    const ConvTiles *tiles = conv_tiles_for(query->target);
     const int64_t blocks = ceil_div(g.out_channels, query->width);
     const int64_t rows = g.dims[Z].out * tile_rows(&g), pixels = tile_row_pixels(&g);
     const bool plain = query->inputs[CONV_X].layout == LAYOUT_PLAIN;

@@ -16,13 +16,14 @@ typedef struct ConvGroupedTiles {
     const ConvTiles *of[GROUPED_MAX_LOG + 1];
 } ConvGroupedTiles;
 
-ISA_TABLES(ConvGroupedTiles, conv_grouped_tiles)
+TARGET_TABLES(ConvGroupedTiles, conv_grouped_tiles)
 
 /* For groups of so many input and output channels; NULL: none. */
-static inline const ConvTiles *conv_grouped_tiles_of(Isa isa, int64_t in_group, int64_t out_group) {
+static inline const ConvTiles *conv_grouped_tiles_of(const CpuTarget *target, int64_t in_group,
+                                                     int64_t out_group) {
     for (int log = 1; log <= GROUPED_MAX_LOG; log++)
         if (in_group == out_group && in_group == 1 << log)
-            return conv_grouped_tiles_for(isa)->of[log];
+            return conv_grouped_tiles_for(target)->of[log];
     return NULL;
 }
 

@@ -79,12 +79,12 @@ TILES(4)
 TILES(8)
 #endif
 
-const ConvGroupedTiles ISA(conv_grouped_tiles) = {.of = {
-                                                      [1] = &tiles_2,
+const ConvGroupedTiles TARGET(conv_grouped_tiles) = {.of = {
+                                                         [1] = &tiles_2,
 #if STRIDER_WIDTH >= 8
-                                                      [2] = &tiles_4,
+                                                         [2] = &tiles_4,
 #endif
 #if STRIDER_WIDTH >= 16
-                                                      [3] = &tiles_8,
+                                                         [3] = &tiles_8,
 #endif
-                                                  }};
+                                                     }};

@@ -3,17 +3,6 @@
 
 #include "base/size.h"
 
-const ConvTiles *conv_tiles(Isa isa) {
-#if defined(__x86_64__)
-    if (isa == ISA_AVX512)
-        return &conv_tiles_avx512;
-    if (isa == ISA_AVX2)
-        return &conv_tiles_avx2;
-#endif
-    (void)isa;
-    return &conv_tiles_generic;
-}
-
 ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int out_lanes) {
     const ConvTileFunction half = tiles->half[blocks][pixels];
     return half && out_lanes <= TILE_MAX_WIDTH / 2 ? half : tiles->blocked[blocks][pixels];

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/cpu.h"
+#include "ops/cpu/cpu.h"
 #include "ops/nn/conv.h"
 #include "ops/post_ops.h"
 
@@ -58,7 +58,7 @@ typedef struct TileBlocks {
     size_t weights_at;      /* in floats */
 } TileBlocks;
 
-/* The tiles of an instruction set. */
+/* The tiles of a target. */
 typedef struct ConvTiles {
     int max_pixels[TILE_MAX_BLOCKS + 1];                                /* by output blocks */
     ConvTileFunction blocked[TILE_MAX_BLOCKS + 1][TILE_MAX_PIXELS + 1]; /* by output blocks and pixels */
@@ -70,7 +70,7 @@ typedef struct ConvTiles {
     void (*gather_vectors)(const float *restrict from, int64_t stride, int64_t count, float *restrict to);
 } ConvTiles;
 
-const ConvTiles *conv_tiles(Isa isa);
+TARGET_TABLES(ConvTiles, conv_tiles)
 
 /* The tile of blocked input for so many blocks and pixels, and for the lanes of its last block. */
 ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int out_lanes);
@@ -95,10 +95,5 @@ int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks);
 /* Sets what differs from tile to tile; `weights` and `bias` are those of the whole convolution. */
 void tile_set_blocks(ConvTile *tile, const TileBlocks *blocks, const float *weights, const float *bias,
                      int width, int64_t out_channels);
-
-extern const ConvTiles conv_tiles_generic;
-#if defined(__x86_64__)
-extern const ConvTiles conv_tiles_avx2, conv_tiles_avx512;
-#endif
 
 #endif

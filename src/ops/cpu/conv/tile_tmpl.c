@@ -173,7 +173,7 @@ static void gather(const float *restrict from, int64_t stride, int64_t count, fl
 #define BLOCKED_ENTRY(BLOCKS, PIXELS) .blocked[BLOCKS][PIXELS] = blocked_##BLOCKS##_##PIXELS,
 #define PLAIN_ENTRY(BLOCKS, PIXELS) .plain[BLOCKS][PIXELS] = plain_##BLOCKS##_##PIXELS,
 
-const ConvTiles ISA(conv_tiles) = {
+const ConvTiles TARGET(conv_tiles) = {
     .max_pixels = MAX_PIXELS,
     FOR_TILES(BLOCKED_ENTRY) FOR_TILES(HALF_ENTRY) FOR_TILES(PLAIN_ENTRY).gather = gather,
     .gather_vectors = tile_gather_vectors};

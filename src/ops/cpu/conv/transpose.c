@@ -256,7 +256,7 @@ static void cut_work(TransposeArgs *args, int64_t in_count) {
 
 /* What a query's node becomes, but for its constants and tables; output blocks of a tile through *count. */
 static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, int *count) {
-    TransposeArgs args = {.tiles = conv_tiles(query->isa),
+    TransposeArgs args = {.tiles = conv_tiles_for(query->target),
                           .width = query->width,
                           .batch = g->batch,
                           .in_blocks = ceil_div(g->in_channels, query->width),

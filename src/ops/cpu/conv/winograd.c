@@ -272,7 +272,7 @@ static Bytes run_bytes(const KernelQuery *query, const WinogradCut *cut) {
  * transforms a nanosecond; transformed weights leave the nearer caches, and so do large images. */
 static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     const WinogradImage image = winograd_image(query, kind);
-    const ConvTiles *tiles = conv_tiles(query->isa);
+    const ConvTiles *tiles = conv_tiles_for(query->target);
     const WinogradCut cut = cut_work(&image, tiles);
     const double f = image.frequencies, d = image.transform->distinct, channels = (double)image.in_channels;
     const double tiles_all = (double)image.n_tiles, out_blocks = (double)image.out_blocks;
@@ -311,7 +311,7 @@ static void set_strides(WinogradArgs *args) {
 
 /* What a query's node becomes, but for its constants. */
 static WinogradArgs plan_work(const KernelQuery *query, WinogradKind kind) {
-    WinogradArgs args = {.tiles = conv_tiles(query->isa), .image = winograd_image(query, kind)};
+    WinogradArgs args = {.tiles = conv_tiles_for(query->target), .image = winograd_image(query, kind)};
     args.cut = cut_work(&args.image, args.tiles);
     set_strides(&args);
     return args;

@@ -56,6 +56,6 @@ typedef struct WinogradTransforms {
     WinogradTransform of[WINOGRAD_KINDS];
 } WinogradTransforms;
 
-ISA_TABLES(WinogradTransforms, winograd_transforms)
+TARGET_TABLES(WinogradTransforms, winograd_transforms)
 
 #endif

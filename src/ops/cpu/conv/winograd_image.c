@@ -39,7 +39,7 @@ ConvGeometry winograd_geometry(const KernelQuery *query) {
 WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
     const ConvGeometry g = winograd_geometry(query);
     const WindowDim z = conv_query_volume(query).dims[0];
-    const WinogradTransform *transform = &winograd_transforms_for(query->isa)->of[kind];
+    const WinogradTransform *transform = &winograd_transforms_for(query->target)->of[kind];
     const int m = transform->m;
     WinogradImage image = {.transform = transform,
                            .z = z,

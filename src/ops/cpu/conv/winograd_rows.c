@@ -343,8 +343,8 @@ static int choose_count(const RowsArgs *args) {
 
 static RowsArgs cut_work(const KernelQuery *query) {
     const ConvGeometry g = conv_query_geometry(query);
-    RowsArgs args = {.rows = winograd_rows_for(query->isa),
-                     .tiles = conv_tiles(query->isa),
+    RowsArgs args = {.rows = winograd_rows_for(query->target),
+                     .tiles = conv_tiles_for(query->target),
                      .y = g.dims[0],
                      .x = g.dims[1],
                      .batch = g.batch,

@@ -34,6 +34,6 @@ typedef struct WinogradRows {
                    const WinogradStore *store);
 } WinogradRows;
 
-ISA_TABLES(WinogradRows, winograd_rows)
+TARGET_TABLES(WinogradRows, winograd_rows)
 
 #endif

@@ -71,4 +71,4 @@ static void output(const RowsOutput *phases, int n_phases, const float *sums, in
     }
 }
 
-const WinogradRows ISA(winograd_rows) = {input, output};
+const WinogradRows TARGET(winograd_rows) = {input, output};

@@ -73,7 +73,7 @@ static void run_groups(const KernelCall *call, int64_t task) {
 }
 
 static FewArgs plan_work(const KernelQuery *query) {
-    FewArgs args = {.image = winograd_image(query, WINOGRAD_F4), .few = winograd_skinny_for(query->isa)};
+    FewArgs args = {.image = winograd_image(query, WINOGRAD_F4), .few = winograd_skinny_for(query->target)};
     const WinogradImage *image = &args.image;
     args.groups = ceil_div(image->n_tiles, FEW_MAX_TILES);
     args.parts = i64_min(ceil_div(MIN_TASKS, image->out_blocks), args.groups);

@@ -37,6 +37,6 @@ typedef struct WinogradSkinny {
     FewProductsFunction of[FEW_FREQUENCIES][FEW_MAX_TILES + 1];
 } WinogradSkinny;
 
-ISA_TABLES(WinogradSkinny, winograd_skinny)
+TARGET_TABLES(WinogradSkinny, winograd_skinny)
 
 #endif

@@ -108,4 +108,4 @@ FOR_ALL(FEW)
 
 #define ENTRY(ROW, TILES) .of[ROW][TILES] = few_##ROW##_##TILES,
 
-const WinogradSkinny ISA(winograd_skinny) = {FOR_ALL(ENTRY)};
+const WinogradSkinny TARGET(winograd_skinny) = {FOR_ALL(ENTRY)};

@@ -262,9 +262,9 @@ TRANSFORMS(9)
 #define ENTRY(N, STRIDE, TAP_SCALES)                                                                         \
     { OUT_OF(N), N, STRIDE, DISTINCT_OF(N), TAP_SCALES, input_##N, weights_##N, output_##N }
 
-const WinogradTransforms ISA(winograd_transforms) = {.of = {
-                                                         [WINOGRAD_F2] = ENTRY(4, 1, NULL),
-                                                         [WINOGRAD_F4] = ENTRY(6, 1, &middle_taps),
-                                                         [WINOGRAD_F6] = ENTRY(8, 1, NULL),
-                                                         [WINOGRAD_F4_STRIDE_2] = ENTRY(9, 2, NULL),
-                                                     }};
+const WinogradTransforms TARGET(winograd_transforms) = {.of = {
+                                                            [WINOGRAD_F2] = ENTRY(4, 1, NULL),
+                                                            [WINOGRAD_F4] = ENTRY(6, 1, &middle_taps),
+                                                            [WINOGRAD_F6] = ENTRY(8, 1, NULL),
+                                                            [WINOGRAD_F4_STRIDE_2] = ENTRY(9, 2, NULL),
+                                                        }};
