@@ -13,8 +13,8 @@
 /* An input or output of a node in a plan: its type is fully known. */
 typedef struct Operand {
     Type type; /* dtype NONE where the optional operand is absent */
-    Layout
-        layout; /* before accepts(): how an input lies now (outputs: plain); after: how the kernel wants it */
+    /* Before accepts(): how an input lies now (outputs: plain); after: how the kernel wants it. */
+    Layout layout;
     const Tensor *constant; /* an input's contents where they are the same in every run; may be unaligned */
     int64_t begin; /* set by accepts() of what joins or takes parts: where along the axis the whole has it, in
                     * elements or blocks of channels */
@@ -25,7 +25,7 @@ typedef struct Operand {
 typedef struct KernelQuery {
     const Node *node;
     const CpuTarget *target;
-    int width; /* the target's */
+    int width; /* the target's: the block of the layouts that its kernels want */
     int n_inputs, n_outputs;
     Operand *inputs, *outputs;
     const Partition *partition; /* that the node is planned in, for what kernels ask of other nodes */
@@ -146,7 +146,8 @@ const Kernel *const *cpu_kernels(size_t *count);
 /* Makes a step that copies bytes. */
 Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, KernelInstance *instance) MUST_CHECK;
 
-/* Makes a step that changes an f32 tensor's layout.  tasks, scratch and args as for any kernel. */
+/* Makes a step that cuts a tensor of any type into blocks of channels, or puts these together to a plain one.
+ * tasks, scratch and args as for any kernel.  UNSUPPORTED where the layouts are others. */
 Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, PrepareContext *ctx,
                            KernelInstance *instance) MUST_CHECK;
 

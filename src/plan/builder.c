@@ -2,7 +2,7 @@
 #include "plan/builder.h"
 
 int *builder_buffer(const PlanBuilder *builder, const Value *value, int space, Layout layout) {
-    int *buffers = layout == LAYOUT_PLAIN ? builder->plain[space] : builder->blocked;
+    int *buffers = layout.kind == LAYOUT_PLAIN ? builder->plain[space] : builder->blocked;
     return &buffers[partition_find(builder->plan->partition, value)];
 }
 

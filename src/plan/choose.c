@@ -43,15 +43,15 @@ static Status add_view(PlanBuilder *builder, const Node *node) {
     bool on_device = false;
     for (int device = HOST + 1; device < plan->n_devices; device++)
         if (builder->plain[device][at] != NO_BUFFER) {
-            TRY(add_alias(builder, to, builder->plain[device][at], 0, LAYOUT_PLAIN));
+            TRY(add_alias(builder, to, builder->plain[device][at], 0, layout_plain()));
             on_device = true;
         }
     if (on_device && builder->plain[HOST][at] == NO_BUFFER)
         return STRIDER_OK;
     if (blocked != NO_BUFFER && shape_equal(&plan->types[at].shape, &builder_type(builder, to)->shape))
         return add_alias(builder, to, blocked, 0, plan->buffers[blocked].layout);
-    TRY(transfer(builder, from, HOST, LAYOUT_PLAIN, &plain));
-    return add_alias(builder, to, plain, 0, LAYOUT_PLAIN);
+    TRY(transfer(builder, from, HOST, layout_plain(), &plain));
+    return add_alias(builder, to, plain, 0, layout_plain());
 }
 
 /* --- kernels --- */
@@ -77,7 +77,7 @@ static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
     for (int i = 0; i < node->n_inputs; i++) {
         const Value *value = node->inputs[i];
         Operand *input = &query->inputs[i];
-        *input = (Operand){.layout = LAYOUT_PLAIN};
+        *input = (Operand){.layout = layout_plain()};
         if (!value)
             continue;
         const int at = partition_find(plan->partition, value), blocked = builder->blocked[at];
@@ -90,7 +90,7 @@ static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
     for (int i = 0; i < node->n_outputs; i++)
         query->outputs[i] = (Operand){.type = node->outputs[i] ? *builder_type(builder, node->outputs[i])
                                                                : type_of(STRIDER_DTYPE_NONE, shape_unknown()),
-                                      .layout = LAYOUT_PLAIN};
+                                      .layout = layout_plain()};
 }
 
 /* The kernel's own time, as measured where that is asked for. */
@@ -147,7 +147,8 @@ static bool operands_can_exist(const KernelQuery *query) {
 
 /* Asks a kernel anew: whether it computes the node, with the query as it wants it. */
 static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, KernelQuery *query) {
-    if (kernel->op != query->node->op->kind || !kernel_runs(kernel, query->target) || kernel->peak_error > builder->target->max_layer_error)
+    if (kernel->op != query->node->op->kind || !kernel_runs(kernel, query->target) ||
+        kernel->peak_error > builder->target->max_layer_error)
         return false;
     fill_query(builder, device, query);
     return operands_can_exist(query) && kernel->accepts(query);
@@ -265,7 +266,7 @@ static Status add_workspace(PlanBuilder *builder, Step *step) {
                          "%s needs more memory for it than there can be", step->kernel);
     const int64_t size_bytes = (int64_t)size;
     const Type bytes = {.dtype = STRIDER_U8, .shape = shape_make(1, &size_bytes)};
-    return builder_add_buffer(builder, BUFFER_ARENA, &bytes, step->device, LAYOUT_PLAIN, &step->workspace);
+    return builder_add_buffer(builder, BUFFER_ARENA, &bytes, step->device, layout_plain(), &step->workspace);
 }
 
 static Status add_kernel_step(PlanBuilder *builder, int device, const Kernel *kernel,
@@ -329,8 +330,9 @@ static Status node_types(PlanBuilder *builder, const Node *node, Type **types) {
 
 /* A value that is made on the host in plain layout. */
 static Status add_plain_output(PlanBuilder *builder, const Value *value, int *buffer) {
-    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, LAYOUT_PLAIN, buffer));
-    *builder_buffer(builder, value, HOST, LAYOUT_PLAIN) = *buffer;
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, layout_plain(),
+                           buffer));
+    *builder_buffer(builder, value, HOST, layout_plain()) = *buffer;
     return STRIDER_OK;
 }
 
@@ -343,7 +345,7 @@ static Status add_reference_step(PlanBuilder *builder, const Node *node) {
     for (int i = 0; i < node->n_inputs; i++) {
         buffers[i] = NO_BUFFER;
         if (node->inputs[i])
-            TRY(transfer(builder, node->inputs[i], HOST, LAYOUT_PLAIN, &buffers[i]));
+            TRY(transfer(builder, node->inputs[i], HOST, layout_plain(), &buffers[i]));
     }
     Step *step = NULL;
     TRY(builder_add_step(builder, node, node->n_inputs, node->n_outputs, &step));

@@ -35,7 +35,7 @@ static Status take_operand(Measurement *m, const Operand *operand, void **memory
     if (!layout_size(&operand->type, operand->layout, &size_bytes))
         return fail_memory(err, SIZE_MAX, "measuring a kernel");
     TRY(take(m, size_bytes, memory, err));
-    if (operand->type.dtype == STRIDER_F32)
+    if (layout_dtype(&operand->type, operand->layout) == STRIDER_F32)
         for (size_t i = 0; i < size_bytes / sizeof(float); i++)
             ((float *)*memory)[i] = (float)(i % 13) * 0.125f - 0.75f;
     return STRIDER_OK;

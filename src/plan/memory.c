@@ -52,7 +52,7 @@ static bool can_overwrite(const Plan *plan, const Step *step, int step_index, in
     const Buffer *root = &plan->buffers[root_in], *output = &plan->buffers[out];
     if (root->kind != BUFFER_ARENA || output->kind != BUFFER_ARENA || root->last_step != step_index ||
         root->size_bytes != output->size_bytes || plan->buffers[in].size_bytes != output->size_bytes ||
-        plan->buffers[in].layout != output->layout || output->root != out)
+        !layout_equal(plan->buffers[in].layout, output->layout) || output->root != out)
         return false;
     for (int i = 0; i < step->n_inputs; i++)
         if (i != port && step->inputs[i] != NO_BUFFER && root_of(plan, step->inputs[i]) == root_in)

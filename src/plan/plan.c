@@ -230,7 +230,7 @@ static bool bring_output(Plan *plan, int buffer, int port) {
 
 static Status copy_output(PlanBuilder *builder, const Value *value, int from, int *copy) {
     Step *step = NULL;
-    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, LAYOUT_PLAIN, copy));
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, layout_plain(), copy));
     TRY(builder_add_step(builder, NULL, 1, 1, &step));
     step->kernel = "copy";
     step->inputs[0] = from;
@@ -246,7 +246,7 @@ static Status add_output(PlanBuilder *builder, const Value *value, int port) {
     Plan *plan = builder->plan;
     size_t offset;
     int *buffer = &plan->outputs[port];
-    TRY(transfer(builder, value, HOST, LAYOUT_PLAIN, buffer));
+    TRY(transfer(builder, value, HOST, layout_plain(), buffer));
     const bool in_arena = plan->buffers[buffer_root(plan, *buffer, &offset)].kind == BUFFER_ARENA;
     if (plan->partition->is_last ? in_arena : bring_output(plan, *buffer, port))
         return STRIDER_OK;
@@ -274,7 +274,7 @@ static Status add_inputs(PlanBuilder *builder) {
         const int at = partition_find(partition, input->value);
         int buffer;
         TRY(check_size(builder, input->value, type));
-        TRY(builder_add_buffer(builder, BUFFER_INPUT, type, HOST, LAYOUT_PLAIN, &buffer));
+        TRY(builder_add_buffer(builder, BUFFER_INPUT, type, HOST, layout_plain(), &buffer));
         builder->plan->buffers[buffer].port = (int)i;
         builder->plan->types[at] = *type;
         builder->plain[HOST][at] = buffer;

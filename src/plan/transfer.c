@@ -8,15 +8,16 @@ double transfer_cost(size_t size_bytes) {
 
 /* Blocks of a tensor without spatial extent lie as the plain tensor does, unless a padded block is followed
  * by another row. */
-static bool same_bytes(const Type *type, Layout block) {
+static bool same_bytes(const Type *type, int block) {
     const Shape *shape = &type->shape;
     return shape_size(shape, 2, shape->rank) == 1 && (shape->dims[0] == 1 || shape->dims[1] % block == 0);
 }
 
 /* A plain tensor lacks the blocked one's padding, so it is no blocked one, only the reverse holds. */
 static bool is_free(const Type *type, Layout from, Layout to) {
-    Layout block = from == LAYOUT_PLAIN ? to : from;
-    return same_bytes(type, block) && (to == LAYOUT_PLAIN || type->shape.dims[1] % block == 0);
+    const int block = layout_block(from.kind == LAYOUT_PLAIN ? to : from);
+    return from.dtype == to.dtype && same_bytes(type, block) &&
+           (to.kind == LAYOUT_PLAIN || type->shape.dims[1] % block == 0);
 }
 
 static Status reorder(PlanBuilder *builder, const Value *value, int from, Layout layout, int *buffer) {
@@ -61,7 +62,7 @@ static Status reorder_constant(PlanBuilder *builder, const Tensor *constant, boo
     char key[LAYOUT_TEXT];
     PrepareContext prepare = builder_prepare_context(builder, HOST);
     prepare.region = &builder->scratch;
-    TRY(cpu_prepare_reorder(type, LAYOUT_PLAIN, layout, &prepare, &instance));
+    TRY(cpu_prepare_reorder(type, layout_plain(), layout, &prepare, &instance));
     ConstantFill fill = {.source = *data,
                          .reorder = &instance,
                          .scratch = region_alloc(&builder->scratch, instance.scratch_bytes.n)};
@@ -86,7 +87,7 @@ static Status add_constant(PlanBuilder *builder, const Value *value, Layout layo
     PrepareContext prepare = builder_prepare_context(builder, HOST);
     if (constant->unaligned)
         TRY(pack_plain(&prepare, constant, &data));
-    if (layout != LAYOUT_PLAIN)
+    if (layout.kind != LAYOUT_PLAIN)
         TRY(reorder_constant(builder, constant, constant == value->constant, layout, &data));
     TRY(builder_add_buffer(builder, BUFFER_FIXED, &constant->type, HOST, layout, buffer));
     builder->plan->buffers[*buffer].fixed = data;
@@ -106,7 +107,7 @@ static Status add_device_constant(PlanBuilder *builder, const Value *value, int 
             TRY(pack_cache_init(prepare.packs, &memory, builder->err));
     }
     TRY(pack_plain(&prepare, constant, &data));
-    TRY(builder_add_buffer(builder, BUFFER_FIXED, &constant->type, device, LAYOUT_PLAIN, buffer));
+    TRY(builder_add_buffer(builder, BUFFER_FIXED, &constant->type, device, layout_plain(), buffer));
     builder->plan->buffers[*buffer].fixed = data;
     return STRIDER_OK;
 }
@@ -128,14 +129,15 @@ static Status add_copy(PlanBuilder *builder, StepKind kind, int device, int from
 
 static Status upload(PlanBuilder *builder, const Value *value, int device, int *buffer) {
     int from;
-    TRY(transfer(builder, value, HOST, LAYOUT_PLAIN, &from));
-    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), device, LAYOUT_PLAIN,
+    TRY(transfer(builder, value, HOST, layout_plain(), &from));
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), device, layout_plain(),
                            buffer));
     return add_copy(builder, STEP_UPLOAD, device, from, *buffer);
 }
 
 static Status download(PlanBuilder *builder, const Value *value, int from, int *buffer) {
-    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, LAYOUT_PLAIN, buffer));
+    TRY(builder_add_buffer(builder, BUFFER_ARENA, builder_type(builder, value), HOST, layout_plain(),
+                           buffer));
     return add_copy(builder, STEP_DOWNLOAD, builder->plan->buffers[from].space, from, *buffer);
 }
 
@@ -156,12 +158,13 @@ static Status bring_to_host(PlanBuilder *builder, const Value *value, Layout lay
     if (from == NO_BUFFER)
         return fail(builder->err, STRIDER_INVALID_ARGUMENT, "value \"%s\" is not there", value->name);
     if (builder->plan->buffers[from].space != HOST) {
-        int *plain = builder_buffer(builder, value, HOST, LAYOUT_PLAIN);
+        int *plain = builder_buffer(builder, value, HOST, layout_plain());
         TRY(download(builder, value, from, plain));
         from = *plain;
     }
-    return layout == builder->plan->buffers[from].layout ? STRIDER_OK
-                                                         : reorder(builder, value, from, layout, buffer);
+    return layout_equal(layout, builder->plan->buffers[from].layout)
+               ? STRIDER_OK
+               : reorder(builder, value, from, layout, buffer);
 }
 
 Status transfer(PlanBuilder *builder, const Value *value, int space, Layout layout, int *buffer) {

@@ -202,7 +202,7 @@ static bool accepts(KernelQuery *query) {
         const Operand *operand =
             i < query->n_inputs ? &query->inputs[i] : &query->outputs[i - query->n_inputs];
         const Type *type = &operand->type;
-        if (type->dtype && (type->dtype != STRIDER_F32 || operand->layout != LAYOUT_PLAIN ||
+        if (type->dtype && (type->dtype != STRIDER_F32 || operand->layout.kind != LAYOUT_PLAIN ||
                             shape_elements(&type->shape) == 0))
             return false;
     }

@@ -303,7 +303,8 @@ static void refused(const Case *c, const strider_error *error) {
 static void check_case(Case *c) {
     strider_model *plain = NULL, *optimized = NULL;
     strider_error error;
-    const Way oracle = {.name = "plain on references", .reference = true, .target = cpu_target(), .threads = 1};
+    const Way oracle = {
+        .name = "plain on references", .reference = true, .target = cpu_target(), .threads = 1};
     if (load(c, false, &plain, &error)) {
         refused(c, &error);
         if (!load(c, true, &optimized, &error))
@@ -321,7 +322,9 @@ static void check_case(Case *c) {
     check_loaded(c, (Way){"plain", false, false, cpu_target(), 1}, wanted);
     for (int i = 0; i < CPU_TARGET_COUNT; i++)
         if (cpu_target_runs(&cpu_targets[i]))
-            check_loaded(c, (Way){"optimised", true, false, &cpu_targets[i], (int)((c->seed + (unsigned)i) % 3) + 1}, wanted);
+            check_loaded(
+                c, (Way){"optimised", true, false, &cpu_targets[i], (int)((c->seed + (unsigned)i) % 3) + 1},
+                wanted);
     free_outcomes(c, wanted);
     free(wanted);
     strider_model_free(plain);

@@ -201,48 +201,86 @@ static void elements_and_parts(void **state) {
         }
 }
 
-/* Into blocks and back, beside what a block's definition says. */
+/* One tensor into blocks and back, beside what a block's definition says. */
+static void check_reorder(const Type *type, int block) {
+    enum { MAX_BYTES = 16384 * 8 };
+    static char plain[MAX_BYTES], blocked[MAX_BYTES], again[MAX_BYTES];
+    static const char zeros[8];
+    const Layout layout = layout_blocked(block);
+    const size_t size = dtype_size(type->dtype);
+    const int64_t images = type->shape.dims[0], channels = type->shape.dims[1],
+                  plane = shape_size(&type->shape, 2, type->shape.rank),
+                  padded = layout_blocks(&type->shape, layout) * block;
+    size_t plain_bytes, blocked_bytes;
+    assert_true(type_size(type, &plain_bytes) && layout_size(type, layout, &blocked_bytes));
+    assert_int_equal(blocked_bytes, (size_t)(images * padded * plane) * size);
+    assert_true(blocked_bytes <= MAX_BYTES);
+    for (size_t i = 0; i < plain_bytes; i++)
+        plain[i] = (char)(1 + i % 251);
+    memset(blocked, 0xff, sizeof blocked);
+    Region region;
+    Error err = {0};
+    region_init(&region, allocator_default(), 0);
+    PrepareContext ctx = {.region = &region, .max_pack_bytes = UINT64_MAX, .err = &err};
+    for (int back = 0; back < 2; back++) {
+        KernelInstance instance = {0};
+        assert_int_equal(cpu_prepare_reorder(type, back ? layout : layout_plain(),
+                                             back ? layout_plain() : layout, &ctx, &instance),
+                         STRIDER_OK);
+        const void *inputs[] = {back ? blocked : plain};
+        void *outputs[] = {back ? again : blocked};
+        const KernelCall call = {.inputs = inputs, .outputs = outputs, .args = instance.args};
+        for (int64_t task = 0; task < instance.tasks; task++)
+            instance.run(&call, task);
+    }
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t k = 0; k < padded; k++)
+            for (int64_t at = 0; at < plane; at++) {
+                const int64_t to = (n * padded + k / block * block) * plane + at * block + k % block,
+                              from = (n * channels + k) * plane + at;
+                assert_memory_equal(blocked + (size_t)to * size,
+                                    k < channels ? plain + (size_t)from * size : zeros, size);
+            }
+    assert_memory_equal(plain, again, plain_bytes);
+    region_free(&region);
+}
+
 static void reorders(void **state) {
     (void)state;
+    static const DType dtypes[] = {STRIDER_U8, STRIDER_BF16, STRIDER_F32, STRIDER_I64};
     for (int c = 0; c < N_TEST_CHANNELS; c++)
         for (int i = 0; i < N_SHAPES; i++)
-            for (int t = 0; t < CPU_TARGET_COUNT; t++) {
-                const Type type = type_of(STRIDER_F32, shape_of(i, test_channels[c]));
-                const Layout layout = cpu_targets[t].width;
-                const int64_t channels = type.shape.dims[1],
-                              plane = shape_size(&type.shape, 2, type.shape.rank),
-                              padded = layout_blocks(&type.shape, layout) * layout,
-                              images = type.shape.dims[0];
-                static float plain[8192], blocked[16384], again[8192];
-                assert_true(images * channels * plane <= 8192 && images * padded * plane <= 16384);
-                fill_random(plain, (size_t)(images * channels * plane), 44);
-                memset(blocked, 0xff, sizeof blocked);
-                Region region;
-                Error err = {0};
-                region_init(&region, allocator_default(), 0);
-                PrepareContext ctx = {.region = &region, .max_pack_bytes = UINT64_MAX, .err = &err};
-                for (int back = 0; back < 2; back++) {
-                    KernelInstance instance = {0};
-                    assert_int_equal(cpu_prepare_reorder(&type, back ? layout : LAYOUT_PLAIN,
-                                                         back ? LAYOUT_PLAIN : layout, &ctx, &instance),
-                                     STRIDER_OK);
-                    const void *inputs[] = {back ? blocked : plain};
-                    void *outputs[] = {back ? again : blocked};
-                    const KernelCall call = {.inputs = inputs, .outputs = outputs, .args = instance.args};
-                    for (int64_t task = 0; task < instance.tasks; task++)
-                        instance.run(&call, task);
+            for (int t = 0; t < CPU_TARGET_COUNT; t++)
+                for (int d = 0; d < 4; d++) {
+                    const Type type = type_of(dtypes[d], shape_of(i, test_channels[c]));
+                    check_reorder(&type, cpu_targets[t].width);
                 }
-                for (int64_t n = 0; n < images; n++)
-                    for (int64_t k = 0; k < padded; k++)
-                        for (int64_t at = 0; at < plane; at++) {
-                            const float got = blocked[(n * padded + k / layout * layout) * plane +
-                                                      at * layout + k % layout];
-                            assert_true(got ==
-                                        (k < channels ? plain[(n * channels + k) * plane + at] : 0.0f));
-                        }
-                assert_memory_equal(plain, again, (size_t)(images * channels * plane) * sizeof *plain);
-                region_free(&region);
-            }
+}
+
+static void reorders_that_are_none_are_refused(void **state) {
+    (void)state;
+    const Type image = type_of(STRIDER_F32, shape_of(0, 3)),
+               vector = type_of(STRIDER_F32, shape_make(2, (int64_t[]){2, 3}));
+    const Layout blocked = layout_blocked(8), halves = {LAYOUT_BLOCKED, 8, STRIDER_BF16};
+    const struct {
+        const Type *type;
+        Layout from, to;
+    } cases[] = {
+        {&image, layout_plain(), layout_plain()}, {&image, blocked, layout_blocked(4)},
+        {&image, layout_plain(), halves},         {&image, halves, layout_plain()},
+        {&vector, layout_plain(), blocked},
+    };
+    Region region;
+    region_init(&region, allocator_default(), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Error err = {0};
+        PrepareContext ctx = {.region = &region, .max_pack_bytes = UINT64_MAX, .err = &err};
+        KernelInstance instance = {0};
+        assert_int_equal(cpu_prepare_reorder(cases[i].type, cases[i].from, cases[i].to, &ctx, &instance),
+                         STRIDER_UNSUPPORTED);
+        assert_null(instance.run);
+    }
+    region_free(&region);
 }
 
 int dimensions_kernel_tests(void) {
@@ -255,6 +293,7 @@ int dimensions_kernel_tests(void) {
         cmocka_unit_test(resizes),
         cmocka_unit_test(elements_and_parts),
         cmocka_unit_test(reorders),
+        cmocka_unit_test(reorders_that_are_none_are_refused),
     };
     return cmocka_run_group_tests_name("kernels in one and three dimensions", tests, NULL, NULL);
 }

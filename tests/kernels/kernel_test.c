@@ -168,30 +168,45 @@ static void fixture_free(Fixture *fixture) {
 
 /* --- layouts, written to be obvious --- */
 
-static void to_layout(const Tensor *plain, Layout layout, float *to) {
-    const Shape *shape = &plain->type.shape;
-    int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
-    int64_t padded = layout_blocks(shape, layout) * layout;
-    for (int64_t n = 0; n < shape->dims[0]; n++)
-        for (int64_t c = 0; c < padded; c++)
-            for (int64_t i = 0; i < plane; i++)
-                to[(n * padded + c / layout * layout) * plane + i * layout + c % layout] =
-                    c < channels ? ((const float *)plain->data)[(n * channels + c) * plane + i] : 0;
+/* Where element `i` of channel `c` of image `n` lies in blocks, in elements. */
+static int64_t blocked_at(const Shape *shape, int block, int64_t n, int64_t c, int64_t i) {
+    const int64_t blocks = (shape->dims[1] + block - 1) / block, plane = shape_size(shape, 2, shape->rank);
+    return ((n * blocks + c / block) * plane + i) * block + c % block;
 }
 
-static void check_and_flatten(const float *blocked, const Shape *shape, Layout layout, const char *what,
-                              float *plain) {
-    int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
-    int64_t padded = layout_blocks(shape, layout) * layout;
+static void to_blocks(const Tensor *plain, int block, char *to) {
+    const Shape *shape = &plain->type.shape;
+    const size_t size = dtype_size(plain->type.dtype);
+    const int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
+    const int64_t padded = (channels + block - 1) / block * block;
     for (int64_t n = 0; n < shape->dims[0]; n++)
         for (int64_t c = 0; c < padded; c++)
             for (int64_t i = 0; i < plane; i++) {
-                float value = blocked[(n * padded + c / layout * layout) * plane + i * layout + c % layout];
+                char *element = to + (size_t)blocked_at(shape, block, n, c, i) * size;
+                const size_t from = (size_t)((n * channels + c) * plane + i) * size;
                 if (c < channels)
-                    plain[(n * channels + c) * plane + i] = value;
-                else if (value != 0)
-                    fail_msg("%s: padding lane %lld of pixel %lld is %g", what, (long long)(c - channels),
-                             (long long)i, (double)value);
+                    memcpy(element, (const char *)plain->data + from, size);
+                else
+                    memset(element, 0, size);
+            }
+}
+
+static void check_and_flatten(const char *blocked, int block, const char *what, Tensor *plain) {
+    static const char zeros[8];
+    const Shape *shape = &plain->type.shape;
+    const size_t size = dtype_size(plain->type.dtype);
+    const int64_t channels = shape->dims[1], plane = shape_size(shape, 2, shape->rank);
+    const int64_t padded = (channels + block - 1) / block * block;
+    for (int64_t n = 0; n < shape->dims[0]; n++)
+        for (int64_t c = 0; c < padded; c++)
+            for (int64_t i = 0; i < plane; i++) {
+                const char *element = blocked + (size_t)blocked_at(shape, block, n, c, i) * size;
+                const size_t to = (size_t)((n * channels + c) * plane + i) * size;
+                if (c < channels)
+                    memcpy((char *)plain->data + to, element, size);
+                else if (memcmp(element, zeros, size) != 0)
+                    fail_msg("%s: padding channel %lld of pixel %lld is not zero", what,
+                             (long long)(c - channels), (long long)i);
             }
 }
 
@@ -221,16 +236,16 @@ static void bench_query(Bench *bench, unsigned blocked) {
     bench->query.outputs = bench->outputs;
     for (int i = 0; i < bench->query.n_inputs; i++) {
         const Value *value = fixture->node->inputs[i];
-        bench->inputs[i] = (Operand){.layout = LAYOUT_PLAIN};
+        bench->inputs[i] = (Operand){.layout = layout_plain()};
         if (!value)
             continue;
         bench->inputs[i].type = value->type.tensor;
         bench->inputs[i].constant = bench->varying >> i & 1 ? NULL : value->constant;
         if (blocked >> i & 1)
-            bench->inputs[i].layout = bench->query.width;
+            bench->inputs[i].layout = cpu_blocked(&bench->query);
     }
     for (int i = 0; i < bench->query.n_outputs; i++) {
-        bench->outputs[i] = (Operand){.layout = LAYOUT_PLAIN};
+        bench->outputs[i] = (Operand){.layout = layout_plain()};
         if (fixture->node->outputs[i])
             bench->outputs[i].type = fixture->output_types[i].tensor;
     }
@@ -257,10 +272,10 @@ static void bench_alloc(Bench *bench, int at_end) {
         if (!fixture->node->inputs[i] || operand->packed)
             continue;
         bench->input_memory[i] = guarded_alloc(operand_bytes(operand), at_end);
-        if (operand->layout == LAYOUT_PLAIN)
+        if (operand->layout.kind == LAYOUT_PLAIN)
             memcpy(bench->input_memory[i].data, fixture->inputs[i].data, fixture->inputs[i].size_bytes);
         else
-            to_layout(&fixture->inputs[i], operand->layout, bench->input_memory[i].data);
+            to_blocks(&fixture->inputs[i], operand->layout.block, bench->input_memory[i].data);
         bench->input_pointers[i] = bench->input_memory[i].data;
     }
     for (int i = 0; i < bench->query.n_outputs; i++) {
@@ -308,11 +323,10 @@ static void check_output(Bench *bench, int port) {
     const Tensor *expected = &fixture->outputs[port];
     Tensor got = {0};
     OK(tensor_alloc(&got, allocator_default(), operand->type.dtype, &operand->type.shape, &fixture->error));
-    if (operand->layout == LAYOUT_PLAIN)
+    if (operand->layout.kind == LAYOUT_PLAIN)
         memcpy(got.data, bench->output_pointers[port], got.size_bytes);
     else
-        check_and_flatten(bench->output_pointers[port], &operand->type.shape, operand->layout, bench->what,
-                          got.data);
+        check_and_flatten(bench->output_pointers[port], operand->layout.block, bench->what, &got);
     double atol = test->atol > 0 ? test->atol : 1e-5;
     atol += bench->kernel->peak_error * test->peak;
     bool only_padding = test->only_padding || (test->with_nan && bench->kernel->peak_error > 0);
@@ -349,7 +363,7 @@ static void check_in_place(Bench *bench) {
     for (int i = 0; i < bench->query.n_inputs; i++) {
         const Operand *operand = &bench->inputs[i];
         if (!(bench->kernel->overwrites >> i & 1) || !bench->input_pointers[i] ||
-            operand->layout != bench->outputs[0].layout ||
+            !layout_equal(operand->layout, bench->outputs[0].layout) ||
             operand_bytes(operand) != operand_bytes(&bench->outputs[0]))
             continue;
         bench_free_memory(bench);

@@ -111,6 +111,58 @@ static void concat_of_integers_and_of_large_parts(void **state) {
                                    .must_accept = true});
 }
 
+/* Whole numbers below 100, which every type holds. */
+static Tensor small_numbers(DType dtype, Shape shape) {
+    static int64_t memory[4096];
+    Tensor tensor = tensor_view(dtype, &shape, memory);
+    assert_true(tensor.size_bytes <= sizeof memory);
+    for (int64_t i = 0; i < tensor_elements(&tensor); i++)
+        tensor_set_f64(&tensor, i, (double)(i * 37 % 97));
+    return tensor;
+}
+
+/* Plain and blocked. */
+static void elements_of_every_size(void **state) {
+    (void)state;
+    static const DType dtypes[] = {STRIDER_U8, STRIDER_F16, STRIDER_I32, STRIDER_I64};
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++) {
+            const int64_t channels = test_channels[c];
+            const Tensor x = small_numbers(dtypes[d], DIMS(2, channels, 3, 5));
+            KernelTest test = {.op = "Concat", .opset = 13, .n_inputs = 2, .must_accept = true};
+            test.given[0] = test.given[1] = x;
+            for (int axis = 0; axis < 4; axis++) {
+                test.attrs[0] = attr_int("axis", axis);
+                kernel_test_check(test);
+            }
+            test.attrs[0] = attr_int("axis", 1);
+            test.adjust = set_shuffle;
+            shuffled_channels = 2 * channels;
+            first_shuffled = 0;
+            kernel_test_check(test);
+            test = (KernelTest){
+                .op = "Split", .opset = 13, .given = {x}, .n_inputs = 1, .n_outputs = 2, .must_accept = true};
+            test.attrs[0] = attr_int("axis", 0);
+            kernel_test_check(test);
+            test = (KernelTest){.op = "Slice",
+                                .opset = 13,
+                                .given = {x, tensor_i64(DIMS(3), 0, 1, 1), tensor_i64(DIMS(3), 16, 3, 4),
+                                          tensor_i64(DIMS(3), 1, 2, 3)},
+                                .n_inputs = 4,
+                                .constants = 14,
+                                .must_accept = true};
+            kernel_test_check(test);
+            test = (KernelTest){
+                .op = "Transpose", .opset = 13, .given = {x}, .n_inputs = 1, .must_accept = true};
+            test.attrs[0] = attr_ints("perm", 0, 2, 3, 1);
+            kernel_test_check(test);
+            test.attrs[0] = attr_ints("perm", 0, 1, 3, 2);
+            kernel_test_check(test);
+            test.attrs[0] = attr_ints("perm", 0, 3, 1, 2);
+            kernel_test_check(test);
+        }
+}
+
 static void split(void **state) {
     (void)state;
     static const int64_t sizes[][2] = {{16, 16}, {8, 8}, {4, 12}, {16, 3}, {5, 7}, {32, 16}};
@@ -350,6 +402,7 @@ int move_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concat),
         cmocka_unit_test(concat_with_an_order),
+        cmocka_unit_test(elements_of_every_size),
         cmocka_unit_test(concat_of_integers_and_of_large_parts),
         cmocka_unit_test(split),
         cmocka_unit_test(slice),

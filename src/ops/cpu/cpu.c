@@ -33,9 +33,23 @@ double cpu_memory_cost(double bytes) {
     return 1000 + bytes * 0.05;
 }
 
+Layout cpu_blocked(const KernelQuery *query) {
+    return layout_blocked(query->width);
+}
+
+bool cpu_is_blocked(const KernelQuery *query, const Operand *operand) {
+    return layout_equal(operand->layout, cpu_blocked(query));
+}
+
+void cpu_keep_layout(KernelQuery *query) {
+    Operand *input = &query->inputs[0];
+    input->layout = cpu_is_blocked(query, input) ? cpu_blocked(query) : layout_plain();
+    query->outputs[0].layout = input->layout;
+}
+
 int cpu_last_lanes(const Shape *shape, Layout layout) {
-    int rest = (int)(shape->dims[1] % layout);
-    return rest ? rest : layout;
+    const int block = layout_block(layout), rest = (int)(shape->dims[1] % block);
+    return rest ? rest : block;
 }
 
 static Bytes operands_bytes(const Operand *operands, int count) {

@@ -30,6 +30,12 @@ static inline const float *cpu_residual(const KernelCall *call, const Epilogue *
 
 /* Whether the operand is there and of float32. */
 bool cpu_is_f32(const KernelQuery *query, int port);
+/* The blocked layout of the query's target, and whether an operand lies so. */
+Layout cpu_blocked(const KernelQuery *query);
+bool cpu_is_blocked(const KernelQuery *query, const Operand *operand);
+/* Takes the first input as it lies, in the target's blocks or else plain, and gives the first output alike.
+ */
+void cpu_keep_layout(KernelQuery *query);
 /* Zeroed memory in the plan for a kernel's arguments. */
 Status cpu_alloc_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
 /* Whether memory that a kernel takes beside its node's tensors, of each thread and of all together, is in
@@ -40,7 +46,7 @@ bool cpu_in_proportion(const KernelQuery *query, Bytes scratch, Bytes workspace)
 void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */
 double cpu_memory_cost(double bytes);
-/* Channels in the last block of a blocked tensor. */
+/* Channels in the last block of a blocked tensor; 1 where it is plain. */
 int cpu_last_lanes(const Shape *shape, Layout layout);
 
 #endif

@@ -5,7 +5,7 @@
 #include "ops/cpu/strided_copy.h"
 
 static bool depth_space_accepts(KernelQuery *query) {
-    query->inputs[0].layout = query->outputs[0].layout = LAYOUT_PLAIN;
+    query->inputs[0].layout = query->outputs[0].layout = layout_plain();
     return query->inputs[0].type.dtype != STRIDER_DTYPE_NONE;
 }
 

@@ -90,13 +90,13 @@ static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[
 /* In floats, over the dimensions [N, blocks, D...] of the output. */
 static void blocked_strides(const Operand *operand, const Shape *out, int width, int64_t strides[MAX_DIMS]) {
     const Shape *shape = &operand->type.shape;
-    int64_t channels = aligned_dim(shape, out, 1), unit = operand->layout, plane = 1;
+    int64_t channels = aligned_dim(shape, out, 1), unit = layout_block(operand->layout), plane = 1;
     for (int d = out->rank - 1; d > 1; d--) {
         int64_t size = aligned_dim(shape, out, d);
         strides[d] = size == 1 ? 0 : plane * unit;
         plane *= size;
     }
-    bool is_plain = operand->layout == LAYOUT_PLAIN;
+    bool is_plain = operand->layout.kind == LAYOUT_PLAIN;
     strides[1] = channels == 1 ? 0 : is_plain ? width * plane : plane * unit;
     int64_t image = (is_plain ? channels : ceil_div(channels, width)) * plane * unit;
     strides[0] = aligned_dim(shape, out, 0) == 1 ? 0 : image;
@@ -132,7 +132,7 @@ static RowMode row_mode(const ElementwiseArgs *args, const Operand *operand, con
                         int64_t *step, int *lanes) {
     int64_t stride = args->operands[port].strides[args->n_dims];
     bool has_channels = args->block_dim >= 0 && (aligned_dim(&operand->type.shape, out, 1) > 1 ||
-                                                 (out->dims[1] == 1 && operand->layout != LAYOUT_PLAIN));
+                                                 (out->dims[1] == 1 && operand->layout.kind != LAYOUT_PLAIN));
     *step = stride;
     *lanes = has_channels ? args->width : 1;
     if (stride == 0)
@@ -156,26 +156,26 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
     ElementwiseArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->function = function;
-    args->width = layout;
-    args->block_dim = layout == LAYOUT_PLAIN ? -1 : 1;
+    args->width = layout_block(layout);
+    args->block_dim = layout.kind == LAYOUT_PLAIN ? -1 : 1;
     args->row.lanes = query->width;
     memcpy(args->dims, out->dims, sizeof out->dims);
-    if (layout != LAYOUT_PLAIN) {
+    if (layout.kind != LAYOUT_PLAIN) {
         args->dims[1] = layout_blocks(out, layout);
         args->last_lanes = cpu_last_lanes(out, layout);
     }
     for (int i = 0; i < n_operands; i++) {
         const Operand operand = operand_of(query, i);
-        if (layout == LAYOUT_PLAIN)
+        if (layout.kind == LAYOUT_PLAIN)
             plain_strides(&operand.type.shape, out, args->operands[i].strides);
         else
-            blocked_strides(&operand, out, layout, args->operands[i].strides);
-        args->operands[i].partial = layout != LAYOUT_PLAIN && operand.layout == LAYOUT_PLAIN &&
+            blocked_strides(&operand, out, layout.block, args->operands[i].strides);
+        args->operands[i].partial = layout.kind != LAYOUT_PLAIN && operand.layout.kind == LAYOUT_PLAIN &&
                                     aligned_dim(&operand.type.shape, out, 1) > 1;
     }
     if (n_operands == 1)
         args->operands[1] = args->operands[0];
-    int n_dims = merge_dims(args, out->rank, layout == LAYOUT_PLAIN ? 0 : 2);
+    int n_dims = merge_dims(args, out->rank, layout.kind == LAYOUT_PLAIN ? 0 : 2);
     args->n_dims = n_dims - 1;
     args->row_pixels = args->dims[args->n_dims];
     Row *row = &args->row;
@@ -202,23 +202,19 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
 /* --- choosing --- */
 
 /* Whether an operand can take part in a blocked output; sets the layout that it is wanted in. */
-static bool fits_blocked(Operand *operand, const Shape *out, int width) {
+static bool fits_blocked(Operand *operand, const Shape *out, Layout blocked) {
     const Shape *shape = &operand->type.shape;
     bool same_rank = shape->rank == out->rank, one_pixel = true;
     for (int d = 2; d < out->rank; d++)
         one_pixel = one_pixel && aligned_dim(shape, out, d) == 1;
     bool has_channels = aligned_dim(shape, out, 1) == out->dims[1];
     if (has_channels && !one_pixel) {
-        operand->layout = width;
+        operand->layout = blocked;
         return same_rank;
     }
     if (!same_rank || !layout_can_block(&operand->type))
-        operand->layout = LAYOUT_PLAIN;
+        operand->layout = layout_plain();
     return true;
-}
-
-static bool is_blocked_now(const KernelQuery *query, int port) {
-    return query->inputs[port].layout == query->width;
 }
 
 static bool binary_accepts(KernelQuery *query) {
@@ -228,14 +224,15 @@ static bool binary_accepts(KernelQuery *query) {
     const Shape *out = &query->outputs[0].type.shape;
     Operand a = operand_of(query, 0), b = operand_of(query, 1);
     bool moved = !shape_equal(&b.type.shape, &query->inputs[1].type.shape);
-    if ((is_blocked_now(query, 0) || is_blocked_now(query, 1)) && layout_can_block(&query->outputs[0].type) &&
-        fits_blocked(&a, out, query->width) && fits_blocked(&b, out, query->width) &&
-        (!moved || b.layout == LAYOUT_PLAIN)) {
+    const Layout blocked = cpu_blocked(query);
+    if ((cpu_is_blocked(query, &query->inputs[0]) || cpu_is_blocked(query, &query->inputs[1])) &&
+        layout_can_block(&query->outputs[0].type) && fits_blocked(&a, out, blocked) &&
+        fits_blocked(&b, out, blocked) && (!moved || b.layout.kind == LAYOUT_PLAIN)) {
         query->inputs[0].layout = a.layout;
         query->inputs[1].layout = b.layout;
-        query->outputs[0].layout = query->width;
+        query->outputs[0].layout = blocked;
     } else {
-        query->inputs[0].layout = query->inputs[1].layout = LAYOUT_PLAIN;
+        query->inputs[0].layout = query->inputs[1].layout = layout_plain();
     }
     return true;
 }
@@ -312,7 +309,7 @@ static bool unary_accepts(KernelQuery *query) {
         return false;
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = true; /* constants that the function holds */
-    query->outputs[0].layout = query->inputs[0].layout;
+    cpu_keep_layout(query);
     return true;
 }
 

@@ -177,12 +177,12 @@ static bool accepts_rest(KernelQuery *query) {
     if (!node_epilogue(query->node, &epilogue) || epilogue.scale_port >= 0)
         return false;
     for (int i = 0; i < query->n_inputs; i++) {
-        query->inputs[i].layout = LAYOUT_PLAIN;
+        query->inputs[i].layout = layout_plain();
         if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
             return false;
     }
     query->inputs[1].packed = query->inputs[1].constant != NULL;
-    query->outputs[0].layout = LAYOUT_PLAIN;
+    query->outputs[0].layout = layout_plain();
     return cpu_is_f32(query, 0) && cpu_is_f32(query, 1);
 }
 

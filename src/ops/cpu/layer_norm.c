@@ -15,14 +15,14 @@ enum {
 /* Everything plain and f32, the optional statistics not asked for. */
 static bool accepts_plain(KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++) {
-        query->inputs[i].layout = LAYOUT_PLAIN;
+        query->inputs[i].layout = layout_plain();
         if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
             return false;
     }
     for (int i = 1; i < query->n_outputs; i++)
         if (query->node->outputs[i])
             return false;
-    query->outputs[0].layout = LAYOUT_PLAIN;
+    query->outputs[0].layout = layout_plain();
     return cpu_is_f32(query, 0) && shape_elements(&query->inputs[0].type.shape) > 0;
 }
 
@@ -112,11 +112,11 @@ const Kernel kernel_rms_norm = {
 /* --- by the spatial dimensions of a channel, or of a group of channels --- */
 
 static bool instance_norm_accepts(KernelQuery *query) {
-    const bool blocked = query->inputs[0].layout == query->width;
+    const bool blocked = cpu_is_blocked(query, &query->inputs[0]);
     if (!accepts_plain(query))
         return false;
     if (blocked)
-        query->inputs[0].layout = query->outputs[0].layout = query->width;
+        query->inputs[0].layout = query->outputs[0].layout = cpu_blocked(query);
     return true;
 }
 
@@ -126,7 +126,7 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Kerne
     const Shape *x = &query->inputs[0].type.shape;
     LaneArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
-    args->blocks = layout_blocks(x, query->width);
+    args->blocks = layout_blocks(x, query->inputs[0].layout);
     args->planes = x->dims[0] * args->blocks;
     args->channels = x->dims[1];
     args->pixels = shape_size(x, 2, x->rank);
@@ -146,7 +146,7 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Kerne
 static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
-    if (query->inputs[0].layout != LAYOUT_PLAIN)
+    if (query->inputs[0].layout.kind != LAYOUT_PLAIN)
         return prepare_lanes(query, ctx, instance);
     const int64_t channels = x->dims[1], groups = attrs->groups ? attrs->groups : channels;
     GroupArgs args = {.groups = x->dims[0] * groups,

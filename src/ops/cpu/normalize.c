@@ -17,7 +17,7 @@ static double floats(const KernelQuery *query) {
 /* --- Softmax --- */
 
 static bool softmax_accepts(KernelQuery *query) {
-    query->inputs[0].layout = query->outputs[0].layout = LAYOUT_PLAIN;
+    query->inputs[0].layout = query->outputs[0].layout = layout_plain();
     return cpu_is_f32(query, 0) && shape_elements(&query->inputs[0].type.shape) > 0;
 }
 
@@ -85,7 +85,7 @@ static bool batch_norm_accepts(KernelQuery *query) {
             return false;
         query->inputs[i].packed = true;
     }
-    query->outputs[0].layout = query->inputs[0].layout;
+    cpu_keep_layout(query);
     return true;
 }
 
@@ -120,18 +120,18 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     ScaleArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     TRY(make_factors(query, x->dims[1], ctx, args));
-    bool vectors = layout == LAYOUT_PLAIN && pixels == 1;
+    bool vectors = layout.kind == LAYOUT_PLAIN && pixels == 1;
     args->channels = layout_blocks(x, layout);
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
-    args->plane_floats = vectors ? args->channels : pixels * layout;
+    args->plane_floats = vectors ? args->channels : pixels * layout_block(layout);
     args->last_lanes = cpu_last_lanes(x, layout);
     node_epilogue(query->node, &args->epilogue);
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
     instance->args = args;
     instance->tasks = ceil_div(args->planes, args->planes_a_task);
-    instance->run = vectors                  ? table->scale_vectors
-                    : layout == LAYOUT_PLAIN ? table->scale_plain
-                                             : table->scale_blocked;
+    instance->run = vectors                       ? table->scale_vectors
+                    : layout.kind == LAYOUT_PLAIN ? table->scale_plain
+                                                  : table->scale_blocked;
     return STRIDER_OK;
 }
 

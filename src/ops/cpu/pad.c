@@ -97,8 +97,8 @@ static bool pad_accepts(KernelQuery *query) {
     int64_t begin[MAX_RANK], end[MAX_RANK];
     if (!cpu_is_f32(query, 0) || x->rank < 1 || shape_elements(x) == 0 || !pads_of(query, begin, end))
         return false;
-    bool blocked = query->inputs[0].layout == query->width && begin[1] == 0 && end[1] == 0;
-    query->inputs[0].layout = query->outputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
+    bool blocked = cpu_is_blocked(query, &query->inputs[0]) && begin[1] == 0 && end[1] == 0;
+    query->inputs[0].layout = query->outputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
     return true;
@@ -121,12 +121,12 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     args->value = value ? (float)tensor_get_f64(value, 0) : attrs->value;
     args->rank = y->rank;
     args->mode = attrs->mode;
-    args->unit = layout;
+    args->unit = layout_block(layout);
     args->last_lanes = 1;
     physical_dims(y, layout, args->dims);
     int in_rank = physical_dims(x, layout, args->in_dims);
     physical_strides(args->in_dims, in_rank, args->in_strides);
-    if (layout != LAYOUT_PLAIN) {
+    if (layout.kind != LAYOUT_PLAIN) {
         args->blocks = args->dims[1];
         args->last_lanes = cpu_last_lanes(y, layout);
     }

@@ -20,7 +20,7 @@ static bool mostly_blocked(const KernelQuery *query) {
     size_t size_bytes;
     for (int i = 0; i < query->n_inputs; i++)
         if (type_size(&query->inputs[i].type, &size_bytes) && !query->inputs[i].constant)
-            balance += query->inputs[i].layout == query->width ? (double)size_bytes : -(double)size_bytes;
+            balance += cpu_is_blocked(query, &query->inputs[i]) ? (double)size_bytes : -(double)size_bytes;
     return balance > 0;
 }
 
@@ -30,7 +30,7 @@ static int axis_of(const KernelQuery *query) {
 }
 
 static int64_t extent(const Shape *shape, Layout layout, int axis) {
-    return axis == 1 && layout != LAYOUT_PLAIN ? layout_blocks(shape, layout) : shape->dims[axis];
+    return axis == 1 ? layout_blocks(shape, layout) : shape->dims[axis];
 }
 
 /* Known to kernels of all ports at once, as summing up for each one would take the square of their number. */
@@ -61,7 +61,7 @@ static bool concat_accepts(KernelQuery *query) {
     const ConcatAttrs *attrs = query->node->attrs;
     if (out->rank < 1 || attrs->order)
         return false;
-    Layout layout = concat_fits_blocked(query, axis_of(query)) ? query->width : LAYOUT_PLAIN;
+    Layout layout = concat_fits_blocked(query, axis_of(query)) ? cpu_blocked(query) : layout_plain();
     for (int i = 0; i < query->n_inputs; i++) {
         if (!query->inputs[i].type.dtype)
             return false;
@@ -119,7 +119,7 @@ static int split_axis(const KernelQuery *query) {
 static bool split_accepts(KernelQuery *query) {
     const Operand *x = &query->inputs[0];
     int axis = split_axis(query);
-    bool blocked = x->layout == query->width && axis >= 1;
+    bool blocked = cpu_is_blocked(query, x) && axis >= 1;
     for (int i = 0; i < query->n_outputs; i++) {
         const Type *type = &query->outputs[i].type;
         if (!type->dtype) /* its size is not known here, and so not where the next one begins */
@@ -129,7 +129,7 @@ static bool split_accepts(KernelQuery *query) {
     }
     if (query->n_inputs > 1 && query->inputs[1].type.dtype)
         query->inputs[1].packed = query->inputs[1].constant != NULL;
-    query->inputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
+    query->inputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
     for (int i = 0; i < query->n_outputs; i++)
         query->outputs[i].layout = query->inputs[0].layout;
     set_begins(query->outputs, query->n_outputs, query->inputs[0].layout, axis);
@@ -200,8 +200,8 @@ static bool slice_accepts(KernelQuery *query) {
     SliceBounds bounds;
     if (!slice_bounds(query, &bounds))
         return false;
-    bool blocked = query->inputs[0].layout == query->width && takes_blocks(query, &bounds);
-    query->inputs[0].layout = query->outputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
+    bool blocked = cpu_is_blocked(query, &query->inputs[0]) && takes_blocks(query, &bounds);
+    query->inputs[0].layout = query->outputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
     return true;
@@ -218,7 +218,7 @@ static bool slice_box(const KernelQuery *query, CopyBox *box) {
     physical_strides(box->dims, box->rank, box->out_strides);
     physical_strides(in_dims, physical_dims(&query->inputs[0].type.shape, layout, in_dims), box->in_strides);
     for (int d = 0; d < query->inputs[0].type.shape.rank; d++) {
-        int64_t begin = d == 1 && layout != LAYOUT_PLAIN ? bounds.begin[d] / layout : bounds.begin[d];
+        int64_t begin = d == 1 ? bounds.begin[d] / layout_block(layout) : bounds.begin[d];
         box->in_offset += box->dims[d] ? begin * box->in_strides[d] : 0;
         box->in_strides[d] *= bounds.step[d];
     }

@@ -13,7 +13,7 @@ static bool pool_accepts(KernelQuery *query) {
     if (!cpu_is_f32(query, 0) || !layout_can_block(&query->inputs[0].type) ||
         (query->n_outputs > 1 && query->node->outputs[1]))
         return false;
-    query->inputs[0].layout = query->outputs[0].layout = query->width;
+    query->inputs[0].layout = query->outputs[0].layout = cpu_blocked(query);
     return true;
 }
 
@@ -23,7 +23,7 @@ static double pool_cost(const KernelQuery *query) {
     double taps = 1;
     for (int i = 0; i < out->rank - 2; i++)
         taps *= (double)attrs->window.kernel[i];
-    double vectors = (double)i64_product(out->dims[0], layout_blocks(out, query->width)) *
+    double vectors = (double)i64_product(out->dims[0], layout_blocks(out, query->outputs[0].layout)) *
                      (double)shape_size(out, 2, out->rank);
     return 1000 + vectors * (1 + taps * 0.4);
 }
@@ -39,8 +39,8 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     whole.in += i64_min(whole.pad_end, 0); /* windows that reach into a crop, rounded up, are not whole */
     cpu_window_inside(&whole, &args->inside_begin, &args->inside_end);
     args->count_include_pad = attrs->count_include_pad;
-    args->blocks = layout_blocks(x, query->width);
-    args->last_lanes = cpu_last_lanes(x, query->width);
+    args->blocks = layout_blocks(x, query->inputs[0].layout);
+    args->last_lanes = cpu_last_lanes(x, query->inputs[0].layout);
     int64_t planes = i64_product(x->dims[0], args->blocks),
             rows = i64_product(args->dims[0].out, args->dims[1].out);
     int64_t strips = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;

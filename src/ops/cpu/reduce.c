@@ -25,17 +25,17 @@ static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction
     args->pixels = shape_size(x, first_axis, x->rank);
     args->planes = shape_size(x, 0, first_axis);
     args->is_sum = reduction == REDUCE_SUM;
-    if (layout == LAYOUT_PLAIN) {
+    if (layout.kind == LAYOUT_PLAIN) {
         instance->run = reduction == REDUCE_MAX ? table->plane_max_plain : table->plane_average_plain;
     } else {
         args->channels = x->dims[1];
         args->blocks = layout_blocks(x, layout);
         args->planes = x->dims[0] * args->blocks;
         args->last_lanes = cpu_last_lanes(x, layout);
-        args->plain_output = query->outputs[0].layout == LAYOUT_PLAIN;
+        args->plain_output = query->outputs[0].layout.kind == LAYOUT_PLAIN;
         instance->run = reduction == REDUCE_MAX ? table->plane_max_blocked : table->plane_average_blocked;
     }
-    int64_t plane_bytes = count_of(args->pixels, layout, sizeof(float));
+    int64_t plane_bytes = count_of(args->pixels, layout_block(layout), sizeof(float));
     args->planes_a_task = i64_max(TASK_BYTES / i64_max(plane_bytes, 1), 1);
     instance->args = args;
     instance->tasks = ceil_div(args->planes, args->planes_a_task);
@@ -48,7 +48,7 @@ static bool global_pool_accepts(KernelQuery *query) {
     const Shape *x = &query->inputs[0].type.shape;
     if (!cpu_is_f32(query, 0) || shape_size(x, 2, x->rank) == 0)
         return false;
-    query->outputs[0].layout = query->inputs[0].layout;
+    cpu_keep_layout(query);
     return true;
 }
 
@@ -102,9 +102,9 @@ static bool reduce_accepts(KernelQuery *query) {
         return false;
     if (query->n_inputs > 1)
         query->inputs[1].packed = query->inputs[1].type.dtype != STRIDER_DTYPE_NONE;
-    bool blocked = query->inputs[0].layout == query->width && first == 2;
-    query->inputs[0].layout = blocked ? query->width : LAYOUT_PLAIN;
-    query->outputs[0].layout = blocked && attrs->keepdims ? query->width : LAYOUT_PLAIN;
+    bool blocked = cpu_is_blocked(query, &query->inputs[0]) && first == 2;
+    query->inputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
+    query->outputs[0].layout = blocked && attrs->keepdims ? cpu_blocked(query) : layout_plain();
     return true;
 }
 

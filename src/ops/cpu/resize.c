@@ -31,7 +31,7 @@ static bool resize_accepts(KernelQuery *query) {
             return false;
     if (!resize_tables_fit(attrs, dims, 2, x->rank))
         return false;
-    query->inputs[0].layout = query->outputs[0].layout = query->width;
+    query->inputs[0].layout = query->outputs[0].layout = cpu_blocked(query);
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = query->inputs[i].constant != NULL;
     return true;
@@ -106,8 +106,8 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
         int d = x->rank - MAX_SPATIAL + i;
         TRY(make_taps(attrs, d >= 2 ? &dims[d] : &one, ctx, &args->dims[i]));
     }
-    args->blocks = layout_blocks(x, query->width);
-    args->last_lanes = cpu_last_lanes(x, query->width);
+    args->blocks = layout_blocks(x, query->inputs[0].layout);
+    args->last_lanes = cpu_last_lanes(x, query->inputs[0].layout);
     args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
     const ResizeTable *table = resize_for(query->target);

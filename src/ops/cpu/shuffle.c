@@ -89,7 +89,7 @@ static Status prepare_blocks(const KernelQuery *query, PrepareContext *ctx, Shuf
     const Shape *y = &query->outputs[0].type.shape;
     const int width = query->width;
     int n_sources = 0;
-    args->n_out = layout_blocks(y, width);
+    args->n_out = layout_blocks(y, query->outputs[0].layout);
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->blocks, args->n_out), &args->blocks));
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args->sources, y->dims[1]), &args->sources));
     for (int64_t b = 0; b < args->n_out; b++) {
@@ -134,12 +134,12 @@ static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
     args->images = y->dims[0];
     args->plane = shape_size(y, 2, y->rank);
     args->in_blocks = in_blocks;
-    *instance = (KernelInstance){.run = layout == LAYOUT_PLAIN ? run_planes : run_blocks, .args = args};
-    if (layout == LAYOUT_PLAIN) {
+    *instance = (KernelInstance){.run = layout.kind == LAYOUT_PLAIN ? run_planes : run_blocks, .args = args};
+    if (layout.kind == LAYOUT_PLAIN) {
         TRY(prepare_planes(query, ctx, args));
         instance->tasks = args->plane ? ceil_div(args->images * args->n_out, args->channels_a_task) : 0;
     } else {
-        args->width = layout;
+        args->width = layout.block;
         TRY(prepare_blocks(query, ctx, args));
         instance->tasks = args->images * args->n_out * args->pieces;
     }
@@ -157,12 +157,12 @@ static bool shuffle_accepts(KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++) {
         if (!query->inputs[i].type.dtype)
             return false;
-        can_block = can_block && layout_can_block(&query->inputs[i].type);
-        any_blocked = any_blocked || query->inputs[i].layout == query->width;
+        can_block = can_block && cpu_is_f32(query, i) && layout_can_block(&query->inputs[i].type);
+        any_blocked = any_blocked || cpu_is_blocked(query, &query->inputs[i]);
     }
     const bool blocked = can_block && any_blocked;
     for (int i = 0; i < query->n_inputs; i++)
-        query->inputs[i].layout = blocked ? query->width : LAYOUT_PLAIN;
+        query->inputs[i].layout = blocked ? cpu_blocked(query) : layout_plain();
     query->outputs[0].layout = query->inputs[0].layout;
     return blocked || attrs->order;
 }

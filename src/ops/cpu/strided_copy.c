@@ -232,10 +232,10 @@ bool copy_is_one_run(const int64_t *dims, const int64_t *strides, int rank) {
 
 int physical_dims(const Shape *shape, Layout layout, int64_t dims[COPY_MAX_DIMS]) {
     memcpy(dims, shape->dims, sizeof shape->dims);
-    if (layout == LAYOUT_PLAIN)
+    if (layout.kind == LAYOUT_PLAIN)
         return shape->rank;
     dims[1] = layout_blocks(shape, layout);
-    dims[shape->rank] = layout;
+    dims[shape->rank] = layout.block;
     return shape->rank + 1;
 }
 

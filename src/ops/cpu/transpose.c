@@ -20,19 +20,19 @@ static bool transpose_accepts(KernelQuery *query) {
     Operand *x = &query->inputs[0], *y = &query->outputs[0];
     int perm[MAX_RANK];
     transpose_perm(query->node->attrs, x->type.shape.rank, perm);
-    if (x->layout == query->width && shape_size(&x->type.shape, 2, x->type.shape.rank) == 1)
-        x->layout = LAYOUT_PLAIN; /* a vector for each image, which lies alike in both layouts */
-    if (x->layout == query->width)
-        y->layout = perm[1] == 1 ? query->width : LAYOUT_PLAIN;
-    else if (layout_can_block(&y->type) && is_to_channels_first(perm, y->type.shape.rank) &&
-             y->type.shape.dims[1] % query->width == 0)
-        y->layout = query->width;
+    if (cpu_is_blocked(query, x) && shape_size(&x->type.shape, 2, x->type.shape.rank) == 1)
+        x->layout = layout_plain(); /* a vector for each image, which lies alike in both layouts */
+    if (cpu_is_blocked(query, x))
+        y->layout = perm[1] == 1 ? cpu_blocked(query) : layout_plain();
+    else if (y->type.dtype == STRIDER_F32 && layout_can_block(&y->type) &&
+             is_to_channels_first(perm, y->type.shape.rank) && y->type.shape.dims[1] % query->width == 0)
+        y->layout = cpu_blocked(query);
     return x->type.dtype != STRIDER_DTYPE_NONE;
 }
 
 static double transpose_cost(const KernelQuery *query) {
     size_t size_bytes = 0;
-    bool by_vectors = query->inputs[0].layout != query->outputs[0].layout;
+    bool by_vectors = !layout_equal(query->inputs[0].layout, query->outputs[0].layout);
     if (!type_size(&query->inputs[0].type, &size_bytes))
         return 1000;
     return cpu_memory_cost((by_vectors ? 2 : 8) * (double)size_bytes);
@@ -60,22 +60,22 @@ static Walk transpose_walk(const KernelQuery *query) {
     transpose_perm(query->node->attrs, rank, perm);
     physical_strides(in_dims, physical_dims(&x->type.shape, x->layout, in_dims), in);
     physical_strides(out_dims, physical_dims(&y->type.shape, y->layout, out_dims), out);
-    const bool from_blocks = x->layout != LAYOUT_PLAIN, to_blocks = y->layout != LAYOUT_PLAIN;
+    const bool from_blocks = x->layout.kind != LAYOUT_PLAIN, to_blocks = y->layout.kind != LAYOUT_PLAIN;
     Walk walk = {0};
     for (int d = 0; d < rank; d++) {
         int from = perm[d];
         if (from_blocks && !to_blocks && from == 1) {
-            add_dim(&walk.box, in_dims[1], in[1], out[d] * x->layout);
+            add_dim(&walk.box, in_dims[1], in[1], out[d] * x->layout.block);
             walk.lane_dim = walk.box.rank;
-            walk.lanes = x->layout;
-            add_dim(&walk.box, x->layout, 1, out[d]);
+            walk.lanes = x->layout.block;
+            add_dim(&walk.box, x->layout.block, 1, out[d]);
         } else {
             bool cuts = to_blocks && !from_blocks && d == 1;
-            add_dim(&walk.box, out_dims[d], cuts ? in[from] * y->layout : in[from], out[d]);
+            add_dim(&walk.box, out_dims[d], cuts ? in[from] * y->layout.block : in[from], out[d]);
         }
     }
     if (to_blocks)
-        add_dim(&walk.box, y->layout, from_blocks ? 1 : in[perm[1]], 1);
+        add_dim(&walk.box, y->layout.block, from_blocks ? 1 : in[perm[1]], 1);
     return walk;
 }
 
@@ -99,7 +99,7 @@ static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, K
 static bool transpose_part(const KernelQuery *query, int port, size_t *offset_bytes) {
     (void)port;
     *offset_bytes = 0;
-    if (query->inputs[0].layout != LAYOUT_PLAIN || query->outputs[0].layout != LAYOUT_PLAIN)
+    if (query->inputs[0].layout.kind != LAYOUT_PLAIN || query->outputs[0].layout.kind != LAYOUT_PLAIN)
         return false;
     const Walk walk = transpose_walk(query);
     return copy_is_one_run(walk.box.dims, walk.box.in_strides, walk.box.rank);

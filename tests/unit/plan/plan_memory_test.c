@@ -55,7 +55,7 @@ static void make(Fixture *f, size_t n, size_t reach, size_t n_kept) {
         step->overwrites = (unsigned)below(4);
         if (is_last)
             continue;
-        assert_int_equal(builder_add_buffer(&f->builder, BUFFER_ARENA, &type, HOST, LAYOUT_PLAIN, &buffer),
+        assert_int_equal(builder_add_buffer(&f->builder, BUFFER_ARENA, &type, HOST, layout_plain(), &buffer),
                          STRIDER_OK);
         step->outputs[0] = buffer;
     }

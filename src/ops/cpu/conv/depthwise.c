@@ -24,7 +24,7 @@ static Bytes run_bytes(const KernelQuery *query) {
 }
 
 static bool depthwise_accepts(KernelQuery *query) {
-    if (!conv_accepts_blocked(query, query->width))
+    if (!conv_accepts_blocked(query, cpu_blocked(query)))
         return false;
     const ConvGeometry g = conv_query_geometry(query);
     return g.group == g.in_channels && g.group == g.out_channels &&

@@ -335,19 +335,20 @@ static Status grouped_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
 /* --- choosing --- */
 
 static bool direct_accepts(KernelQuery *query) {
-    return conv_accepts_blocked(query, query->width) && memory_in_proportion(query, direct_kind(query));
+    return conv_accepts_blocked(query, cpu_blocked(query)) && memory_in_proportion(query, direct_kind(query));
 }
 
 /* Plain input is read one channel at a time, which is as good as blocks as long as there are not many. */
 static bool first_layer_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
-    return query->inputs[CONV_X].layout == LAYOUT_PLAIN && attrs->group == 1 &&
+    return query->inputs[CONV_X].layout.kind == LAYOUT_PLAIN && attrs->group == 1 &&
            query->inputs[CONV_X].type.shape.dims[1] <= query->width &&
-           conv_accepts_blocked(query, LAYOUT_PLAIN) && memory_in_proportion(query, first_layer_kind(query));
+           conv_accepts_blocked(query, layout_plain()) &&
+           memory_in_proportion(query, first_layer_kind(query));
 }
 
 static bool grouped_accepts(KernelQuery *query) {
-    if (!conv_accepts_blocked(query, query->width))
+    if (!conv_accepts_blocked(query, cpu_blocked(query)))
         return false;
     const DirectKind kind = grouped_kind(query);
     return kind.tiles && memory_in_proportion(query, kind);
@@ -376,7 +377,7 @@ static double direct_cost(const KernelQuery *query) {
     const ConvTiles *tiles = conv_tiles_for(query->target);
     const int64_t blocks = ceil_div(g.out_channels, query->width);
     const int64_t rows = g.dims[Z].out * tile_rows(&g), pixels = tile_row_pixels(&g);
-    const bool plain = query->inputs[CONV_X].layout == LAYOUT_PLAIN;
+    const bool plain = query->inputs[CONV_X].layout.kind == LAYOUT_PLAIN;
     const int lanes = plain ? 1 : query->width, count = choose_count(&g, tiles, query->width);
     const TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
     const double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;

@@ -42,10 +42,10 @@ bool conv_accepts_blocked(KernelQuery *query, Layout input) {
         return false;
     query->inputs[CONV_X].layout = input;
     for (int i = CONV_W; i < query->n_inputs; i++) {
-        query->inputs[i].layout = i == epilogue.residual_port ? query->width : LAYOUT_PLAIN;
+        query->inputs[i].layout = i == epilogue.residual_port ? cpu_blocked(query) : layout_plain();
         query->inputs[i].packed = i != epilogue.residual_port && query->inputs[i].constant;
     }
-    query->outputs[0].layout = query->width;
+    query->outputs[0].layout = cpu_blocked(query);
     return true;
 }
 

@@ -310,7 +310,8 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
 }
 
 static bool conv_transpose_accepts(KernelQuery *query) {
-    if (!conv_accepts_blocked(query, query->width) || shape_elements(&query->inputs[CONV_X].type.shape) == 0)
+    if (!conv_accepts_blocked(query, cpu_blocked(query)) ||
+        shape_elements(&query->inputs[CONV_X].type.shape) == 0)
         return false;
     const ConvGeometry g = query_geometry(query);
     int64_t phases = 1;

@@ -9,7 +9,7 @@
 
 static bool accepts(KernelQuery *query, int64_t stride) {
     const ConvAttrs *attrs = query->node->attrs;
-    if (attrs->group != 1 || !conv_accepts_blocked(query, query->width))
+    if (attrs->group != 1 || !conv_accepts_blocked(query, cpu_blocked(query)))
         return false;
     const ConvGeometry g = winograd_geometry(query);
     for (int i = 0; i < g.spatial; i++)

@@ -397,9 +397,9 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
 
 static bool rows_accepts(KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
-    if (query->inputs[CONV_X].type.shape.rank != 4 || query->inputs[CONV_X].layout != LAYOUT_PLAIN ||
+    if (query->inputs[CONV_X].type.shape.rank != 4 || query->inputs[CONV_X].layout.kind != LAYOUT_PLAIN ||
         attrs->group != 1 || query->inputs[CONV_X].type.shape.dims[1] > query->width ||
-        !conv_accepts_blocked(query, LAYOUT_PLAIN))
+        !conv_accepts_blocked(query, layout_plain()))
         return false;
     const WindowDim x = conv_query_geometry(query).dims[1];
     Phases phases;
