@@ -166,21 +166,15 @@ static void indices_out_of_range_are_told(void **state) {
 
 /* --- post-operations --- */
 
-enum { ROWS = 20, IN = 3, OUT = 4, ONNX_FLOAT = 1 };
+enum { ROWS = 20, IN = 3, OUT = 4 };
 
 static void add_weights(Proto *graph, const char *name, const int64_t *dims, int rank, unsigned seed) {
-    Proto tensor = {0};
     float values[IN * OUT];
     size_t count = 1;
-    for (int d = 0; d < rank; d++) {
-        proto_int(&tensor, 1, dims[d]);
+    for (int d = 0; d < rank; d++)
         count *= (size_t)dims[d];
-    }
     fill(values, count, seed);
-    proto_int(&tensor, 2, ONNX_FLOAT);
-    proto_text(&tensor, 8, name);
-    proto_bytes(&tensor, 9, values, count * sizeof *values);
-    proto_message(graph, GRAPH_INITIALIZER, &tensor);
+    put_tensor(graph, name, ONNX_FLOAT, rank, dims, values, count * sizeof *values);
 }
 
 typedef struct PostCase {
@@ -197,19 +191,18 @@ static void open_post_case(Fixture *fixture, const PostCase *test, const char *d
                          y_rows[] = {ROWS, OUT};
     const bool conv = test->is_conv;
     Proto graph = {0};
-    add_node(&graph, conv ? "Conv" : "MatMul", "x", "w", "product");
+    put_node(&graph, GRAPH_NODE, conv ? "Conv" : "MatMul", "", "x w", "product");
     if (conv)
-        add_node(&graph, "Mul", "product", "factor", "scaled");
-    add_node(&graph, "Add", conv ? "scaled" : "product", "bias", "sum");
+        put_node(&graph, GRAPH_NODE, "Mul", "", "product factor", "scaled");
+    put_node(&graph, GRAPH_NODE, "Add", "", conv ? "scaled bias" : "product bias", "sum");
     const char *last = "sum";
     for (int i = 0; i < 2; i++) {
         const bool adds = (i == 1) == test->residual_last;
-        const char *next = i ? "y" : "between";
-        add_node(&graph,
-                 adds               ? "Add"
-                 : test->activation ? test->activation
-                                    : "Identity",
-                 last, adds ? "r" : NULL, next);
+        const char *next = i ? "y" : "between",
+                   *activation = test->activation ? test->activation : "Identity";
+        char inputs[20];
+        snprintf(inputs, sizeof inputs, "%s%s", last, adds ? " r" : "");
+        put_node(&graph, GRAPH_NODE, adds ? "Add" : activation, "", inputs, next);
         last = next;
     }
     proto_text(&graph, 2, "post");
@@ -220,7 +213,7 @@ static void open_post_case(Fixture *fixture, const PostCase *test, const char *d
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, conv ? x_image : x_rows, conv ? 4 : 2);
     proto_value(&graph, GRAPH_INPUT, "r", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
-    open_graph(fixture, &graph, device);
+    open_graph(fixture, &graph, device, false);
 }
 
 static void run_post_case(const PostCase *test, const char *device, float to[ROWS * OUT]) {

@@ -2,9 +2,9 @@
 /* Recordings.
  *
  * ops/device.h has the states, and ops/recording.c calls these hooks in their order, so that they need not
- * check any.  What they must do is to give meaning to Device.recording where work comes in: add_job() in twin.c
- * keeps it in the recording instead of in the queue, and twin_next_copy() finds the kept copy that one of a
- * replay stands for. */
+ * check any.  What they must do is to give meaning to Device.recording where work comes in: add_job() in
+ * twin.c keeps it in the recording instead of in the queue, and twin_next_copy() finds the kept copy that one
+ * of a replay stands for. */
 #include <stdlib.h>
 
 #include "twin.h"

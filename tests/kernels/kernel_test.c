@@ -522,8 +522,7 @@ static bool check_on_target(Fixture *fixture, const CpuTarget *target) {
             if (kernels[k]->op == fixture->node->op->kind && is_for(kernels[k], target) &&
                 !is_impossible(fixture, blocked) && check_kernel(fixture, kernels[k], blocked, target)) {
                 accepted = tested[k][target->index] = true;
-                tested_varying[k][target->index] |=
-                    (fixture->test->varying & fixture->test->constants) != 0;
+                tested_varying[k][target->index] |= (fixture->test->varying & fixture->test->constants) != 0;
             }
     return accepted;
 }
