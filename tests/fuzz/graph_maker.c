@@ -1702,6 +1702,8 @@ MadeGraph make_graph(Choices *choices, bool wild) {
     const int count = 1 + pick(m, chance(m, 20) ? 16 : 7);
     for (int i = 0; i < count && m->n_values < MAX_VALUES - 30; i++)
         put_something(m);
+    if (!m->n_nodes) /* all that was drawn wanted other values */
+        same(m, "Identity", 0, true);
     proto_text(&m->graph, 2, "random");
     put_outputs(m);
     Proto opset = {0};
