@@ -3,29 +3,6 @@
 
 #include "loader/loading.h"
 
-/* Files from before the type was stated have it in what is filled. */
-int attribute_kind(const Onnx__AttributeProto *proto) {
-    if (proto->type)
-        return (int)proto->type;
-    if (proto->has_f)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
-    if (proto->has_i)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
-    if (proto->has_s)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
-    if (proto->t)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
-    if (proto->n_floats)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
-    if (proto->n_strings)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS;
-    if (proto->g)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
-    if (proto->tp)
-        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO;
-    return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
-}
-
 static void *copy_array(Region *region, const void *items, size_t count, size_t size) {
     void *copy = region_alloc_array(region, count, size);
     if (copy && count)
