@@ -10,34 +10,6 @@ static Status no_memory(Error *err) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for a run");
 }
 
-/* --- frames --- */
-
-Status frame_open(strider_session *session, const Program *program, Frame *frame, Error *err) {
-    frame->program = program;
-    frame->cells =
-        memory_alloc_zeroed(&session->pool.allocator, (size_t)program->n_cells, sizeof *frame->cells);
-    return frame->cells ? STRIDER_OK : no_memory(err);
-}
-
-void frame_close(strider_session *session, Frame *frame) {
-    for (int i = 0; frame->cells && i < frame->program->n_cells; i++)
-        run_value_release(frame->cells[i]);
-    memory_free(&session->pool.allocator, frame->cells);
-    frame->cells = NULL;
-}
-
-void frame_enter(strider_session *session, Frame *frame) {
-    const Program *program = frame->program;
-    for (size_t i = 0; i < program->graph->n_inputs; i++)
-        if (program->inputs[i] != NO_CELL)
-            frame->cells[program->inputs[i]] = run_value_hold(session->inputs[session->chosen->inputs[i]]);
-}
-
-static void release_cell(Frame *frame, int cell) {
-    run_value_release(frame->cells[cell]);
-    frame->cells[cell] = NULL;
-}
-
 /* --- partitions --- */
 
 /* What a run brings to a plan.  All that does not depend on the plan is there before it is asked for, so that
@@ -146,6 +118,12 @@ static Status run_partition(strider_session *session, const ProgramItem *item, F
     return status;
 }
 
+/* With the session's inputs. */
+static void enter_program(const strider_session *session, Frame *frame) {
+    for (size_t i = 0; i < frame->program->graph->n_inputs; i++)
+        frame_set_input(frame, i, run_value_hold(session->inputs[session->chosen->inputs[i]]));
+}
+
 Status interpret_nothing(strider_session *session, Error *err) {
     const Program *program = session->chosen->program;
     const ProgramItem *first = program->items;
@@ -158,8 +136,8 @@ Status interpret_nothing(strider_session *session, Error *err) {
         if (first->partition.inputs[i].shapes)
             return STRIDER_OK;
     Frame frame;
-    TRY(frame_open(session, program, &frame, err));
-    frame_enter(session, &frame);
+    TRY(frame_open(&frame, program, &session->pool.allocator, err));
+    enter_program(session, &frame);
     Status status = open_brought(session, &first->partition, &brought, err);
     const PlanKey key = {&first->partition, brought.types, brought.contents, &session->target};
     if (!status)
@@ -167,7 +145,7 @@ Status interpret_nothing(strider_session *session, Error *err) {
     if (!status)
         status = session_bind_on_devices(session, &key, &binding, err);
     close_brought(session, &first->partition, &brought);
-    frame_close(session, &frame);
+    frame_close(&frame);
     TRY(status);
     session->trace[session->n_trace++] = (Trace){.binding = binding};
     return STRIDER_OK;
@@ -229,6 +207,9 @@ static Status evaluate(strider_session *session, const ProgramItem *item, RunVal
 
 /* --- bodies --- */
 
+static Status interpret(strider_session *session, Frame *frame, Error *err);
+
+
 /* A call of Op.host(), as HostContext.call sees it. */
 typedef struct HostCall {
     HostContext context; /* the first, so that a pointer to it is one to all */
@@ -237,17 +218,11 @@ typedef struct HostCall {
     RunValue *const *captures;
 } HostCall;
 
-/* References to the inputs go over to the frame; what no item reads ends here. */
+/* References to the inputs go over to the frame. */
 static void enter_body(Frame *frame, RunValue *const *inputs, RunValue *const *captures, int n_captures) {
-    const Program *program = frame->program;
-    const int n_formal = (int)program->graph->n_inputs - n_captures;
-    for (int i = 0; i < n_formal + n_captures; i++) {
-        RunValue *value = i < n_formal ? inputs[i] : run_value_hold(captures[i - n_formal]);
-        if (program->inputs[i] == NO_CELL)
-            run_value_release(value);
-        else
-            frame->cells[program->inputs[i]] = value;
-    }
+    const size_t n = frame->program->graph->n_inputs, n_own = n - (size_t)n_captures;
+    for (size_t i = 0; i < n; i++)
+        frame_set_input(frame, i, i < n_own ? inputs[i] : run_value_hold(captures[i - n_own]));
 }
 
 static Status leave_body(strider_session *session, const Frame *frame, RunValue **outputs, Error *err) {
@@ -271,7 +246,7 @@ static Status call_body(HostContext *context, int index, RunValue *const *inputs
     const Program *body = call->item->bodies[index];
     const int n_captures = call->item->node->n_captures;
     Frame frame;
-    Status status = frame_open(session, body, &frame, context->err);
+    Status status = frame_open(&frame, body, &session->pool.allocator, context->err);
     if (status) {
         for (int i = 0; i < (int)body->graph->n_inputs - n_captures; i++)
             run_value_release(inputs[i]);
@@ -285,7 +260,7 @@ static Status call_body(HostContext *context, int index, RunValue *const *inputs
         run_value_release(outputs[i]);
         outputs[i] = NULL;
     }
-    frame_close(session, &frame);
+    frame_close(&frame);
     return status;
 }
 
@@ -319,19 +294,14 @@ static Status run_host(strider_session *session, const ProgramItem *item, RunVal
     return status;
 }
 
-/* What this node reads last is the node's to change: the frame lets go of it before. */
-static void let_go(const ProgramItem *item, Frame *frame) {
-    for (int i = 0; i < item->n_last_reads; i++)
-        release_cell(frame, item->last_reads[i]);
-}
-
 static Status run_alone(strider_session *session, const ProgramItem *item, Frame *frame, Error *err) {
     const Allocator *allocator = &session->pool.allocator;
     RunValue **values = memory_alloc_zeroed(allocator, (size_t)item->n_inputs, sizeof *values);
     if (!values)
         return no_memory(err);
     Status status = hold_inputs(session, item, frame, values, err);
-    let_go(item, frame);
+    /* What the node reads last is its to change, so the frame holds it no longer. */
+    frame_let_go(frame, item);
     if (!status)
         status = item->kind == ITEM_HOST ? run_host(session, item, values, frame, err)
                                          : evaluate(session, item, values, frame, err);
@@ -354,7 +324,7 @@ static Status run_item(strider_session *session, const ProgramItem *item, Frame 
     return STRIDER_OK;
 }
 
-Status interpret(strider_session *session, Frame *frame, Error *err) {
+static Status interpret(strider_session *session, Frame *frame, Error *err) {
     const Program *program = frame->program;
     const bool is_main = program == session->chosen->program;
     if (is_main)
@@ -365,7 +335,13 @@ Status interpret(strider_session *session, Frame *frame, Error *err) {
         TRY(run_item(session, item, frame, &trace, err));
         if (is_main)
             session->trace[session->n_trace++] = trace;
-        let_go(item, frame);
+        frame_let_go(frame, item);
     }
     return STRIDER_OK;
+}
+
+Status interpret_chosen(strider_session *session, Frame *frame, Error *err) {
+    TRY(frame_open(frame, session->chosen->program, &session->pool.allocator, err));
+    enter_program(session, frame);
+    return interpret(session, frame, err);
 }

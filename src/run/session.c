@@ -146,20 +146,12 @@ strider_status strider_session_prepare(strider_session *session, const strider_t
 
 /* --- running --- */
 
-static Status run_frame(strider_session *session, Frame *frame, Error *err) {
-    frame_enter(session, frame);
-    TRY(interpret(session, frame, err));
-    for (size_t i = 0; i < frame->program->graph->n_outputs; i++)
-        TRY(values_take_result(session, frame, i, err));
-    return STRIDER_OK;
-}
-
 static Status run_once(strider_session *session, Error *err) {
     Frame frame;
-    Status status = frame_open(session, session->chosen->program, &frame, err);
-    if (!status)
-        status = run_frame(session, &frame, err);
-    frame_close(session, &frame);
+    Status status = interpret_chosen(session, &frame, err);
+    for (size_t i = 0; !status && i < frame.program->graph->n_outputs; i++)
+        status = values_take_result(session, &frame, i, err);
+    frame_close(&frame);
     return status;
 }
 

@@ -2,6 +2,7 @@ list(APPEND sources
     run/binding.c
     run/devices.c
     run/executor.c
+    run/frame.c
     run/interpreter.c
     run/machine.c
     run/plan_cache.c
