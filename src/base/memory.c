@@ -108,7 +108,7 @@ typedef struct RegionBlock {
     _Alignas(MEMORY_ALIGNMENT) char data[];
 } RegionBlock;
 
-enum { REGION_BLOCK_BYTES = 64 * 1024, REGION_LARGE_BYTES = 4096 };
+enum { REGION_FIRST_BYTES = 1024, REGION_BLOCK_BYTES = 64 * 1024 };
 
 void region_init(Region *region, const Allocator *allocator, size_t limit_bytes) {
     *region = (Region){.allocator = allocator, .limit_bytes = limit_bytes};
@@ -138,19 +138,25 @@ static RegionBlock *region_add_block(Region *region, size_t size) {
     return block;
 }
 
+/* Blocks grow with the region: there are many small ones, of bodies and plans. */
+static size_t next_block_bytes(const Region *region) {
+    const size_t bytes = region->total_bytes;
+    return bytes < REGION_FIRST_BYTES   ? REGION_FIRST_BYTES
+           : bytes < REGION_BLOCK_BYTES ? bytes
+                                        : REGION_BLOCK_BYTES;
+}
+
 void *region_alloc(Region *region, size_t size) {
     if (!size_align(size ? size : 1, 16, &size))
         return NULL;
-    if (size >= REGION_LARGE_BYTES) {
-        RegionBlock *block = region_add_block(region, size);
-        return block ? block->data : NULL;
-    }
     if ((size_t)(region->end - region->next) < size) {
-        RegionBlock *block = region_add_block(region, REGION_BLOCK_BYTES);
-        if (!block)
-            return NULL;
+        const size_t block_bytes = next_block_bytes(region) & ~(size_t)15;
+        const bool is_large = size > block_bytes / 4;
+        RegionBlock *block = region_add_block(region, is_large ? size : block_bytes);
+        if (!block || is_large)
+            return block ? block->data : NULL;
         region->next = block->data;
-        region->end = block->data + REGION_BLOCK_BYTES;
+        region->end = block->data + block_bytes;
     }
     void *memory = region->next;
     region->next += size;

@@ -81,8 +81,8 @@ static Status read_model(Loading *loading) {
     return loading->has_defaults ? read_overridable(loading, &body, &imports) : STRIDER_OK;
 }
 
-/* What is found in the place of a model when links or large files were not fetched: the path that a link leads
- * to, or a pointer of git's large file storage. */
+/* What is found in the place of a model when links or large files were not fetched: the path that a link
+ * leads to, or a pointer of git's large file storage. */
 static bool is_short_text(const File *file) {
     enum { LONGEST = 1024 };
     for (size_t i = 0; i < file->size_bytes; i++)
@@ -100,10 +100,11 @@ static Status load_opened(LoadedModel *model, const LoadOptions *options, Error 
     Status status = read_message(&loading.parsed, &onnx__model_proto__descriptor, file.data, file.size_bytes,
                                  options->max_depth, &loading.scan, &message, err);
     if (status == STRIDER_BAD_MODEL && is_short_text(&file))
-        status = fail(err, STRIDER_BAD_MODEL,
-                      "not an ONNX model but a short text, \"%.*s\": a link, or a pointer to a large file, that "
-                      "was not resolved?",
-                      file.size_bytes < 60 ? (int)file.size_bytes : 60, (const char *)file.data);
+        status =
+            fail(err, STRIDER_BAD_MODEL,
+                 "not an ONNX model but a short text, \"%.*s\": a link, or a pointer to a large file, that "
+                 "was not resolved?",
+                 file.size_bytes < 60 ? (int)file.size_bytes : 60, (const char *)file.data);
     if (!status) {
         loading.proto = (Onnx__ModelProto *)message;
         status = load_info(&loading);

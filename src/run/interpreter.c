@@ -209,7 +209,6 @@ static Status evaluate(strider_session *session, const ProgramItem *item, RunVal
 
 static Status interpret(strider_session *session, Frame *frame, Error *err);
 
-
 /* A call of Op.host(), as HostContext.call sees it. */
 typedef struct HostCall {
     HostContext context; /* the first, so that a pointer to it is one to all */

@@ -12,8 +12,10 @@ void plan_cache_init(PlanCache *cache, const Allocator *allocator) {
 }
 
 void plan_cache_free(PlanCache *cache) {
-    if (cache->allocator)
+    if (cache->allocator) {
+        memory_free(cache->allocator, cache->buckets);
         pthread_mutex_destroy(&cache->lock);
+    }
     *cache = (PlanCache){0};
 }
 
@@ -47,12 +49,13 @@ bool cached_plan_fits(const CachedPlan *cached, const PlanKey *key) {
 }
 
 /* Of the types alone: plans that differ in contents only are few. */
-WRAPS_AROUND static size_t bucket_of(const Partition *partition, const Type *inputs) {
+WRAPS_AROUND static CachedPlan **bucket_of(const PlanCache *cache, const Partition *partition,
+                                           const Type *inputs) {
     uint64_t hash = (uint64_t)partition->index + 1;
     for (size_t i = 0; i < partition->n_inputs; i++)
         for (int d = 0; d < inputs[i].shape.rank; d++)
             hash = (hash ^ (uint64_t)inputs[i].shape.dims[d]) * 0x100000001b3u;
-    return (size_t)(hash >> 20 ^ hash) % PLAN_BUCKETS;
+    return &cache->buckets[(size_t)(hash >> 20 ^ hash) % cache->n_buckets];
 }
 
 /* --- entries --- */
@@ -87,7 +90,31 @@ static Status copy_key(CachedPlan *entry, const PlanRequest *request, Error *err
     return STRIDER_OK;
 }
 
+/* Twice as many buckets, so that they stay short; where there is no memory for more, they do not. */
+static Status make_room(PlanCache *cache, Error *err) {
+    enum { FIRST_BUCKETS = 16 };
+    PlanCache larger = {.n_buckets = cache->n_buckets ? 2 * cache->n_buckets : FIRST_BUCKETS};
+    if (cache->n_plans < cache->n_buckets)
+        return STRIDER_OK;
+    larger.buckets = memory_alloc_zeroed(cache->allocator, larger.n_buckets, sizeof(CachedPlan *));
+    if (!larger.buckets)
+        return cache->n_buckets ? STRIDER_OK
+                                : fail_memory(err, FIRST_BUCKETS * sizeof(CachedPlan *), "the plan");
+    for (size_t i = 0; i < cache->n_buckets; i++)
+        for (CachedPlan *entry = cache->buckets[i], *next; entry; entry = next) {
+            CachedPlan **bucket = bucket_of(&larger, entry->plan->partition, entry->inputs);
+            next = entry->next;
+            entry->next = *bucket;
+            *bucket = entry;
+        }
+    memory_free(cache->allocator, cache->buckets);
+    cache->buckets = larger.buckets;
+    cache->n_buckets = larger.n_buckets;
+    return STRIDER_OK;
+}
+
 static Status add_plan(PlanCache *cache, const PlanRequest *request, CachedPlan **added, Error *err) {
+    TRY(make_room(cache, err));
     CachedPlan *entry = memory_alloc_zeroed(cache->allocator, 1, sizeof *entry);
     if (!entry)
         return fail_memory(err, sizeof *entry, "the plan");
@@ -99,9 +126,10 @@ static Status add_plan(PlanCache *cache, const PlanRequest *request, CachedPlan 
         free_entry(entry, request->partition->n_inputs);
         return status;
     }
-    CachedPlan **bucket = &cache->buckets[bucket_of(request->partition, request->inputs)];
+    CachedPlan **bucket = bucket_of(cache, request->partition, request->inputs);
     entry->next = *bucket;
     *bucket = entry;
+    cache->n_plans++;
     *added = entry;
     return STRIDER_OK;
 }
@@ -118,7 +146,7 @@ Status plan_cache_get(PlanCache *cache, const PlanRequest *request, CachedPlan *
     const PlanKey key = {request->partition, request->inputs, request->contents, request->target};
     /* Held while planning: who asks for the same plan meanwhile waits for it instead of making another. */
     pthread_mutex_lock(&cache->lock);
-    CachedPlan *found = cache->buckets[bucket_of(request->partition, request->inputs)];
+    CachedPlan *found = cache->n_buckets ? *bucket_of(cache, request->partition, request->inputs) : NULL;
     while (found && !cached_plan_fits(found, &key))
         found = found->next;
     const Status status = found ? hold(found, request, err) : add_plan(cache, request, &found, err);
@@ -134,10 +162,11 @@ void plan_cache_release(CachedPlan *held, Budget *budget) {
     pthread_mutex_lock(&cache->lock);
     const bool is_last = --held->holders == 0;
     if (is_last) {
-        CachedPlan **at = &cache->buckets[bucket_of(partition, held->inputs)];
+        CachedPlan **at = bucket_of(cache, partition, held->inputs);
         while (*at != held)
             at = &(*at)->next;
         *at = held->next;
+        cache->n_plans--;
     }
     pthread_mutex_unlock(&cache->lock);
     if (!is_last)

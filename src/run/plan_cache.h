@@ -26,13 +26,12 @@ typedef struct CachedPlan {
     struct PlanCache *cache;
 } CachedPlan;
 
-enum { PLAN_BUCKETS = 64 };
-
 /* Thread safe. */
 typedef struct PlanCache {
     pthread_mutex_t lock;
     const Allocator *allocator; /* of plans and entries */
-    CachedPlan *buckets[PLAN_BUCKETS];
+    CachedPlan **buckets;       /* of the first plan on */
+    size_t n_buckets, n_plans;
 } PlanCache;
 
 void plan_cache_init(PlanCache *cache, const Allocator *allocator);
