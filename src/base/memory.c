@@ -108,7 +108,7 @@ typedef struct RegionBlock {
     _Alignas(MEMORY_ALIGNMENT) char data[];
 } RegionBlock;
 
-enum { REGION_FIRST_BYTES = 1024, REGION_BLOCK_BYTES = 64 * 1024 };
+enum { REGION_FIRST_BYTES = 1024, REGION_BLOCK_BYTES = 64 * 1024, REGION_LARGE_BYTES = 4096 };
 
 void region_init(Region *region, const Allocator *allocator, size_t limit_bytes) {
     *region = (Region){.allocator = allocator, .limit_bytes = limit_bytes};
@@ -149,12 +149,16 @@ static size_t next_block_bytes(const Region *region) {
 void *region_alloc(Region *region, size_t size) {
     if (!size_align(size ? size : 1, 16, &size))
         return NULL;
-    if ((size_t)(region->end - region->next) < size) {
-        const size_t block_bytes = next_block_bytes(region) & ~(size_t)15;
-        const bool is_large = size > block_bytes / 4;
-        RegionBlock *block = region_add_block(region, is_large ? size : block_bytes);
-        if (!block || is_large)
-            return block ? block->data : NULL;
+    const size_t block_bytes = next_block_bytes(region) & ~(size_t)15;
+    const bool fits = (size_t)(region->end - region->next) >= size;
+    if (size >= REGION_LARGE_BYTES || (!fits && size > block_bytes / 4)) {
+        RegionBlock *block = region_add_block(region, size);
+        return block ? block->data : NULL;
+    }
+    if (!fits) {
+        RegionBlock *block = region_add_block(region, block_bytes);
+        if (!block)
+            return NULL;
         region->next = block->data;
         region->end = block->data + block_bytes;
     }
