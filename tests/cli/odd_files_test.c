@@ -137,6 +137,16 @@ static void a_labels_file_has_a_limit(void **state) {
 }
 
 /* A Python program might write the weights anew while this one runs. */
+/* What a model hub's cache or git leaves where links or large files were not fetched. */
+static void a_text_in_the_place_of_a_model_is_quoted(void **state) {
+    (void)state;
+    static const char link[] = "../../blobs/0a1b", pointer[] = "version https://git-lfs.github.com/spec/v1\n";
+    const char *path = write_file("link.onnx", link, sizeof link - 1);
+    expect_error(3, "a short text, \"../../blobs/0a1b\"", strider("run", path, "ones", NULL));
+    path = write_file("pointer.onnx", pointer, sizeof pointer - 1);
+    expect_error(3, "git-lfs", strider("info", path, NULL));
+}
+
 static void a_mapped_file_that_shrinks_ends_with_a_message(void **state) {
     (void)state;
     enum { COUNT = 2 << 20 };
@@ -177,6 +187,7 @@ int odd_file_tests(void) {
         cmocka_unit_test(json_of_odd_names_is_whole),
         cmocka_unit_test(labels_and_words_of_the_command_line_are_escaped),
         cmocka_unit_test(a_labels_file_has_a_limit),
+        cmocka_unit_test(a_text_in_the_place_of_a_model_is_quoted),
         cmocka_unit_test(a_mapped_file_that_shrinks_ends_with_a_message),
     };
     return cmocka_run_group_tests_name("odd files", tests, NULL, NULL);
