@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Exports whole networks with reference outputs for tests/networks/run.py: torchvision's with random weights, a UNet, networks of
-one and three dimensions (dimensions.py), and models that PyPI packages carry (nudenet's YOLOv8n, rapidocr-onnxruntime's three),
-the latter with onnxruntime's outputs."""
+one and three dimensions (dimensions.py) and with branches, loops and lists (control_flow.py), and models that PyPI packages carry
+(nudenet's YOLOv8n, rapidocr-onnxruntime's three), the latter with onnxruntime's outputs."""
 import argparse
 import pathlib
 import subprocess
@@ -14,6 +14,7 @@ import numpy
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import control_flow  # noqa: E402
 import dimensions  # noqa: E402
 import torch_dump  # noqa: E402
 
@@ -56,7 +57,12 @@ class UNet(torch.nn.Module):
 def make_torch(outdir: pathlib.Path, names) -> None:
     for name in names:
         torch.manual_seed(0)
-        if name in dimensions.NETWORKS:
+        exporters, offsets = torch_dump.EXPORTERS, (0,)
+        if name in control_flow.NETWORKS:
+            make_module, shape, exporters = control_flow.NETWORKS[name]
+            offsets = control_flow.OFFSETS
+            module = make_module()
+        elif name in dimensions.NETWORKS:
             make_module, shape = dimensions.NETWORKS[name]
             module = make_module()
         else:
@@ -64,7 +70,8 @@ def make_torch(outdir: pathlib.Path, names) -> None:
             shape = (1, 3, size, size)
             module = UNet() if name == "unet" else torch_dump.load_module(f"torchvision:{name}")
         torch_dump.randomize_batch_norm(module)
-        results = torch_dump.dump(module, (torch.rand(shape) * 2 - 1,), outdir / name, seed=0)
+        cases = [(torch.rand(shape) * 2 - 1 + offset,) for offset in offsets]
+        results = torch_dump.dump(module, cases[0], outdir / name, exporters, cases[1:], seed=0)
         for exporter, problem in results.items():
             print(f"{name} {exporter}: {problem or 'ok'}", flush=True)
 
@@ -119,7 +126,7 @@ if __name__ == "__main__":
     parser.add_argument("outdir", type=pathlib.Path)
     parser.add_argument("names", nargs="*", help="these, 'packaged', or any model of torchvision; default: all but other models")
     args = parser.parse_args()
-    everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS)
+    everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS) + tuple(control_flow.NETWORKS)
     make_torch(args.outdir, [n for n in args.names if n != "packaged"] if args.names else everything)
     if not args.names or "packaged" in args.names:
         make_packaged(args.outdir)

@@ -49,8 +49,9 @@ def main() -> int:
     for model in sorted(args.folder.glob("*/*/model.onnx")):
         result = subprocess.run([args.strider, "check", "--json", "--rtol", "0", "--peak", args.peak, "--threads", "1,2", str(model.parent)],
                                 capture_output=True, text=True, check=False)
-        case = json.loads(result.stdout)["cases"][0]
-        error = max((o.get("max_rel_to_peak", float("nan")) for o in case["outputs"]), default=float("nan"))
+        cases = json.loads(result.stdout)["cases"]
+        case = next((c for c in cases if not c["pass"]), cases[0])
+        error = max((o.get("max_rel_to_peak", float("nan")) for c in cases for o in c["outputs"]), default=float("nan"))
         if not case["pass"] and model.parent.name == "packaged" and case["outputs"]:
             ours, theirs = distance_to_exact(args.strider, model)
             case["pass"] = bool(error <= float(args.peak) + theirs)
