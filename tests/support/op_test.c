@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "ops/op.h"
 #include "support/device_case.h"
+#include "support/infer_check.h"
 
 Attr attr_int(const char *name, int64_t value) {
     return (Attr){.name = name, .kind = ATTR_INT, .i = value};
@@ -93,6 +94,8 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
     TRY(node_infer(node, input_types, known, graph->symbols, test->output_types, err));
     if (test->infer_only)
         return STRIDER_OK;
+    if (!test->hide_inputs)
+        infer_check(node, input_types, inputs, test->output_types);
     for (int i = 0; i < OP_TEST_MAX_PORTS; i++) {
         tensors[i] = input_types[i].tensor;
         tensors[OP_TEST_MAX_PORTS + i] = test->output_types[i].tensor;
