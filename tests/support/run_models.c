@@ -11,7 +11,7 @@
 
 #include "support/tiny_model.h"
 
-enum { ONNX_BOOL = 9, N = RUN_MODEL_ELEMENTS, TRIPS = RUN_MODEL_TRIPS };
+enum { ONNX_BOOL = 9, N = RUN_MODEL_ELEMENTS };
 
 /* --- writing --- */
 
@@ -172,18 +172,18 @@ static void make_loop(RunModel *model, Proto *graph) {
     put_value(&body, GRAPH_OUTPUT, "next", ONNX_FLOAT, 2, 4, 6);
     put_value(&body, GRAPH_OUTPUT, "each", ONNX_FLOAT, 2, 4, 6);
     put_integers(graph, "first", 1, 0, 0);
-    put_integers(graph, "trips", 0, TRIPS, 0);
+    put_integers(graph, "trips", 0, model->trips, 0);
     put_loop(graph, "trips - x", "last all", &body);
     put_integers(graph, "flat", 1, -1, 6);
     put(graph, "Reshape", "all flat", "rows");
     put_with_axis(graph, "Concat", "rows last", "y", 0);
-    for (int turn = 0; turn <= TRIPS; turn++)
+    for (int turn = 0; turn <= model->trips; turn++)
         for (int i = 0; i < N; i++)
             model->expected[model->n_expected++] =
-                (float)((turn < TRIPS ? turn : TRIPS - 1) + 2) * model->x[i];
+                (float)((turn < model->trips ? turn : model->trips - 1) + 2) * model->x[i];
 }
 
-/* x, -x and TRIPS times x, from a sequence that a loop grows. */
+/* x, -x and in each turn x, from a sequence that a loop grows. */
 static void make_sequence(RunModel *model, Proto *graph) {
     Proto body = start_loop_body("body");
     put_sequence(&body, GRAPH_INPUT, "items");
@@ -193,13 +193,13 @@ static void make_sequence(RunModel *model, Proto *graph) {
     put_value(&body, GRAPH_OUTPUT, "going", ONNX_BOOL, 0, 0, 0);
     put_sequence(&body, GRAPH_OUTPUT, "more");
     put_integers(graph, "nought", 0, 0, 0);
-    put_integers(graph, "trips", 0, TRIPS, 0);
+    put_integers(graph, "trips", 0, model->trips, 0);
     put(graph, "Neg", "x", "a");
     put(graph, "SequenceConstruct", "x a", "start");
     put_loop(graph, "trips - start", "grown", &body);
     put_with_axis(graph, "ConcatFromSequence", "grown", "b", 0);
     put(graph, "Neg", "b", "y");
-    for (int item = 0; item < TRIPS + 2; item++)
+    for (int item = 0; item < model->trips + 2; item++)
         for (int i = 0; i < N; i++)
             model->expected[model->n_expected++] = item == 1 ? model->x[i] : -model->x[i];
 }
@@ -212,21 +212,22 @@ static void make_nested(RunModel *model, Proto *graph) {
     put(&body, "Identity", "go", "going");
     put_value(&body, GRAPH_OUTPUT, "going", ONNX_BOOL, 0, 0, 0);
     put_value(&body, GRAPH_OUTPUT, "next", ONNX_FLOAT, 2, -1, -1);
-    put_integers(graph, "trips", 0, TRIPS, 0);
+    put_integers(graph, "trips", 0, model->trips, 0);
     put_loop(graph, "trips - x", "y", &body);
+    const float sign = model->trips % 2 ? -1 : 1;
     for (int i = 0; i < N; i++)
-        model->expected[model->n_expected++] = model->is_true ? -model->x[i] : fmaxf(model->x[i], 0);
+        model->expected[model->n_expected++] = model->is_true ? sign * model->x[i] : fmaxf(model->x[i], 0);
 }
 
 /* --- the whole --- */
 
-static void make(RunModel *model, RunModelKind kind) {
+static void make(RunModel *model, RunModelKind kind, int trips) {
     static void (*const makers[RUN_MODEL_KINDS])(RunModel *, Proto *) = {
         [CASE_PLAIN] = make_plain,   [CASE_SHAPED] = make_shaped, [CASE_FOUND] = make_found,
         [CASE_BRANCH] = make_branch, [CASE_LOOP] = make_loop,     [CASE_SEQUENCE] = make_sequence,
         [CASE_NESTED] = make_nested};
     Proto graph = start_body("graph");
-    *model = (RunModel){.n_inputs = 3, .integers = {8, 3}, .is_true = true};
+    *model = (RunModel){.n_inputs = 3, .integers = {8, 3}, .is_true = true, .trips = trips};
     for (int i = 0; i < N; i++)
         model->x[i] = (float)(i * 7 % 11) - 4.5f;
     model->inputs[0] = (strider_tensor){STRIDER_F32, 2, {4, 6}, model->x};
@@ -248,9 +249,14 @@ static void must(strider_status status, const strider_error *error) {
 }
 
 void run_model_open(RunModel *model, RunModelKind kind) {
+    run_model_open_loop(model, kind, 5);
+}
+
+void run_model_open_loop(RunModel *model, RunModelKind kind, int trips) {
     strider_load_options options = strider_load_options_default();
     strider_error error;
-    make(model, kind);
+    assert_in_range(trips, 1, RUN_MODEL_MAX_TRIPS);
+    make(model, kind, trips);
     counter_init(&model->counter);
     options.allocator = &model->counter.allocator;
     must(strider_model_load_memory(model->bytes.data, model->bytes.size, NULL, &options, &model->model,

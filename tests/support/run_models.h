@@ -9,7 +9,7 @@
 #include "support/counter.h"
 #include "support/proto_writer.h"
 
-enum { RUN_MODEL_ELEMENTS = 24, RUN_MODEL_TRIPS = 5 };
+enum { RUN_MODEL_ELEMENTS = 24, RUN_MODEL_MAX_TRIPS = 1000 };
 
 typedef enum RunModelKind {
     CASE_PLAIN,    /* Conv, Relu, MatMul: one partition */
@@ -28,15 +28,17 @@ typedef struct RunModel {
     strider_model *model;
     strider_tensor inputs[3];
     size_t n_inputs;
-    float x[RUN_MODEL_ELEMENTS];                                /* input 0 */
-    int64_t integers[2];                                        /* input 1 */
-    bool is_true;                                               /* input 2 */
-    float expected[(RUN_MODEL_TRIPS + 3) * RUN_MODEL_ELEMENTS]; /* of the only output */
+    float x[RUN_MODEL_ELEMENTS];                                    /* input 0 */
+    int64_t integers[2];                                            /* input 1 */
+    bool is_true;                                                   /* input 2 */
+    int trips;                                                      /* of its loop */
+    float expected[(RUN_MODEL_MAX_TRIPS + 2) * RUN_MODEL_ELEMENTS]; /* of the only output */
     size_t n_expected;
 } RunModel;
 
-/* Loads it.  It must stay where it is. */
+/* Loads it; loops have 5 iterations.  It must stay where it is. */
 void run_model_open(RunModel *model, RunModelKind kind);
+void run_model_open_loop(RunModel *model, RunModelKind kind, int trips);
 /* Fails the test where the model or its sessions left memory behind. */
 void run_model_close(RunModel *model);
 strider_session *run_model_session(const RunModel *model, bool reference, int threads);
