@@ -11,9 +11,15 @@ void plan_cache_init(PlanCache *cache, const Allocator *allocator) {
     pthread_mutex_init(&cache->lock, NULL);
 }
 
+static void free_buckets(PlanCache *cache) {
+    memory_free(cache->allocator, cache->buckets);
+    cache->buckets = NULL;
+    cache->n_buckets = 0;
+}
+
 void plan_cache_free(PlanCache *cache) {
     if (cache->allocator) {
-        memory_free(cache->allocator, cache->buckets);
+        free_buckets(cache);
         pthread_mutex_destroy(&cache->lock);
     }
     *cache = (PlanCache){0};
@@ -166,7 +172,8 @@ void plan_cache_release(CachedPlan *held, Budget *budget) {
         while (*at != held)
             at = &(*at)->next;
         *at = held->next;
-        cache->n_plans--;
+        if (--cache->n_plans == 0)
+            free_buckets(cache);
     }
     pthread_mutex_unlock(&cache->lock);
     if (!is_last)

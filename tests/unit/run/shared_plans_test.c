@@ -13,7 +13,7 @@
 
 static size_t count_plans(const strider_model *model) {
     size_t count = 0;
-    for (size_t i = 0; i < PLAN_BUCKETS; i++)
+    for (size_t i = 0; i < model->plans.n_buckets; i++)
         for (const CachedPlan *plan = model->plans.buckets[i]; plan; plan = plan->next)
             count++;
     return count;
@@ -21,7 +21,7 @@ static size_t count_plans(const strider_model *model) {
 
 static int holders_of_all(const strider_model *model) {
     int count = 0;
-    for (size_t i = 0; i < PLAN_BUCKETS; i++)
+    for (size_t i = 0; i < model->plans.n_buckets; i++)
         for (const CachedPlan *plan = model->plans.buckets[i]; plan; plan = plan->next)
             count += plan->holders;
     return count;
