@@ -108,7 +108,8 @@ typedef struct RegionBlock {
     _Alignas(MEMORY_ALIGNMENT) char data[];
 } RegionBlock;
 
-enum { REGION_FIRST_BYTES = 1024, REGION_BLOCK_BYTES = 64 * 1024, REGION_LARGE_BYTES = 4096 };
+/* A request that is larger than what fits into the smallest block has one of its own. */
+enum { MIN_BLOCK_BYTES = 4096, MAX_BLOCK_BYTES = 64 * 1024 };
 
 void region_init(Region *region, const Allocator *allocator, size_t limit_bytes) {
     *region = (Region){.allocator = allocator, .limit_bytes = limit_bytes};
@@ -138,24 +139,22 @@ static RegionBlock *region_add_block(Region *region, size_t size) {
     return block;
 }
 
-/* Blocks grow with the region: there are many small ones, of bodies and plans. */
+/* As much as there is already: a model may have many plans, most of them small. */
 static size_t next_block_bytes(const Region *region) {
-    const size_t bytes = region->total_bytes;
-    return bytes < REGION_FIRST_BYTES   ? REGION_FIRST_BYTES
-           : bytes < REGION_BLOCK_BYTES ? bytes
-                                        : REGION_BLOCK_BYTES;
+    if (region->total_bytes <= MIN_BLOCK_BYTES)
+        return MIN_BLOCK_BYTES;
+    return region->total_bytes < MAX_BLOCK_BYTES ? region->total_bytes : MAX_BLOCK_BYTES;
 }
 
 void *region_alloc(Region *region, size_t size) {
     if (!size_align(size ? size : 1, 16, &size))
         return NULL;
-    const size_t block_bytes = next_block_bytes(region) & ~(size_t)15;
-    const bool fits = (size_t)(region->end - region->next) >= size;
-    if (size >= REGION_LARGE_BYTES || (!fits && size > block_bytes / 4)) {
+    if (size >= MIN_BLOCK_BYTES) {
         RegionBlock *block = region_add_block(region, size);
         return block ? block->data : NULL;
     }
-    if (!fits) {
+    if ((size_t)(region->end - region->next) < size) {
+        const size_t block_bytes = next_block_bytes(region);
         RegionBlock *block = region_add_block(region, block_bytes);
         if (!block)
             return NULL;
