@@ -130,6 +130,8 @@ static Status add_plan(PlanCache *cache, const PlanRequest *request, CachedPlan 
         status = plan_make(request, &entry->plan, err);
     if (status) {
         free_entry(entry, request->partition->n_inputs);
+        if (!cache->n_plans)
+            free_buckets(cache);
         return status;
     }
     CachedPlan **bucket = bucket_of(cache, request->partition, request->inputs);
