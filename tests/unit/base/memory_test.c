@@ -123,6 +123,25 @@ static void a_region_hands_out_zeroed_blocks_that_do_not_overlap(void **state) {
     assert_int_equal(counter.blocks, 0);
 }
 
+/* Blocks grow with what is in them. */
+static void a_region_of_little_takes_little_and_one_of_much_few_blocks(void **state) {
+    (void)state;
+    enum { PIECES = 1 << 16, PIECE = 16 };
+    Counter counter;
+    counter_init(&counter);
+    Region region;
+    region_init(&region, &counter.allocator, 0);
+    assert_non_null(region_alloc(&region, 1));
+    assert_in_range(region.total_bytes, 4096, 5000);
+    for (int i = 0; i < PIECES; i++) {
+        assert_non_null(region_alloc(&region, PIECE));
+        assert_true(region.total_bytes <= 2 * PIECE * ((size_t)i + 2) + 8192);
+    }
+    assert_true(counter.blocks <= PIECES * PIECE / (64 << 10) + 6);
+    region_free(&region);
+    assert_int_equal(counter.blocks, 0);
+}
+
 static void a_region_keeps_its_limit(void **state) {
     (void)state;
     Counter counter;
@@ -193,6 +212,7 @@ int main(void) {
         cmocka_unit_test(large_blocks_are_whole_large_pages),
         cmocka_unit_test(a_machine_has_no_more_than_its_pages),
         cmocka_unit_test(a_region_hands_out_zeroed_blocks_that_do_not_overlap),
+        cmocka_unit_test(a_region_of_little_takes_little_and_one_of_much_few_blocks),
         cmocka_unit_test(a_region_keeps_its_limit),
         cmocka_unit_test(texts_are_copied),
         cmocka_unit_test(arrays_grow_and_keep_what_is_in_them),
