@@ -115,7 +115,7 @@ static void run(Loaded *loaded) {
 
 static uint64_t bytes_of_plans(const strider_model *model) {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < PLAN_BUCKETS; i++)
+    for (size_t i = 0; i < model->plans.n_buckets; i++)
         for (const CachedPlan *plan = model->plans.buckets[i]; plan; plan = plan->next)
             bytes += plan->plan->budget.used_bytes;
     return bytes;

