@@ -18,14 +18,36 @@ static void adopt_names(Value *value) {
             shape->dims[i] = declared->dims[i];
 }
 
-static Status compare_declared(const Node *node, const Value *value, strider_shape_policy shapes,
-                               const Log *log, Error *err) {
+/* Of a tensor without a data type nothing is known, not even that it is a tensor. */
+static bool is_kind_known(const ValueType *type) {
+    return type->kind != VALUE_TENSOR || type->dtype;
+}
+
+static bool kinds_agree(const ValueType *a, const ValueType *b) {
+    return !is_kind_known(a) || !is_kind_known(b) ||
+           (a->kind == b->kind && (a->kind != VALUE_OPTIONAL || a->held == b->held));
+}
+
+/* What no shape and no run can mend. */
+static Status compare_kinds(const Node *node, const Value *value, Error *err) {
     const ValueType *declared = &value->declared, *type = &value->type;
-    char stated[SHAPE_TEXT], computed[SHAPE_TEXT], formula[EXPLANATION_TEXT] = "", text[NODE_TEXT];
+    char stated[VALUE_TYPE_TEXT], computed[VALUE_TYPE_TEXT];
+    if (!kinds_agree(declared, type))
+        return node_fail(node, err, STRIDER_BAD_MODEL,
+                         "output \"%s\" is declared as %s, but the operator makes %s", value->name,
+                         value_type_text(declared, stated), value_type_text(type, computed));
     if (declared->dtype && type->dtype && declared->dtype != type->dtype)
         return node_fail(node, err, STRIDER_BAD_MODEL,
                          "output \"%s\" is declared as %s, but the operator makes %s", value->name,
                          dtype_name(declared->dtype), dtype_name(type->dtype));
+    return STRIDER_OK;
+}
+
+static Status compare_declared(const Node *node, const Value *value, strider_shape_policy shapes,
+                               const Log *log, Error *err) {
+    const ValueType *declared = &value->declared, *type = &value->type;
+    char stated[SHAPE_TEXT], computed[SHAPE_TEXT], formula[EXPLANATION_TEXT] = "", text[NODE_TEXT];
+    TRY(compare_kinds(node, value, err));
     if (shape_agrees(&declared->shape, &type->shape))
         return STRIDER_OK;
     shape_text(&declared->shape, stated);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "graph/evaluate.h"
+
 /* --- checking --- */
 
 static bool is_absent(const strider_value *given) {
@@ -183,8 +185,8 @@ Status values_take_result(strider_session *session, const Frame *frame, size_t i
         return copy_tensor(session, &view, &session->results[index], err);
     }
     RunValue *found = frame->cells[cell];
-    const Node *producer = value->producer;
-    const bool is_own = found->kind == VALUE_TENSOR && producer && !producer->op->host;
+    /* What host() makes may be somebody else's: an input that it hands on. */
+    const bool is_own = found->kind == VALUE_TENSOR && value->producer && !node_is_for_host(value->producer);
     if (!is_own)
         return own_value(session, found, &session->results[index], err);
     session->results[index] = run_value_hold(found);

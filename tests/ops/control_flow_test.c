@@ -355,6 +355,29 @@ static void an_optional_may_become_what_it_holds(void **state) {
     assert_type("y", "float32 [2]");
     run(VALUES(I64(shape_scalar(), 3), F32(DIMS(2), 1, 2)), &y);
     flow_expect(y, tensor_f32(DIMS(2), 8, 16));
+    run(VALUES(I64(shape_scalar(), 0), F32(DIMS(2), 1, 2)), &y);
+    flow_expect(y, tensor_f32(DIMS(2), 1, 2));
+}
+
+static void an_optional_that_holds_nothing_needs_an_iteration(void **state) {
+    (void)state;
+    const ValueType type = value_type_tensor(type_of(STRIDER_F32, DIMS(2)));
+    const Attr attrs[] = {{.name = "type", .kind = ATTR_TYPE, .type = &type}, {0}};
+    RunValue *y;
+    flow_node_of(&graph, OPSET, "Optional", "", "o", attrs, "");
+    Node *node = flow_node(&graph, OPSET, "Loop", "m - o", "y");
+    Graph *body = flow_body(&graph, node, "i c p");
+    flow_constant(body, "k", tensor_f32(DIMS(2), 3, 4));
+    flow_node(body, OPSET, "Identity", "k", "u");
+    flow_outputs(body, "c u");
+    flow_inputs(&graph, "m");
+    flow_outputs(&graph, "y");
+    infer();
+    run(VALUES(I64(shape_scalar(), 1)), &y);
+    flow_expect(y, tensor_f32(DIMS(2), 3, 4));
+    assert_int_equal(flow_run(&graph, &counted.allocator, VALUES(I64(shape_scalar(), 0)), &y, &error),
+                     STRIDER_BAD_MODEL);
+    assert_non_null(strstr(error.message, "input 2 is an optional that holds nothing"));
 }
 
 /* The innermost value is x * (product of all numbers of iterations). */
@@ -536,6 +559,7 @@ int main(void) {
         TEST(loop_refuses_what_changes_its_type),
         TEST(loop_refuses_bodies_with_other_inputs_or_outputs),
         TEST(an_optional_may_become_what_it_holds),
+        TEST(an_optional_that_holds_nothing_needs_an_iteration),
         TEST(loops_nest_and_capture_through_all_levels),
         TEST(types_in_deep_nests_are_found_in_bounded_time),
         TEST(no_failure_leaves_anything_behind),

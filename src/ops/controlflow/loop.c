@@ -181,10 +181,29 @@ static Status run_once(LoopRun *run) {
     return STRIDER_OK;
 }
 
+/* An optional at first that the body makes into what it holds: where the body never ran the output is what it
+ * holds as well. */
+static Status unwrap(LoopRun *run, int carried) {
+    const ValueType *type = &run->body->outputs[1 + carried]->type;
+    RunValue **value = &run->arguments[2 + carried], *optional = *value;
+    if (optional->kind != VALUE_OPTIONAL || type->kind == VALUE_OPTIONAL || !type->dtype)
+        return STRIDER_OK;
+    if (!optional->n_items)
+        return host_fail(run->ctx, STRIDER_BAD_MODEL,
+                         "input %d is an optional that holds nothing, and no iteration makes a value of it",
+                         FIRST_CARRIED + carried);
+    *value = run_value_hold(optional->items[0]);
+    run_value_release(optional);
+    return STRIDER_OK;
+}
+
 static Status finish(LoopRun *run) {
     HostContext *ctx = run->ctx;
-    for (int i = 0; i < run->n_carried; i++)
+    for (int i = 0; i < run->n_carried; i++) {
+        if (i < ctx->n_outputs && ctx->node->outputs[i])
+            TRY(unwrap(run, i));
         host_set_output(ctx, i, host_take(&run->arguments[2 + i]));
+    }
     for (int i = 0; i < run->n_items; i++) {
         const ValueType *inferred = &run->body->outputs[1 + run->n_carried + i]->type;
         Tensor stacked;

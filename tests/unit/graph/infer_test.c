@@ -101,6 +101,26 @@ static void a_declared_type_that_differs_is_an_error(void **state) {
     graph_free(&fixture.graph);
 }
 
+/* Also where no data type is stated. */
+static void a_declared_kind_that_differs_is_an_error(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "declared as sequence of float32 [2, 5], but the operator makes float32 [4, 5]",
+        "declared as sequence of unknown [unknown rank], but the operator makes float32 [4, 5]",
+        "declared as optional float32 [2, 5], but the operator makes float32 [4, 5]"};
+    for (int i = 0; i < 3; i++) {
+        Fixture fixture;
+        make(&fixture, &doubling, DIMS(2, 5));
+        fixture.y->declared =
+            i == 1 ? value_type_unknown() : value_type_tensor(type_of(STRIDER_F32, DIMS(2, 5)));
+        fixture.y->declared.kind = i == 2 ? VALUE_OPTIONAL : VALUE_SEQUENCE;
+        assert_int_equal(infer(&fixture, STRIDER_SHAPES_WARN), STRIDER_BAD_MODEL);
+        if (!strstr(error.message, texts[i]))
+            fail_msg("%s", error.message);
+        graph_free(&fixture.graph);
+    }
+}
+
 static void a_stale_shape_is_warned_of_and_replaced(void **state) {
     (void)state;
     static const Op *const ops[] = {&doubling, &strict};
@@ -153,6 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_go_from_the_inputs_to_the_outputs),
         cmocka_unit_test(a_declared_type_that_differs_is_an_error),
+        cmocka_unit_test(a_declared_kind_that_differs_is_an_error),
         cmocka_unit_test(a_stale_shape_is_warned_of_and_replaced),
         cmocka_unit_test(a_stale_shape_of_a_strict_operator_is_an_error_with_its_formula),
         cmocka_unit_test(names_are_believed_and_numbers_are_not),
