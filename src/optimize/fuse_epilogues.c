@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An activation, or the Add of a residual, after Conv, ConvTranspose, Gemm or MatMul becomes a post-operation
- * of that node, applied while the results are still in registers; an activation after BatchNormalization
- * likewise. */
+/* An activation, or the Add of a residual, after Conv, ConvTranspose, Gemm, MatMul or a normalisation by
+ * statistics of its input becomes a post-operation of that node, applied while the results are still in
+ * registers; an activation after BatchNormalization likewise. */
 #include "ops/math/binary.h"
 #include "ops/math/matmul.h"
 #include "ops/math/unary.h"

@@ -177,25 +177,55 @@ static void add_weights(Proto *graph, const char *name, const int64_t *dims, int
     put_tensor(graph, name, ONNX_FLOAT, rank, dims, values, count * sizeof *values);
 }
 
+/* What post-operations follow: a product, or a normalisation of what has the output's shape. */
+typedef enum PostProducer { CONV, MATMUL, INSTANCE_NORM, LAYER_NORM, N_PRODUCERS } PostProducer;
+
+static const char *const producers[] = {"Conv", "MatMul", "InstanceNormalization", "LayerNormalization"};
+
 typedef struct PostCase {
-    bool is_conv; /* or a MatMul */
+    PostProducer producer;
     bool residual_last;
     const char *activation; /* NULL: none */
 } PostCase;
 
-/* A product with a factor and a bias for each channel, an activation, and the residual r. */
-static void open_post_case(Fixture *fixture, const PostCase *test, const char *device) {
+static bool has_channels(const PostCase *test) {
+    return test->producer == CONV || test->producer == INSTANCE_NORM;
+}
+
+/* With a factor and a bias for each channel, as inputs or by nodes behind; gives its output's name. */
+static const char *put_producer(Proto *graph, const PostCase *test) {
     static const int64_t kernel[] = {OUT, IN, 1, 1}, channels[] = {OUT, 1, 1}, matrix[] = {IN, OUT},
                          row[] = {OUT};
-    static const int64_t x_image[] = {1, IN, ROWS, 1}, y_image[] = {1, OUT, ROWS, 1}, x_rows[] = {ROWS, IN},
-                         y_rows[] = {ROWS, OUT};
-    const bool conv = test->is_conv;
-    Proto graph = {0};
-    put_node(&graph, GRAPH_NODE, conv ? "Conv" : "MatMul", "", "x w", "product");
+    const char *op = producers[test->producer];
+    const bool conv = test->producer == CONV, is_product = conv || test->producer == MATMUL;
+    put_node(graph, GRAPH_NODE, op, "", is_product ? "x w" : "x factor bias", "made");
     if (conv)
-        put_node(&graph, GRAPH_NODE, "Mul", "", "product factor", "scaled");
-    put_node(&graph, GRAPH_NODE, "Add", "", conv ? "scaled bias" : "product bias", "sum");
-    const char *last = "sum";
+        put_node(graph, GRAPH_NODE, "Mul", "", "made factor", "scaled");
+    if (is_product) {
+        put_node(graph, GRAPH_NODE, "Add", "", conv ? "scaled bias" : "made bias", "sum");
+        add_weights(graph, "w", conv ? kernel : matrix, conv ? 4 : 2, 1);
+    }
+    add_weights(graph, "bias", conv ? channels : row, conv ? 3 : 1, 2);
+    if (test->producer != MATMUL)
+        add_weights(graph, "factor", conv ? channels : row, conv ? 3 : 1, 3);
+    return is_product ? "sum" : "made";
+}
+
+/* The shapes of x, which a normalisation has in common with y, and of y. */
+static void post_shapes(const PostCase *test, strider_tensor *x, strider_tensor *y) {
+    const bool is_product = test->producer == CONV || test->producer == MATMUL;
+    *y = has_channels(test) ? (strider_tensor){STRIDER_F32, 4, {1, OUT, ROWS, 1}, NULL}
+                            : (strider_tensor){STRIDER_F32, 2, {ROWS, OUT}, NULL};
+    *x = *y;
+    if (is_product)
+        x->dims[1] = IN;
+}
+
+/* A node, an activation, and the residual r. */
+static void open_post_case(Fixture *fixture, const PostCase *test, const char *device) {
+    Proto graph = {0};
+    const char *last = put_producer(&graph, test);
+    strider_tensor x, y;
     for (int i = 0; i < 2; i++) {
         const bool adds = (i == 1) == test->residual_last;
         const char *next = i ? "y" : "between",
@@ -205,29 +235,25 @@ static void open_post_case(Fixture *fixture, const PostCase *test, const char *d
         put_node(&graph, GRAPH_NODE, adds ? "Add" : activation, "", inputs, next);
         last = next;
     }
+    post_shapes(test, &x, &y);
     proto_text(&graph, 2, "post");
-    add_weights(&graph, "w", conv ? kernel : matrix, conv ? 4 : 2, 1);
-    add_weights(&graph, "bias", conv ? channels : row, conv ? 3 : 1, 2);
-    if (conv)
-        add_weights(&graph, "factor", channels, 3, 3);
-    proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, conv ? x_image : x_rows, conv ? 4 : 2);
-    proto_value(&graph, GRAPH_INPUT, "r", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
-    proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, conv ? y_image : y_rows, conv ? 4 : 2);
+    proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, x.dims, x.rank);
+    proto_value(&graph, GRAPH_INPUT, "r", STRIDER_F32, y.dims, y.rank);
+    proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, y.dims, y.rank);
     open_graph(fixture, &graph, device, false);
+    assert_int_equal(strider_model_get_info(fixture->model).node_count, 1);
 }
 
 static void run_post_case(const PostCase *test, const char *device, float to[ROWS * OUT]) {
-    float x[ROWS * IN], r[ROWS * OUT];
+    float x[ROWS * OUT], r[ROWS * OUT];
     Fixture fixture = {0};
     open_post_case(&fixture, test, device);
-    fill(x, ROWS * IN, 4);
+    fill(x, ROWS * OUT, 4);
     fill(r, ROWS * OUT, 5);
-    strider_tensor inputs[] = {{STRIDER_F32, 2, {ROWS, IN}, x}, {STRIDER_F32, 2, {ROWS, OUT}, r}};
-    if (test->is_conv) {
-        inputs[0] = (strider_tensor){STRIDER_F32, 4, {1, IN, ROWS, 1}, x};
-        inputs[1] = (strider_tensor){STRIDER_F32, 4, {1, OUT, ROWS, 1}, r};
-    }
-    strider_tensor output = {0};
+    strider_tensor inputs[2], output = {0};
+    post_shapes(test, &inputs[0], &inputs[1]);
+    inputs[0].data = x;
+    inputs[1].data = r;
     must(strider_session_run(fixture.session, inputs, 2, &output, 1, &error));
     memcpy(to, output.data, ROWS * OUT * sizeof *to);
     close_model(&fixture);
@@ -238,14 +264,15 @@ static void post_operations_are_those_of_the_cpu(void **state) {
     static const char *const activations[] = {NULL,      "Relu", "LeakyRelu", "HardSigmoid", "HardSwish",
                                               "Sigmoid", "Tanh", "Elu",       "Softplus"};
     for (size_t a = 0; a < sizeof activations / sizeof *activations; a++)
-        for (int kind = 0; kind < 4; kind++) {
-            const PostCase test = {kind % 2, kind / 2, activations[a]};
+        for (int kind = 0; kind < 2 * N_PRODUCERS; kind++) {
+            const PostCase test = {(PostProducer)(kind / 2), kind % 2, activations[a]};
+            const float tolerance = test.producer < INSTANCE_NORM ? 1e-6f : 1e-5f;
             float cpu[ROWS * OUT], cuda[ROWS * OUT];
             run_post_case(&test, "cpu", cpu);
             run_post_case(&test, "cuda", cuda);
             for (int i = 0; i < ROWS * OUT; i++)
-                if (!(fabsf(cpu[i] - cuda[i]) <= 1e-6f))
-                    fail_msg("%s %s, residual %s: element %d is %g, not %g", test.is_conv ? "Conv" : "MatMul",
+                if (!(fabsf(cpu[i] - cuda[i]) <= tolerance))
+                    fail_msg("%s %s, residual %s: element %d is %g, not %g", producers[test.producer],
                              test.activation ? test.activation : "", test.residual_last ? "last" : "first", i,
                              (double)cuda[i], (double)cpu[i]);
         }

@@ -85,6 +85,20 @@ static void batch_norm(void **state) {
         }
 }
 
+/* What passes append to a normalisation: nothing, an activation, a residual before one or after. */
+enum { N_APPENDED = 4 };
+
+static void check_with_appended(KernelTest test, int64_t form, Unary activation) {
+    test.n_post_ops = 0;
+    if (form == 2)
+        kernel_test_add_operand(&test, POST_RESIDUAL, test.inputs[0]);
+    if (form)
+        kernel_test_add_activation(&test, activation);
+    if (form == 3)
+        kernel_test_add_operand(&test, POST_RESIDUAL, test.inputs[0]);
+    kernel_test_check(test);
+}
+
 /* Large means, whose digits must not be lost; lengths around vectors and beyond what is summed in one go. */
 static void layer_norm(void **state) {
     (void)state;
@@ -97,7 +111,8 @@ static void layer_norm(void **state) {
                 .opset = 23,
                 .attrs = {attr_float("epsilon", 1e-3f), attr_int("axis", kind < 3 ? -1 : 1)},
                 .inputs = {DIMS(3, 5, n), kind < 3 ? DIMS(n) : DIMS(5, n), kind < 3 ? DIMS(n) : DIMS(5, n)},
-                .n_inputs = kind % 3 ? 2 : 3,
+                .n_inputs = kind % 3 == 2 ? 2 : 3, /* RMSNormalization takes no b */
+                .absent = kind % 3 == 1 ? 4 : 0,
                 .constants = kind % 2 ? 6 : 0,
                 .low = kind == 0 ? 999 : -1,
                 .high = kind == 0 ? 1001 : 2,
@@ -105,7 +120,9 @@ static void layer_norm(void **state) {
                 .rtol = 2e-6,
                 .must_accept = true};
             test.seed = i;
-            kernel_test_check(test);
+            for (int form = 0; form < N_APPENDED; form++)
+                check_with_appended(test, form,
+                                    kind % 2 ? (Unary){UNARY_RELU, 0, 0} : (Unary){UNARY_SIGMOID, 0, 0});
         }
 }
 
@@ -115,18 +132,37 @@ static void instance_and_group_norm(void **state) {
         for (int opset = 18; opset <= 21; opset += 3)
             for (int64_t size = 1; size < 40; size += 19) {
                 const int64_t parameters = groups && opset == 18 ? groups : 12;
-                kernel_test_check(
-                    (KernelTest){.op = groups ? "GroupNormalization" : "InstanceNormalization",
-                                 .opset = opset,
-                                 .attrs = {attr_float("epsilon", 1e-3f),
-                                           groups ? attr_int("num_groups", groups) : (Attr){0}},
-                                 .inputs = {DIMS(2, 12, size, 3), DIMS(parameters), DIMS(parameters)},
-                                 .n_inputs = 3,
-                                 .constants = size == 1 ? 6 : 0,
-                                 .atol = 5e-6,
-                                 .rtol = 5e-6,
-                                 .must_accept = true});
+                const KernelTest test = {.op = groups ? "GroupNormalization" : "InstanceNormalization",
+                                         .opset = opset,
+                                         .attrs = {attr_float("epsilon", 1e-3f),
+                                                   groups ? attr_int("num_groups", groups) : (Attr){0}},
+                                         .inputs = {DIMS(2, 12, size, 3), DIMS(parameters), DIMS(parameters)},
+                                         .n_inputs = 3,
+                                         .constants = size == 1 ? 6 : 0,
+                                         .atol = 5e-6,
+                                         .rtol = 5e-6,
+                                         .must_accept = true};
+                for (int64_t form = 0; form < N_APPENDED; form++)
+                    check_with_appended(
+                        test, form, groups % 2 ? (Unary){UNARY_CLIP, -0.5f, 1} : (Unary){UNARY_SWISH, 1, 0});
             }
+}
+
+/* In blocks, whose tail channels stay zero whatever an activation makes of zero. */
+static void instance_norm_of_channels(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        for (int64_t form = 0; form < N_APPENDED; form++)
+            check_with_appended((KernelTest){.op = "InstanceNormalization",
+                                             .opset = 6,
+                                             .attrs = {attr_float("epsilon", 1e-3f)},
+                                             .inputs = {DIMS(2, test_channels[c], 5, 7),
+                                                        DIMS(test_channels[c]), DIMS(test_channels[c])},
+                                             .n_inputs = 3,
+                                             .atol = 5e-6,
+                                             .rtol = 5e-6,
+                                             .must_accept = true},
+                                form, c % 2 ? (Unary){UNARY_SIGMOID, 0, 0} : (Unary){UNARY_RELU, 0, 0});
 }
 
 int normalize_kernel_tests(void) {
@@ -137,6 +173,7 @@ int normalize_kernel_tests(void) {
         cmocka_unit_test(batch_norm),
         cmocka_unit_test(layer_norm),
         cmocka_unit_test(instance_and_group_norm),
+        cmocka_unit_test(instance_norm_of_channels),
     };
     return cmocka_run_group_tests_name("normalization kernels", tests, NULL, NULL);
 }
@@ -155,4 +192,18 @@ void normalize_kernel_times(void) {
                                   .n_inputs = 1},
                      "segmentation 21x128x128");
     kernel_test_time(batch_norm_test(DIMS(1, 256, 28, 28)), "densenet 256x28x28");
+    KernelTest test = {.op = "LayerNormalization",
+                       .opset = 17,
+                       .inputs = {DIMS(196, 768), DIMS(768), DIMS(768)},
+                       .n_inputs = 3};
+    kernel_test_time(test, "vision transformer 196x768");
+    kernel_test_add_activation(&test, (Unary){UNARY_RELU, 0, 0});
+    kernel_test_time(test, "vision transformer 196x768 and Relu");
+    test = (KernelTest){.op = "InstanceNormalization",
+                        .opset = 6,
+                        .inputs = {DIMS(1, 128, 56, 56), DIMS(128), DIMS(128)},
+                        .n_inputs = 3};
+    kernel_test_time(test, "style transfer 128x56x56");
+    kernel_test_add_operand(&test, POST_RESIDUAL, test.inputs[0]);
+    kernel_test_time(test, "style transfer 128x56x56 and residual");
 }

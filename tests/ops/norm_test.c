@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/evaluate.h"
+#include "ops/math/unary_kind.h"
+#include "ops/nn/instance_norm.h"
+#include "ops/nn/layer_norm.h"
+#include "ops/op.h"
 #include "support/op_test.h"
 
 #include <setjmp.h>
@@ -288,6 +293,48 @@ static void lp_norm_of_zeros_is_zero(void **state) {
     op_test_expect_error(&three, STRIDER_BAD_MODEL, "p is 3");
 }
 
+/* --- post-operations --- */
+
+/* A normalisation as passes leave it: with a residual, before or after a Relu. */
+static void fused(const char *op, int opset, const void *attrs, const Tensor *const *inputs, int n_inputs) {
+    static const PostOp relu = {.kind = POST_ACTIVATION, .port = -1, .function = UNARY_RELU};
+    /* normalised: -3, 3, 1, -1, if not of squares alone; the residual follows the inputs */
+    const PostOp residual = {.kind = POST_RESIDUAL, .port = n_inputs - 1};
+    const Tensor expected[2] = {tensor_f32(DIMS(1, 2, 2), 2, 4, 0, 0),
+                                tensor_f32(DIMS(1, 2, 2), 5, 4, -4, 1)};
+    for (int last = 0; last < 2; last++) {
+        const PostOp list[] = {last ? relu : residual, last ? residual : relu};
+        float data[4];
+        Tensor y = tensor_view(STRIDER_F32, &expected[last].type.shape, data);
+        Value value, *outputs[] = {&value};
+        Node node = {.op = op_find("", op, opset),
+                     .name = "",
+                     .attrs = (void *)attrs,
+                     .post_ops = list,
+                     .n_post_ops = 2,
+                     .n_inputs = n_inputs,
+                     .n_outputs = 1,
+                     .outputs = outputs};
+        const ValueType type = value_type_tensor(expected[last].type);
+        assert_int_equal(node_evaluate(&node, inputs, &type, &y, allocator_default(), NULL), STRIDER_OK);
+        assert_tensor_close(&y, &expected[last], 1e-6, 1e-6);
+    }
+}
+
+static void post_operations_follow_a_normalisation(void **state) {
+    (void)state;
+    Tensor x = tensor_f32(DIMS(1, 2, 2), 1, 3, 7, 5), scale = tensor_f32(DIMS(2), 3, 1),
+           b = tensor_f32(DIMS(2), 0, 0);
+    Tensor wide = tensor_f32(DIMS(2, 1), 3, 1), centred = tensor_f32(DIMS(1, 2, 2), -1, 1, 1, -1);
+    Tensor r = tensor_f32(DIMS(1, 2, 2), 5, 1, -5, 1);
+    const Tensor *by_channel[] = {&x, &scale, &b, &r}, *by_row[] = {&x, &wide, NULL, &r},
+                 *of_squares[] = {&centred, &wide, &r};
+    fused("InstanceNormalization", 6, &(InstanceNormAttrs){0}, by_channel, 4);
+    fused("GroupNormalization", 21, &(InstanceNormAttrs){.groups = 2}, by_channel, 4);
+    fused("LayerNormalization", 17, &(LayerNormAttrs){.axis = -1}, by_row, 4);
+    fused("RMSNormalization", 23, &(LayerNormAttrs){.axis = -1}, of_squares, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batch_norm_infers_by_channel_at_every_opset),
@@ -305,6 +352,7 @@ int main(void) {
         cmocka_unit_test(mean_variance_norm_takes_axes),
         cmocka_unit_test(lrn_window_leans_to_later_channels),
         cmocka_unit_test(lp_norm_of_zeros_is_zero),
+        cmocka_unit_test(post_operations_follow_a_normalisation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,12 @@ enum {
     STRIP_FLOATS = 32 * 1024, /* read twice for its statistics: stays in L2 */
 };
 
-/* Everything plain and f32, the optional statistics not asked for. */
+/* Everything plain and f32, the optional statistics not asked for, and of post-operations what passes append:
+ * no scale and no bias. */
 static bool accepts_plain(KernelQuery *query) {
+    Epilogue epilogue;
+    if (!node_epilogue(query->node, &epilogue) || epilogue.scale_port >= 0 || epilogue.bias_port >= 0)
+        return false;
     for (int i = 0; i < query->n_inputs; i++) {
         query->inputs[i].layout = layout_plain();
         if (query->inputs[i].type.dtype && !cpu_is_f32(query, i))
@@ -27,7 +31,8 @@ static bool accepts_plain(KernelQuery *query) {
 }
 
 static double norm_cost(const KernelQuery *query) {
-    return cpu_memory_cost(12 * (double)shape_elements(&query->inputs[0].type.shape));
+    const int reads = node_post_op(query->node, POST_RESIDUAL) ? 3 : 2;
+    return cpu_memory_cost(4 * (reads + 1) * (double)shape_elements(&query->inputs[0].type.shape));
 }
 
 static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareContext *ctx,
@@ -36,6 +41,7 @@ static Status finish(const KernelQuery *query, const GroupArgs *args, PrepareCon
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *own, 1), &own));
     *own = *args;
     own->groups_a_task = i64_max(TASK_FLOATS / args->count, 1);
+    node_epilogue(query->node, &own->epilogue);
     instance->args = own;
     instance->run = layer_norm_for(query->target)->run;
     instance->tasks = ceil_div(args->groups, own->groups_a_task);
@@ -63,7 +69,7 @@ static bool layer_norm_accepts(KernelQuery *query) {
         return false;
     int64_t groups, count;
     layer_norm_geometry(query->node->attrs, &query->inputs[0].type.shape, &groups, &count);
-    for (int port = LAYER_NORM_SCALE; port < query->n_inputs; port++)
+    for (int port = LAYER_NORM_SCALE; port < node_own_inputs(query->node); port++)
         if (query->inputs[port].type.dtype && !is_whole(query, port, count))
             return false;
     return true;
@@ -78,7 +84,7 @@ static Status prepare_last(const KernelQuery *query, bool centred, PrepareContex
                       .scale_port = LAYER_NORM_SCALE,
                       .b_port = -1};
     layer_norm_geometry(attrs, &query->inputs[0].type.shape, &args.groups, &args.count);
-    if (query->n_inputs > LAYER_NORM_B && query->inputs[LAYER_NORM_B].type.dtype)
+    if (node_own_inputs(query->node) > LAYER_NORM_B && query->inputs[LAYER_NORM_B].type.dtype)
         args.b_port = LAYER_NORM_B;
     return finish(query, &args, ctx, instance);
 }
@@ -97,7 +103,7 @@ const Kernel kernel_layer_norm = {
     .accepts = layer_norm_accepts,
     .cost = norm_cost,
     .prepare = layer_norm_prepare,
-    .overwrites = 1,
+    .overwrites = 1 | 1 << (LAYER_NORM_B + 1), /* the residual, too */
 };
 
 const Kernel kernel_rms_norm = {
@@ -106,17 +112,20 @@ const Kernel kernel_rms_norm = {
     .accepts = layer_norm_accepts,
     .cost = norm_cost,
     .prepare = rms_norm_prepare,
-    .overwrites = 1,
+    .overwrites = 1 | 1 << (LAYER_NORM_SCALE + 1), /* the residual, too */
 };
 
 /* --- by the spatial dimensions of a channel, or of a group of channels --- */
 
 static bool instance_norm_accepts(KernelQuery *query) {
     const bool blocked = cpu_is_blocked(query, &query->inputs[0]);
+    const PostOp *residual = node_post_op(query->node, POST_RESIDUAL);
     if (!accepts_plain(query))
         return false;
     if (blocked)
         query->inputs[0].layout = query->outputs[0].layout = cpu_blocked(query);
+    if (blocked && residual)
+        query->inputs[residual->port].layout = cpu_blocked(query);
     return true;
 }
 
@@ -135,6 +144,7 @@ static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, Kerne
     args->epsilon = (double)attrs->epsilon;
     args->scale_port = INSTANCE_NORM_SCALE;
     args->b_port = INSTANCE_NORM_B;
+    node_epilogue(query->node, &args->epilogue);
     instance->args = args;
     instance->tasks = instance->prologue_tasks = args->planes * args->strips;
     instance->workspace_bytes = bytes_of(table->stats_bytes, instance->tasks);
@@ -168,7 +178,7 @@ const Kernel kernel_instance_norm = {
     .accepts = instance_norm_accepts,
     .cost = norm_cost,
     .prepare = instance_norm_prepare,
-    .overwrites = 1,
+    .overwrites = 1 | 1 << (INSTANCE_NORM_B + 1), /* the residual, too */
 };
 
 const Kernel kernel_group_norm = {
@@ -177,5 +187,5 @@ const Kernel kernel_group_norm = {
     .accepts = accepts_plain,
     .cost = norm_cost,
     .prepare = instance_norm_prepare,
-    .overwrites = 1,
+    .overwrites = 1 | 1 << (INSTANCE_NORM_B + 1), /* the residual, too */
 };

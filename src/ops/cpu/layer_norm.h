@@ -6,9 +6,9 @@
 
 #include "ops/cpu/cpu.h"
 
-/* y = (x - mean) / sqrt(variance + epsilon) * scale + b, with mean and population variance of each group of
- * `count` neighbouring elements; not centred: the mean is taken as 0.  Either each element of a group has its
- * own scale and b, or each of its runs has. */
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + b and the post-operations of it, with mean and
+ * population variance of each group of `count` neighbouring elements; not centred: the mean is taken as 0.
+ * Either each element of a group has its own scale and b, or each of its runs has. */
 typedef struct GroupArgs {
     int64_t groups, count;
     bool centred;
@@ -19,6 +19,7 @@ typedef struct GroupArgs {
     int64_t runs_a_parameter;
     int scale_port, b_port; /* b_port -1: no b */
     int64_t groups_a_task;
+    Epilogue epilogue;
 } GroupArgs;
 
 /* The same of a blocked tensor's channels, each by itself.  Planes are cut into strips, whose statistics the
@@ -28,6 +29,7 @@ typedef struct LaneArgs {
     int64_t pixels, strip_pixels, strips; /* of a plane */
     double epsilon;
     int scale_port, b_port;
+    Epilogue epilogue;
 } LaneArgs;
 
 typedef struct LayerNormTable {

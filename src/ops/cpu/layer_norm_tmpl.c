@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "ops/cpu/simd.h"
+#include "ops/cpu/epilogue_simd.h"
 
 enum { CHUNK = 256 * VW }; /* elements that are summed in float before the sum goes on in double */
 
@@ -39,26 +39,44 @@ INLINE double sum_of(const float *x, int64_t count, const vf mean[2], const int 
     return total;
 }
 
+/* Whole tensors. */
+typedef struct Data {
+    const float *x;
+    float *y;
+    VectorEpilogue epilogue;
+} Data;
+
+static Data data_of(const KernelCall *call, const Epilogue *epilogue) {
+    return (Data){call->inputs[0], call->outputs[0], vector_epilogue(epilogue, cpu_residual(call, epilogue))};
+}
+
 /* One group's values, or a run of them: scale and b each a vector's worth, or one for all. */
-INLINE void normalise(const float *x, float *y, int64_t count, const vf mean[2], vf inverse,
+INLINE void normalise(const Data *data, int64_t at, int64_t count, const vf mean[2], vf inverse,
                       const float *scale, const float *b, const int by_element) {
+    const float *x = data->x + at;
+    float *y = data->y + at;
+    const VectorEpilogue epilogue = data->epilogue;
     const vf all_scale = by_element ? v_zero() : v_set(*scale) * inverse,
              all_b = by_element || !b ? v_zero() : v_set(*b);
     int64_t i = 0;
     for (; i + VW <= count; i += VW) {
         const vf factor = by_element ? v_load(scale + i) * inverse : all_scale;
         const vf offset = by_element && b ? v_load(b + i) : all_b;
-        v_store(y + i, centre(v_load(x + i), mean) * factor + offset);
+        const vf value = centre(v_load(x + i), mean) * factor + offset;
+        v_store(y + i, epilogue_whole(&epilogue, value, at + i, VW));
     }
     if (i < count) {
         const vf factor = by_element ? v_load_first(scale + i, count - i, 0) * inverse : all_scale;
         const vf offset = by_element && b ? v_load_first(b + i, count - i, 0) : all_b;
-        v_store_first(y + i, centre(v_load_first(x + i, count - i, 0), mean) * factor + offset, count - i);
+        const vf value = centre(v_load_first(x + i, count - i, 0), mean) * factor + offset;
+        v_store_first(y + i, epilogue_whole(&epilogue, value, at + i, count - i), count - i);
     }
 }
 
-static void normalise_group(const GroupArgs *args, int64_t group, const float *x, float *y,
-                            const float *scale, const float *b) {
+static void normalise_group(const GroupArgs *args, int64_t group, const Data *data, const float *scale,
+                            const float *b) {
+    const int64_t at = group * args->count;
+    const float *x = data->x + at;
     const double count = (double)args->count;
     vf mean[2] = {v_zero(), v_zero()};
     if (args->centred) {
@@ -73,12 +91,12 @@ static void normalise_group(const GroupArgs *args, int64_t group, const float *x
     const double variance = sum_of(x, args->count, mean, 1) / count;
     const vf inverse = v_set((float)(1 / sqrt(variance + args->epsilon)));
     if (args->by_element) {
-        normalise(x, y, args->count, mean, inverse, scale, b, 1);
+        normalise(data, at, args->count, mean, inverse, scale, b, 1);
         return;
     }
     for (int64_t run = 0; run < args->runs; run++) {
         const int64_t parameter = (group * args->runs + run) / args->runs_a_parameter % args->parameters;
-        normalise(x + run * args->run, y + run * args->run, args->run, mean, inverse, scale + parameter,
+        normalise(data, at + run * args->run, args->run, mean, inverse, scale + parameter,
                   b ? b + parameter : NULL, 0);
     }
 }
@@ -88,9 +106,9 @@ static void run(const KernelCall *call, int64_t task) {
     const int64_t begin = task * args->groups_a_task;
     const int64_t end =
         begin + args->groups_a_task < args->groups ? begin + args->groups_a_task : args->groups;
+    const Data data = data_of(call, &args->epilogue);
     for (int64_t group = begin; group < end; group++)
-        normalise_group(args, group, (const float *)call->inputs[0] + group * args->count,
-                        (float *)call->outputs[0] + group * args->count, call->inputs[args->scale_port],
+        normalise_group(args, group, &data, call->inputs[args->scale_port],
                         args->b_port < 0 ? NULL : call->inputs[args->b_port]);
 }
 
@@ -189,10 +207,11 @@ static void normalise_lanes(const KernelCall *call, int64_t task) {
     for (int lane = 0; lane < VW; lane++)
         factor[lane] *= (float)(1 / sqrt(stats.squares[lane] / (double)args->pixels + args->epsilon));
     split_means(stats.mean, mean);
-    const float *x = (const float *)call->inputs[0] + strip.at;
-    float *y = (float *)call->outputs[0] + strip.at;
-    for (int64_t i = 0; i < strip.pixels * VW; i += VW)
-        v_store(y + i, (vf)((vi)(centre(v_load(x + i), mean) * factor + offset) & mask));
+    const Data data = data_of(call, &args->epilogue);
+    for (int64_t i = strip.at; i < strip.at + strip.pixels * VW; i += VW) {
+        const vf value = centre(v_load(data.x + i), mean) * factor + offset;
+        v_store(data.y + i, (vf)((vi)epilogue_whole(&data.epilogue, value, i, VW) & mask));
+    }
 }
 
 const LayerNormTable TARGET(layer_norm) = {.run = run,

@@ -53,14 +53,26 @@ static Status prepare_groups(const KernelQuery *query, int64_t groups, const Bro
     cuda_dims(parameters->rank, parameters->dims, 1, KERNEL_DIMS, args->dims);
     for (int i = 0; i < 2; i++)
         cuda_dims(parameters->rank, parameters->strides[i], 0, KERNEL_DIMS, args->strides[i]);
+    Epilogue epilogue;
+    node_epilogue(query->node, &epilogue);
+    args->activation = epilogue.activation;
+    args->residual_port = epilogue.residual_port;
+    args->residual_last = epilogue.residual_last;
     args->count = (int)(cuda_elements(&query->inputs[0]) / groups);
     Launch launch = launch_teams((const void *)k_normalize, groups);
     launch.n_inputs = query->n_inputs;
     return cuda_prepare_launch(ctx, &launch, args, sizeof *args, instance);
 }
 
+/* What passes append: no scale and no bias. */
+static bool groups_accepts(KernelQuery *query) {
+    Epilogue epilogue;
+    return node_epilogue(query->node, &epilogue) && epilogue.scale_port < 0 && epilogue.bias_port < 0 &&
+           cuda_all_f32(query);
+}
+
 static bool instance_norm_accepts(KernelQuery *query) {
-    return cuda_all_f32(query);
+    return groups_accepts(query);
 }
 
 static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -71,24 +83,29 @@ static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ct
     const int64_t own[] = {groups, attrs->group_scale ? 1 : dims[2], 1};
     const Shape whole = shape_make(4, dims), parameter = shape_make(3, own);
     const Broadcast parameters = broadcast_make(&whole, 2, (const Shape *const[]){&parameter, &parameter});
-    struct NormalizeArgs args = {.is_centred = true, .epsilon = attrs->epsilon};
+    struct NormalizeArgs args = {.is_centred = true, .b_port = INSTANCE_NORM_B, .epsilon = attrs->epsilon};
     return prepare_groups(query, x->dims[0] * groups, &parameters, &args, ctx, instance);
+}
+
+static bool has_b(const KernelQuery *query) {
+    return node_own_inputs(query->node) > LAYER_NORM_B && cuda_has_input(query, LAYER_NORM_B);
 }
 
 static Broadcast layer_parameters(const KernelQuery *query) {
     const Shape *scale = &query->inputs[LAYER_NORM_SCALE].type.shape;
-    const Shape *b = cuda_has_input(query, LAYER_NORM_B) ? &query->inputs[LAYER_NORM_B].type.shape : scale;
+    const Shape *b = has_b(query) ? &query->inputs[LAYER_NORM_B].type.shape : scale;
     return broadcast_make(x_shape(query), 2, (const Shape *const[]){scale, b});
 }
 
 static bool layer_norm_accepts(KernelQuery *query) {
-    return cuda_all_f32(query) && cuda_has_one_output(query) && layer_parameters(query).rank <= KERNEL_DIMS;
+    return groups_accepts(query) && cuda_has_one_output(query) && layer_parameters(query).rank <= KERNEL_DIMS;
 }
 
 static Status layer_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const LayerNormAttrs *attrs = query->node->attrs;
     const Broadcast parameters = layer_parameters(query);
     struct NormalizeArgs args = {.is_centred = query->node->op->kind == OP_LayerNormalization,
+                                 .b_port = has_b(query) ? LAYER_NORM_B : -1,
                                  .epsilon = attrs->epsilon};
     int64_t groups, count;
     layer_norm_geometry(attrs, x_shape(query), &groups, &count);
@@ -135,11 +152,14 @@ static Status lp_norm_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
 }
 
 CUDA_ROW(cuda_batch_norm, OP_BatchNormalization, batch_norm_accepts, batch_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_instance_norm, OP_InstanceNormalization, instance_norm_accepts, instance_norm_prepare,
-         .overwrites = 1)
-CUDA_ROW(cuda_group_norm, OP_GroupNormalization, instance_norm_accepts, instance_norm_prepare,
-         .overwrites = 1)
-CUDA_ROW(cuda_layer_norm, OP_LayerNormalization, layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
-CUDA_ROW(cuda_rms_norm, OP_RMSNormalization, layer_norm_accepts, layer_norm_prepare, .overwrites = 1)
+/* The residual, too, which follows the inputs. */
+CUDA_ROW(cuda_instance_norm, OP_InstanceNormalization, groups_accepts, instance_norm_prepare,
+         .overwrites = 1 | 1 << (INSTANCE_NORM_B + 1))
+CUDA_ROW(cuda_group_norm, OP_GroupNormalization, groups_accepts, instance_norm_prepare,
+         .overwrites = 1 | 1 << (INSTANCE_NORM_B + 1))
+CUDA_ROW(cuda_layer_norm, OP_LayerNormalization, layer_norm_accepts, layer_norm_prepare,
+         .overwrites = 1 | 1 << (LAYER_NORM_B + 1))
+CUDA_ROW(cuda_rms_norm, OP_RMSNormalization, layer_norm_accepts, layer_norm_prepare,
+         .overwrites = 1 | 1 << (LAYER_NORM_SCALE + 1))
 CUDA_ROW(cuda_lrn, OP_LRN, lrn_accepts, lrn_prepare)
 CUDA_ROW(cuda_lp_norm, OP_LpNormalization, lp_norm_accepts, lp_norm_prepare)

@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "ops/post_ops.h"
+
 static Status instance_norm_parse(ParseContext *ctx, void *attrs_) {
     InstanceNormAttrs *attrs = attrs_;
     return parse_float(ctx, "epsilon", 1e-5f, &attrs->epsilon);
@@ -79,7 +81,7 @@ static Status instance_norm_reference(EvalContext *ctx) {
             x[i * plane + j] =
                 x[i * plane + j] * tensor_get_f64(scale, parameter) + tensor_get_f64(b, parameter);
     }
-    tensor_store_doubles(ctx->outputs[0], x);
+    eval_store_doubles(ctx, x);
     return STRIDER_OK;
 }
 
@@ -93,6 +95,8 @@ const Op op_instance_norm = {
     .infer = instance_norm_infer,
     .reference = instance_norm_reference,
     .scratch = scratch_of_input,
+    .channel_axis = 1,
+    .flags = OP_POST_OPS,
 };
 
 const Op op_group_norm = {
@@ -105,6 +109,8 @@ const Op op_group_norm = {
     .infer = instance_norm_infer,
     .reference = instance_norm_reference,
     .scratch = scratch_of_input,
+    .channel_axis = 1,
+    .flags = OP_POST_OPS,
 };
 
 /* --- MeanVarianceNormalization --- */

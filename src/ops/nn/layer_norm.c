@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "ops/broadcast.h"
+#include "ops/post_ops.h"
 
 static Status layer_norm_parse(ParseContext *ctx, void *attrs_) {
     LayerNormAttrs *attrs = attrs_;
@@ -77,7 +78,7 @@ static void statistics(const double *x, int64_t count, bool centred, double epsi
 /* y = x * scale + b. */
 static void scale_and_shift(const EvalContext *ctx, double *x) {
     const Shape *shape = &ctx->inputs[LAYER_NORM_X]->type.shape;
-    for (int port = LAYER_NORM_SCALE; port < ctx->n_inputs; port++) {
+    for (int port = LAYER_NORM_SCALE; port < node_own_inputs(ctx->node); port++) {
         const Tensor *parameter = ctx->inputs[port];
         if (!parameter)
             continue;
@@ -111,7 +112,7 @@ static Status normalise(EvalContext *ctx, bool centred) {
     }
     scale_and_shift(ctx, x);
     if (y)
-        tensor_store_doubles(y, x);
+        eval_store_doubles(ctx, x);
     return STRIDER_OK;
 }
 
@@ -133,6 +134,8 @@ const Op op_layer_norm = {
     .infer = layer_norm_infer,
     .reference = layer_norm_reference,
     .scratch = scratch_of_input,
+    .channel_axis = -1,
+    .flags = OP_POST_OPS,
 };
 
 const Op op_rms_norm = {
@@ -145,4 +148,6 @@ const Op op_rms_norm = {
     .infer = layer_norm_infer,
     .reference = rms_norm_reference,
     .scratch = scratch_of_input,
+    .channel_axis = -1,
+    .flags = OP_POST_OPS,
 };

@@ -155,7 +155,8 @@ static size_t count_nodes(const strider_model *model) {
     return strider_model_get_info(model).node_count;
 }
 
-/* The product, and what stands behind it up to "y"; the Add in either order of its operands. */
+/* The product or the normalisation, and what stands behind it up to "y"; the Add in either order of its
+ * operands. */
 static Proto make_residual(const char *op, int tail) {
     static const char *const tails[][6] = {{"Add", "p r", "y"},
                                            {"Add", "r p", "y"},
@@ -164,12 +165,16 @@ static Proto make_residual(const char *op, int tail) {
                                            {"Add", "p r", "a", "Clip", "a low high", "y"}};
     const bool is_2d = op[0] == 'G' || op[0] == 'M';
     const int rank = is_2d ? 2 : 4;
-    const bool is_conv = strcmp(op, "Conv") == 0, is_transposed = strcmp(op, "ConvTranspose") == 0;
+    const bool is_conv = strcmp(op, "Conv") == 0, is_transposed = strcmp(op, "ConvTranspose") == 0,
+               is_norm = strcmp(op, "InstanceNormalization") == 0;
     Proto graph = {0};
-    add_floats(&graph, "w", rank, (const int64_t[]){4, 4, is_conv ? 3 : 1, is_conv ? 3 : 1}, 0.5f);
+    if (is_norm)
+        add_floats(&graph, "w", 1, (const int64_t[]){4}, 0.5f);
+    else
+        add_floats(&graph, "w", rank, (const int64_t[]){4, 4, is_conv ? 3 : 1, is_conv ? 3 : 1}, 0.5f);
     add_floats(&graph, "low", 0, NULL, -0.25f);
     add_floats(&graph, "high", 0, NULL, 0.5f);
-    add_node(&graph, op, "x w", "p");
+    add_node(&graph, op, is_norm ? "x w w" : "x w", "p");
     for (int i = 0; i < 6 && tails[tail][i]; i += 3)
         add_node(&graph, tails[tail][i], tails[tail][i + 1], tails[tail][i + 2]);
     for (int i = 0; i < 2; i++)
@@ -181,7 +186,7 @@ static Proto make_residual(const char *op, int tail) {
 
 static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(void **state) {
     (void)state;
-    static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
+    static const char *const ops[] = {"Conv", "ConvTranspose", "InstanceNormalization", "Gemm", "MatMul"};
     static const strider_tensor shapes[][2] = {
         {{.rank = 4, .dims = {2, 4, 5, 5}}, {.rank = 4, .dims = {2, 4, 5, 5}}},
         {{.rank = 4, .dims = {3, 4, 5, 6}}, {.rank = 4, .dims = {1, 4, 5, 6}}}, /* repeated */
@@ -190,7 +195,7 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
         {{.rank = 4, .dims = {1, 4, 1, 6}}, {.rank = 4, .dims = {2, 4, 5, 1}}},
         {{.rank = 4, .dims = {2, 4, 5, 5}}, {.rank = 4, .dims = {2, 4, 5, 5}}}, /* as at first */
     };
-    for (int op = 0; op < 4; op++)
+    for (int op = 0; op < 5; op++)
         for (int tail = 0; tail < 5; tail++) {
             Proto graph = make_residual(ops[op], tail);
             Loaded model = load(&graph, true), plain = load(&graph, false);
@@ -202,7 +207,7 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
                 if (op == 1 && (inputs[0].dims[3] != 6 || inputs[1].dims[3] != 6 || inputs[0].dims[2] != 5 ||
                                 inputs[1].dims[2] != 5))
                     continue; /* its spatial sizes are fixed, as their names would not be equal */
-                if (op >= 2)
+                if (op >= 3)
                     inputs[0].rank = inputs[1].rank = 2;
                 Run fused = run(session, 2, inputs), separate = run(as_it_is, 2, inputs);
                 assert_same(&fused, &separate, ops[op], 10 * tail + i);

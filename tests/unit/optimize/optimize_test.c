@@ -320,6 +320,36 @@ static void an_activation_becomes_part_of_batch_normalization(void **state) {
     graph_free(&graph);
 }
 
+/* Of their own inputs some are absent; the residual stands after all that there may be. */
+static void residuals_and_activations_become_part_of_normalisations(void **state) {
+    (void)state;
+    static const struct {
+        const char *op;
+        Attrs attrs;
+        int n_inputs, residual_port;
+    } rows[] = {{"InstanceNormalization", {{{0}}}, 3, 3},
+                {"GroupNormalization", {{{.name = "num_groups", .kind = ATTR_INT, .i = 2}}}, 3, 3},
+                {"LayerNormalization", {{{0}}}, 3, 3},
+                {"LayerNormalization", {{{0}}}, 2, 3},
+                {"RMSNormalization", {{{0}}}, 2, 2}};
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++)
+        for (int last = 0; last < 2; last++) {
+            Graph graph;
+            graph_init(&graph, allocator_default());
+            Value *x = add_input(&graph, "x", DIMS(2, 4, 4)), *r = add_input(&graph, "r", DIMS(2, 4, 4));
+            Value *inputs[] = {x, add_constant(&graph, "scale", DIMS(4), 1, 0),
+                               add_constant(&graph, "b", DIMS(4), 2, 0)};
+            Value *norm = add_of(&graph, 23, rows[row].op, "n", rows[row].attrs, rows[row].n_inputs, inputs);
+            finish(&graph, last ? ADD("Add", "y", r, ADD("Sigmoid", "s", norm))
+                                : ADD("Sigmoid", "y", ADD("Add", "s", norm, r)));
+            check_pass(&graph, pass_fuse_epilogues, 1);
+            const PostOp *residual = node_post_op(graph.nodes[0], POST_RESIDUAL);
+            assert_non_null(residual);
+            assert_int_equal(residual->port, rows[row].residual_port);
+            graph_free(&graph);
+        }
+}
+
 static void the_bias_of_a_linear_layer_becomes_part_of_the_product(void **state) {
     (void)state;
     for (int row = 0; row < 2; row++) { /* a column of values is none for each column */
@@ -646,6 +676,7 @@ int main(void) {
         cmocka_unit_test(post_operations_in_another_order_make_no_epilogue),
         cmocka_unit_test(products_of_integers_take_no_post_operations),
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),
+        cmocka_unit_test(residuals_and_activations_become_part_of_normalisations),
         cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(what_is_folded_is_limited_in_all),

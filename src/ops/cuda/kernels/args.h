@@ -188,13 +188,15 @@ struct BatchNormArgs {
     Unary activation;
 };
 
-/* in: x, scale, b (or NULL).  A block for each group of `count` neighbouring elements:
- * out = (x - mean) / sqrt(variance + epsilon) * scale + b, with a mean of 0 unless `is_centred`.  The
- * parameters have these strides along x's dimensions, 0 where they are broadcast. */
+/* in: x, scale, and at their ports b (or NULL) and a residual.  A block for each group of `count`
+ * neighbouring elements: out = activation((x - mean) / sqrt(variance + epsilon) * scale + b + residual), or
+ * activation(..) + residual, with a mean of 0 unless `is_centred`.  The parameters have these strides along
+ * x's dimensions, 0 where they are broadcast.  `out` may be x or the residual. */
 struct NormalizeArgs {
     KernelData data;
-    int count;
-    bool is_centred;
+    int count, b_port, residual_port; /* ports -1: none */
+    bool is_centred, residual_last;
+    Unary activation;
     float epsilon;
     int dims[KERNEL_DIMS], strides[2][KERNEL_DIMS];
 };

@@ -17,7 +17,9 @@ KERNEL(k_batch_norm, BatchNormArgs) {
 TEAM_KERNEL(k_normalize, NormalizeArgs) {
     BLOCK_SHARED float parts[TEAM_THREADS];
     const int me = (int)threadIdx.x, first = (int)blockIdx.x * args.count;
-    const float *x = args.data.in[0] + first, *scale = args.data.in[1], *b = args.data.in[2];
+    const float *x = args.data.in[0] + first, *scale = args.data.in[1];
+    const float *b = args.b_port < 0 ? NULL : args.data.in[args.b_port];
+    const float *residual = args.residual_port < 0 ? NULL : args.data.in[args.residual_port] + first;
     float *out = args.data.out + first;
     float sum = 0, squares = 0, mean = 0;
     for (int i = me; args.is_centred && i < args.count; i += TEAM_THREADS)
@@ -29,8 +31,14 @@ TEAM_KERNEL(k_normalize, NormalizeArgs) {
     squares = team_join(R_SUM, parts, squares);
     const float divisor = sqrt(squares / (float)args.count + args.epsilon);
     for (int i = me; i < args.count; i += TEAM_THREADS) {
-        const float value = (x[i] - mean) / divisor * scale[walk(args.dims, args.strides[0], first + i)];
-        out[i] = b ? value + b[walk(args.dims, args.strides[1], first + i)] : value;
+        const float added = residual ? residual[i] : 0;
+        float value = (x[i] - mean) / divisor * scale[walk(args.dims, args.strides[0], first + i)];
+        if (b)
+            value += b[walk(args.dims, args.strides[1], first + i)];
+        if (residual && !args.residual_last)
+            value += added;
+        value = activation_formula(args.activation, value);
+        out[i] = residual && args.residual_last ? value + added : value;
     }
 }
 
