@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BatchNormalization, and Mul, Div, Add or Sub by a constant for each channel, after Conv or ConvTranspose:
- * y = s (w x + b) + t becomes w x with the post-operations scale by s and bias s b + t.  The weights stay in
- * the mapped file; kernels multiply them by the scale when they pack them.  Several of them behind other
+ * y = s (w x + b) + t becomes w x with the post-operations scale by s and bias s b + t.  The weights stay
+ * where they are, in the mapped file or in what a run computes; kernels multiply them by the scale when they
+ * pack them.  A bias that a run computes is scaled and shifted in that run.  Several of them behind other
  * nodes become one BatchNormalization, and so one pass over memory. */
 #include <math.h>
 #include <string.h>
@@ -84,44 +85,93 @@ static bool make_affine(const Node *node, const Value *y, Affine *affine) {
     return is_affine_binary(node) && from_binary(node, y, affine);
 }
 
-static const Tensor *constant_at(const Node *node, int port) {
-    return port >= 0 && port < node->n_inputs && node->inputs[port] ? node->inputs[port]->constant : NULL;
+static Value *input_at(const Node *node, int port) {
+    return port >= 0 && port < node->n_inputs ? node->inputs[port] : NULL;
 }
 
-/* Both follow what the node has of them already: its own bias, or what was folded before. */
+/* What the node adds already: its own bias, or what was folded before. */
+static Value *bias_of(const Node *conv, const Epilogue *epilogue) {
+    return input_at(conv, epilogue->bias_port >= 0 ? epilogue->bias_port : CONV_B);
+}
+
+static bool changes(const double *values, int64_t count, double neutral) {
+    for (int64_t i = 0; i < count; i++)
+        if (values[i] != neutral)
+            return true;
+    return false;
+}
+
+/* `*value` op `factors`, at the end of the graph: the pass sorts it. */
+static Status add_vector_node(Graph *graph, const Node *conv, OpKind kind, const double *factors,
+                              Value **value, Error *err) {
+    const Type type = (*value)->type.tensor;
+    const char *name = NULL;
+    Node *node = NULL;
+    Value *operand, *result;
+    TRY(add_vector(graph, "fused_vector", type.dtype, factors, type.shape.dims[0], &operand, err));
+    TRY(graph_unique_name(graph, "fused_bias", &name, err));
+    TRY(graph_add_value(graph, name, &result, err));
+    TRY(graph_add_node(graph, op_find("", kind == OP_Mul ? "Mul" : "Add", 14), conv->name, 2, 1, &node, err));
+    node->opset = 14;
+    node->torch_scope = conv->torch_scope;
+    node->source_index = conv->source_index;
+    result->type = result->declared = value_type_tensor(type);
+    node_set_input(node, 0, *value);
+    node_set_input(node, 1, operand);
+    node_set_output(node, 0, result);
+    *value = result;
+    return STRIDER_OK;
+}
+
+/* s b + t: a constant where b is one. */
+static Status make_bias(Graph *graph, const Node *conv, const Affine *affine, Value **bias, Error *err) {
+    const DType dtype = conv->outputs[0]->type.dtype;
+    const Tensor *constant = *bias ? (*bias)->constant : NULL;
+    if (*bias && !constant) {
+        if (changes(affine->scale, affine->channels, 1))
+            TRY(add_vector_node(graph, conv, OP_Mul, affine->scale, bias, err));
+        return changes(affine->shift, affine->channels, 0)
+                   ? add_vector_node(graph, conv, OP_Add, affine->shift, bias, err)
+                   : STRIDER_OK;
+    }
+    for (int64_t c = 0; c < affine->channels; c++)
+        affine->shift[c] += affine->scale[c] * (constant ? tensor_get_f64(constant, c) : 0);
+    return add_vector(graph, "fused_bias", dtype, affine->shift, affine->channels, bias, err);
+}
+
+/* Both follow what the node has of them already. */
 static Status apply(Graph *graph, Node *conv, const Affine *affine, Error *err) {
-    DType dtype = conv->outputs[0]->type.dtype;
     Epilogue epilogue;
-    bool scales = false;
     if (!node_epilogue(conv, &epilogue))
         return node_fail(conv, err, STRIDER_INVALID_ARGUMENT, "post-operations in no known order");
-    const Tensor *scale = constant_at(conv, epilogue.scale_port),
-                 *bias = constant_at(conv, epilogue.bias_port >= 0 ? epilogue.bias_port : CONV_B);
-    for (int64_t c = 0; c < affine->channels; c++) {
-        affine->shift[c] += affine->scale[c] * (bias ? tensor_get_f64(bias, c) : 0);
-        affine->scale[c] *= scale ? tensor_get_f64(scale, c) : 1;
-        scales = scales || affine->scale[c] != 1;
-    }
+    Value *bias = bias_of(conv, &epilogue), *scale = input_at(conv, epilogue.scale_port);
+    TRY(make_bias(graph, conv, affine, &bias, err));
+    for (int64_t c = 0; scale && c < affine->channels; c++)
+        affine->scale[c] *= tensor_get_f64(scale->constant, c);
     node_drop_post_ops(conv);
     if (conv->n_inputs > CONV_B)
         node_set_input(conv, CONV_B, NULL);
-    Value *operand;
-    if (scales) {
-        TRY(add_vector(graph, "fused_scale", dtype, affine->scale, affine->channels, &operand, err));
-        TRY(graph_add_post_op(graph, conv, (PostOp){.kind = POST_SCALE}, operand, err));
+    if (changes(affine->scale, affine->channels, 1)) {
+        TRY(add_vector(graph, "fused_scale", bias->type.dtype, affine->scale, affine->channels, &scale, err));
+        TRY(graph_add_post_op(graph, conv, (PostOp){.kind = POST_SCALE}, scale, err));
     }
-    TRY(add_vector(graph, "fused_bias", dtype, affine->shift, affine->channels, &operand, err));
-    return graph_add_post_op(graph, conv, (PostOp){.kind = POST_BIAS}, operand, err);
+    return graph_add_post_op(graph, conv, (PostOp){.kind = POST_BIAS}, bias, err);
+}
+
+/* Of a bias that a run computes the size must be known. */
+static bool has_known_bias(const Node *conv, const Epilogue *epilogue, int64_t channels) {
+    const Value *bias = bias_of(conv, epilogue);
+    return !bias || bias->constant || (bias->type.shape.rank == 1 && bias->type.shape.dims[0] == channels);
 }
 
 static bool is_candidate(const Node *node) {
     if (!is_op(node, OP_Conv) && !is_op(node, OP_ConvTranspose))
         return false;
     Epilogue epilogue;
-    const Value *y = node->outputs[0], *bias = node->n_inputs > CONV_B ? node->inputs[CONV_B] : NULL;
+    const Value *y = node->outputs[0];
     return node_epilogue(node, &epilogue) && epilogue.activation.kind == UNARY_NONE &&
            epilogue.residual_port < 0 && dtype_is_float(y->type.dtype) && y->type.shape.rank >= 3 &&
-           y->type.shape.dims[1] > 0 && (!bias || bias->constant) && node->inputs[CONV_W]->constant;
+           y->type.shape.dims[1] > 0 && has_known_bias(node, &epilogue, y->type.shape.dims[1]);
 }
 
 static Status take_affine(Region *scratch, const Value *y, Affine *affine, Error *err) {
@@ -235,5 +285,5 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) {
         status = join_affine(graph, &scratch, graph->nodes[i], err);
     region_free(&scratch);
     graph_compact(graph);
-    return status;
+    return status ? status : graph_sort(graph, err);
 }

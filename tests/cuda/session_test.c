@@ -178,9 +178,17 @@ static void add_weights(Proto *graph, const char *name, const int64_t *dims, int
 }
 
 /* What post-operations follow: a product, or a normalisation of what has the output's shape. */
-typedef enum PostProducer { CONV, MATMUL, INSTANCE_NORM, LAYER_NORM, N_PRODUCERS } PostProducer;
+typedef enum PostProducer {
+    CONV,
+    CONV_OF_INPUTS,
+    MATMUL,
+    INSTANCE_NORM,
+    LAYER_NORM,
+    N_PRODUCERS
+} PostProducer;
 
-static const char *const producers[] = {"Conv", "MatMul", "InstanceNormalization", "LayerNormalization"};
+static const char *const producers[] = {"Conv", "Conv", "MatMul", "InstanceNormalization",
+                                        "LayerNormalization"};
 
 typedef struct PostCase {
     PostProducer producer;
@@ -188,8 +196,16 @@ typedef struct PostCase {
     const char *activation; /* NULL: none */
 } PostCase;
 
+static bool is_conv(const PostCase *test) {
+    return test->producer == CONV || test->producer == CONV_OF_INPUTS;
+}
+
+static bool is_product(const PostCase *test) {
+    return is_conv(test) || test->producer == MATMUL;
+}
+
 static bool has_channels(const PostCase *test) {
-    return test->producer == CONV || test->producer == INSTANCE_NORM;
+    return is_conv(test) || test->producer == INSTANCE_NORM;
 }
 
 /* With a factor and a bias for each channel, as inputs or by nodes behind; gives its output's name. */
@@ -197,27 +213,27 @@ static const char *put_producer(Proto *graph, const PostCase *test) {
     static const int64_t kernel[] = {OUT, IN, 1, 1}, channels[] = {OUT, 1, 1}, matrix[] = {IN, OUT},
                          row[] = {OUT};
     const char *op = producers[test->producer];
-    const bool conv = test->producer == CONV, is_product = conv || test->producer == MATMUL;
-    put_node(graph, GRAPH_NODE, op, "", is_product ? "x w" : "x factor bias", "made");
+    const bool conv = is_conv(test);
+    put_node(graph, GRAPH_NODE, op, "", is_product(test) ? "x w" : "x factor bias", "made");
     if (conv)
         put_node(graph, GRAPH_NODE, "Mul", "", "made factor", "scaled");
-    if (is_product) {
+    if (is_product(test)) {
         put_node(graph, GRAPH_NODE, "Add", "", conv ? "scaled bias" : "made bias", "sum");
-        add_weights(graph, "w", conv ? kernel : matrix, conv ? 4 : 2, 1);
+        if (test->producer != CONV_OF_INPUTS)
+            add_weights(graph, "w", conv ? kernel : matrix, conv ? 4 : 2, 1);
     }
     add_weights(graph, "bias", conv ? channels : row, conv ? 3 : 1, 2);
     if (test->producer != MATMUL)
         add_weights(graph, "factor", conv ? channels : row, conv ? 3 : 1, 3);
-    return is_product ? "sum" : "made";
+    return is_product(test) ? "sum" : "made";
 }
 
 /* The shapes of x, which a normalisation has in common with y, and of y. */
 static void post_shapes(const PostCase *test, strider_tensor *x, strider_tensor *y) {
-    const bool is_product = test->producer == CONV || test->producer == MATMUL;
     *y = has_channels(test) ? (strider_tensor){STRIDER_F32, 4, {1, OUT, ROWS, 1}, NULL}
                             : (strider_tensor){STRIDER_F32, 2, {ROWS, OUT}, NULL};
     *x = *y;
-    if (is_product)
+    if (is_product(test))
         x->dims[1] = IN;
 }
 
@@ -239,22 +255,26 @@ static void open_post_case(Fixture *fixture, const PostCase *test, const char *d
     proto_text(&graph, 2, "post");
     proto_value(&graph, GRAPH_INPUT, "x", STRIDER_F32, x.dims, x.rank);
     proto_value(&graph, GRAPH_INPUT, "r", STRIDER_F32, y.dims, y.rank);
+    if (test->producer == CONV_OF_INPUTS)
+        proto_value(&graph, GRAPH_INPUT, "w", STRIDER_F32, (const int64_t[]){OUT, IN, 1, 1}, 4);
     proto_value(&graph, GRAPH_OUTPUT, "y", STRIDER_F32, y.dims, y.rank);
     open_graph(fixture, &graph, device, false);
     assert_int_equal(strider_model_get_info(fixture->model).node_count, 1);
 }
 
 static void run_post_case(const PostCase *test, const char *device, float to[ROWS * OUT]) {
-    float x[ROWS * OUT], r[ROWS * OUT];
+    float x[ROWS * OUT], r[ROWS * OUT], w[OUT * IN];
     Fixture fixture = {0};
     open_post_case(&fixture, test, device);
     fill(x, ROWS * OUT, 4);
     fill(r, ROWS * OUT, 5);
-    strider_tensor inputs[2], output = {0};
+    fill(w, OUT * IN, 1);
+    strider_tensor inputs[] = {{0}, {0}, {STRIDER_F32, 4, {OUT, IN, 1, 1}, w}}, output = {0};
     post_shapes(test, &inputs[0], &inputs[1]);
     inputs[0].data = x;
     inputs[1].data = r;
-    must(strider_session_run(fixture.session, inputs, 2, &output, 1, &error));
+    must(strider_session_run(fixture.session, inputs, test->producer == CONV_OF_INPUTS ? 3 : 2, &output, 1,
+                             &error));
     memcpy(to, output.data, ROWS * OUT * sizeof *to);
     close_model(&fixture);
 }

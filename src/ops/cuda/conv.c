@@ -18,7 +18,7 @@ typedef struct CudaConv {
     struct ConvArgs direct_args;
     struct FinishArgs finish_args;
     bool finishes; /* something is left for k_finish */
-    bool finishes_bias, finishes_residual;
+    bool finishes_scale, finishes_bias, finishes_residual;
     const void *weights; /* with the scale in them; NULL: as they are */
     Epilogue epilogue;   /* the bias of its own among it */
 } CudaConv;
@@ -93,10 +93,9 @@ static bool accepts(KernelQuery *query, bool transposed) {
         return false;
     if (epilogue.scale_port < 0)
         return true;
-    /* The scale goes into the weights, which are then ours. */
-    if (!query->inputs[CONV_W].constant || !query->inputs[epilogue.scale_port].constant)
-        return false;
-    query->inputs[CONV_W].packed = query->inputs[epilogue.scale_port].packed = true;
+    /* The scale goes into the weights, which are then ours; else k_finish does it. */
+    if (query->inputs[CONV_W].constant && query->inputs[epilogue.scale_port].constant)
+        query->inputs[CONV_W].packed = query->inputs[epilogue.scale_port].packed = true;
     return true;
 }
 
@@ -143,7 +142,7 @@ static Status plan_products(const DnnConv *described, PrepareContext *ctx, CudaC
     DnnConv wanted = *described;
     /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
      */
-    if (!wanted.transposed && epilogue->bias_port >= 0) {
+    if (!wanted.transposed && epilogue->bias_port >= 0 && !conv->finishes_scale) {
         wanted.has_residual = epilogue->residual_port >= 0 && !epilogue->residual_last;
         wanted.has_bias = true;
         wanted.has_relu = epilogue->activation.kind == UNARY_RELU;
@@ -170,7 +169,8 @@ static void plan_finish(const DnnConv *described, int64_t count, CudaConv *conv)
         args->activation = epilogue->activation;
     conv->finishes_bias = epilogue->bias_port >= 0 && !conv->plan.conv.has_bias;
     conv->finishes_residual = epilogue->residual_port >= 0 && !conv->plan.conv.has_residual;
-    conv->finishes = conv->finishes_bias || conv->finishes_residual || args->activation.kind != UNARY_NONE;
+    conv->finishes = conv->finishes_scale || conv->finishes_bias || conv->finishes_residual ||
+                     args->activation.kind != UNARY_NONE;
     conv->finish = launch_each((const void *)k_finish, count);
 }
 
@@ -221,7 +221,8 @@ static Status conv_submit(const KernelCall *call, Error *err) {
         return STRIDER_OK;
     struct FinishArgs args = conv->finish_args;
     args.data = (KernelData){.in = {call->outputs[0], conv->finishes_bias ? bias : NULL,
-                                    conv->finishes_residual ? residual : NULL},
+                                    conv->finishes_residual ? residual : NULL,
+                                    conv->finishes_scale ? in[conv->epilogue.scale_port] : NULL},
                              .out = call->outputs[0]};
     return cuda_launch(conv->device, &conv->finish, &args, err);
 }
@@ -235,7 +236,8 @@ static Status prepare(const KernelQuery *query, bool transposed, PrepareContext 
     TRY(cuda_alloc(ctx, bytes_of(sizeof *conv, 1), &conv));
     conv->device = (CudaDevice *)ctx->device;
     epilogue_of(query, &conv->epilogue);
-    if (conv->epilogue.scale_port >= 0)
+    conv->finishes_scale = conv->epilogue.scale_port >= 0 && !query->inputs[CONV_W].packed;
+    if (query->inputs[CONV_W].packed)
         TRY(pack_weights(query, transposed, ctx, conv));
     TRY(cuda_use(conv->device, ctx->err));
     describe(query, &g, transposed, &described);

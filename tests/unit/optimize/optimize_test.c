@@ -274,6 +274,31 @@ static void a_normalisation_becomes_the_first_post_operations(void **state) {
     graph_free(&graph);
 }
 
+/* Weights, or a bias, that a run computes: the bias is scaled and shifted in that run. */
+static void a_normalisation_follows_what_a_run_computes(void **state) {
+    (void)state;
+    for (int form = 1; form < 4; form++) {
+        Graph graph;
+        graph_init(&graph, allocator_default());
+        Value *inputs[] = {add_input(&graph, "x", DIMS(2, 3, 5, 6)),
+                           form & 1 ? add_input(&graph, "w", DIMS(4, 3, 3, 3))
+                                    : add_constant(&graph, "w", DIMS(4, 3, 3, 3), 5, 0),
+                           form & 2 ? ADD("Neg", "b", add_input(&graph, "a", DIMS(4)))
+                                    : add_constant(&graph, "b", DIMS(4), 6, 0)};
+        Value *norm = add_batch_norm(&graph, "n", add(&graph, "Conv", "c", (Attrs){0}, 3, inputs), 4);
+        finish(&graph, ADD("Mul", "y", norm, add_constant(&graph, "factor", DIMS(4, 1, 1), 8, 0.5f)));
+        check_pass(&graph, pass_fuse_batch_norm, form & 2 ? 1 + 1 + 3 : 1);
+        const Node *conv = graph.nodes[graph.n_nodes - 1];
+        Epilogue epilogue;
+        assert_int_equal(conv->op->kind, OP_Conv);
+        assert_true(node_epilogue(conv, &epilogue));
+        assert_non_null(conv->inputs[epilogue.scale_port]->constant);
+        assert_null(conv->inputs[CONV_B]);
+        assert_int_equal(conv->inputs[epilogue.bias_port]->constant != NULL, !(form & 2));
+        graph_free(&graph);
+    }
+}
+
 /* What no kernel computes is told from what kernels do. */
 static void post_operations_in_another_order_make_no_epilogue(void **state) {
     (void)state;
@@ -673,6 +698,7 @@ int main(void) {
         cmocka_unit_test(a_result_that_others_read_is_not_fused),
         cmocka_unit_test(residuals_and_activations_become_epilogues),
         cmocka_unit_test(a_normalisation_becomes_the_first_post_operations),
+        cmocka_unit_test(a_normalisation_follows_what_a_run_computes),
         cmocka_unit_test(post_operations_in_another_order_make_no_epilogue),
         cmocka_unit_test(products_of_integers_take_no_post_operations),
         cmocka_unit_test(an_activation_becomes_part_of_batch_normalization),

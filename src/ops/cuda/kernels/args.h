@@ -28,9 +28,9 @@ typedef struct KernelAxis {
     int in, out, kernel, stride, dilation, pad_begin, pad_end;
 } KernelAxis;
 
-/* out = activation(x + bias + residual), or activation(x + bias) + residual.  in: x, bias, residual.  Element
- * i lies in row i / (columns * plane), column i / plane % columns; the bias has these strides, 0 where it is
- * broadcast.  `out` may be x. */
+/* out = activation(x * scale + bias + residual), or activation(x * scale + bias) + residual.  in: x, bias,
+ * residual, scale.  Element i lies in row i / (columns * plane), column i / plane % columns; the scale is of
+ * columns; the bias has these strides, 0 where it is broadcast.  `out` may be x. */
 struct FinishArgs {
     KernelData data;
     int count, plane, columns, bias_row, bias_column;

@@ -8,11 +8,13 @@ KERNEL(k_finish, FinishArgs) {
     if (i >= args.count)
         return;
     const float *bias = args.data.in[1], *residual = args.data.in[2];
+    const float *scale = args.data.in[3];
+    const int column = i / args.plane % args.columns, row = i / args.plane / args.columns;
     float value = args.data.in[0][i];
-    if (bias) {
-        const int column = i / args.plane % args.columns, row = i / args.plane / args.columns;
+    if (scale)
+        value *= scale[column];
+    if (bias)
         value += args.bias_scale * bias[row * args.bias_row + column * args.bias_column];
-    }
     if (residual && !args.residual_last)
         value += residual[i];
     value = activation_formula(args.activation, value);
