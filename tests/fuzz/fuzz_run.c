@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +9,38 @@
 #include "strider/strider.h"
 
 enum { MAX_ELEMENTS = 1 << 12, MAX_INPUTS = 16, MAX_OUTPUTS = 64 };
+
+/* --- an allocator that ends long runs --- */
+
+/* A loop may well be endless, but takes memory in each iteration. */
+enum { MAX_ALLOCATIONS = 4000, MAX_ALLOCATED = 1 << 24 };
+
+static atomic_llong allocations_left, bytes_left;
+
+static void set_budget(long long allocations, long long bytes) {
+    atomic_store(&allocations_left, allocations);
+    atomic_store(&bytes_left, bytes);
+}
+
+static void *allocate(void *context, size_t size, size_t alignment) {
+    (void)context;
+    void *memory = NULL;
+    if (atomic_fetch_sub(&allocations_left, 1) <= 0 || size > PTRDIFF_MAX ||
+        atomic_fetch_sub(&bytes_left, (long long)size) < (long long)size)
+        return NULL;
+    if (alignment < sizeof(void *))
+        alignment = sizeof(void *);
+    return posix_memalign(&memory, alignment, size) ? NULL : memory;
+}
+
+static void release(void *context, void *memory) {
+    (void)context;
+    free(memory);
+}
+
+static const strider_allocator allocator = {.allocate = allocate, .release = release};
+
+/* --- a model --- */
 
 /* Ones for each input, open dimensions as 2; false where they are too many or too large. */
 static bool make_inputs(const strider_model *model, strider_tensor *inputs, size_t count) {
@@ -42,8 +77,10 @@ static void run(const strider_model *model) {
         /* What takes long is no fault: references are slow. */
         strider_plan_info plan;
         if (!strider_session_get_plan(session, &plan) && plan.macs < 1 << 20 &&
-            plan.activation_bytes < 1 << 20)
+            plan.activation_bytes < 1 << 20) {
+            set_budget(MAX_ALLOCATIONS, MAX_ALLOCATED);
             (void)!strider_session_run(session, inputs, n_in, outputs, n_out, &error);
+        }
     }
     strider_session_free(session);
     for (size_t i = 0; i < n_in && i < MAX_INPUTS; i++)
@@ -54,6 +91,8 @@ void fuzz_model_bytes(const uint8_t *data, size_t size) {
     strider_load_options options = strider_load_options_default();
     strider_model *model;
     strider_error error;
+    set_budget(LLONG_MAX, LLONG_MAX);
+    options.allocator = &allocator;
     options.max_nodes = 1000;
     options.max_tensor_bytes = 1 << 22;
     options.max_parse_bytes = 1 << 26;

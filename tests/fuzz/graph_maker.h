@@ -49,6 +49,7 @@ typedef struct MadeGraph {
     GraphInput inputs[GRAPH_MAX_INPUTS];
     size_t n_inputs, n_outputs;
     bool is_coarse;   /* elements of 16 bits lie in between: results agree to fewer bits */
+    bool has_items;   /* of loops that may not run: dimensions that inference does not know are 0 then */
     bool has_product; /* a Conv or the like, through whose sums an infinity may spread */
 } MadeGraph;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs each fuzzer for SECONDS, two at a time, from the same seeds: models/, tests/hostile and what earlier runs left in
-# CORPUS.  Fails where one finds something; the input is then in FOLDER/NAME.find-*.
+# Runs each fuzzer for SECONDS, two at a time, from the same seeds: models/, tests/hostile, random graphs and what earlier
+# runs left in CORPUS.  Fails where one finds something; the input is then in FOLDER/NAME.find-*.
 # usage: run.sh FOLDER SECONDS [CORPUS]      FOLDER: of the fuzzers, build-checked/tests/fuzz
 set -eu
 [ $# -ge 2 ] || { sed -n '3,5s/^# //p' "$0"; exit 2; }
@@ -22,6 +22,7 @@ copy() { # copy NAME FILE...: under names that do not collide
 mapfile -t models < <(find "$source/models" "$source/tests/hostile" -name '*.onnx')
 mapfile -t tensors < <(find "$source/models" "$source/tests/hostile" -name '*.npy' -o -name '*.npz' -o -name '*.pb')
 copy fuzz_model "${models[@]}"
+"$folder/seeds" "$corpus/fuzz_model" 200
 copy fuzz_tensor_files "${tensors[@]}"
 printf 'avx2 conv_direct 1200 900 conv 1x3x8x8 3x3\navx512 gemm 10 20 gemm 4x4x4\n' > "$corpus/fuzz_tuning/seed_lines"
 fuzz() {
