@@ -5,7 +5,7 @@ list(APPEND sources
     ops/cpu/conv/pack.c
     ops/cpu/conv/pack_tiles.c
     ops/cpu/conv/query.c
-    ops/cpu/conv/row_cut.c
+    ops/cpu/conv/row_chunks.c
     ops/cpu/conv/tile.c
     ops/cpu/conv/transpose.c
     ops/cpu/conv/transpose_run.c

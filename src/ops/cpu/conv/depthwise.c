@@ -52,19 +52,19 @@ static Status depthwise_prepare(const KernelQuery *query, PrepareContext *ctx, K
     args->x = g.dims[2];
     cpu_window_inside(&args->x, &args->inside_begin, &args->inside_end);
     args->blocks = ceil_div(g.out_channels, query->width);
-    args->last_lanes = (int)(g.out_channels - (args->blocks - 1) * query->width);
+    args->tail_channels = (int)(g.out_channels - (args->blocks - 1) * query->width);
     conv_epilogue(query->node, &args->epilogue);
     TRY(conv_pack_weights(query, &of_weights, 1, 1, NULL, ctx, &args->pack));
     TRY(conv_pack_bias(query, g.out_channels, ctx, &args->pack));
     int64_t planes = i64_product(g.batch, args->blocks), row_floats = i64_product(args->x.out, query->width);
     int64_t rows = i64_product(args->z.out, args->y.out),
             for_balance = ceil_div(rows, ceil_div(MIN_TASKS, planes));
-    args->strip_rows = i64_min(i64_max(TASK_FLOATS / row_floats, 1), rows);
-    args->strip_rows = i64_max(i64_min(args->strip_rows, for_balance), 1);
-    args->strips = ceil_div(rows, args->strip_rows);
+    args->rows_a_tile = i64_min(i64_max(TASK_FLOATS / row_floats, 1), rows);
+    args->rows_a_tile = i64_max(i64_min(args->rows_a_tile, for_balance), 1);
+    args->row_tiles = ceil_div(rows, args->rows_a_tile);
     instance->run = depthwise_for(query->target)->run;
     instance->args = args;
-    instance->tasks = i64_product(planes, args->strips);
+    instance->tasks = i64_product(planes, args->row_tiles);
     conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }

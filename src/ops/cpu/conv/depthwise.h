@@ -10,9 +10,9 @@
 typedef struct DepthwiseArgs {
     ConvPack pack; /* weights: [blocks][kernel depths][rows][columns][width] */
     WindowDim z, y, x;
-    int64_t inside_begin, inside_end;   /* outputs of a row whose windows lie inside the input's columns */
-    int64_t blocks, strips, strip_rows; /* rows of all depths */
-    int last_lanes;
+    int64_t inside_begin, inside_end; /* outputs of a row whose windows lie inside the input's columns */
+    int64_t blocks, row_tiles, rows_a_tile; /* rows of all depths */
+    int tail_channels;
     Epilogue epilogue;
 } DepthwiseArgs;
 

@@ -56,8 +56,8 @@ INLINE void tile(const DepthwiseRow *row, int64_t x, const int pixels, int64_t b
     store(row, x, pixels, acc);
 }
 
-/* The same for windows whose size and stride are constants, and which may reach over the row's ends by up to
- * half their size: only the pixels that can are asked whether they do, and read zeros there. */
+/* The same for windows whose size and stride are constants, and which may extend beyond the row's ends by up
+ * to half their size: only the pixels that can are asked whether they do, and read zeros there. */
 INLINE void edge_tile(const DepthwiseRow *row, int64_t x, const int pixels, const int kernel,
                       const int stride) {
     static const float zeros[VW];
@@ -131,9 +131,10 @@ static const TileFunction tiles[2][2][TILE_PIXELS + 1] = {
 
 /* The tiles for a window, or NULL: 3 or 5 wide, and its padding at most what tiles look after. */
 static const TileFunction *tiles_for(const WindowDim *x) {
-    const int64_t most = x->kernel / 2, behind = (x->out - 1) * x->stride + x->kernel - x->pad_begin - x->in;
+    const int64_t max_pad = x->kernel / 2,
+                  pad_after = (x->out - 1) * x->stride + x->kernel - x->pad_begin - x->in;
     if (x->dilation != 1 || x->stride > 2 || (x->kernel != 3 && x->kernel != 5) || x->pad_begin < 0 ||
-        x->pad_begin > most || behind > most)
+        x->pad_begin > max_pad || pad_after > max_pad)
         return NULL;
     return tiles[x->kernel == 5][x->stride - 1];
 }
@@ -175,9 +176,9 @@ static void activate(const DepthwiseRow *row) {
 static void run(const KernelCall *call, int64_t task) {
     const DepthwiseArgs *args = call->args;
     const WindowDim *z = &args->z, *y = &args->y, *x = &args->x;
-    const int64_t volume = task / args->strips, block = volume % args->blocks, rows = z->out * y->out;
-    const int64_t first = task % args->strips * args->strip_rows;
-    const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
+    const int64_t volume = task / args->row_tiles, block = volume % args->blocks, rows = z->out * y->out;
+    const int64_t first = task % args->row_tiles * args->rows_a_tile;
+    const int64_t end = first + args->rows_a_tile < rows ? first + args->rows_a_tile : rows;
     const float *in = (const float *)call->inputs[0] + volume * z->in * y->in * x->in * VW;
     const float *residual = cpu_residual(call, &args->epilogue);
     const TileFunction *functions = tiles_for(x);
@@ -187,7 +188,7 @@ static void run(const KernelCall *call, int64_t task) {
                         .in_row = y->dilation * x->in * VW,
                         .weights_plane = y->kernel * x->kernel * VW,
                         .bias = packed.bias + block * VW,
-                        .mask = v_lane_mask(block == args->blocks - 1 ? args->last_lanes : VW)};
+                        .mask = v_lane_mask(block == args->blocks - 1 ? args->tail_channels : VW)};
     for (int64_t r = first; r < end; r++) {
         const int64_t begin_z = r / y->out * z->stride - z->pad_begin,
                       begin_y = r % y->out * y->stride - y->pad_begin,

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Direct convolution, blocked output; input blocked, or plain where it has few channels.
  *
- * The work is cut into strips of output rows times runs of output blocks; a task computes one such piece by
+ * The work is divided into row tiles times runs of output blocks; a task computes one such part by
  * register tiles (tile.h), each summing over all input channels and taps before it writes.  Where a
- * convolution is padded or has a stride, the input rows of a strip are copied first, with zeros for the
+ * convolution is padded or has a stride, the input rows of a row tile are copied first, with zeros for the
  * padding and columns sorted by their remainder modulo the stride, so that a tile's pixels always lie one
- * after the other: by the task into its scratch memory, or, where several tasks share a strip, once for all
- * of them into the step's workspace.  Of a 1x1 convolution with a stride the pixels that it sees are copied,
- * as one long row.
+ * after the other: by the task into its scratch memory, or, where several tasks share a row tile, once for
+ * all of them into the step's workspace.  Of a 1x1 convolution with a stride the pixels that it sees are
+ * copied, as one long row.
  *
- * In three dimensions a strip lies in one depth of the output.  Its windows' taps in further depths are more
- * taps, a plane apart, and those that fall on padding are left out.
+ * In three dimensions a row tile lies in one depth of the output.  Its windows' taps in further depths are
+ * more taps, a plane apart, and those that fall on padding are left out.
  *
  * One long row, which is all that one-dimensional convolutions have and what 1x1 convolutions see their image
- * as, is cut into pieces that take the place of rows.
+ * as, is divided into chunks that take the place of rows.
  *
  * Dilated kernels, and others along one long row, read the input where it lies and skip the taps that fall on
- * padding (row_cut.h).
+ * padding (row_chunks.h).
  *
  * Groups: an output block reads those input blocks that its groups' channels lie in; the weights of lanes
  * outside its groups are zero.  Small groups that share a vector have tiles of their own (grouped.h). */
@@ -29,12 +29,12 @@
 #include "ops/nn/conv.h"
 
 enum {
-    STRIP_BYTES = 192 * 1024, /* input of a strip: leaves most of a 1 MiB L2 cache for weights */
+    ROW_TILE_BYTES = 192 * 1024, /* input of a row tile: leaves most of a 1 MiB L2 cache for weights */
     MIN_TASKS = 16,
-    PIECE_PIXELS = 4 * TILE_MAX_PIXELS,
-    MAX_ROW_TAPS = 64,      /* of a long row that is not copied: each tap makes pieces at both of its ends */
-    MAX_CUT_TAPS = 1 << 17, /* of all pieces of a row: each lists its own */
-    COPIED_PIECE_PIXELS = 32 * TILE_MAX_PIXELS, /* copies what its neighbours copy too */
+    CHUNK_PIXELS = 4 * TILE_MAX_PIXELS,
+    MAX_ROW_TAPS = 64, /* of a long row that is not copied: each tap makes chunks at both of its ends */
+    MAX_CHUNK_TAPS = 1 << 17,                   /* of all chunks of a row: each lists its own */
+    COPIED_CHUNK_PIXELS = 32 * TILE_MAX_PIXELS, /* copies what its neighbours copy too */
 };
 
 /* --- preparing --- */
@@ -45,7 +45,7 @@ static bool is_unpadded_1(const WindowDim *dim) {
     return dim->kernel == 1 && !dim->pad_begin && !dim->pad_end;
 }
 
-/* Each output is the input at the same place. */
+/* Each output is the input at the same position. */
 static bool is_pointwise(const WindowDim *dim) {
     return is_unpadded_1(dim) && dim->stride == 1;
 }
@@ -110,23 +110,24 @@ static int choose_count(const ConvGeometry *g, const ConvTiles *tiles, int width
     return tile_choose_blocks(tiles, tile_row_pixels(g), g->group == 1 ? blocks : i64_max(of_group, 1));
 }
 
-/* Cycles for a lane of input, a run of `count` output blocks and one depth, of all its taps in whole rows. */
+/* Cycles for a channel of input, a run of `count` output blocks and one depth, of all its taps in whole rows.
+ */
 static double whole_cycles(const ConvGeometry *g, const ConvTiles *tiles, int count) {
     const int64_t rows = tile_rows(g), pixels = tile_row_pixels(g);
     const double n = (double)tile_count(tiles, pixels, count);
     return (double)(rows * plane_taps(g)) * n * tile_cycles(count, (double)pixels / n);
 }
 
-/* Dilated kernels may have most of their taps on padding; and the rows that a strip needs grow with the
+/* Dilated kernels may have most of their taps on padding; and the rows that a row tile needs grow with the
  * dilation, so that copying them costs as well.  In one long row there is little padding to copy it for. */
 static bool skipping_padding_pays(const ConvGeometry *g, const ConvTiles *tiles, int count) {
     const WindowDim *y = &g->dims[Y], *x = &g->dims[X];
     const bool dilated = (y->kernel > 1 && y->dilation > 1) || (x->kernel > 1 && x->dilation > 1);
-    const int64_t pieces = i64_min(i64_product(2, x->kernel), x->out);
-    if (count_of(pieces, y->kernel, x->kernel) > MAX_CUT_TAPS || g->dims[Z].kernel != 1 || y->stride != 1 ||
+    const int64_t chunks = i64_min(i64_product(2, x->kernel), x->out);
+    if (count_of(chunks, y->kernel, x->kernel) > MAX_CHUNK_TAPS || g->dims[Z].kernel != 1 || y->stride != 1 ||
         x->stride != 1 || !(dilated || (is_one_row(g) && needs_copy(g) && x->kernel <= MAX_ROW_TAPS)))
         return false;
-    return row_cut_cycles(y, x, tiles, count) <= 1.1 * whole_cycles(g, tiles, count);
+    return row_chunks_cycles(y, x, tiles, count) <= 1.1 * whole_cycles(g, tiles, count);
 }
 
 static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
@@ -134,42 +135,42 @@ static Status make_taps(DirectArgs *args, PrepareContext *ctx) {
     ConvTap *taps = region_alloc_array(ctx->region, (size_t)args->n_taps, sizeof *taps);
     if (!taps)
         return fail_memory(ctx->err, bytes_of(sizeof *taps, args->n_taps).n, "the plan");
-    const int64_t row = args->copies ? args->row_floats : x->in * args->unit;
+    const int64_t row = args->copies ? args->row_floats : x->in * args->pixel_floats;
     const int64_t plane = args->copies ? args->scratch_plane : args->z.dilation * args->in_plane;
     for (int64_t index = 0; index < args->n_taps; index++) {
         const int64_t k = index / args->plane_taps, i = index / x->kernel % y->kernel,
                       column = index % x->kernel * x->dilation;
         const int64_t at =
             args->copies ? column % x->stride * args->phase_pixels + column / x->stride : column;
-        taps[index] = (ConvTap){k * plane + i * y->dilation * row + at * args->unit, index};
+        taps[index] = (ConvTap){k * plane + i * y->dilation * row + at * args->pixel_floats, index};
     }
     args->taps = taps;
     return STRIDER_OK;
 }
 
-/* How rows are made of a plane of the output, and of the input's rows in scratch memory.  Pieces of one row
+/* How rows are made of a plane of the output, and of the input's rows in scratch memory.  Chunks of one row
  * are full tiles. */
-static void cut_rows(DirectArgs *args, bool one_row, int count) {
-    const int64_t most = args->tiles->max_pixels[count], piece = PIECE_PIXELS / most * most;
+static void split_rows(DirectArgs *args, bool one_row, int count) {
+    const int64_t max_pixels = args->tiles->max_pixels[count], chunk = CHUNK_PIXELS / max_pixels * max_pixels;
     const WindowDim *x = &args->x;
-    const int64_t reach = i64_product(x->kernel - 1, x->dilation) / x->stride;
+    const int64_t halo = i64_product(x->kernel - 1, x->dilation) / x->stride;
     args->rows = args->y.out;
     args->row_pixels = x->out;
     if (args->samples) {
         args->total_pixels = args->out_plane_pixels;
-        args->row_pixels = i64_min(args->total_pixels, piece);
+        args->row_pixels = i64_min(args->total_pixels, chunk);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
     } else if (one_row && args->skips_padding) {
-        args->rows_are_pieces = true;
-        args->rows = args->cut.n_pieces;
+        args->rows_are_chunks = true;
+        args->rows = args->row_chunks.n_chunks;
     } else if (one_row) {
         args->total_pixels = x->out;
         args->row_pixels =
-            i64_min(x->out, args->copies ? i64_max(COPIED_PIECE_PIXELS, i64_product(4, reach)) : piece);
+            i64_min(x->out, args->copies ? i64_max(COPIED_CHUNK_PIXELS, i64_product(4, halo)) : chunk);
         args->rows = ceil_div(args->total_pixels, args->row_pixels);
     }
-    args->phase_pixels = i64_sum(args->row_pixels, reach);
-    args->row_floats = count_of(args->samples ? 1 : x->stride, args->phase_pixels, args->unit);
+    args->phase_pixels = i64_sum(args->row_pixels, halo);
+    args->row_floats = count_of(args->samples ? 1 : x->stride, args->phase_pixels, args->pixel_floats);
     args->row_step = args->y.kernel == 1 ? 1 : args->y.stride;
 }
 
@@ -178,21 +179,22 @@ static int64_t max_depths(const DirectArgs *args) {
     return i64_min(args->z.kernel, ceil_div(args->z.in, args->z.dilation));
 }
 
-/* How strips are made of rows, and how many output blocks a task takes; a run of them, of `n_runs` in all,
+/* How row tiles are made of rows, and how many output blocks a task takes; a run of them, of `n_runs` in all,
  * reads `in_count` input blocks. */
-static void cut_strips(DirectArgs *args, int64_t n_runs, int64_t in_count) {
-    const int64_t pixels = args->rows_are_pieces ? TILE_MAX_PIXELS : args->row_pixels;
-    const int64_t in_floats = count_of(in_count, args->row_step, max_depths(args),
-                                       args->copies ? args->row_floats : i64_product(pixels, args->unit));
+static void split_row_tiles(DirectArgs *args, int64_t n_runs, int64_t in_count) {
+    const int64_t pixels = args->rows_are_chunks ? TILE_MAX_PIXELS : args->row_pixels;
+    const int64_t in_floats =
+        count_of(in_count, args->row_step, max_depths(args),
+                 args->copies ? args->row_floats : i64_product(pixels, args->pixel_floats));
     const int64_t planes = count_of(args->batch, args->z.out);
-    int64_t by_memory = i64_max(STRIP_BYTES / i64_max(i64_product(in_floats, sizeof(float)), 1), 1);
+    int64_t by_memory = i64_max(ROW_TILE_BYTES / i64_max(i64_product(in_floats, sizeof(float)), 1), 1);
     /* Larger kernels copy rows that neighbours copy too: at least as many rows as that costs. */
-    int64_t least = args->copies ? i64_min(i64_product(args->y.kernel, 2) - 1, args->rows) : 1;
-    args->strip_rows = i64_min(i64_max(by_memory, least), args->rows);
-    int64_t for_balance = i64_max(ceil_div(count_of(args->rows, planes), MIN_TASKS), least);
-    args->strip_rows = i64_min(args->strip_rows, for_balance);
-    args->strips = ceil_div(args->rows, args->strip_rows);
-    int64_t parts = i64_min(ceil_div(MIN_TASKS, count_of(args->strips, planes)), n_runs);
+    int64_t min_rows = args->copies ? i64_min(i64_product(args->y.kernel, 2) - 1, args->rows) : 1;
+    args->rows_a_tile = i64_min(i64_max(by_memory, min_rows), args->rows);
+    int64_t for_balance = i64_max(ceil_div(count_of(args->rows, planes), MIN_TASKS), min_rows);
+    args->rows_a_tile = i64_min(args->rows_a_tile, for_balance);
+    args->row_tiles = ceil_div(args->rows, args->rows_a_tile);
+    int64_t parts = i64_min(ceil_div(MIN_TASKS, count_of(args->row_tiles, planes)), n_runs);
     args->tile_blocks_a_task = ceil_div(n_runs, i64_max(parts, 1));
     args->oc_parts = ceil_div(n_runs, args->tile_blocks_a_task);
 }
@@ -202,19 +204,19 @@ typedef struct CopyMemory {
     Bytes scratch, workspace;
 } CopyMemory;
 
-/* What is copied: rows of the strip, in each depth that its windows see, of all blocks; for all tasks of a
- * strip at once where it has several. */
-static CopyMemory cut_copies(DirectArgs *args) {
-    args->scratch_rows = i64_sum(count_of(args->strip_rows - 1, args->row_step),
+/* What is copied: rows of the row tile, in each depth that its windows see, of all blocks; for all tasks of a
+ * row tile at once where it has several. */
+static CopyMemory plan_copies(DirectArgs *args) {
+    args->scratch_rows = i64_sum(count_of(args->rows_a_tile - 1, args->row_step),
                                  i64_sum(i64_product(args->y.kernel - 1, args->y.dilation), 1));
     args->scratch_plane = i64_product(args->scratch_rows, args->row_floats);
     args->scratch_block = i64_product(max_depths(args), args->scratch_plane);
     args->copies_once = args->oc_parts > 1;
     if (args->copies_once) {
-        const int64_t strips = count_of(args->batch, args->z.out, args->strips);
-        args->copy_blocks = ceil_div(args->in_blocks, ceil_div(MIN_TASKS, strips));
+        const int64_t row_tiles = count_of(args->batch, args->z.out, args->row_tiles);
+        args->copy_blocks = ceil_div(args->in_blocks, ceil_div(MIN_TASKS, row_tiles));
         return (CopyMemory){.workspace =
-                                bytes_of(sizeof(float), strips, args->in_blocks, args->scratch_block)};
+                                bytes_of(sizeof(float), row_tiles, args->in_blocks, args->scratch_block)};
     }
     return (CopyMemory){.scratch = bytes_of(sizeof(float), args->in_blocks, args->scratch_block)};
 }
@@ -233,8 +235,8 @@ static int count_of_kind(const KernelQuery *query, DirectKind kind, const ConvGe
 static DirectArgs describe(const KernelQuery *query, DirectKind kind, const ConvGeometry *g, int count) {
     DirectArgs args = {.tiles = kind.tiles,
                        .width = query->width,
-                       .unit = kind.plain_input ? 1 : query->width,
-                       .lanes = kind.plain_input ? 1 : query->width,
+                       .pixel_floats = kind.plain_input ? 1 : query->width,
+                       .block_channels = kind.plain_input ? 1 : query->width,
                        .out_channels = g->out_channels,
                        .out_blocks = ceil_div(g->out_channels, query->width),
                        .batch = g->batch,
@@ -247,19 +249,19 @@ static DirectArgs describe(const KernelQuery *query, DirectKind kind, const Conv
     args.skips_padding = skipping_padding_pays(g, args.tiles, count);
     args.copies = needs_copy(g) && !args.skips_padding;
     args.n_taps = i64_product(args.z.kernel, args.plane_taps);
-    args.in_blocks = ceil_div(g->in_channels, args.lanes);
-    args.in_plane = count_of(args.y.in, args.x.in, args.unit);
+    args.in_blocks = ceil_div(g->in_channels, args.block_channels);
+    args.in_plane = count_of(args.y.in, args.x.in, args.pixel_floats);
     args.in_block = i64_product(args.z.in, args.in_plane);
     args.out_plane_pixels = count_of(args.y.out, args.x.out);
     return args;
 }
 
-static CopyMemory cut_work(DirectArgs *args, const ConvGeometry *g, int count) {
+static CopyMemory split_work(DirectArgs *args, const ConvGeometry *g, int count) {
     const TileBlocks first =
-        tile_blocks(g, args->width, args->lanes, 0, (int)i64_min(count, args->out_blocks));
-    cut_rows(args, is_one_row(g), count);
-    cut_strips(args, ceil_div(args->out_blocks, count), first.in_count);
-    return args->copies ? cut_copies(args) : (CopyMemory){0};
+        tile_blocks(g, args->width, args->block_channels, 0, (int)i64_min(count, args->out_blocks));
+    split_rows(args, is_one_row(g), count);
+    split_row_tiles(args, ceil_div(args->out_blocks, count), first.in_count);
+    return args->copies ? plan_copies(args) : (CopyMemory){0};
 }
 
 static Bytes run_bytes(const KernelQuery *query, DirectKind kind, const ConvGeometry *g, int count) {
@@ -271,7 +273,7 @@ static bool memory_in_proportion(const KernelQuery *query, DirectKind kind) {
     const ConvGeometry g = geometry_of(query);
     const int count = count_of_kind(query, kind, &g);
     DirectArgs args = describe(query, kind, &g, count);
-    const CopyMemory memory = args.copies ? cut_work(&args, &g, count) : (CopyMemory){0};
+    const CopyMemory memory = args.copies ? split_work(&args, &g, count) : (CopyMemory){0};
     return cpu_in_proportion(query, memory.scratch,
                              bytes_sum(memory.workspace, run_bytes(query, kind, &g, count)));
 }
@@ -284,22 +286,23 @@ static Status prepare(const KernelQuery *query, DirectKind kind, PrepareContext 
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = describe(query, kind, &g, count);
     if (args->skips_padding)
-        TRY(row_cut_make(&args->y, &args->x, args->tiles, count, args->unit, ctx, &args->cut));
-    const CopyMemory memory = cut_work(args, &g, count);
+        TRY(row_chunks_make(&args->y, &args->x, args->tiles, count, args->pixel_floats, ctx,
+                            &args->row_chunks));
+    const CopyMemory memory = split_work(args, &g, count);
     TRY(kind.grouped ? conv_pack_grouped(query, &g, ctx, &args->pack)
-                     : conv_pack_weights(query, &g, args->lanes, count, NULL, ctx, &args->pack));
+                     : conv_pack_weights(query, &g, args->block_channels, count, NULL, ctx, &args->pack));
     TRY(conv_pack_bias(query, g.out_channels, ctx, &args->pack));
     TRY(make_taps(args, ctx));
     if (args->copies_once) {
         instance->prologue = conv_direct_copy;
         instance->prologue_tasks =
-            count_of(args->batch, args->z.out, args->strips, ceil_div(args->in_blocks, args->copy_blocks));
+            count_of(args->batch, args->z.out, args->row_tiles, ceil_div(args->in_blocks, args->copy_blocks));
     }
     instance->scratch_bytes = memory.scratch;
     instance->workspace_bytes = memory.workspace;
     instance->run = conv_direct_run;
     instance->args = args;
-    instance->tasks = count_of(g.batch, args->z.out, args->strips, args->oc_parts);
+    instance->tasks = count_of(g.batch, args->z.out, args->row_tiles, args->oc_parts);
     conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
@@ -378,20 +381,20 @@ static double direct_cost(const KernelQuery *query) {
     const int64_t blocks = ceil_div(g.out_channels, query->width);
     const int64_t rows = g.dims[Z].out * tile_rows(&g), pixels = tile_row_pixels(&g);
     const bool plain = query->inputs[CONV_X].layout.kind == LAYOUT_PLAIN;
-    const int lanes = plain ? 1 : query->width, count = choose_count(&g, tiles, query->width);
-    const TileBlocks one = tile_blocks(&g, query->width, lanes, 0, 1);
-    const double in_lanes = (double)(one.in_count - 1) * lanes + one.last_lanes;
+    const int block_channels = plain ? 1 : query->width, count = choose_count(&g, tiles, query->width);
+    const TileBlocks one = tile_blocks(&g, query->width, block_channels, 0, 1);
+    const double in_channels = (double)(one.in_count - 1) * block_channels + one.tail_channels;
     const double n = (double)tile_count(tiles, pixels, count);
     const bool skips_padding = skipping_padding_pays(&g, tiles, count);
-    const double a_lane =
-        depth_taps(&g) * (skips_padding ? row_cut_cycles(&g.dims[Y], &g.dims[X], tiles, count)
+    const double a_channel =
+        depth_taps(&g) * (skips_padding ? row_chunks_cycles(&g.dims[Y], &g.dims[X], tiles, count)
                                         : whole_cycles(&g, tiles, count));
     const double pixels_in = (double)(g.dims[Z].in * g.dims[Y].in * g.dims[X].in);
     const double copies =
         needs_copy(&g) && !skips_padding ? (double)(g.batch * g.in_channels) * pixels_in : 0;
     const double calls = (double)rows * n * tile_call_cycles(count, (double)pixels / n);
-    return 2000 + COPY_NS * copies + conv_pack_cost(conv_run_bytes(query, &g, lanes, count)) +
-           (double)g.batch * (double)blocks / count * (in_lanes * a_lane + calls) * query->width / 56.0;
+    return 2000 + COPY_NS * copies + conv_pack_cost(conv_run_bytes(query, &g, block_channels, count)) +
+           (double)g.batch * (double)blocks / count * (in_channels * a_channel + calls) * query->width / 56.0;
 }
 
 const Kernel kernel_conv_direct = {

@@ -40,8 +40,8 @@ Status conv_pack(const KernelQuery *query, const ConvFill *fill, const char *key
     const void *packed;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *constant, 1), &constant));
     *constant = (ConstantFill){*fill, weights, weights->type.shape.dims[0]};
-    const PackFill pieces = {fill_constant, fill->runs, constant};
-    TRY(pack_constant_later(ctx, weights, key, size, &pieces, &packed));
+    const PackFill chunks = {fill_constant, fill->runs, constant};
+    TRY(pack_constant_later(ctx, weights, key, size, &chunks, &packed));
     pack->weights = packed;
     return STRIDER_OK;
 }

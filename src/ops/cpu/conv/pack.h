@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A convolution's weights and bias in the order in which its kernel reads them: rearranged once where they
- * are constant, else in each run, by the same code, in the step's first phase and into its workspace. */
+ * are constant, else in each run, by the same code, in the step's prologue and into its workspace. */
 #ifndef OPS_CPU_CONV_PACK_H
 #define OPS_CPU_CONV_PACK_H
 
@@ -47,9 +47,10 @@ Status conv_pack(const KernelQuery *query, const ConvFill *fill, const char *key
                  PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
 
 /* The weights, with the scale among the post-operations in them, for tiles of `count` output blocks
- * and input blocks of `lanes` channels; `tap_scales` may be NULL.  Where `g` has fewer taps than the weights,
- * each step in depth has so many of g's input channels, in order, those after the weights' with zeros. */
-Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
+ * and input blocks of `block_channels` channels; `tap_scales` may be NULL.  Where `g` has fewer taps than the
+ * weights, each step in depth has so many of g's input channels, in order, those after the weights' with
+ * zeros. */
+Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int block_channels, int count,
                          const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) MUST_CHECK;
 
 /* The same for the tiles of grouped.h: pack->blocks are single output blocks. */
@@ -65,12 +66,12 @@ Status conv_pack_bias(const KernelQuery *query, int64_t channels, PrepareContext
 Status conv_scales(const KernelQuery *query, int64_t channels, PrepareContext *ctx,
                    const float **scales) MUST_CHECK;
 
-/* Once the instance is complete otherwise: adds what is packed in each run to its first phase and its
+/* Once the instance is complete otherwise: adds what is packed in each run to its prologue and its
  * workspace. */
 void conv_pack_finish(ConvPack *pack, KernelInstance *instance);
 
 /* What each run packs of the weights by conv_pack_weights(): nothing where they are constant. */
-Bytes conv_run_bytes(const KernelQuery *query, const ConvGeometry *g, int lanes, int count);
+Bytes conv_run_bytes(const KernelQuery *query, const ConvGeometry *g, int block_channels, int count);
 Bytes conv_run_bytes_grouped(const KernelQuery *query, const ConvGeometry *g);
 /* Nanoseconds that this takes. */
 double conv_pack_cost(Bytes run_bytes);

@@ -12,7 +12,7 @@
 typedef struct Packing {
     ConvGeometry g;
     const TileBlocks *blocks;
-    int width, lanes;
+    int width, block_channels;
     int64_t taps;
     int64_t channels;    /* of the weights */
     const float *scales; /* may be NULL */
@@ -40,18 +40,18 @@ static Span span_at(const Packing *packing, int64_t first, int64_t end) {
 typedef struct Columns {
     const float *from; /* of the span's first row; at any alignment */
     int64_t count;
-    int64_t lane, tap;     /* of the input block, and of the kernel, that the first one is */
-    int64_t lanes, floats; /* of the input block; and of a lane's row in a tile */
-    float *to;             /* where the input block begins, at the span's first lane */
+    int64_t channel, tap;           /* of the input block, and of the kernel, that the first one is */
+    int64_t block_channels, floats; /* of the input block; and of a lane's row in a tile */
+    float *to;                      /* where the input block begins, at the span's first lane */
 } Columns;
 
 /* Where the next column goes; sets its factor and moves on. */
 static float *next_column(const Packing *packing, Columns *columns, float *factor) {
-    float *to = columns->to + (columns->tap * columns->lanes + columns->lane) * columns->floats;
+    float *to = columns->to + (columns->tap * columns->block_channels + columns->channel) * columns->floats;
     *factor = packing->tap_scales ? packing->tap_scales->of[columns->tap] : 1;
     if (++columns->tap == packing->taps) {
         columns->tap = 0;
-        columns->lane++;
+        columns->channel++;
     }
     columns->from++;
     columns->count--;
@@ -95,20 +95,21 @@ static void pack_columns(const Packing *packing, const Span *span, Columns colum
  * have steps in depth between them. */
 static void pack_span(const Packing *packing, const float *weights, const TileBlocks *blocks,
                       const Span *span, int64_t block, float *to) {
-    const int64_t lanes = block == blocks->in_count - 1 ? blocks->last_lanes : packing->lanes;
-    const int64_t first = (blocks->in_first + block) * packing->lanes - span->in_first;
+    const int64_t block_channels =
+        block == blocks->in_count - 1 ? blocks->tail_channels : packing->block_channels;
+    const int64_t first = (blocks->in_first + block) * packing->block_channels - span->in_first;
     const int64_t depth = i64_max(first, 0) / packing->depth_channels,
                   of_depth = first - depth * packing->depth_channels;
     if (depth >= packing->depths)
         return;
-    const int64_t begin = i64_max(of_depth, 0), end = i64_min(of_depth + lanes, packing->channels);
+    const int64_t begin = i64_max(of_depth, 0), end = i64_min(of_depth + block_channels, packing->channels);
     const int64_t together = packing->depths == 1 ? end - begin : 1;
     for (int64_t c = begin; c < end; c += together) {
         const int64_t at = ((span->first * packing->channels + c) * packing->depths + depth) * packing->taps;
         const Columns columns = {.from = weights + at,
                                  .count = together * packing->taps,
-                                 .lane = c - of_depth,
-                                 .lanes = lanes,
+                                 .channel = c - of_depth,
+                                 .block_channels = block_channels,
                                  .floats = (int64_t)blocks->count * packing->width,
                                  .to = to};
         pack_columns(packing, span, columns);
@@ -120,14 +121,15 @@ static void pack_blocks(const Packing *packing, const float *weights, const Tile
                         int64_t end, float *to) {
     const ConvGeometry *g = &packing->g;
     const int64_t width = packing->width, vectors = blocks->count * width,
-                  block_floats = packing->lanes * packing->taps * vectors;
+                  block_floats = packing->block_channels * packing->taps * vectors;
     int64_t begin = blocks->first * width;
     const int64_t channels_end = i64_min(begin + vectors, g->out_channels);
-    const int64_t in_lanes =
-        (end - first) * packing->lanes - (end == blocks->in_count ? packing->lanes - blocks->last_lanes : 0);
+    const int64_t in_channels =
+        (end - first) * packing->block_channels -
+        (end == blocks->in_count ? packing->block_channels - blocks->tail_channels : 0);
     /* What no channel fills stays zero. */
     if (g->group > 1 || packing->depth_channels > packing->channels || channels_end - begin < vectors)
-        memset(to, 0, (size_t)(in_lanes * packing->taps * vectors) * sizeof *to);
+        memset(to, 0, (size_t)(in_channels * packing->taps * vectors) * sizeof *to);
     for (Span span; begin < channels_end; begin += span.count) {
         span = span_at(packing, begin, i64_min((begin / width + 1) * width, channels_end));
         float *at = to + begin - blocks->first * width;
@@ -144,7 +146,7 @@ static void fill_chunk(const void *context, const void *weights, int64_t run, in
     if (first < end)
         pack_blocks(packing, weights, blocks, first, end,
                     to + blocks->weights_at +
-                        first * packing->lanes * packing->taps * blocks->count * packing->width);
+                        first * packing->block_channels * packing->taps * blocks->count * packing->width);
 }
 
 void conv_pack_part(const ConvPack *pack, const KernelCall *call, int64_t tile, int64_t first, int64_t count,
@@ -173,26 +175,26 @@ static Status make_blocks(const KernelQuery *query, const ConvGeometry *g, int c
 }
 
 /* The output blocks of a tile, which begins at `floats`; moves that on. */
-static TileBlocks next_blocks(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
+static TileBlocks next_blocks(const KernelQuery *query, const ConvGeometry *g, int block_channels, int count,
                               int64_t tile, int64_t *floats) {
     const int64_t first = tile * count, out_blocks = ceil_div(g->out_channels, query->width);
     TileBlocks blocks =
-        tile_blocks(g, query->width, lanes, (int)first, (int)i64_min(count, out_blocks - first));
+        tile_blocks(g, query->width, block_channels, (int)first, (int)i64_min(count, out_blocks - first));
     blocks.weights_at = (size_t)*floats;
-    *floats = i64_sum(*floats, (int64_t)tile_weights(&blocks, query->width, lanes, count_taps(g)));
+    *floats = i64_sum(*floats, (int64_t)tile_weights(&blocks, query->width, block_channels, count_taps(g)));
     return blocks;
 }
 
-Bytes conv_run_bytes(const KernelQuery *query, const ConvGeometry *g, int lanes, int count) {
+Bytes conv_run_bytes(const KernelQuery *query, const ConvGeometry *g, int block_channels, int count) {
     int64_t floats = 0;
     if (query->inputs[CONV_W].constant)
         return (Bytes){0};
     for (int64_t i = 0; i < count_tiles(query, g, count); i++)
-        next_blocks(query, g, lanes, count, i, &floats);
+        next_blocks(query, g, block_channels, count, i, &floats);
     return bytes_of(sizeof(float), floats);
 }
 
-Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int lanes, int count,
+Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int block_channels, int count,
                          const ConvTapScales *tap_scales, PrepareContext *ctx, ConvPack *pack) {
     const int64_t taps = count_taps(g);
     const Shape *w = &query->inputs[CONV_W].type.shape;
@@ -200,11 +202,11 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
     TRY(make_blocks(query, g, count, ctx, pack));
     int64_t floats = 0, in_count = 1;
     for (int64_t i = 0; i < pack->n_blocks; i++) {
-        pack->blocks[i] = next_blocks(query, g, lanes, count, i, &floats);
+        pack->blocks[i] = next_blocks(query, g, block_channels, count, i, &floats);
         in_count = i64_max(in_count, pack->blocks[i].in_count);
     }
     char key[112];
-    snprintf(key, sizeof key, "conv %d %d %d %lld %lld %p %s", query->width, lanes, count,
+    snprintf(key, sizeof key, "conv %d %d %d %lld %lld %p %s", query->width, block_channels, count,
              (long long)g->group, (long long)depths, (const void *)conv_scale(query),
              tap_scales ? tap_scales->name : "");
     Packing *packing;
@@ -212,14 +214,14 @@ Status conv_pack_weights(const KernelQuery *query, const ConvGeometry *g, int la
     *packing = (Packing){.g = *g,
                          .blocks = pack->blocks,
                          .width = query->width,
-                         .lanes = lanes,
+                         .block_channels = block_channels,
                          .taps = taps,
                          .channels = w->dims[1],
                          .tap_scales = tap_scales,
                          .depths = depths,
                          .depth_channels = g->in_channels / g->group / depths};
     TRY(conv_scales(query, g->out_channels, ctx, &packing->scales));
-    const int64_t block_floats = count_of(taps, lanes, count, query->width);
+    const int64_t block_floats = count_of(taps, block_channels, count, query->width);
     packing->chunk_blocks = i64_min(ceil_div(CONV_CHUNK_FLOATS, block_floats), in_count);
     const ConvFill fill = {.fill = fill_chunk,
                            .context = packing,

@@ -3,9 +3,9 @@
 
 #include "base/size.h"
 
-ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int out_lanes) {
+ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int tail_out_channels) {
     const ConvTileFunction half = tiles->half[blocks][pixels];
-    return half && out_lanes <= TILE_MAX_WIDTH / 2 ? half : tiles->blocked[blocks][pixels];
+    return half && tail_out_channels <= TILE_MAX_WIDTH / 2 ? half : tiles->blocked[blocks][pixels];
 }
 
 int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks) {
@@ -38,30 +38,31 @@ int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_b
     return best;
 }
 
-TileBlocks tile_blocks(const ConvGeometry *g, int width, int lanes, int first, int count) {
+TileBlocks tile_blocks(const ConvGeometry *g, int width, int block_channels, int first, int count) {
     int64_t out_group = g->out_channels / g->group, in_group = g->in_channels / g->group;
     int64_t last_channel = i64_min((int64_t)(first + count) * width, g->out_channels) - 1;
     int64_t in_begin = (int64_t)first * width / out_group * in_group,
             in_end = (last_channel / out_group + 1) * in_group;
-    int64_t begin = in_begin / lanes, end = ceil_div(in_end, lanes);
+    int64_t begin = in_begin / block_channels, end = ceil_div(in_end, block_channels);
     return (TileBlocks){.first = first,
                         .count = count,
                         .in_first = (int)begin,
                         .in_count = (int)(end - begin),
-                        .last_lanes = (int)i64_min(lanes, g->in_channels - (end - 1) * lanes)};
+                        .tail_channels =
+                            (int)i64_min(block_channels, g->in_channels - (end - 1) * block_channels)};
 }
 
-size_t tile_weights(const TileBlocks *blocks, int width, int lanes, int64_t n_taps) {
-    int64_t in_lanes = (int64_t)(blocks->in_count - 1) * lanes + blocks->last_lanes;
-    return (size_t)count_of(in_lanes, n_taps, blocks->count, width);
+size_t tile_weights(const TileBlocks *blocks, int width, int block_channels, int64_t n_taps) {
+    int64_t in_channels = (int64_t)(blocks->in_count - 1) * block_channels + blocks->tail_channels;
+    return (size_t)count_of(in_channels, n_taps, blocks->count, width);
 }
 
-size_t tile_weight_at(const TileBlocks *blocks, int width, int lanes, int64_t n_taps, int64_t t,
+size_t tile_weight_at(const TileBlocks *blocks, int width, int block_channels, int64_t n_taps, int64_t t,
                       int64_t channel, int o) {
-    int64_t inside = channel - (int64_t)blocks->in_first * lanes, block = inside / lanes,
-            lane = inside % lanes;
-    int64_t of_block = block == blocks->in_count - 1 ? blocks->last_lanes : lanes;
-    int64_t row = block * n_taps * lanes + t * of_block + lane;
+    int64_t inside = channel - (int64_t)blocks->in_first * block_channels, block = inside / block_channels,
+            of_channel = inside % block_channels;
+    int64_t of_block = block == blocks->in_count - 1 ? blocks->tail_channels : block_channels;
+    int64_t row = block * n_taps * block_channels + t * of_block + of_channel;
     return (size_t)count_of(i64_sum(i64_product(row, blocks->count), o), width);
 }
 
@@ -69,8 +70,8 @@ void tile_set_blocks(ConvTile *tile, const TileBlocks *blocks, const float *weig
                      int width, int64_t out_channels) {
     int64_t rest = out_channels - (int64_t)(blocks->first + blocks->count - 1) * width;
     tile->n_in_blocks = blocks->in_count;
-    tile->last_lanes = blocks->last_lanes;
+    tile->tail_channels = blocks->tail_channels;
     tile->weights = weights + blocks->weights_at;
     tile->bias = bias + (int64_t)blocks->first * width;
-    tile->out_lanes = rest < width ? (int)rest : width;
+    tile->tail_out_channels = rest < width ? (int)rest : width;
 }

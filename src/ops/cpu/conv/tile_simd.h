@@ -13,14 +13,14 @@ INLINE void tile_store(const ConvTile *tile, const VectorEpilogue *epilogue, con
                        const int pixels, vf acc[TILE_MAX_BLOCKS][TILE_MAX_PIXELS]) {
 #pragma GCC unroll 4
     for (int o = 0; o < blocks; o++) {
-        const int masked = o == blocks - 1 && tile->out_lanes < VW;
+        const int masked = o == blocks - 1 && tile->tail_out_channels < VW;
         const vf bias = v_load(tile->bias + o * VW);
 #pragma GCC unroll 14
         for (int p = 0; p < pixels; p++) {
             const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
             vf value = epilogue_first(epilogue, acc[o][p] + bias, at, VW);
             if (masked)
-                value = v_first_lanes(value, tile->out_lanes);
+                value = v_first_lanes(value, tile->tail_out_channels);
             v_store(tile->out + at, value);
         }
     }
@@ -47,8 +47,8 @@ static void tile_activate(const ConvTile *tile, int blocks, int pixels) {
         for (int p = 0; p < pixels; p++) {
             const int64_t at = o * tile->out_block_stride + p * tile->out_pixel_stride;
             vf value = epilogue_second(&epilogue, v_load(tile->out + at), at, VW);
-            if (o == blocks - 1 && tile->out_lanes < VW)
-                value = v_first_lanes(value, tile->out_lanes);
+            if (o == blocks - 1 && tile->tail_out_channels < VW)
+                value = v_first_lanes(value, tile->tail_out_channels);
             v_store(tile->out + at, value);
         }
 }

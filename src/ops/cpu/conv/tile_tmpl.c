@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Register tiles.  Sizes: as many accumulators as leave room for the weights of one lane and a broadcast.
  * With AVX-512's 32 registers 2 x 14 reaches 99 % of the FMA peak, 4 x 7 serves rows of 7; with 16 registers
- * 2 x 6 and 3 x 4.  Other pixel counts are tails: a row is cut into tiles of about equal size. */
+ * 2 x 6 and 3 x 4.  Other pixel counts are tails: a row is divided into tiles of about equal size. */
 #include "ops/cpu/conv/tile_simd.h"
 
 /* Input blocks lie a plane apart, where the hardware does not see the next one coming.  With one tap there is
  * little to do before it is needed, less than memory takes where vectors are narrow. */
-enum { BLOCKS_AHEAD = 2 };
+enum { PREFETCH_BLOCKS = 2 };
 
 /* The sums of a tile.  Where its last block has at most half a vector of channels, these are half vectors,
  * for which a core that computes wide vectors in two halves takes half the time. */
@@ -20,10 +20,10 @@ typedef struct TileSums {
 /* `blocks`, `half`, `pixels` and `pixel_stride` are constants wherever these are inlined, so that all loops
  * over them unroll and the sums are registers.  `half`: the last block is half a vector. */
 
-/* The products of one lane of input.  With 16 registers the larger tiles have room for the fewer of weights
- * and pixels, and one of the others. */
-INLINE void tile_lane(const int blocks, const bool half, const int pixels, const int pixel_stride,
-                      const float *in, const float *weights, TileSums *sums) {
+/* The products of one channel of input.  With 16 registers the larger tiles have room for the fewer of
+ * weights and pixels, and one of the others. */
+INLINE void tile_channel(const int blocks, const bool half, const int pixels, const int pixel_stride,
+                         const float *in, const float *weights, TileSums *sums) {
     vf held[TILE_MAX_BLOCKS];
     half_vector held_half;
     if (VW < 16 && pixels < blocks) {
@@ -79,32 +79,34 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const bool half, co
             sums.whole[o][p] = v_zero(); /* a large bias would cost every product digits */
     }
     const float *weights = tile->weights;
-    const float *ahead = tile->ahead;
+    const float *prefetch = tile->prefetch;
     for (int64_t i = 0; i < tile->n_in_blocks; i++) {
         const float *block = tile->in + i * tile->in_block_stride;
         /* A plain channel is one lane, which saves a loop. */
-        const int lanes = pixel_stride == 1 ? 1 : i == tile->n_in_blocks - 1 ? tile->last_lanes : tile->lanes;
+        const int block_channels = pixel_stride == 1            ? 1
+                                   : i == tile->n_in_blocks - 1 ? tile->tail_channels
+                                                                : tile->block_channels;
         if (VW < 16 && pixel_stride != 1 && tile->n_taps == 1) {
-            const float *soon = block + BLOCKS_AHEAD * tile->in_block_stride + tile->taps[0].in;
+            const float *soon = block + PREFETCH_BLOCKS * tile->in_block_stride + tile->taps[0].in;
 #pragma GCC unroll 14
             for (int p = 0; p < pixels * pixel_stride; p += TILE_LINE)
                 __builtin_prefetch(soon + p);
         }
         if (pixel_stride != 1) /* not for each tap: that costs small tiles a tenth of their speed */
-            for (const float *end = ahead + tile->ahead_step; ahead < end; ahead += TILE_LINE)
-                __builtin_prefetch(ahead, 0, 2);
-        const int64_t tap_floats = (int64_t)lanes * blocks * VW;
+            for (const float *end = prefetch + tile->prefetch_step; prefetch < end; prefetch += TILE_LINE)
+                __builtin_prefetch(prefetch, 0, 2);
+        const int64_t tap_floats = (int64_t)block_channels * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
             const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;
-            if (VW < 16 && pixel_stride != 1 && lanes == VW) {
+            if (VW < 16 && pixel_stride != 1 && block_channels == VW) {
 /* Half as many jumps, of which narrow vectors have more; with all unrolled GCC keeps sums in memory. */
 #pragma GCC unroll 2
                 for (int l = 0; l < VW; l++, at += blocks * VW)
-                    tile_lane(blocks, half, pixels, pixel_stride, in + l, at, &sums);
+                    tile_channel(blocks, half, pixels, pixel_stride, in + l, at, &sums);
                 continue;
             }
-            for (int l = 0; l < lanes; l++, at += blocks * VW)
-                tile_lane(blocks, half, pixels, pixel_stride, in + l, at, &sums);
+            for (int l = 0; l < block_channels; l++, at += blocks * VW)
+                tile_channel(blocks, half, pixels, pixel_stride, in + l, at, &sums);
         }
         weights += tile->all_taps * tap_floats;
     }

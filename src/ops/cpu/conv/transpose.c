@@ -3,9 +3,9 @@
  * for which o + pad - k is a multiple of s.  So the outputs whose o + pad leave the same remainder, a phase,
  * are a convolution with stride 1 by every s-th tap, whose results lie s apart:
  *     y[s q + phase - pad] = sum over j of x[q - j] w[phase + s j]
- * A task is one depth of the output, one phase of its rows, a strip of their q, and a run of output blocks;
+ * A task is one depth of the output, one phase of its rows, a tile of their q, and a run of output blocks;
  * it copies the input rows that it needs, with zeros around, into its scratch memory.  Taps in depths outside
- * the input are left out.  Where there is only one row, its columns are cut into strips. */
+ * the input are left out.  Where there is only one row, its columns are divided into tiles. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@
 #include "ops/cpu/cpu.h"
 #include "ops/nn/conv.h"
 
-enum { MIN_TASKS = 16, STRIP_BYTES = 192 * 1024, MAX_PHASES = 4096 };
+enum { MIN_TASKS = 16, ROW_TILE_BYTES = 192 * 1024, MAX_PHASES = 4096 };
 
 static Phase phase_of(const WindowDim *dim, int64_t phase) {
     Phase made = {.taps = phase < dim->kernel ? ceil_div(dim->kernel - phase, dim->stride) : 0};
@@ -96,17 +96,17 @@ static void pack_tile(const TransposePack *pack, const char *weights, const Phas
     const int64_t begin = (int64_t)blocks->first * width, vectors = (int64_t)blocks->count * width,
                   end = i64_min(begin + vectors, g->out_channels);
     for (int64_t block = begin_block; block < end_block; block++) {
-        const int64_t lanes = block == blocks->in_count - 1 ? blocks->last_lanes : width;
-        memset(to, 0, (size_t)(f->taps * lanes * vectors) * sizeof *to);
-        for (int64_t lane = 0; lane < lanes; lane++) {
-            const int64_t channel = (blocks->in_first + block) * width + lane, group = channel / in_group;
+        const int64_t block_channels = block == blocks->in_count - 1 ? blocks->tail_channels : width;
+        memset(to, 0, (size_t)(f->taps * block_channels * vectors) * sizeof *to);
+        for (int64_t c = 0; c < block_channels; c++) {
+            const int64_t channel = (blocks->in_first + block) * width + c, group = channel / in_group;
             const int64_t first = i64_max(begin, group * out_group),
                           last = i64_min(end, (group + 1) * out_group);
             if (first < last)
-                pack_channel(pack, weights, f, channel, first, last, lanes * vectors,
-                             to + lane * vectors + first - begin);
+                pack_channel(pack, weights, f, channel, first, last, block_channels * vectors,
+                             to + c * vectors + first - begin);
         }
-        to += f->taps * lanes * vectors;
+        to += f->taps * block_channels * vectors;
     }
 }
 
@@ -199,57 +199,57 @@ static Status pack_weights(const KernelQuery *query, const ConvGeometry *g, Tran
 }
 
 static int64_t max_outputs(const WindowDim *dim) {
-    int64_t most = 0;
+    int64_t max = 0;
     for (int64_t f = 0; f < dim->stride; f++)
-        most = i64_max(most, phase_of(dim, f).count);
-    return most;
+        max = i64_max(max, phase_of(dim, f).count);
+    return max;
 }
 
-static int64_t reach_of(const WindowDim *dim) {
+static int64_t halo_of(const WindowDim *dim) {
     return ceil_div(dim->kernel, dim->stride) - 1;
 }
 
 /* How far phases lie apart. */
-static void set_reach(TransposeArgs *args) {
-    args->reach_z = reach_of(&args->z);
-    args->reach_y = reach_of(&args->y);
-    args->reach_x = reach_of(&args->x);
-    args->max_taps = count_of(args->reach_z + 1, args->reach_y + 1, args->reach_x + 1);
+static void set_halo(TransposeArgs *args) {
+    args->halo_z = halo_of(&args->z);
+    args->halo_y = halo_of(&args->y);
+    args->halo_x = halo_of(&args->x);
+    args->max_taps = count_of(args->halo_z + 1, args->halo_y + 1, args->halo_x + 1);
     args->first_column = INT64_MAX;
     args->last_first = INT64_MIN;
     for (int64_t f = 0; f < args->x.stride; f++) {
         const int64_t first = phase_of(&args->x, f).first;
-        args->first_column = i64_min(args->first_column, first - args->reach_x);
+        args->first_column = i64_min(args->first_column, first - args->halo_x);
         args->last_first = i64_max(args->last_first, first);
     }
 }
 
-/* Strips of rows, or of the columns of the only row; and how many output blocks a task takes.  `in_count`:
+/* Tiles of rows, or of the columns of the only row; and how many output blocks a task takes.  `in_count`:
  * input blocks that one run of them reads. */
-static void cut_work(TransposeArgs *args, int64_t in_count) {
+static void split_work(TransposeArgs *args, int64_t in_count) {
     const int64_t rows = max_outputs(&args->y), columns = max_outputs(&args->x);
     const int64_t planes = count_of(args->batch, args->z.out, args->y.stride);
-    const int64_t depths = i64_min(args->reach_z + 1, args->z.in),
+    const int64_t depths = i64_min(args->halo_z + 1, args->z.in),
                   halo = args->last_first - args->first_column;
     const int64_t column_bytes = count_of(in_count, depths, args->width, sizeof(float)),
                   min_columns = i64_sum(i64_product(4, halo), TILE_MAX_PIXELS);
-    args->strip_columns = columns;
+    args->columns_a_tile = columns;
     if (rows == 1) {
-        const int64_t by_memory = i64_max(STRIP_BYTES / column_bytes, min_columns),
+        const int64_t by_memory = i64_max(ROW_TILE_BYTES / column_bytes, min_columns),
                       balanced = i64_max(ceil_div(i64_product(columns, planes), MIN_TASKS), min_columns);
-        args->strip_columns = i64_min(i64_min(by_memory, balanced), columns);
+        args->columns_a_tile = i64_min(i64_min(by_memory, balanced), columns);
     }
-    args->column_strips = ceil_div(columns, args->strip_columns);
-    args->scratch_columns = i64_sum(args->strip_columns, halo);
+    args->column_tiles = ceil_div(columns, args->columns_a_tile);
+    args->scratch_columns = i64_sum(args->columns_a_tile, halo);
     const int64_t row_bytes = i64_product(args->scratch_columns, column_bytes);
-    args->strip_rows = i64_max(
-        i64_min(STRIP_BYTES / i64_max(row_bytes, 1), ceil_div(i64_product(rows, planes), MIN_TASKS)), 1);
-    args->strips = ceil_div(rows, args->strip_rows);
-    const int64_t parts = i64_min(ceil_div(MIN_TASKS, count_of(args->strips, args->column_strips, planes)),
+    args->rows_a_tile = i64_max(
+        i64_min(ROW_TILE_BYTES / i64_max(row_bytes, 1), ceil_div(i64_product(rows, planes), MIN_TASKS)), 1);
+    args->row_tiles = ceil_div(rows, args->rows_a_tile);
+    const int64_t parts = i64_min(ceil_div(MIN_TASKS, count_of(args->row_tiles, args->column_tiles, planes)),
                                   args->n_tile_blocks);
     args->blocks_a_task = ceil_div(args->n_tile_blocks, parts);
     args->parts = ceil_div(args->n_tile_blocks, args->blocks_a_task);
-    args->scratch_rows = i64_sum(args->strip_rows, args->reach_y);
+    args->scratch_rows = i64_sum(args->rows_a_tile, args->halo_y);
     args->scratch_plane = count_of(args->scratch_rows, args->scratch_columns, args->width);
     args->scratch_block = i64_product(depths, args->scratch_plane);
 }
@@ -268,9 +268,9 @@ static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, 
     conv_epilogue(query->node, &args.epilogue);
     *count = tile_choose_blocks(args.tiles, ceil_div(args.x.out, args.x.stride), args.out_blocks);
     args.n_tile_blocks = ceil_div(args.out_blocks, *count);
-    set_reach(&args);
-    cut_work(&args,
-             tile_blocks(g, args.width, args.width, 0, (int)i64_min(*count, args.out_blocks)).in_count);
+    set_halo(&args);
+    split_work(&args,
+               tile_blocks(g, args.width, args.width, 0, (int)i64_min(*count, args.out_blocks)).in_count);
     return args;
 }
 
@@ -304,7 +304,7 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
     instance->run = conv_transpose_run;
     instance->args = args;
     instance->tasks =
-        count_of(g.batch, args->z.out, args->y.stride, args->strips, args->column_strips, args->parts);
+        count_of(g.batch, args->z.out, args->y.stride, args->row_tiles, args->column_tiles, args->parts);
     conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }

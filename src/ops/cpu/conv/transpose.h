@@ -22,11 +22,11 @@ typedef struct TransposeArgs {
     const ConvTap *taps; /* for each phase `max_taps` of them, those of one depth together */
     int width;
     int64_t batch, in_blocks, out_blocks, out_channels, n_tile_blocks, blocks_a_task, parts;
-    int64_t max_taps, strips, strip_rows;
-    int64_t column_strips, strip_columns;
-    int64_t reach_z, reach_y, reach_x; /* taps before q: depths, rows and columns before the strip's first */
+    int64_t max_taps, row_tiles, rows_a_tile;
+    int64_t column_tiles, columns_a_tile;
+    int64_t halo_z, halo_y, halo_x; /* taps before q: depths, rows and columns before the row tile's first */
     int64_t first_column,
-        last_first; /* input column of the first strip's first tap; the largest Phase.first */
+        last_first; /* input column of the first row tile's first tap; the largest Phase.first */
     int64_t scratch_columns, scratch_rows, scratch_plane, scratch_block; /* the last two in floats */
     WindowDim z, y, x;
 } TransposeArgs;

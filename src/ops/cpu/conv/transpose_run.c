@@ -12,29 +12,30 @@ typedef struct TransposePlace {
     int64_t first_depth_tap, depth_taps; /* those that read inside the input */
 } TransposePlace;
 
-/* The rows of the strip in one plane of the input, with zeros where that has none. */
+/* The rows of the row tile in one plane of the input, with zeros where that has none. */
 static void copy_plane(const TransposeArgs *args, const float *plane, const TransposePlace *place,
                        float *to) {
-    const int64_t unit = args->width, columns = args->scratch_columns;
+    const int64_t pixel_floats = args->width, columns = args->scratch_columns;
     const int64_t column = args->first_column + place->first_column;
     const int64_t before = i64_min(i64_max(-column, 0), columns);
     const int64_t inside = i64_max(i64_min(args->x.in - i64_max(column, 0), columns - before), 0);
-    const int64_t first = args->rows[place->phase_y].first + place->first - args->reach_y;
-    for (int64_t at = first; at < first + place->rows + args->reach_y; at++, to += columns * unit) {
+    const int64_t first = args->rows[place->phase_y].first + place->first - args->halo_y;
+    for (int64_t at = first; at < first + place->rows + args->halo_y; at++, to += columns * pixel_floats) {
         if (at < 0 || at >= args->y.in) {
-            memset(to, 0, (size_t)(columns * unit) * sizeof *to);
+            memset(to, 0, (size_t)(columns * pixel_floats) * sizeof *to);
             continue;
         }
-        const float *source = plane + (at * args->x.in + i64_max(column, 0)) * unit;
-        memset(to, 0, (size_t)(before * unit) * sizeof *to);
+        const float *source = plane + (at * args->x.in + i64_max(column, 0)) * pixel_floats;
+        memset(to, 0, (size_t)(before * pixel_floats) * sizeof *to);
         if (inside)
-            memcpy(to + before * unit, source, (size_t)(inside * unit) * sizeof *to);
-        memset(to + (before + inside) * unit, 0, (size_t)((columns - before - inside) * unit) * sizeof *to);
+            memcpy(to + before * pixel_floats, source, (size_t)(inside * pixel_floats) * sizeof *to);
+        memset(to + (before + inside) * pixel_floats, 0,
+               (size_t)((columns - before - inside) * pixel_floats) * sizeof *to);
     }
 }
 
-static void copy_strip(const TransposeArgs *args, const float *in, const TransposePlace *place,
-                       float *scratch) {
+static void copy_row_tile(const TransposeArgs *args, const float *in, const TransposePlace *place,
+                          float *scratch) {
     const TileBlocks *first = &args->pack.blocks[place->blocks_begin],
                      *last = &args->pack.blocks[place->blocks_end - 1];
     for (int64_t block = first->in_first; block < last->in_first + last->in_count; block++)
@@ -46,16 +47,16 @@ static void copy_strip(const TransposeArgs *args, const float *in, const Transpo
 }
 
 static TransposePlace place_of(const TransposeArgs *args, int64_t task) {
-    const int64_t part = task % args->parts, column_strip = task / args->parts % args->column_strips;
-    const int64_t rest = task / (args->parts * args->column_strips), strip = rest % args->strips;
-    const int64_t phase = rest / args->strips, plane = phase / args->y.stride;
+    const int64_t part = task % args->parts, column_tile = task / args->parts % args->column_tiles;
+    const int64_t rest = task / (args->parts * args->column_tiles), row_tile = rest % args->row_tiles;
+    const int64_t phase = rest / args->row_tiles, plane = phase / args->y.stride;
     TransposePlace place = {.image = plane / args->z.out,
                             .z = plane % args->z.out,
                             .phase_y = phase % args->y.stride,
-                            .first = strip * args->strip_rows,
-                            .first_column = column_strip * args->strip_columns,
+                            .first = row_tile * args->rows_a_tile,
+                            .first_column = column_tile * args->columns_a_tile,
                             .blocks_begin = part * args->blocks_a_task};
-    place.rows = i64_min(args->strip_rows, args->rows[place.phase_y].count - place.first);
+    place.rows = i64_min(args->rows_a_tile, args->rows[place.phase_y].count - place.first);
     place.blocks_end = i64_min(place.blocks_begin + args->blocks_a_task, args->n_tile_blocks);
     /* Phases begin at q = Phase.first; pads may be of either sign. */
     while (args->depths[place.phase_z].count == 0 ||
@@ -73,7 +74,7 @@ static void run_row(const TransposeArgs *args, const TransposePlace *place, cons
                     const Phase *columns, ConvTile *tile, const float *in, float *out,
                     const float *residual) {
     const int64_t first = place->first_column, width = args->width;
-    const int64_t count = i64_min(args->strip_columns, columns->count - first);
+    const int64_t count = i64_min(args->columns_a_tile, columns->count - first);
     const int64_t n = tile_count(args->tiles, count, blocks->count);
     for (int64_t i = 0; i < n; i++) {
         const int64_t begin = i * count / n, end = (i + 1) * count / n;
@@ -100,9 +101,9 @@ void conv_transpose_run(const KernelCall *call, int64_t task) {
     const TileBlocks *first = &args->pack.blocks[place.blocks_begin];
     const ConvPacked packed = conv_packed(&args->pack, call);
     int64_t row_floats = args->scratch_columns * width;
-    copy_strip(args, in, &place, call->scratch);
+    copy_row_tile(args, in, &place, call->scratch);
     ConvTile tile = {.in_block_stride = args->scratch_block,
-                     .lanes = (int)width,
+                     .block_channels = (int)width,
                      .out_block_stride = out_block,
                      .out_pixel_stride = args->x.stride * width,
                      .epilogue = &args->epilogue};
@@ -120,7 +121,7 @@ void conv_transpose_run(const KernelCall *call, int64_t task) {
             for (int64_t r = 0; r < place.rows; r++) {
                 int64_t at = blocks->first * out_block +
                              (rows->out + (place.first + r) * args->y.stride) * args->x.out * width;
-                const float *from = (const float *)call->scratch + (args->reach_y + r) * row_floats -
+                const float *from = (const float *)call->scratch + (args->halo_y + r) * row_floats -
                                     place.first_depth_tap * args->scratch_plane +
                                     (int64_t)(blocks->in_first - first->in_first) * tile.in_block_stride;
                 run_row(args, &place, blocks, columns, &tile, from, out + at,

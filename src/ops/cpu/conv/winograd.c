@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Winograd's convolution for 3 x 3 kernels of stride 1 or 2.
  *
- * The image is cut into tiles of m x m output pixels.  Each tile's input and each filter is transformed to
- * n x n frequencies (n = m + 2 where the stride is 1); for each frequency the products over all input
+ * The image is divided into tiles of m x m output pixels.  Each tile's input and each filter is transformed
+ * to n x n frequencies (n = m + 2 where the stride is 1); for each frequency the products over all input
  * channels are a small matrix product, done by the register tiles of direct convolution with image tiles in
  * the place of pixels; the inverse transform, the epilogue and the store follow.
  *
  * Transformed weights would be 1.8 to 7 times as large as the weights, so they are never kept: the packed 3 x
- * 3 weights are transformed in each run, in one of two ways.
- *  - Many tiles: the beginning phase transforms all weights into the step's workspace; then each task takes
+ * 3 weights are transformed in each run, by one of two algorithms.
+ *  - Many tiles: the prologue transforms all weights into the step's workspace; then each task takes
  *    some tiles through all output channels, with their transformed input in its scratch memory.
- *  - Fewer tiles: the beginning phase transforms the whole input into the workspace; then each task takes
+ *  - Fewer tiles: the prologue transforms the whole input into the workspace; then each task takes
  *    some output channels over all tiles, and transforms their weights a row of frequencies at a time, which
  *    costs less than reading the larger transformed ones from memory would. */
 #include <string.h>
@@ -26,24 +26,24 @@
 enum {
     MANY_TILES = 8 * TILE_MAX_PIXELS,
     WEIGHTS_BYTES = 12 << 20, /* transformed weights that many tasks may read from a shared cache */
-    PIECE_BYTES = 560 * 1024, /* transformed weights of one piece: they stay in L2 while tiles pass */
+    CHUNK_BYTES = 560 * 1024, /* transformed weights of one chunk: they stay in L2 while tiles pass */
     INPUT_BYTES = 512 * 1024, /* transformed input of a task with many tiles */
     MIN_TASKS = 16,
     MIN_RUNS = 8, /* of output blocks, that are tasks enough where weights are not transformed first */
 };
 
 /* What follows from a choice of m, for the cost as for the plan. */
-typedef struct WinogradCut {
+typedef struct WinogradBlocking {
     int count; /* output blocks of a register tile */
     bool weights_first;
     int64_t task_tiles;   /* tiles that pass the products together */
-    int64_t piece_blocks; /* input blocks whose weights are transformed together */
-} WinogradCut;
+    int64_t chunk_blocks; /* input blocks whose weights are transformed together */
+} WinogradBlocking;
 
 typedef struct WinogradArgs {
     ConvPack pack;
     WinogradImage image;
-    WinogradCut cut;
+    WinogradBlocking blocking;
     const ConvTiles *tiles;
     int64_t input_stride;                   /* of a frequency of transformed input */
     int64_t weights_stride, weights_floats; /* of transformed weights: of a frequency, of a run of blocks */
@@ -58,15 +58,16 @@ static int64_t weights_before(const WinogradArgs *args, const TileBlocks *blocks
 }
 
 /* A row of frequencies of the weights of a run of output blocks, for input blocks [first, first + count),
- * each behind the other. */
+ * one after the other. */
 static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks, const float *from, int row,
                               int64_t first, int64_t count, float *to) {
     const int64_t width = args->image.width, vector_row = blocks->count * width;
     for (int64_t block = first; block < first + count; block++) {
-        const int64_t lanes = winograd_lanes(&args->image, block);
-        args->image.transform->weights(from, (int)lanes, blocks->count, row, to, args->weights_stride);
-        from += lanes * 9 * vector_row;
-        to += lanes * vector_row;
+        const int64_t block_channels = winograd_block_channels(&args->image, block);
+        args->image.transform->weights(from, (int)block_channels, blocks->count, row, to,
+                                       args->weights_stride);
+        from += block_channels * 9 * vector_row;
+        to += block_channels * vector_row;
     }
 }
 
@@ -74,7 +75,7 @@ static void transform_weights(const WinogradArgs *args, const TileBlocks *blocks
  * of a group lie together, so that the products read their input in one go: group i of some tiles begins at
  * the place of its first tile, and block b of it lies b times its size further on. */
 static int64_t count_groups(const WinogradArgs *args, int64_t tiles) {
-    return tile_count(args->tiles, tiles, args->cut.count);
+    return tile_count(args->tiles, tiles, args->blocking.count);
 }
 
 static int64_t group_begin(int64_t i, int64_t groups, int64_t tiles) {
@@ -97,7 +98,7 @@ static void transform_input(const WinogradArgs *args, const KernelCall *call, in
 static void transform_output(const WinogradArgs *args, const KernelCall *call, const TileBlocks *blocks,
                              int64_t first, int64_t count, const float *sums) {
     const float *bias = conv_packed(&args->pack, call).bias;
-    for (int o = 0; o < blocks->count; o++, sums += args->cut.task_tiles * args->image.width)
+    for (int o = 0; o < blocks->count; o++, sums += args->blocking.task_tiles * args->image.width)
         winograd_transform_output(&args->image, call, bias, blocks->first + o, first, count, sums,
                                   args->sums_stride);
 }
@@ -114,22 +115,22 @@ typedef struct Products {
     bool add; /* to what earlier input blocks gave */
     /* Weights of the next run of blocks, NULL: none; for each of this run's products of an input block, so
      * many floats are asked for. */
-    const float *ahead;
-    int64_t ahead_step;
+    const float *prefetch;
+    int64_t prefetch_step;
 } Products;
 
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
     static const ConvTap only_tap;
     ConvTile tile = {.n_in_blocks = products->n_blocks,
-                     .lanes = args->image.width,
-                     .last_lanes =
-                         (int)winograd_lanes(&args->image, products->first_block + products->n_blocks - 1),
+                     .block_channels = args->image.width,
+                     .tail_channels = (int)winograd_block_channels(&args->image, products->first_block +
+                                                                                     products->n_blocks - 1),
                      .taps = &only_tap,
                      .n_taps = 1,
                      .all_taps = 1,
-                     .out_block_stride = args->cut.task_tiles * args->image.width,
+                     .out_block_stride = args->blocking.task_tiles * args->image.width,
                      .out_pixel_stride = args->image.width,
-                     .ahead_step = products->ahead_step};
+                     .prefetch_step = products->prefetch_step};
     const int64_t groups = count_groups(args, products->n_tiles), width = args->image.width;
     const int n_columns = args->image.n, distinct = args->image.transform->distinct;
     for (int column = 0; column < n_columns; column++) {
@@ -143,10 +144,10 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
             tile.in_block_stride = n * width;
             tile.out = products->sums + f * args->sums_stride + begin * width;
             tile.residual = products->add ? tile.out : NULL;
-            if (products->ahead)
-                tile.ahead =
-                    products->ahead +
-                    ((f * groups + i) * args->image.in_blocks + products->first_block) * products->ahead_step;
+            if (products->prefetch)
+                tile.prefetch =
+                    products->prefetch + ((f * groups + i) * args->image.in_blocks + products->first_block) *
+                                             products->prefetch_step;
             args->tiles->blocked[blocks->count][n](&tile);
         }
     }
@@ -154,7 +155,7 @@ static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const P
 
 /* --- many tiles --- */
 
-static void begin_with_weights(const KernelCall *call, int64_t task) {
+static void prologue_weights(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     const int64_t run = task / args->image.in_blocks, block = task % args->image.in_blocks;
     float *to = (float *)call->workspace + run * args->weights_floats +
@@ -172,8 +173,8 @@ static void begin_with_weights(const KernelCall *call, int64_t task) {
 
 static void run_tiles(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
-    const int64_t first = task * args->cut.task_tiles,
-                  count = i64_min(args->cut.task_tiles, args->image.n_tiles - first);
+    const int64_t first = task * args->blocking.task_tiles,
+                  count = i64_min(args->blocking.task_tiles, args->image.n_tiles - first);
     float *input = call->scratch, *sums = input + args->input_floats;
     const int distinct = args->image.transform->distinct;
     for (int64_t block = 0; block < args->image.in_blocks; block++)
@@ -197,7 +198,7 @@ static void run_tiles(const KernelCall *call, int64_t task) {
 
 /* --- fewer tiles --- */
 
-static void begin_with_input(const KernelCall *call, int64_t task) {
+static void prologue_input(const KernelCall *call, int64_t task) {
     const WinogradArgs *args = call->args;
     transform_input(args, call, task, 0, args->image.n_tiles, call->workspace);
 }
@@ -212,18 +213,18 @@ static void run_blocks(const KernelCall *call, int64_t task) {
     const int64_t products_in_all =
         args->image.frequencies * count_groups(args, args->image.n_tiles) * args->image.in_blocks;
     for (int row = 0; row < distinct; row++)
-        for (int64_t block = 0; block < args->image.in_blocks; block += args->cut.piece_blocks) {
-            Products products = {.row = row,
-                                 .input = call->workspace,
-                                 .weights = weights,
-                                 .sums = sums,
-                                 .first_block = block,
-                                 .n_blocks = i64_min(args->cut.piece_blocks, args->image.in_blocks - block),
-                                 .n_tiles = args->image.n_tiles,
-                                 .add = block > 0,
-                                 .ahead = packed + blocks->weights_at + floats,
-                                 .ahead_step =
-                                     ceil_div((int64_t)floats, products_in_all * TILE_LINE) * TILE_LINE};
+        for (int64_t block = 0; block < args->image.in_blocks; block += args->blocking.chunk_blocks) {
+            Products products = {
+                .row = row,
+                .input = call->workspace,
+                .weights = weights,
+                .sums = sums,
+                .first_block = block,
+                .n_blocks = i64_min(args->blocking.chunk_blocks, args->image.in_blocks - block),
+                .n_tiles = args->image.n_tiles,
+                .add = block > 0,
+                .prefetch = packed + blocks->weights_at + floats,
+                .prefetch_step = ceil_div((int64_t)floats, products_in_all * TILE_LINE) * TILE_LINE};
             transform_weights(args, blocks, packed + weights_before(args, blocks, block), row, block,
                               products.n_blocks, weights);
             const int rows_end = row == distinct - 1 ? args->image.n : row + 1;
@@ -235,37 +236,40 @@ static void run_blocks(const KernelCall *call, int64_t task) {
 
 /* --- preparing --- */
 
-static WinogradCut cut_work(const WinogradImage *image, const ConvTiles *tiles) {
-    WinogradCut cut = {.count = tile_choose_blocks(tiles, image->n_tiles, image->out_blocks),
-                       .task_tiles = image->n_tiles,
-                       .piece_blocks = image->in_blocks};
+static WinogradBlocking split_work(const WinogradImage *image, const ConvTiles *tiles) {
+    WinogradBlocking blocking = {.count = tile_choose_blocks(tiles, image->n_tiles, image->out_blocks),
+                                 .task_tiles = image->n_tiles,
+                                 .chunk_blocks = image->in_blocks};
     const int64_t vector = image->width * (int64_t)sizeof(float),
                   in_bytes = count_of(image->frequencies, image->in_blocks, vector);
     const int64_t distinct = image->transform->distinct;
     const int64_t weights = count_of(distinct, distinct, image->in_channels, image->out_blocks, vector);
     const bool large = weights > WEIGHTS_BYTES;
-    const int64_t most = tiles->max_pixels[cut.count];
-    /* Few runs of output blocks are few tasks, unless these are cut by tiles. */
-    const bool few_runs = image->out_blocks <= MIN_RUNS * cut.count;
-    cut.weights_first = image->n_tiles >= (large ? 4 * MANY_TILES : few_runs ? 2 * most : MANY_TILES);
-    if (cut.weights_first) {
+    const int64_t max_group = tiles->max_pixels[blocking.count];
+    /* Few runs of output blocks are few tasks, unless these are divided by tiles. */
+    const bool few_runs = image->out_blocks <= MIN_RUNS * blocking.count;
+    blocking.weights_first = image->n_tiles >= (large      ? 4 * MANY_TILES
+                                                : few_runs ? 2 * max_group
+                                                           : MANY_TILES);
+    if (blocking.weights_first) {
         /* As many tiles as stay in the cache, and more where weights come from memory; then fewer, for
          * balance. */
-        const int64_t fit = i64_max(INPUT_BYTES / in_bytes, large ? 4 * most : most);
-        const int64_t balanced = i64_max(image->n_tiles / MIN_TASKS, most);
-        cut.task_tiles = i64_min(fit, balanced);
-        cut.task_tiles = i64_max(cut.task_tiles / most * most, most);
-        cut.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, cut.task_tiles));
+        const int64_t fit = i64_max(INPUT_BYTES / in_bytes, large ? 4 * max_group : max_group);
+        const int64_t balanced = i64_max(image->n_tiles / MIN_TASKS, max_group);
+        blocking.task_tiles = i64_min(fit, balanced);
+        blocking.task_tiles = i64_max(blocking.task_tiles / max_group * max_group, max_group);
+        blocking.task_tiles = ceil_div(image->n_tiles, ceil_div(image->n_tiles, blocking.task_tiles));
     } else {
-        const int64_t block_bytes = count_of(image->transform->distinct, image->width, cut.count, vector);
-        cut.piece_blocks = i64_min(i64_max(PIECE_BYTES / block_bytes, 1), image->in_blocks);
+        const int64_t block_bytes =
+            count_of(image->transform->distinct, image->width, blocking.count, vector);
+        blocking.chunk_blocks = i64_min(i64_max(CHUNK_BYTES / block_bytes, 1), image->in_blocks);
     }
-    return cut;
+    return blocking;
 }
 
-static Bytes run_bytes(const KernelQuery *query, const WinogradCut *cut) {
+static Bytes run_bytes(const KernelQuery *query, const WinogradBlocking *blocking) {
     const ConvGeometry g = winograd_geometry(query);
-    return conv_run_bytes(query, &g, query->width, cut->count);
+    return conv_run_bytes(query, &g, query->width, blocking->count);
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs: 56 products and as much as 40 floats of
@@ -273,16 +277,17 @@ static Bytes run_bytes(const KernelQuery *query, const WinogradCut *cut) {
 static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     const WinogradImage image = winograd_image(query, kind);
     const ConvTiles *tiles = conv_tiles_for(query->target);
-    const WinogradCut cut = cut_work(&image, tiles);
+    const WinogradBlocking blocking = split_work(&image, tiles);
     const double f = image.frequencies, d = image.transform->distinct, channels = (double)image.in_channels;
     const double tiles_all = (double)image.n_tiles, out_blocks = (double)image.out_blocks;
-    const double tile_calls = cut.weights_first ? tiles_all / (double)cut.task_tiles *
-                                                      (double)tile_count(tiles, cut.task_tiles, cut.count)
-                                                : (double)tile_count(tiles, image.n_tiles, cut.count);
+    const double tile_calls = blocking.weights_first
+                                  ? tiles_all / (double)blocking.task_tiles *
+                                        (double)tile_count(tiles, blocking.task_tiles, blocking.count)
+                                  : (double)tile_count(tiles, image.n_tiles, blocking.count);
     double tile_pixels = tiles_all / tile_calls;
     const double products =
-        f * out_blocks / cut.count * tile_calls *
-        (channels * tile_cycles(cut.count, tile_pixels) + tile_call_cycles(cut.count, tile_pixels));
+        f * out_blocks / blocking.count * tile_calls *
+        (channels * tile_cycles(blocking.count, tile_pixels) + tile_call_cycles(blocking.count, tile_pixels));
     double weights = channels * out_blocks * 5.8 * d * d;
     double input = tiles_all * (double)image.in_blocks * 5 * f;
     double output = tiles_all * out_blocks * 5 * f;
@@ -292,27 +297,27 @@ static double winograd_cost(const KernelQuery *query, WinogradKind kind) {
     const double weights_factor = narrow ? 1.2 : stride == 2 ? 2 : 1;
     const double pixels = tiles_all * image.m * image.m * image.width *
                           ((double)image.in_blocks * stride * stride + out_blocks);
-    return 3000 + conv_pack_cost(run_bytes(query, &cut)) + WINOGRAD_PIXEL_NS * pixels +
+    return 3000 + conv_pack_cost(run_bytes(query, &blocking)) + WINOGRAD_PIXEL_NS * pixels +
            (products + weights * weights_factor + (input + output) * (narrow ? 0.6 : 1)) * image.width / 56.0;
 }
 
 static void set_strides(WinogradArgs *args) {
     const WinogradImage *image = &args->image;
-    const WinogradCut *cut = &args->cut;
-    const int64_t lanes =
-        cut->piece_blocks < image->in_blocks ? cut->piece_blocks * image->width : image->in_channels;
-    args->input_stride = winograd_stride(image, i64_product(image->in_blocks, cut->task_tiles));
-    args->weights_stride = winograd_stride(image, i64_product(lanes, cut->count));
+    const WinogradBlocking *blocking = &args->blocking;
+    const int64_t channels = blocking->chunk_blocks < image->in_blocks ? blocking->chunk_blocks * image->width
+                                                                       : image->in_channels;
+    args->input_stride = winograd_stride(image, i64_product(image->in_blocks, blocking->task_tiles));
+    args->weights_stride = winograd_stride(image, i64_product(channels, blocking->count));
     const int64_t distinct = image->transform->distinct;
     args->weights_floats = count_of(distinct, distinct, args->weights_stride);
-    args->sums_stride = winograd_stride(image, i64_product(cut->count, cut->task_tiles));
+    args->sums_stride = winograd_stride(image, i64_product(blocking->count, blocking->task_tiles));
     args->input_floats = i64_product(image->frequencies, args->input_stride);
 }
 
 /* What a query's node becomes, but for its constants. */
 static WinogradArgs plan_work(const KernelQuery *query, WinogradKind kind) {
     WinogradArgs args = {.tiles = conv_tiles_for(query->target), .image = winograd_image(query, kind)};
-    args.cut = cut_work(&args.image, args.tiles);
+    args.blocking = split_work(&args.image, args.tiles);
     set_strides(&args);
     return args;
 }
@@ -321,16 +326,17 @@ static Bytes task_scratch(const WinogradArgs *args) {
     const WinogradImage *image = &args->image;
     const int64_t sums = i64_product(image->frequencies, args->sums_stride),
                   weights = i64_product(image->transform->distinct, args->weights_stride);
-    return bytes_of(sizeof(float), i64_sum(args->cut.weights_first ? args->input_floats : weights, sums));
+    return bytes_of(sizeof(float),
+                    i64_sum(args->blocking.weights_first ? args->input_floats : weights, sums));
 }
 
 /* The weights of an input block and a run of output blocks, where they are packed just before they are
  * transformed. */
 static Bytes block_scratch(const KernelQuery *query, const WinogradArgs *args) {
     const int64_t width = args->image.width;
-    return query->inputs[CONV_W].constant || !args->cut.weights_first
+    return query->inputs[CONV_W].constant || !args->blocking.weights_first
                ? (Bytes){0}
-               : bytes_of(sizeof(float), 9, width, args->cut.count, width);
+               : bytes_of(sizeof(float), 9, width, args->blocking.count, width);
 }
 
 static Bytes thread_scratch(const KernelQuery *query, const WinogradArgs *args) {
@@ -339,16 +345,16 @@ static Bytes thread_scratch(const KernelQuery *query, const WinogradArgs *args) 
 }
 
 static Bytes workspace_of(const WinogradArgs *args) {
-    const int64_t runs = ceil_div(args->image.out_blocks, args->cut.count);
-    return args->cut.weights_first ? bytes_of(sizeof(float), runs, args->weights_floats)
-                                   : bytes_of(sizeof(float), args->input_floats);
+    const int64_t runs = ceil_div(args->image.out_blocks, args->blocking.count);
+    return args->blocking.weights_first ? bytes_of(sizeof(float), runs, args->weights_floats)
+                                        : bytes_of(sizeof(float), args->input_floats);
 }
 
 static bool accepts(KernelQuery *query, WinogradKind kind) {
     if (!(kind == WINOGRAD_F4_STRIDE_2 ? winograd_accepts_stride_2 : winograd_accepts)(query))
         return false;
     const WinogradArgs args = plan_work(query, kind);
-    const Bytes packed = args.cut.weights_first ? (Bytes){0} : run_bytes(query, &args.cut);
+    const Bytes packed = args.blocking.weights_first ? (Bytes){0} : run_bytes(query, &args.blocking);
     return cpu_in_proportion(query, thread_scratch(query, &args), bytes_sum(workspace_of(&args), packed));
 }
 
@@ -360,19 +366,19 @@ static Status prepare(const KernelQuery *query, WinogradKind kind, PrepareContex
     *args = plan_work(query, kind);
     WinogradImage *image = &args->image;
     conv_epilogue(query->node, &image->epilogue);
-    TRY(conv_pack_weights(query, &g, image->width, args->cut.count, image->transform->tap_scales, ctx,
+    TRY(conv_pack_weights(query, &g, image->width, args->blocking.count, image->transform->tap_scales, ctx,
                           &args->pack));
-    args->pack.by_tasks = args->cut.weights_first && !args->pack.weights;
+    args->pack.by_tasks = args->blocking.weights_first && !args->pack.weights;
     TRY(conv_pack_bias(query, image->out_channels, ctx, &args->pack));
     instance->workspace_bytes = workspace_of(args);
     instance->scratch_bytes = thread_scratch(query, args);
-    if (args->cut.weights_first) {
-        instance->prologue = begin_with_weights;
+    if (args->blocking.weights_first) {
+        instance->prologue = prologue_weights;
         instance->prologue_tasks = i64_product(args->pack.n_blocks, image->in_blocks);
         instance->run = run_tiles;
-        instance->tasks = ceil_div(image->n_tiles, args->cut.task_tiles);
+        instance->tasks = ceil_div(image->n_tiles, args->blocking.task_tiles);
     } else {
-        instance->prologue = begin_with_input;
+        instance->prologue = prologue_input;
         instance->prologue_tasks = image->in_blocks;
         instance->run = run_blocks;
         instance->tasks = args->pack.n_blocks;

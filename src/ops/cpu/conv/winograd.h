@@ -33,22 +33,23 @@ typedef struct WinogradStore {
     const Epilogue *epilogue;
     int64_t row_stride, pixel_stride; /* of the output, in floats, from one pixel of the tile to the next */
     int rows, columns;                /* that lie in the image */
-    int lanes;                        /* lanes behind are stored as zero */
+    int channels;                     /* lanes after these are stored as zero */
 } WinogradStore;
 
 /* All strides in floats; frequency f = row * n + column lies at f * frequency_stride. */
 typedef struct WinogradTransform {
     int m, n, stride;
-    int distinct; /* rows, and columns, of frequencies whose weights differ: the last one's serve those behind
+    int distinct; /* rows, and columns, of frequencies whose weights differ: the last one's serve those after
+                   * it
                    */
     const ConvTapScales *tap_scales; /* that `weights` expects its taps multiplied by; NULL: none */
     /* n x n pixels of a blocked tensor, from `in` on. */
     void (*input)(const float *in, int64_t row_stride, int64_t pixel_stride, float *to,
                   int64_t frequency_stride);
-    /* 3 x 3 taps of a vector of output channels for `lanes` input channels, one behind the other, each
-     * `blocks` vectors: tap t of channel l and block o at ((t * lanes + l) * blocks + o) * width.  The
+    /* 3 x 3 taps of a vector of output channels for `channels` input channels, one after the other, each
+     * `blocks` vectors: tap t of channel l and block o at ((t * channels + l) * blocks + o) * width.  The
      * `distinct` frequencies of one row are written to (l * blocks + o) * width. */
-    void (*weights)(const float *in, int lanes, int blocks, int row, float *to, int64_t frequency_stride);
+    void (*weights)(const float *in, int channels, int blocks, int row, float *to, int64_t frequency_stride);
     void (*output)(const float *from, int64_t frequency_stride, const WinogradStore *store);
 } WinogradTransform;
 

@@ -62,7 +62,7 @@ WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind) {
     return image;
 }
 
-int64_t winograd_lanes(const WinogradImage *image, int64_t in_block) {
+int64_t winograd_block_channels(const WinogradImage *image, int64_t in_block) {
     return i64_min(image->width, image->in_channels - in_block * image->width);
 }
 
@@ -83,9 +83,9 @@ static TilePlace place_of(const WinogradImage *image, int64_t tile) {
                        phase_x + tile % image->tiles_x * image->m * image->x.dilation};
 }
 
-/* How many of `most` pixels, from `at` on and a dilation apart, lie before `end`. */
-static int64_t pixels_before(const WindowDim *dim, int64_t at, int64_t most, int64_t end) {
-    return at < end ? i64_min(most, ceil_div(end - at, dim->dilation)) : 0;
+/* How many of `count` pixels, from `at` on and a dilation apart, lie before `end`. */
+static int64_t pixels_before(const WindowDim *dim, int64_t at, int64_t count, int64_t end) {
+    return at < end ? i64_min(count, ceil_div(end - at, dim->dilation)) : 0;
 }
 
 /* The plane of the input that a tile of the output reads from an input block; NULL where that is padding. */
@@ -99,7 +99,7 @@ static const float *plane_of(const WinogradImage *image, const float *input, int
                        image->x.in * image->width;
 }
 
-/* A tile that reaches over the image's edge, with zeros there. */
+/* A tile that extends beyond the image's edge, with zeros there. */
 static const float *copy_edge_tile(const WinogradImage *image, const float *plane, int64_t y, int64_t x,
                                    float *copy) {
     const int n = image->n, width = image->width;
@@ -122,7 +122,7 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
     float copy[WINOGRAD_MAX_IN * WINOGRAD_MAX_IN * TILE_MAX_WIDTH];
     const int n = image->n, width = image->width;
     const int64_t stride = image->transform->stride;
-    const int64_t reach_y = (n - 1) * image->y.dilation, reach_x = (n - 1) * image->x.dilation;
+    const int64_t span_y = (n - 1) * image->y.dilation, span_x = (n - 1) * image->x.dilation;
     for (int64_t i = 0; i < count; i++, to += width) {
         TilePlace place = place_of(image, first + i);
         const float *plane = plane_of(image, input, block, &place);
@@ -132,7 +132,7 @@ void winograd_transform_input(const WinogradImage *image, const float *input, in
             continue;
         }
         const int64_t y = place.y * stride - image->y.pad_begin, x = place.x * stride - image->x.pad_begin;
-        const bool inside = y >= 0 && x >= 0 && y + reach_y < image->y.in && x + reach_x < image->x.in;
+        const bool inside = y >= 0 && x >= 0 && y + span_y < image->y.in && x + span_x < image->x.in;
         if (inside)
             image->transform->input(plane + (y * image->x.in + x) * width,
                                     image->x.in * image->y.dilation * width, image->x.dilation * width, to,
@@ -154,7 +154,7 @@ void winograd_transform_output(const WinogradImage *image, const KernelCall *cal
                            .epilogue = &image->epilogue,
                            .row_stride = image->x.out * image->y.dilation * width,
                            .pixel_stride = image->x.dilation * width,
-                           .lanes = (int)i64_min(width, image->out_channels - block * width)};
+                           .channels = (int)i64_min(width, image->out_channels - block * width)};
     for (int64_t i = 0; i < count; i++, sums += width) {
         TilePlace place = place_of(image, first + i);
         const int64_t at = ((place.image * image->out_blocks + block) * image->z.out + place.z) * plane +

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernels of Winograd's convolution share: the tiles of an image, their way to frequencies and back.
+/* What the kernels of Winograd's convolution share: the tiles of an image, and their transforms to
+ * frequencies and back.
  */
 #ifndef OPS_CPU_CONV_WINOGRAD_IMAGE_H
 #define OPS_CPU_CONV_WINOGRAD_IMAGE_H
@@ -13,9 +14,9 @@
  */
 #define WINOGRAD_PIXEL_NS 0.25
 
-/* Images, of volumes each depth of the output, cut into tiles of m x m output pixels, the last ones of a row
- * or column reaching over the edge. With a dilation the pixels of one remainder modulo the dilation are an
- * image of their own, a phase: pixels of a tile then lie that far apart. */
+/* Images, of volumes each depth of the output, divided into tiles of m x m output pixels, the last ones of a
+ * row or column extending beyond the edge. With a dilation the pixels of one remainder modulo the dilation
+ * are an image of their own, a phase: pixels of a tile then lie that far apart. */
 typedef struct WinogradImage {
     const WinogradTransform *transform;
     Epilogue epilogue;
@@ -38,15 +39,15 @@ ConvGeometry winograd_geometry(const KernelQuery *query);
 /* All but the epilogue. */
 WinogradImage winograd_image(const KernelQuery *query, WinogradKind kind);
 /* Channels of an input block. */
-int64_t winograd_lanes(const WinogradImage *image, int64_t in_block);
+int64_t winograd_block_channels(const WinogradImage *image, int64_t in_block);
 /* Floats from one frequency to the next where each has that many vectors: an odd number of vectors, so that
  * the frequencies of one tile do not fall into the same sets of the caches. */
 int64_t winograd_stride(const WinogradImage *image, int64_t vectors);
 
-/* Tiles [first, first + count) of one input block, one behind the other. */
+/* Tiles [first, first + count) of one input block, one after the other. */
 void winograd_transform_input(const WinogradImage *image, const float *input, int64_t block, int64_t first,
                               int64_t count, float *to, int64_t frequency_stride);
-/* The sums of tiles [first, first + count) of one output block, one behind the other, to the output. */
+/* The sums of tiles [first, first + count) of one output block, one after the other, to the output. */
 void winograd_transform_output(const WinogradImage *image, const KernelCall *call, const float *bias,
                                int64_t block, int64_t first, int64_t count, const float *sums,
                                int64_t frequency_stride);

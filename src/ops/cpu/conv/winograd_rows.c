@@ -7,9 +7,9 @@
  * apart, each of which meets every s-th tap: a 7 x 7 kernel with stride 2 has phases of four and three taps,
  * 7 + 6 frequencies for four pixels where direct sums take 28 products.
  *
- * A task computes a strip of output rows.  It transforms the input rows that these see into its scratch
+ * A task computes a row tile.  It transforms the input rows that it sees into its scratch
  * memory; then, for some output blocks, the register tiles of direct convolution sum over channels and kernel
- * rows at each frequency, tiles of four pixels in the place of pixels; the inverse transform, the epilogue
+ * rows at each frequency, tiles of four pixels in place of pixels; the inverse transform, the epilogue
  * and the store follow.  Weights are transformed when they are packed, as they are few.
  *
  * The transforms are those of winograd_tmpl.c in one dimension. */
@@ -25,7 +25,7 @@
 #include "ops/cpu/cpu.h"
 #include "ops/kernel.h"
 
-enum { MIN_TASKS = 16, STRIP_BYTES = 256 * 1024, L1_BYTES = 32 * 1024 };
+enum { MIN_TASKS = 16, ROW_TILE_BYTES = 256 * 1024, L1_BYTES = 32 * 1024 };
 
 #define TRANSFORM_COST 8.0 /* of a weight that is packed, beside one that is only moved */
 
@@ -51,11 +51,11 @@ typedef struct RowsArgs {
     Phases phases;
     WindowDim y, x;
     int64_t batch, channels, out_channels, out_blocks, n_runs;
-    int width, count;                    /* output blocks of a run */
-    int64_t row_tiles;                   /* tiles of four pixels in an output row */
-    int64_t columns;                     /* of transformed rows: the same, in whole vectors */
-    int64_t strip_rows, strips, in_rows; /* rows of the output and, at most, of the input in a strip */
-    ConvTap *taps;                       /* the kernel's rows */
+    int width, count;                        /* output blocks of a run */
+    int64_t tiles_a_row;                     /* tiles of four pixels in an output row */
+    int64_t columns;                         /* of transformed rows: the same, in whole vectors */
+    int64_t rows_a_tile, row_tiles, in_rows; /* rows of the output and, at most, of the input in a row tile */
+    ConvTap *taps;                           /* the kernel's rows */
 } RowsArgs;
 
 /* --- the matrices --- */
@@ -176,9 +176,9 @@ static void transform_row(const RowsArgs *args, const float *row, float *columns
     }
 }
 
-/* The strip's input rows: [channel][row][frequency][tile]. */
-static void transform_strip(const RowsArgs *args, const float *image, int64_t first_row, int64_t n_rows,
-                            float *columns, float *to) {
+/* The row tile's input rows: [channel][row][frequency][tile]. */
+static void transform_row_tile(const RowsArgs *args, const float *image, int64_t first_row, int64_t n_rows,
+                               float *columns, float *to) {
     const int64_t row_floats = args->phases.frequencies * args->columns;
     for (int64_t c = 0; c < args->channels; c++)
         for (int64_t r = 0; r < n_rows; r++) {
@@ -209,8 +209,8 @@ static void run_tiles(const RowsArgs *args, const ConvPacked *packed, int64_t ru
     const int64_t sums_stride = blocks * n * width, block_floats = args->y.out * args->x.out * width;
     ConvTile tile = {.in_block_stride = args->in_rows * frequencies * args->columns,
                      .n_in_blocks = args->channels,
-                     .lanes = 1,
-                     .last_lanes = 1,
+                     .block_channels = 1,
+                     .tail_channels = 1,
                      .taps = args->taps,
                      .n_taps = args->y.kernel,
                      .all_taps = args->y.kernel,
@@ -231,7 +231,7 @@ static void run_tiles(const RowsArgs *args, const ConvPacked *packed, int64_t ru
                                      .bias = packed->bias + block * width,
                                      .epilogue = &args->epilogue,
                                      .row_stride = width,
-                                     .lanes = (int)i64_min(width, args->out_channels - block * width)};
+                                     .channels = (int)i64_min(width, args->out_channels - block * width)};
         args->rows->output(args->phases.output, args->phases.count, sums + o * n * width, sums_stride,
                            i64_min(n * ROWS_OUT, args->x.out - pixel), &store);
     }
@@ -239,24 +239,24 @@ static void run_tiles(const RowsArgs *args, const ConvPacked *packed, int64_t ru
 
 static void run(const KernelCall *call, int64_t task) {
     const RowsArgs *args = call->args;
-    const int64_t image = task / args->strips, first = task % args->strips * args->strip_rows;
-    const int64_t rows = i64_min(args->strip_rows, args->y.out - first), width = args->width;
+    const int64_t image = task / args->row_tiles, first = task % args->row_tiles * args->rows_a_tile;
+    const int64_t rows = i64_min(args->rows_a_tile, args->y.out - first), width = args->width;
     const int64_t in_rows = (rows - 1) * args->y.stride + (args->y.kernel - 1) * args->y.dilation + 1;
     const int64_t row_floats = args->phases.frequencies * args->columns;
     const int64_t out_image = image * args->out_blocks * args->y.out * args->x.out * width;
     float *columns = call->scratch, *in = columns + ROWS_OUT * (args->columns + width);
     float *sums = in + args->channels * args->in_rows * row_floats;
     const float *residual = cpu_residual(call, &args->epilogue);
-    transform_strip(args,
-                    (const float *)call->inputs[CONV_X] + image * args->channels * args->y.in * args->x.in,
-                    first * args->y.stride - args->y.pad_begin, in_rows, columns, in);
-    const int64_t n = tile_count(args->tiles, args->row_tiles, args->count);
+    transform_row_tile(args,
+                       (const float *)call->inputs[CONV_X] + image * args->channels * args->y.in * args->x.in,
+                       first * args->y.stride - args->y.pad_begin, in_rows, columns, in);
+    const int64_t n = tile_count(args->tiles, args->tiles_a_row, args->count);
     const ConvPacked packed = conv_packed(&args->pack, call);
     for (int64_t r = 0; r < rows; r++) {
         const int64_t at = out_image + (first + r) * args->x.out * width;
         for (int64_t run = 0; run < args->n_runs; run++)
             for (int64_t i = 0; i < n; i++) {
-                const int64_t begin = i * args->row_tiles / n, end = (i + 1) * args->row_tiles / n;
+                const int64_t begin = i * args->tiles_a_row / n, end = (i + 1) * args->tiles_a_row / n;
                 run_tiles(args, &packed, run, in + r * args->y.stride * row_floats, begin, end - begin, sums,
                           (float *)call->outputs[0] + at, residual ? residual + at : NULL);
             }
@@ -300,8 +300,8 @@ static void fill_run(const void *context, const void *weights, int64_t run, int6
     memset(to, 0, (size_t)(args->phases.frequencies * floats) * sizeof *to);
     for (int p = 0; p < args->phases.count; p++)
         for (int f = 0; f < args->phases.of[p].n; f++, to += floats)
-            for (int64_t lane = 0; lane < channels; lane++)
-                pack_channel(packing, weights, &args->phases.of[p], f, first + lane, blocks, to + lane);
+            for (int64_t c = 0; c < channels; c++)
+                pack_channel(packing, weights, &args->phases.of[p], f, first + c, blocks, to + c);
 }
 
 static Bytes packed_bytes(const RowsArgs *args) {
@@ -330,9 +330,9 @@ static Status pack_weights(const KernelQuery *query, RowsArgs *args, PrepareCont
 
 /* Output blocks of a run: no more than whose weights and sums stay in L1. */
 static int choose_count(const RowsArgs *args) {
-    int count = tile_choose_blocks(args->tiles, args->row_tiles, args->out_blocks);
+    int count = tile_choose_blocks(args->tiles, args->tiles_a_row, args->out_blocks);
     for (; count > 1; count--) {
-        const int64_t tiles = i64_min(args->row_tiles, args->tiles->max_pixels[count]);
+        const int64_t tiles = i64_min(args->tiles_a_row, args->tiles->max_pixels[count]);
         const int64_t vectors =
             i64_product(count, i64_sum(i64_product(args->channels, args->y.kernel), tiles));
         if (count_of(args->phases.frequencies, vectors, args->width, sizeof(float)) <= L1_BYTES)
@@ -341,7 +341,7 @@ static int choose_count(const RowsArgs *args) {
     return count;
 }
 
-static RowsArgs cut_work(const KernelQuery *query) {
+static RowsArgs split_work(const KernelQuery *query) {
     const ConvGeometry g = conv_query_geometry(query);
     RowsArgs args = {.rows = winograd_rows_for(query->target),
                      .tiles = conv_tiles_for(query->target),
@@ -352,17 +352,17 @@ static RowsArgs cut_work(const KernelQuery *query) {
                      .out_channels = g.out_channels,
                      .out_blocks = ceil_div(g.out_channels, query->width),
                      .width = query->width,
-                     .row_tiles = ceil_div(g.dims[1].out, ROWS_OUT)};
+                     .tiles_a_row = ceil_div(g.dims[1].out, ROWS_OUT)};
     make_phases(&args.x, &args.phases);
     args.count = choose_count(&args);
     args.n_runs = ceil_div(args.out_blocks, args.count);
-    args.columns = ceil_div(args.row_tiles, args.width) * args.width;
+    args.columns = ceil_div(args.tiles_a_row, args.width) * args.width;
     const int64_t in_bytes =
         count_of(args.channels, args.y.stride, args.phases.frequencies, args.columns, sizeof(float));
     const int64_t balanced = ceil_div(i64_product(args.y.out, args.batch), MIN_TASKS);
-    args.strip_rows = i64_min(i64_max(i64_min(STRIP_BYTES / in_bytes, balanced), 1), args.y.out);
-    args.strips = ceil_div(args.y.out, args.strip_rows);
-    args.in_rows = i64_sum(i64_product(args.strip_rows - 1, args.y.stride),
+    args.rows_a_tile = i64_min(i64_max(i64_min(ROW_TILE_BYTES / in_bytes, balanced), 1), args.y.out);
+    args.row_tiles = ceil_div(args.y.out, args.rows_a_tile);
+    args.in_rows = i64_sum(i64_product(args.rows_a_tile - 1, args.y.stride),
                            i64_sum(i64_product(args.y.kernel - 1, args.y.dilation), 1));
     return args;
 }
@@ -378,7 +378,7 @@ static Bytes task_scratch(const RowsArgs *args) {
 static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     RowsArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
-    *args = cut_work(query);
+    *args = split_work(query);
     conv_epilogue(query->node, &args->epilogue);
     args->taps = region_alloc_array(ctx->region, (size_t)args->y.kernel, sizeof *args->taps);
     if (!args->taps)
@@ -390,7 +390,7 @@ static Status rows_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
     instance->scratch_bytes = task_scratch(args);
     instance->run = run;
     instance->args = args;
-    instance->tasks = i64_product(args->batch, args->strips);
+    instance->tasks = i64_product(args->batch, args->row_tiles);
     conv_pack_finish(&args->pack, instance);
     return STRIDER_OK;
 }
@@ -405,20 +405,20 @@ static bool rows_accepts(KernelQuery *query) {
     Phases phases;
     if (x.dilation != 1 || x.kernel <= 1 || x.kernel < x.stride || !make_phases(&x, &phases))
         return false;
-    const RowsArgs args = cut_work(query);
+    const RowsArgs args = split_work(query);
     return cpu_in_proportion(query, task_scratch(&args), run_bytes(query, &args));
 }
 
 /* Nanoseconds on the machine of conv_direct's model of costs. */
 static double rows_cost(const KernelQuery *query) {
-    const RowsArgs args = cut_work(query);
-    const double n = (double)tile_count(args.tiles, args.row_tiles, args.count),
-                 pixels = (double)args.row_tiles / n, f = args.phases.frequencies;
-    const double lanes = (double)(args.channels * args.y.kernel), rows = (double)(args.batch * args.y.out);
+    const RowsArgs args = split_work(query);
+    const double n = (double)tile_count(args.tiles, args.tiles_a_row, args.count),
+                 pixels = (double)args.tiles_a_row / n, f = args.phases.frequencies;
+    const double terms = (double)(args.channels * args.y.kernel), rows = (double)(args.batch * args.y.out);
     const double products = rows * f * n * (double)args.out_blocks / args.count *
-                            (lanes * tile_cycles(args.count, pixels) + tile_call_cycles(args.count, pixels));
-    const double output = rows * (double)(args.row_tiles * args.out_blocks) * (4.5 * f + 20);
-    const double input = (double)(args.batch * args.strips * args.in_rows * args.channels) *
+                            (terms * tile_cycles(args.count, pixels) + tile_call_cycles(args.count, pixels));
+    const double output = rows * (double)(args.tiles_a_row * args.out_blocks) * (4.5 * f + 20);
+    const double input = (double)(args.batch * args.row_tiles * args.in_rows * args.channels) *
                          (double)args.columns / args.width * (8 * f + 60);
     const double pixels_out = rows * (double)(args.x.out * args.out_blocks * args.width);
     return 3000 + TRANSFORM_COST * conv_pack_cost(run_bytes(query, &args)) + WINOGRAD_PIXEL_NS * pixels_out +

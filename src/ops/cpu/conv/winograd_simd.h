@@ -13,8 +13,8 @@ static void store_column(const WinogradStore *store, int64_t x, const vf *column
     for (int y = 0; y < store->rows; y++) {
         const int64_t at = y * store->row_stride + x * store->pixel_stride;
         vf value = epilogue_whole(&epilogue, column[y] + bias, at, VW);
-        if (store->lanes < VW)
-            value = v_first_lanes(value, store->lanes);
+        if (store->channels < VW)
+            value = v_first_lanes(value, store->channels);
         v_store(store->out + at, value);
     }
 }
@@ -29,7 +29,7 @@ typedef struct StoreEnd {
 INLINE StoreEnd store_end(const WinogradStore *store) {
     StoreEnd end = {.epilogue = vector_epilogue(store->epilogue, store->residual),
                     .bias = v_load(store->bias)};
-    end.simple = !end.epilogue.is_activated && !store->residual && store->lanes == VW;
+    end.simple = !end.epilogue.is_activated && !store->residual && store->channels == VW;
     return end;
 }
 

@@ -6,35 +6,35 @@
 #include "ops/cpu/cpu.h"
 
 enum {
-    FEW_MAX_TILES = 4, /* image tiles in a register tile */
-    FEW_FREQUENCIES = 6,
+    SKINNY_MAX_TILES = 4, /* image tiles in a register tile */
+    SKINNY_FREQUENCIES = 6,
     /* Input blocks whose weights the rows of frequencies pass over together, at most: of vectors of 16 floats
      * they are 90 KiB and stay in L2; of 8 floats 23 KiB, which are read twice as often, mostly from L1. */
-    FEW_PIECE_BLOCKS = 10,
+    SKINNY_CHUNK_BLOCKS = 10,
 };
 
 /* For one row of six frequencies and a few image tiles t,
- *     sums[f][t] (+)= sum over input blocks i, lanes l of transformed weights[i][l][f] * in[f][i][t][l]
+ *     sums[f][t] (+)= sum over input blocks i, channels l of transformed weights[i][l][f] * in[f][i][t][l]
  * All strides in floats. */
-typedef struct FewProducts {
+typedef struct SkinnyProducts {
     const float *in; /* transformed, of the row's first frequency */
     int64_t in_frequency_stride, in_block_stride;
-    int64_t n_in_blocks;  /* at most FEW_PIECE_BLOCKS */
-    int last_lanes;       /* of the last input block */
+    int64_t n_in_blocks;  /* at most SKINNY_CHUNK_BLOCKS */
+    int tail_channels;    /* of the last input block */
     const float *weights; /* [channel][9 taps][width], the taps scaled as WinogradTransform.tap_scales says */
     float *sums;
     int64_t sums_frequency_stride;
     bool add; /* to what is in `sums` */
     /* Weights that are needed soon: while the six rows pass, each asks the memory for a sixth of as many as
      * `weights` has. */
-    const float *ahead;
-} FewProducts;
+    const float *prefetch;
+} SkinnyProducts;
 
-typedef void (*FewProductsFunction)(const FewProducts *products);
+typedef void (*SkinnyProductsFunction)(const SkinnyProducts *products);
 
 typedef struct WinogradSkinny {
     /* By row of frequencies and image tiles. */
-    FewProductsFunction of[FEW_FREQUENCIES][FEW_MAX_TILES + 1];
+    SkinnyProductsFunction of[SKINNY_FREQUENCIES][SKINNY_MAX_TILES + 1];
 } WinogradSkinny;
 
 TARGET_TABLES(WinogradSkinny, winograd_skinny)

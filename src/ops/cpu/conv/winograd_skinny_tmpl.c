@@ -7,7 +7,7 @@
 
 #include "ops/cpu/simd.h"
 
-enum { HALVES = STRIDER_WIDTH == 16 ? 1 : 2, N_SUMS = FEW_FREQUENCIES / HALVES, LINE = 16 };
+enum { HALVES = STRIDER_WIDTH == 16 ? 1 : 2, N_SUMS = SKINNY_FREQUENCIES / HALVES, LINE = 16 };
 
 /* A column of the taps at the row's point: the row of G (winograd_tmpl.c) times it. */
 INLINE vf column_at(const int row, const float *taps, int x) {
@@ -23,7 +23,7 @@ INLINE vf column_at(const int row, const float *taps, int x) {
 
 /* The same in the second half of a row, and kept for it in the first. */
 INLINE vf half_column(const int row, const int first, const float *taps, float *kept, int x) {
-    if (HALVES == 1 || row == 0 || row == FEW_FREQUENCIES - 1)
+    if (HALVES == 1 || row == 0 || row == SKINNY_FREQUENCIES - 1)
         return column_at(row, taps, x);
     if (first > 0)
         return v_load(kept + x * VW);
@@ -32,7 +32,7 @@ INLINE vf half_column(const int row, const int first, const float *taps, float *
     return column;
 }
 
-INLINE void multiply_tiles(const int tiles, vf sums[FEW_MAX_TILES], vf weights, const float *in) {
+INLINE void multiply_tiles(const int tiles, vf sums[SKINNY_MAX_TILES], vf weights, const float *in) {
 #pragma GCC unroll 4
     for (int t = 0; t < tiles; t++)
         sums[t] += weights * in[t * VW];
@@ -40,10 +40,10 @@ INLINE void multiply_tiles(const int tiles, vf sums[FEW_MAX_TILES], vf weights, 
 
 /* Frequencies [first, first + N_SUMS) of a row; `row`, `tiles` and `first` are constants wherever this is
  * inlined. */
-INLINE void few_products(const FewProducts *products, const int row, const int tiles, const int first,
-                         float *kept) {
-    const bool lower = first == 0, upper = first + N_SUMS == FEW_FREQUENCIES;
-    vf sums[N_SUMS][FEW_MAX_TILES];
+INLINE void skinny_products(const SkinnyProducts *products, const int row, const int tiles, const int first,
+                            float *kept) {
+    const bool lower = first == 0, upper = first + N_SUMS == SKINNY_FREQUENCIES;
+    vf sums[N_SUMS][SKINNY_MAX_TILES];
     float *out = products->sums + first * products->sums_frequency_stride;
     const int64_t out_stride = products->sums_frequency_stride, stride = products->in_frequency_stride;
 #pragma GCC unroll 6
@@ -51,17 +51,17 @@ INLINE void few_products(const FewProducts *products, const int row, const int t
 #pragma GCC unroll 4
         for (int t = 0; t < tiles; t++)
             sums[f][t] = products->add ? v_load(out + f * out_stride + t * VW) : v_zero();
-    const int64_t soon = 9 * VW / (FEW_FREQUENCIES * HALVES); /* floats to fetch for each channel */
-    const float *ahead =
-        products->ahead + (row * HALVES + first / N_SUMS) * products->n_in_blocks * VW * soon;
+    const int64_t soon = 9 * VW / (SKINNY_FREQUENCIES * HALVES); /* floats to fetch for each channel */
+    const float *prefetch =
+        products->prefetch + (row * HALVES + first / N_SUMS) * products->n_in_blocks * VW * soon;
     const float *weights = products->weights, *block = products->in + first * stride;
     for (int64_t i = 0; i < products->n_in_blocks; i++, block += products->in_block_stride) {
-        const int lanes = i == products->n_in_blocks - 1 ? products->last_lanes : VW;
+        const int block_channels = i == products->n_in_blocks - 1 ? products->tail_channels : VW;
         const float *in = block;
-        for (int l = 0; l < lanes; l++, in++, weights += 9 * VW, kept += 3 * VW, ahead += soon) {
-            __builtin_prefetch(ahead, 0, 2);
+        for (int l = 0; l < block_channels; l++, in++, weights += 9 * VW, kept += 3 * VW, prefetch += soon) {
+            __builtin_prefetch(prefetch, 0, 2);
             if (soon > LINE)
-                __builtin_prefetch(ahead + soon - 1, 0, 2);
+                __builtin_prefetch(prefetch + soon - 1, 0, 2);
             /* In this order no more than four vectors are needed beside the sums. */
             const vf left = half_column(row, first, weights, kept, 0);
             if (lower)
@@ -90,12 +90,12 @@ INLINE void few_products(const FewProducts *products, const int row, const int t
             v_store(out + f * out_stride + t * VW, sums[f][t]);
 }
 
-#define FEW(ROW, TILES)                                                                                      \
-    static void few_##ROW##_##TILES(const FewProducts *products) {                                           \
-        float kept[HALVES == 2 ? FEW_PIECE_BLOCKS * VW * 3 * VW : 1];                                        \
-        few_products(products, ROW, TILES, 0, kept);                                                         \
+#define SKINNY(ROW, TILES)                                                                                   \
+    static void skinny_##ROW##_##TILES(const SkinnyProducts *products) {                                     \
+        float kept[HALVES == 2 ? SKINNY_CHUNK_BLOCKS * VW * 3 * VW : 1];                                     \
+        skinny_products(products, ROW, TILES, 0, kept);                                                      \
         if (HALVES == 2)                                                                                     \
-            few_products(products, ROW, TILES, N_SUMS % FEW_FREQUENCIES, kept);                              \
+            skinny_products(products, ROW, TILES, N_SUMS % SKINNY_FREQUENCIES, kept);                        \
     }
 
 /* clang-format off */
@@ -104,8 +104,8 @@ INLINE void few_products(const FewProducts *products, const int row, const int t
     FOR_TILES(DO, 0) FOR_TILES(DO, 1) FOR_TILES(DO, 2) FOR_TILES(DO, 3) FOR_TILES(DO, 4) FOR_TILES(DO, 5)
 /* clang-format on */
 
-FOR_ALL(FEW)
+FOR_ALL(SKINNY)
 
-#define ENTRY(ROW, TILES) .of[ROW][TILES] = few_##ROW##_##TILES,
+#define ENTRY(ROW, TILES) .of[ROW][TILES] = skinny_##ROW##_##TILES,
 
 const WinogradSkinny TARGET(winograd_skinny) = {FOR_ALL(ENTRY)};

@@ -184,10 +184,10 @@ INLINE void transform_input(const int n, const float *in, int64_t row_stride, in
 
 /* `row` as well as `n` is a constant wherever this is inlined: what other rows would need is never computed.
  */
-INLINE void transform_weights(const int n, const int row, const float *in, int lanes, int blocks, float *to,
-                              int64_t stride) {
+INLINE void transform_weights(const int n, const int row, const float *in, int channels, int blocks,
+                              float *to, int64_t stride) {
     const int distinct = DISTINCT_OF(n);
-    const int64_t vectors = (int64_t)lanes * blocks, tap = vectors * VW;
+    const int64_t vectors = (int64_t)channels * blocks, tap = vectors * VW;
     for (int64_t v = 0; v < vectors; v++, in += VW, to += VW) {
         vf columns[3], t[WINOGRAD_MAX_IN];
 #pragma GCC unroll 3
@@ -203,13 +203,13 @@ INLINE void transform_weights(const int n, const int row, const float *in, int l
     }
 }
 
-INLINE void transform_weights_row(const int n, const float *in, int lanes, int blocks, int row, float *to,
+INLINE void transform_weights_row(const int n, const float *in, int channels, int blocks, int row, float *to,
                                   int64_t stride) {
     const int distinct = DISTINCT_OF(n);
 #pragma GCC unroll 9
     for (int r = 0; r < distinct; r++)
         if (r == row)
-            transform_weights(n, r, in, lanes, blocks, to, stride);
+            transform_weights(n, r, in, channels, blocks, to, stride);
 }
 
 /* `n` is a constant wherever this is inlined, so that all loops over it unroll. */
@@ -247,8 +247,8 @@ static const ConvTapScales middle_taps = {"root half",
                           int64_t stride) {                                                                  \
         transform_input(N, in, row_stride, pixel_stride, to, stride);                                        \
     }                                                                                                        \
-    static void weights_##N(const float *in, int lanes, int blocks, int row, float *to, int64_t stride) {    \
-        transform_weights_row(N, in, lanes, blocks, row, to, stride);                                        \
+    static void weights_##N(const float *in, int channels, int blocks, int row, float *to, int64_t stride) { \
+        transform_weights_row(N, in, channels, blocks, row, to, stride);                                     \
     }                                                                                                        \
     static void output_##N(const float *from, int64_t stride, const WinogradStore *store) {                  \
         transform_output(N, from, stride, store);                                                            \

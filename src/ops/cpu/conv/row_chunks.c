@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/cpu/conv/row_cut.h"
+#include "ops/cpu/conv/row_chunks.h"
 
 #include "base/size.h"
 
@@ -10,9 +10,9 @@ static void seen_by(const WindowDim *dim, int64_t k, int64_t *begin, int64_t *en
     *end = i64_max(i64_min(dim->out, dim->in - shift), *begin);
 }
 
-/* Where the next piece from `at` on ends: at the next pixel whose taps differ.  The taps that it sees are
+/* Where the next chunk from `at` on ends: at the next pixel whose taps differ.  The taps that it sees are
  * [first, last), none where first = last: their inputs ascend, so they lie together. */
-static int64_t piece_end(const WindowDim *dim, int64_t at, int64_t *first, int64_t *last) {
+static int64_t chunk_end(const WindowDim *dim, int64_t at, int64_t *first, int64_t *last) {
     int64_t next = dim->out;
     *first = dim->kernel;
     *last = 0;
@@ -33,52 +33,52 @@ static int64_t piece_end(const WindowDim *dim, int64_t at, int64_t *first, int64
     return next;
 }
 
-void row_cut_kernel_rows(const WindowDim *y, int64_t at, int64_t *begin, int64_t *end) {
-    piece_end(y, at, begin, end);
+void row_chunks_kernel_rows(const WindowDim *y, int64_t at, int64_t *begin, int64_t *end) {
+    chunk_end(y, at, begin, end);
 }
 
-static Status make_taps(const WindowDim *y, const WindowDim *x, int64_t first, int64_t last, int64_t unit,
-                        PrepareContext *ctx, RowPiece *piece) {
-    piece->columns = last - first;
-    const int64_t count = i64_product(y->kernel, piece->columns);
+static Status make_taps(const WindowDim *y, const WindowDim *x, int64_t first, int64_t last,
+                        int64_t pixel_floats, PrepareContext *ctx, RowChunk *chunk) {
+    chunk->columns = last - first;
+    const int64_t count = i64_product(y->kernel, chunk->columns);
     ConvTap *taps = region_alloc_array(ctx->region, (size_t)count + 1, sizeof *taps);
     if (!taps)
         return fail_memory(ctx->err, bytes_of(sizeof *taps, count).n, "the plan");
     for (int64_t t = 0; t < count; t++) {
-        const int64_t i = t / piece->columns, j = first + t % piece->columns;
-        taps[t] =
-            (ConvTap){((i * y->dilation - y->pad_begin) * x->in + j * x->dilation - x->pad_begin) * unit,
-                      i * x->kernel + j};
+        const int64_t i = t / chunk->columns, j = first + t % chunk->columns;
+        taps[t] = (ConvTap){((i * y->dilation - y->pad_begin) * x->in + j * x->dilation - x->pad_begin) *
+                                pixel_floats,
+                            i * x->kernel + j};
     }
-    piece->taps = taps;
+    chunk->taps = taps;
     return STRIDER_OK;
 }
 
-Status row_cut_make(const WindowDim *y, const WindowDim *x, const ConvTiles *tiles, int count, int64_t unit,
-                    PrepareContext *ctx, RowCut *cut) {
+Status row_chunks_make(const WindowDim *y, const WindowDim *x, const ConvTiles *tiles, int count,
+                       int64_t pixel_floats, PrepareContext *ctx, RowChunks *row_chunks) {
     int64_t first, last, n = 0;
     for (int64_t at = 0, end; at < x->out; at = end) {
-        end = piece_end(x, at, &first, &last);
+        end = chunk_end(x, at, &first, &last);
         n += tile_count(tiles, end - at, count);
     }
-    *cut = (RowCut){region_alloc_array(ctx->region, (size_t)n, sizeof *cut->pieces), 0};
-    if (!cut->pieces)
-        return fail_memory(ctx->err, bytes_of(sizeof *cut->pieces, n).n, "the plan");
+    *row_chunks = (RowChunks){region_alloc_array(ctx->region, (size_t)n, sizeof *row_chunks->chunks), 0};
+    if (!row_chunks->chunks)
+        return fail_memory(ctx->err, bytes_of(sizeof *row_chunks->chunks, n).n, "the plan");
     for (int64_t at = 0, end; at < x->out; at = end) {
-        end = piece_end(x, at, &first, &last);
-        RowPiece piece;
-        TRY(make_taps(y, x, first, last, unit, ctx, &piece));
+        end = chunk_end(x, at, &first, &last);
+        RowChunk chunk;
+        TRY(make_taps(y, x, first, last, pixel_floats, ctx, &chunk));
         const int64_t parts = tile_count(tiles, end - at, count);
         for (int64_t i = 0; i < parts; i++) {
-            piece.begin = at + i * (end - at) / parts;
-            piece.end = at + (i + 1) * (end - at) / parts;
-            cut->pieces[cut->n_pieces++] = piece;
+            chunk.begin = at + i * (end - at) / parts;
+            chunk.end = at + (i + 1) * (end - at) / parts;
+            row_chunks->chunks[row_chunks->n_chunks++] = chunk;
         }
     }
     return STRIDER_OK;
 }
 
-double row_cut_cycles(const WindowDim *y, const WindowDim *x, const ConvTiles *tiles, int count) {
+double row_chunks_cycles(const WindowDim *y, const WindowDim *x, const ConvTiles *tiles, int count) {
     int64_t first, last;
     double rows = 0, row = 0;
     for (int64_t k = 0; k < y->kernel; k++) {
@@ -86,7 +86,7 @@ double row_cut_cycles(const WindowDim *y, const WindowDim *x, const ConvTiles *t
         rows += (double)(last - first);
     }
     for (int64_t at = 0, end; at < x->out; at = end) {
-        end = piece_end(x, at, &first, &last);
+        end = chunk_end(x, at, &first, &last);
         const double n = (double)tile_count(tiles, end - at, count);
         row += (double)(last - first) * n * tile_cycles(count, (double)(end - at) / n);
     }
