@@ -47,7 +47,7 @@ void cpu_keep_layout(KernelQuery *query) {
     query->outputs[0].layout = input->layout;
 }
 
-int cpu_last_lanes(const Shape *shape, Layout layout) {
+int cpu_tail_channels(const Shape *shape, Layout layout) {
     const int block = layout_block(layout), rest = (int)(shape->dims[1] % block);
     return rest ? rest : block;
 }

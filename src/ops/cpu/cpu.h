@@ -47,6 +47,6 @@ void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */
 double cpu_memory_cost(double bytes);
 /* Channels in the last block of a blocked tensor; 1 where it is plain. */
-int cpu_last_lanes(const Shape *shape, Layout layout);
+int cpu_tail_channels(const Shape *shape, Layout layout);
 
 #endif

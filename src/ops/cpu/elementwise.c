@@ -14,7 +14,7 @@
 
 enum {
     MAX_DIMS = MAX_RANK + 1,
-    PIECE_FLOATS = 8192, /* what one row function computes at most, and a task at least where there is more */
+    CHUNK_FLOATS = 8192, /* what one row function computes at most, and a task at least where there is more */
 };
 
 typedef struct ElementwiseOperand {
@@ -24,25 +24,25 @@ typedef struct ElementwiseOperand {
 
 typedef struct ElementwiseArgs {
     RowFunction function;
-    Row row;        /* what is the same for all rows */
-    int n_dims;     /* outside the row */
-    int block_dim;  /* the one of blocks; -1 where the output is plain */
-    int last_lanes; /* of the last block */
-    int width;      /* floats in a pixel; 1 where plain */
+    Row row;           /* what is the same for all rows */
+    int n_dims;        /* outside the row */
+    int block_dim;     /* the one of blocks; -1 where the output is plain */
+    int tail_channels; /* of the last block */
+    int width;         /* floats in a pixel; 1 where plain */
     int64_t dims[MAX_DIMS];
-    int64_t row_pixels, piece_pixels, pieces, units, units_a_task;
+    int64_t row_pixels, chunk_pixels, row_chunks, n_chunks, chunks_a_task;
     ElementwiseOperand operands[2];
 } ElementwiseArgs;
 
 /* --- running --- */
 
-static void run_unit(const ElementwiseArgs *args, const KernelCall *call, int64_t unit) {
-    int64_t begin = unit % args->pieces * args->piece_pixels, index = unit / args->pieces;
+static void run_chunk(const ElementwiseArgs *args, const KernelCall *call, int64_t chunk) {
+    int64_t begin = chunk % args->row_chunks * args->chunk_pixels, index = chunk / args->row_chunks;
     Row row = args->row;
     row.a = call->inputs[0];
     row.b = args->row.b ? call->inputs[1] : NULL;
     row.out = (float *)call->outputs[0] + (index * args->row_pixels + begin) * args->width;
-    row.floats = i64_min(args->piece_pixels, args->row_pixels - begin) * args->width;
+    row.floats = i64_min(args->chunk_pixels, args->row_pixels - begin) * args->width;
     for (int d = args->n_dims - 1; d >= 0; d--) {
         int64_t at = index % args->dims[d];
         index /= args->dims[d];
@@ -50,11 +50,11 @@ static void run_unit(const ElementwiseArgs *args, const KernelCall *call, int64_
         if (row.b)
             row.b += at * args->operands[1].strides[d];
         if (d == args->block_dim && at == args->dims[d] - 1) {
-            row.lanes = args->last_lanes;
+            row.lanes = args->tail_channels;
             if (args->operands[0].partial)
-                row.a_lanes = args->last_lanes;
+                row.a_lanes = args->tail_channels;
             if (args->operands[1].partial)
-                row.b_lanes = args->last_lanes;
+                row.b_lanes = args->tail_channels;
         }
     }
     row.a += begin * args->operands[0].strides[args->n_dims];
@@ -65,9 +65,9 @@ static void run_unit(const ElementwiseArgs *args, const KernelCall *call, int64_
 
 static void elementwise_run(const KernelCall *call, int64_t task) {
     const ElementwiseArgs *args = call->args;
-    int64_t first = task * args->units_a_task, end = i64_min(first + args->units_a_task, args->units);
-    for (int64_t unit = first; unit < end; unit++)
-        run_unit(args, call, unit);
+    int64_t first = task * args->chunks_a_task, end = i64_min(first + args->chunks_a_task, args->n_chunks);
+    for (int64_t chunk = first; chunk < end; chunk++)
+        run_chunk(args, call, chunk);
 }
 
 /* --- preparing --- */
@@ -90,15 +90,15 @@ static void plain_strides(const Shape *shape, const Shape *out, int64_t strides[
 /* In floats, over the dimensions [N, blocks, D...] of the output. */
 static void blocked_strides(const Operand *operand, const Shape *out, int width, int64_t strides[MAX_DIMS]) {
     const Shape *shape = &operand->type.shape;
-    int64_t channels = aligned_dim(shape, out, 1), unit = layout_block(operand->layout), plane = 1;
+    int64_t channels = aligned_dim(shape, out, 1), block = layout_block(operand->layout), plane = 1;
     for (int d = out->rank - 1; d > 1; d--) {
         int64_t size = aligned_dim(shape, out, d);
-        strides[d] = size == 1 ? 0 : plane * unit;
+        strides[d] = size == 1 ? 0 : plane * block;
         plane *= size;
     }
     bool is_plain = operand->layout.kind == LAYOUT_PLAIN;
-    strides[1] = channels == 1 ? 0 : is_plain ? width * plane : plane * unit;
-    int64_t image = (is_plain ? channels : ceil_div(channels, width)) * plane * unit;
+    strides[1] = channels == 1 ? 0 : is_plain ? width * plane : plane * block;
+    int64_t image = (is_plain ? channels : ceil_div(channels, width)) * plane * block;
     strides[0] = aligned_dim(shape, out, 0) == 1 ? 0 : image;
 }
 
@@ -162,7 +162,7 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
     memcpy(args->dims, out->dims, sizeof out->dims);
     if (layout.kind != LAYOUT_PLAIN) {
         args->dims[1] = layout_blocks(out, layout);
-        args->last_lanes = cpu_last_lanes(out, layout);
+        args->tail_channels = cpu_tail_channels(out, layout);
     }
     for (int i = 0; i < n_operands; i++) {
         const Operand operand = operand_of(query, i);
@@ -187,14 +187,14 @@ static Status elementwise_prepare(const KernelQuery *query, RowFunction function
         const Operand b = operand_of(query, 1);
         row->b_mode = row_mode(args, &b, out, 1, &row->b_step, &row->b_lanes);
     }
-    args->piece_pixels = i64_max(i64_min(args->row_pixels, PIECE_FLOATS / args->width), 1);
-    args->pieces = ceil_div(args->row_pixels, args->piece_pixels);
-    args->units = args->pieces;
+    args->chunk_pixels = i64_max(i64_min(args->row_pixels, CHUNK_FLOATS / args->width), 1);
+    args->row_chunks = ceil_div(args->row_pixels, args->chunk_pixels);
+    args->n_chunks = args->row_chunks;
     for (int d = 0; d < args->n_dims; d++)
-        args->units *= args->dims[d];
-    args->units_a_task = i64_max(PIECE_FLOATS / i64_max(args->piece_pixels * args->width, 1), 1);
+        args->n_chunks *= args->dims[d];
+    args->chunks_a_task = i64_max(CHUNK_FLOATS / i64_max(args->chunk_pixels * args->width, 1), 1);
     *instance = (KernelInstance){
-        .run = elementwise_run, .args = args, .tasks = ceil_div(args->units, args->units_a_task)};
+        .run = elementwise_run, .args = args, .tasks = ceil_div(args->n_chunks, args->chunks_a_task)};
     *result = args;
     return STRIDER_OK;
 }

@@ -23,7 +23,7 @@ typedef struct Row {
     int64_t a_step, b_step; /* ROW_PIXELS: floats between pixels */
     int a_lanes, b_lanes;   /* ROW_SAME: floats to read; 1: a scalar for all lanes */
     int64_t floats;
-    int lanes;         /* lanes behind are stored as zero */
+    int lanes;         /* lanes after these are stored as zero */
     float alpha, beta; /* of a function of one element */
 } Row;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of elementwise arithmetic, one function for each operation, in which each way of going along the row
+/* Rows of elementwise arithmetic, one function for each operation, in which each mode of going along the row
  * has its own loop. */
 #include "ops/cpu/binary_simd.h"
 #include "ops/cpu/elementwise.h"

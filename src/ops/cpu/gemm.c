@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemm and MatMul in float32, plain.  With few rows B is read as it lies, a constant straight from the mapped
- * file; with more rows constants are packed into panels ahead, other matrices by each task. */
+ * file; with more rows constants are packed into panels beforehand, other matrices by each task. */
 #include "ops/cpu/gemm.h"
 
 #include <stdio.h>
@@ -48,14 +48,14 @@ static void fill_panel(const PanelFill *fill, int64_t n, float *to) {
     }
 }
 
-/* A panel is a piece where it reads a run of bytes that no other does; else all are one. */
-static void fill_panels(void *context, void *memory, int64_t piece) {
+/* A panel is a chunk where it reads a run of bytes that no other does; else all are one. */
+static void fill_panels(void *context, void *memory, int64_t chunk) {
     const PanelFill *fill = context;
     const GemmArgs *args = &fill->args;
     const int64_t panel = fill->columns * args->k;
     if (args->b_k == 1) {
-        const int64_t n = piece * fill->columns;
-        fill_panel(fill, n, (float *)memory + piece * panel);
+        const int64_t n = chunk * fill->columns;
+        fill_panel(fill, n, (float *)memory + chunk * panel);
         pack_consumed(fill->source, (const char *)fill->source->data + bytes_of(sizeof(float), n, args->k).n,
                       bytes_of(sizeof(float), i64_min(fill->columns, args->n - n), args->k).n);
         return;
@@ -85,25 +85,25 @@ static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareConte
     return STRIDER_OK;
 }
 
-/* --- the cut into tasks --- */
+/* --- the division into tasks --- */
 
 /* Columns of B are rows of memory: a task reads some. */
-static void cut_dots(GemmArgs *args, int width, KernelInstance *instance) {
+static void split_dots(GemmArgs *args, int width, KernelInstance *instance) {
     const int64_t by_memory = TASK_BYTES / (i64_max(args->k, 1) * (int64_t)sizeof(float));
     args->columns_a_task = i64_max(by_memory / width, 1) * width;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     instance->tasks = args->batch * args->column_parts;
 }
 
-/* A task reads rows of B as long as they are, or as their sums stay in L1: pieces of rows lie too far apart
+/* A task reads rows of B as long as they are, or as their sums stay in L1: parts of rows lie too far apart
  * to be read at memory's full rate. */
-static void cut_sums(GemmArgs *args, const GemmSkinnyTable *table, KernelInstance *instance) {
+static void split_sums(GemmArgs *args, const GemmSkinnyTable *table, KernelInstance *instance) {
     args->columns_a_task = i64_min(args->n, SUM_COLUMNS);
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     const int64_t bytes = args->k * args->columns_a_task * (int64_t)sizeof(float);
     const int64_t wanted = ceil_div(MIN_TASKS, args->batch * args->column_parts);
-    const int64_t most = i64_max(bytes / TASK_BYTES, 1);
-    args->k_step = i64_max(ceil_div(args->k, i64_min(wanted, most)), 1);
+    const int64_t max_parts = i64_max(bytes / TASK_BYTES, 1);
+    args->k_step = i64_max(ceil_div(args->k, i64_min(wanted, max_parts)), 1);
     args->k_parts = i64_max(ceil_div(args->k, args->k_step), 1);
     instance->prologue = table->sums;
     instance->prologue_tasks = args->batch * args->k_parts * args->column_parts;
@@ -112,7 +112,7 @@ static void cut_sums(GemmArgs *args, const GemmSkinnyTable *table, KernelInstanc
     instance->tasks = args->batch * args->column_parts;
 }
 
-static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance) {
+static void split_many_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance) {
     const int tile_rows = table->rows;
     int64_t panel = GEMM_PANEL_VECTORS * width, panels = ceil_div(args->n, panel);
     int64_t tiles = ceil_div(args->m, tile_rows);
@@ -121,8 +121,8 @@ static void cut_many_rows(GemmArgs *args, const GemmTable *table, int width, Ker
         i64_max(CHUNK_BYTES / (i64_max(args->k_step, 1) * tile_rows * (int64_t)sizeof(float)), 1);
     /* Each row part reads all of B: rows are divided for balance only where they are many. */
     const int64_t for_balance = tiles * args->batch / MIN_TASKS;
-    const int64_t most = i64_min(for_balance >= 2 ? i64_min(by_memory, for_balance) : by_memory, tiles);
-    args->row_parts = ceil_div(tiles, most);
+    const int64_t max_tiles = i64_min(for_balance >= 2 ? i64_min(by_memory, for_balance) : by_memory, tiles);
+    args->row_parts = ceil_div(tiles, max_tiles);
     args->rows_a_task = ceil_div(tiles, args->row_parts) * tile_rows;
     args->row_parts = ceil_div(args->m, args->rows_a_task);
     const int64_t parts = i64_min(ceil_div(MIN_TASKS, args->row_parts * args->batch), panels);
@@ -150,25 +150,25 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
     if (args->m == 0 || args->n == 0 || args->batch == 0)
         return STRIDER_OK;
     /* The rows of A must lie together where they are read by vectors. */
-    if (args->m <= GEMM_FEW_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
-        const GemmSkinnyTable *few = gemm_skinny_for(query->target);
-        instance->run = few->dots;
+    if (args->m <= GEMM_SKINNY_ROWS && (args->b_column == 1 || (args->b_k == 1 && args->a_k == 1))) {
+        const GemmSkinnyTable *skinny = gemm_skinny_for(query->target);
+        instance->run = skinny->dots;
         if (args->b_k == 1 && args->a_k == 1)
-            cut_dots(args, query->width, instance);
+            split_dots(args, query->width, instance);
         else
-            cut_sums(args, few, instance);
+            split_sums(args, skinny, instance);
         return STRIDER_OK;
     }
     if (query->inputs[1].constant && !args->batches)
         TRY(pack_panels(query, args, ctx, instance));
     instance->run = table->panels;
-    cut_many_rows(args, table, query->width, instance);
+    split_many_rows(args, table, query->width, instance);
     return STRIDER_OK;
 }
 
 static double product_cost(double rows, double columns, double k) {
-    return rows <= GEMM_FEW_ROWS ? cpu_memory_cost((double)sizeof(float) * columns * k)
-                                 : 2000 + rows * columns * k / 45;
+    return rows <= GEMM_SKINNY_ROWS ? cpu_memory_cost((double)sizeof(float) * columns * k)
+                                    : 2000 + rows * columns * k / 45;
 }
 
 /* A residual and C that vary from run to run are read plain. */

@@ -7,7 +7,7 @@
 #include "ops/math/matmul.h"
 
 enum {
-    GEMM_FEW_ROWS = 4,      /* up to here B is read as it lies, once, which is bound by memory */
+    GEMM_SKINNY_ROWS = 4,   /* up to here B is read as it lies, once, which is bound by memory */
     GEMM_PANEL_VECTORS = 2, /* columns of a packed panel of B, in vectors */
 };
 
@@ -17,13 +17,13 @@ typedef struct GemmArgs {
     int64_t a_row, a_k, b_k, b_column, c_row, c_column; /* strides in elements */
     const MatMulGeometry *batches;                      /* NULL: one product */
     const float *b;                                     /* a constant, at any address; NULL: input 1 */
-    const float *panels; /* of a constant B: [n / columns][k][columns], zeros behind n; NULL: not packed */
+    const float *panels; /* of a constant B: [n / columns][k][columns], zeros after n; NULL: not packed */
     int c_port;          /* -1: none */
     float alpha, beta;
     bool only_bias; /* what is added to sums: at most a C of one row */
     Epilogue epilogue;
-    /* The cut.  Many rows: products go through `k_step` of k at a time, whose rows of A and panel of B stay
-     * in the caches.  Sums of rows: a task adds `k_step` rows. */
+    /* The blocking.  Many rows: products go through `k_step` of k at a time, whose rows of A and panel of B
+     * stay in the caches.  Sums of rows: a task adds `k_step` rows. */
     int64_t columns_a_task, rows_a_task, column_parts, row_parts, k_parts;
     int64_t k_step;
     bool packs_first; /* A goes to the workspace, packed, before; else each task packs its rows */
@@ -36,7 +36,7 @@ typedef struct GemmTable {
     void (*pack)(const KernelCall *call, int64_t task);
 } GemmTable;
 
-/* Of few rows. */
+/* Skinny: of few rows. */
 typedef struct GemmSkinnyTable {
     void (*dots)(const KernelCall *call, int64_t task); /* b_k 1 */
     /* b_column 1: the phase before `join_sums`, in tasks of k_step rows of B and columns_a_task columns */

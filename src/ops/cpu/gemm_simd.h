@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the templates of matrix products share: the operands, and what is behind a sum. */
+/* What the templates of matrix products share: the operands, and what comes after a sum. */
 #ifndef OPS_CPU_GEMM_SIMD_H
 #define OPS_CPU_GEMM_SIMD_H
 

@@ -6,23 +6,24 @@
 
 enum {
     DOT_COLUMNS = 4,
-    /* Floats of each row that a dot product asks the memory for ahead, into L2: to L1 fewer reads are under
-     * way at a time, and the hardware's own reading ahead begins anew with each row. */
-    DOT_AHEAD = 512,
+    /* Floats of each row that a dot product prefetches, into L2: to L1 fewer reads are under
+     * way at a time, and the hardware's own prefetching begins anew with each row. */
+    PREFETCH_FLOATS = 512,
     SUM_ROWS = 8,
 };
 
 /* --- dot products --- */
 
-INLINE void dots_of(const Product *p, int64_t n, const int columns, const int rows, vf result[GEMM_FEW_ROWS],
-                    int at) {
+INLINE void dots_of(const Product *p, int64_t n, const int columns, const int rows,
+                    vf result[GEMM_SKINNY_ROWS], int at) {
     const GemmArgs *args = p->args;
     const float *b = p->b + n * args->b_column;
-    vf sums[GEMM_FEW_ROWS][DOT_COLUMNS] = {{v_zero()}};
-    const int64_t ahead = args->k < DOT_AHEAD ? args->k : DOT_AHEAD;
+    vf sums[GEMM_SKINNY_ROWS][DOT_COLUMNS] = {{v_zero()}};
+    const int64_t prefetch = args->k < PREFETCH_FLOATS ? args->k : PREFETCH_FLOATS;
     int64_t k = 0;
     for (; k + VW <= args->k; k += VW) {
-        const int64_t soon = k + ahead < args->k ? k + ahead : k + ahead - args->k + columns * args->b_column;
+        const int64_t soon =
+            k + prefetch < args->k ? k + prefetch : k + prefetch - args->k + columns * args->b_column;
 #pragma GCC unroll 4
         for (int j = 0; j < columns; j++) {
             const vf weights = load_anywhere(b + j * args->b_column + k);
@@ -45,7 +46,7 @@ INLINE void dots_of(const Product *p, int64_t n, const int columns, const int ro
 
 INLINE void dots_rows(const Product *p, int64_t begin, int64_t end, const int rows) {
     for (int64_t n = begin; n < end; n += VW) {
-        vf result[GEMM_FEW_ROWS] = {v_zero()};
+        vf result[GEMM_SKINNY_ROWS] = {v_zero()};
         const int count = end - n < VW ? (int)(end - n) : VW;
         int j = 0;
         for (; j + DOT_COLUMNS <= count; j += DOT_COLUMNS)
@@ -68,7 +69,7 @@ DOTS(3)
 DOTS(4)
 
 static void dots(const KernelCall *call, int64_t task) {
-    static void (*const functions[GEMM_FEW_ROWS])(const Product *p, int64_t begin, int64_t end) = {
+    static void (*const functions[GEMM_SKINNY_ROWS])(const Product *p, int64_t begin, int64_t end) = {
         dots_rows_1, dots_rows_2, dots_rows_3, dots_rows_4};
     const GemmArgs *args = call->args;
     const Product p = product_of(call, task / args->column_parts);
@@ -91,7 +92,7 @@ INLINE void add_rows(const RowSums *s, const int rows, int64_t k, const int coun
     const float *b = s->product->b + k * args->b_k, *a = s->product->a + k * args->a_k;
     for (int64_t n = s->begin; n < s->end; n += VW) {
         const int64_t lanes = i64_min(s->end - n, VW);
-        vf sums[GEMM_FEW_ROWS];
+        vf sums[GEMM_SKINNY_ROWS];
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++)
             sums[r] = k > s->k ? load_count(s->sums + r * args->n + n, lanes) : v_zero();
@@ -135,7 +136,7 @@ static float *part_sums(const KernelCall *call, int64_t index, int64_t part) {
 }
 
 static void sums(const KernelCall *call, int64_t task) {
-    static void (*const functions[GEMM_FEW_ROWS])(const RowSums *s) = {sums_1, sums_2, sums_3, sums_4};
+    static void (*const functions[GEMM_SKINNY_ROWS])(const RowSums *s) = {sums_1, sums_2, sums_3, sums_4};
     const GemmArgs *args = call->args;
     const int64_t columns = task % args->column_parts, part = task / args->column_parts % args->k_parts,
                   index = task / (args->column_parts * args->k_parts);

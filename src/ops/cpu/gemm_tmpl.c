@@ -29,12 +29,12 @@ INLINE float *sums_at(const Product *p, int64_t m, int64_t n) {
 typedef struct Step {
     int64_t k; /* how many */
     bool first, last;
-    /* With each of k the tile asks the memory for what is needed soon, so many floats further each time. */
-    const float *ahead;
-    int64_t ahead_step;
+    /* With each of k the tile prefetches what is needed soon, so many floats further each time. */
+    const float *prefetch;
+    int64_t prefetch_step;
 } Step;
 
-/* A tile that no edge cuts, and all that is behind the products, or sums that wait. */
+/* A tile that no edge cuts, and all that comes after the products, or sums that wait. */
 INLINE void store_whole(const Product *p, const Step *step, int64_t m, int64_t n, const int rows,
                         const int vectors, vf acc[TILE_ROWS][GEMM_PANEL_VECTORS]) {
     const VectorEpilogue none = vector_epilogue(&(Epilogue){.activation = {UNARY_NONE, 0, 0}}, NULL);
@@ -69,8 +69,8 @@ INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float 
             for (int v = 0; v < vectors; v++)
                 acc[r][v] = load_count(sums_at(p, m + r, n + v * VW), columns - v * VW);
     }
-    for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL, step.ahead += step.ahead_step) {
-        __builtin_prefetch(step.ahead, 0, 2);
+    for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL, step.prefetch += step.prefetch_step) {
+        __builtin_prefetch(step.prefetch, 0, 2);
         vf weights[GEMM_PANEL_VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
@@ -224,17 +224,17 @@ static void panels(const KernelCall *call, int64_t task) {
             const int vectors = args->n - n > VW ? 2 : 1;
             if (!args->panels)
                 pack_panel(&p, n, k, count, own_b);
-            step.ahead = b;
+            step.prefetch = b;
             if (args->panels && n + PANEL < n_end) { /* the next panel */
-                step.ahead = b + PANEL * args->k;
-                step.ahead_step = (PANEL + part.tiles - 1) / part.tiles;
+                step.prefetch = b + PANEL * args->k;
+                step.prefetch_step = (PANEL + part.tiles - 1) / part.tiles;
             }
             for (int64_t i = 0; i < part.tiles; i++) {
                 const int64_t first = i * part.rows / part.tiles, end = (i + 1) * part.rows / part.tiles;
                 tiles[end - first - 1][vectors - 1](&p, step, part.begin + first, n, a + first * count, b);
-                step.ahead += count * step.ahead_step;
+                step.prefetch += count * step.prefetch_step;
             }
-            step.ahead_step = 0;
+            step.prefetch_step = 0;
         }
         k += count;
     } while (k < args->k);

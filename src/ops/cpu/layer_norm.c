@@ -9,7 +9,7 @@
 
 enum {
     TASK_FLOATS = 8 * 1024,
-    STRIP_FLOATS = 32 * 1024, /* read twice for its statistics: stays in L2 */
+    CHUNK_FLOATS = 32 * 1024, /* read twice for its statistics: stays in L2 */
 };
 
 /* Everything plain and f32, the optional statistics not asked for, and of post-operations what passes append:
@@ -129,27 +129,27 @@ static bool instance_norm_accepts(KernelQuery *query) {
     return true;
 }
 
-static Status prepare_lanes(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+static Status prepare_channels(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const InstanceNormAttrs *attrs = query->node->attrs;
     const LayerNormTable *table = layer_norm_for(query->target);
     const Shape *x = &query->inputs[0].type.shape;
-    LaneArgs *args;
+    ChannelArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     args->blocks = layout_blocks(x, query->inputs[0].layout);
     args->planes = x->dims[0] * args->blocks;
     args->channels = x->dims[1];
     args->pixels = shape_size(x, 2, x->rank);
-    args->strip_pixels = i64_min(STRIP_FLOATS / query->width, args->pixels);
-    args->strips = ceil_div(args->pixels, args->strip_pixels);
+    args->chunk_pixels = i64_min(CHUNK_FLOATS / query->width, args->pixels);
+    args->chunks = ceil_div(args->pixels, args->chunk_pixels);
     args->epsilon = (double)attrs->epsilon;
     args->scale_port = INSTANCE_NORM_SCALE;
     args->b_port = INSTANCE_NORM_B;
     node_epilogue(query->node, &args->epilogue);
     instance->args = args;
-    instance->tasks = instance->prologue_tasks = args->planes * args->strips;
+    instance->tasks = instance->prologue_tasks = args->planes * args->chunks;
     instance->workspace_bytes = bytes_of(table->stats_bytes, instance->tasks);
-    instance->prologue = table->lane_statistics;
-    instance->run = table->normalise_lanes;
+    instance->prologue = table->channel_statistics;
+    instance->run = table->normalise_channels;
     return STRIDER_OK;
 }
 
@@ -157,7 +157,7 @@ static Status instance_norm_prepare(const KernelQuery *query, PrepareContext *ct
     const InstanceNormAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     if (query->inputs[0].layout.kind != LAYOUT_PLAIN)
-        return prepare_lanes(query, ctx, instance);
+        return prepare_channels(query, ctx, instance);
     const int64_t channels = x->dims[1], groups = attrs->groups ? attrs->groups : channels;
     GroupArgs args = {.groups = x->dims[0] * groups,
                       .centred = true,

@@ -22,20 +22,20 @@ typedef struct GroupArgs {
     Epilogue epilogue;
 } GroupArgs;
 
-/* The same of a blocked tensor's channels, each by itself.  Planes are cut into strips, whose statistics the
- * beginning phase leaves in the workspace, `stats_bytes` for each. */
-typedef struct LaneArgs {
+/* The same of a blocked tensor's channels, each by itself.  Planes are divided into chunks, whose statistics
+ * the prologue leaves in the workspace, `stats_bytes` for each. */
+typedef struct ChannelArgs {
     int64_t planes, blocks, channels;
-    int64_t pixels, strip_pixels, strips; /* of a plane */
+    int64_t pixels, chunk_pixels, chunks; /* of a plane */
     double epsilon;
     int scale_port, b_port;
     Epilogue epilogue;
-} LaneArgs;
+} ChannelArgs;
 
 typedef struct LayerNormTable {
     void (*run)(const KernelCall *call, int64_t task);
-    void (*lane_statistics)(const KernelCall *call, int64_t task);
-    void (*normalise_lanes)(const KernelCall *call, int64_t task);
+    void (*channel_statistics)(const KernelCall *call, int64_t task);
+    void (*normalise_channels)(const KernelCall *call, int64_t task);
     size_t stats_bytes;
 } LayerNormTable;
 

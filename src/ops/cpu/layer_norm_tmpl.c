@@ -5,7 +5,7 @@
 
 #include "ops/cpu/epilogue_simd.h"
 
-enum { CHUNK = 256 * VW }; /* elements that are summed in float before the sum goes on in double */
+enum { RUN = 256 * VW }; /* elements that are summed in float before the sum goes on in double */
 
 /* x - mean, the mean in two parts: all its digits count where it is much larger than the deviations. */
 INLINE vf centre(vf x, const vf mean[2]) {
@@ -20,8 +20,8 @@ INLINE vf term(vf x, const vf mean[2], const int squared) {
 /* The sum of x - mean, or of (x - mean)^2. */
 INLINE double sum_of(const float *x, int64_t count, const vf mean[2], const int squared) {
     double total = 0;
-    for (int64_t begin = 0; begin < count; begin += CHUNK) {
-        const int64_t end = count - begin < CHUNK ? count : begin + CHUNK;
+    for (int64_t begin = 0; begin < count; begin += RUN) {
+        const int64_t end = count - begin < RUN ? count : begin + RUN;
         vf sums[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
         int64_t i = begin;
         for (; i + 4 * VW <= end; i += 4 * VW)
@@ -112,21 +112,22 @@ static void run(const KernelCall *call, int64_t task) {
                         args->b_port < 0 ? NULL : call->inputs[args->b_port]);
 }
 
-/* --- lanes by themselves --- */
+/* --- channels by themselves --- */
 
-/* Of a strip of one block: means, and sums of squared deviations from these. */
-typedef struct LaneStats {
+/* Of a chunk of one block: means, and sums of squared deviations from these. */
+typedef struct ChannelStats {
     double mean[VW], squares[VW];
-} LaneStats;
+} ChannelStats;
 
-enum { LANE_CHUNK = 256 }; /* as CHUNK, in pixels */
+enum { CHANNEL_RUN = 256 }; /* as RUN, in pixels */
 
-/* As sum_of(), for each lane. */
-INLINE void lane_sums(const float *x, int64_t pixels, const vf mean[2], const int squared, double total[VW]) {
+/* As sum_of(), for each channel. */
+INLINE void channel_sums(const float *x, int64_t pixels, const vf mean[2], const int squared,
+                         double total[VW]) {
     for (int lane = 0; lane < VW; lane++)
         total[lane] = 0;
-    for (int64_t begin = 0; begin < pixels; begin += LANE_CHUNK) {
-        const int64_t end = pixels - begin < LANE_CHUNK ? pixels : begin + LANE_CHUNK;
+    for (int64_t begin = 0; begin < pixels; begin += CHANNEL_RUN) {
+        const int64_t end = pixels - begin < CHANNEL_RUN ? pixels : begin + CHANNEL_RUN;
         vf sums[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
         int64_t i = begin;
         for (; i + 4 <= end; i += 4)
@@ -150,56 +151,56 @@ static void split_means(const double exact[VW], vf mean[2]) {
     }
 }
 
-/* A task of either phase: a strip. */
-typedef struct LaneStrip {
+/* A task of either phase: a chunk. */
+typedef struct ChannelChunk {
     int64_t plane, at, pixels; /* `at` in floats */
-} LaneStrip;
+} ChannelChunk;
 
-static LaneStrip lane_strip(const LaneArgs *args, int64_t task) {
-    const int64_t plane = task / args->strips, first = task % args->strips * args->strip_pixels;
+static ChannelChunk channel_chunk(const ChannelArgs *args, int64_t task) {
+    const int64_t plane = task / args->chunks, first = task % args->chunks * args->chunk_pixels;
     const int64_t rest = args->pixels - first;
-    return (LaneStrip){plane, (plane * args->pixels + first) * VW,
-                       rest < args->strip_pixels ? rest : args->strip_pixels};
+    return (ChannelChunk){plane, (plane * args->pixels + first) * VW,
+                          rest < args->chunk_pixels ? rest : args->chunk_pixels};
 }
 
-static void lane_statistics(const KernelCall *call, int64_t task) {
-    const LaneStrip strip = lane_strip(call->args, task);
-    const float *x = (const float *)call->inputs[0] + strip.at;
-    LaneStats *stats = (LaneStats *)call->workspace + task;
+static void channel_statistics(const KernelCall *call, int64_t task) {
+    const ChannelChunk chunk = channel_chunk(call->args, task);
+    const float *x = (const float *)call->inputs[0] + chunk.at;
+    ChannelStats *stats = (ChannelStats *)call->workspace + task;
     vf mean[2] = {v_load(x), v_zero()};
-    lane_sums(x, strip.pixels, mean, 0, stats->mean);
+    channel_sums(x, chunk.pixels, mean, 0, stats->mean);
     for (int lane = 0; lane < VW; lane++)
-        stats->mean[lane] = (double)x[lane] + stats->mean[lane] / (double)strip.pixels;
+        stats->mean[lane] = (double)x[lane] + stats->mean[lane] / (double)chunk.pixels;
     split_means(stats->mean, mean);
-    lane_sums(x, strip.pixels, mean, 1, stats->squares);
+    channel_sums(x, chunk.pixels, mean, 1, stats->squares);
 }
 
-/* Of a whole plane, from its strips'. */
-static LaneStats plane_stats(const LaneArgs *args, const LaneStats *strips) {
-    LaneStats all = {0};
-    for (int64_t i = 0; i < args->strips; i++) {
-        const double pixels = (double)lane_strip(args, i).pixels;
+/* Of a whole plane, from its chunks'. */
+static ChannelStats plane_stats(const ChannelArgs *args, const ChannelStats *chunks) {
+    ChannelStats all = {0};
+    for (int64_t i = 0; i < args->chunks; i++) {
+        const double pixels = (double)channel_chunk(args, i).pixels;
         for (int lane = 0; lane < VW; lane++)
-            all.mean[lane] += strips[i].mean[lane] * pixels;
+            all.mean[lane] += chunks[i].mean[lane] * pixels;
     }
     for (int lane = 0; lane < VW; lane++)
         all.mean[lane] /= (double)args->pixels;
-    for (int64_t i = 0; i < args->strips; i++) {
-        const double pixels = (double)lane_strip(args, i).pixels;
+    for (int64_t i = 0; i < args->chunks; i++) {
+        const double pixels = (double)channel_chunk(args, i).pixels;
         for (int lane = 0; lane < VW; lane++) {
-            const double apart = strips[i].mean[lane] - all.mean[lane];
-            all.squares[lane] += strips[i].squares[lane] + pixels * apart * apart;
+            const double apart = chunks[i].mean[lane] - all.mean[lane];
+            all.squares[lane] += chunks[i].squares[lane] + pixels * apart * apart;
         }
     }
     return all;
 }
 
-static void normalise_lanes(const KernelCall *call, int64_t task) {
-    const LaneArgs *args = call->args;
-    const LaneStrip strip = lane_strip(args, task);
-    const LaneStats stats =
-        plane_stats(args, (const LaneStats *)call->workspace + strip.plane * args->strips);
-    const int64_t channel = strip.plane % args->blocks * VW;
+static void normalise_channels(const KernelCall *call, int64_t task) {
+    const ChannelArgs *args = call->args;
+    const ChannelChunk chunk = channel_chunk(args, task);
+    const ChannelStats stats =
+        plane_stats(args, (const ChannelStats *)call->workspace + chunk.plane * args->chunks);
+    const int64_t channel = chunk.plane % args->blocks * VW;
     const int64_t lanes = args->channels - channel < VW ? args->channels - channel : VW;
     const vf offset = v_load_first((const float *)call->inputs[args->b_port] + channel, lanes, 0);
     const vi mask = v_lane_mask((int)lanes);
@@ -208,13 +209,13 @@ static void normalise_lanes(const KernelCall *call, int64_t task) {
         factor[lane] *= (float)(1 / sqrt(stats.squares[lane] / (double)args->pixels + args->epsilon));
     split_means(stats.mean, mean);
     const Data data = data_of(call, &args->epilogue);
-    for (int64_t i = strip.at; i < strip.at + strip.pixels * VW; i += VW) {
+    for (int64_t i = chunk.at; i < chunk.at + chunk.pixels * VW; i += VW) {
         const vf value = centre(v_load(data.x + i), mean) * factor + offset;
         v_store(data.y + i, (vf)((vi)epilogue_whole(&data.epilogue, value, i, VW) & mask));
     }
 }
 
 const LayerNormTable TARGET(layer_norm) = {.run = run,
-                                           .lane_statistics = lane_statistics,
-                                           .normalise_lanes = normalise_lanes,
-                                           .stats_bytes = sizeof(LaneStats)};
+                                           .channel_statistics = channel_statistics,
+                                           .normalise_channels = normalise_channels,
+                                           .stats_bytes = sizeof(ChannelStats)};

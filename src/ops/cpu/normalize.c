@@ -8,7 +8,7 @@
 #include "base/size.h"
 #include "ops/nn/batch_norm.h"
 
-enum { TASK_FLOATS = 16 * 1024, STRIP_FLOATS = 256 };
+enum { TASK_FLOATS = 16 * 1024, CHUNK_FLOATS = 256 };
 
 static double floats(const KernelQuery *query) {
     return (double)shape_elements(&query->inputs[0].type.shape);
@@ -34,11 +34,11 @@ static Status prepare_softmax(const KernelQuery *query, bool logarithm, PrepareC
     args->logarithm = logarithm;
     const SoftmaxGeometry *g = &args->geometry;
     args->rows_a_task = i64_max(TASK_FLOATS / g->count, 1);
-    args->strip_floats = STRIP_FLOATS;
-    args->strips = ceil_div(g->inner, STRIP_FLOATS);
+    args->chunk_floats = CHUNK_FLOATS;
+    args->chunks = ceil_div(g->inner, CHUNK_FLOATS);
     instance->args = args;
-    instance->run = g->inner == 1 ? table->softmax_rows : table->softmax_strips;
-    instance->tasks = g->inner == 1 ? ceil_div(g->outer, args->rows_a_task) : g->outer * args->strips;
+    instance->run = g->inner == 1 ? table->softmax_rows : table->softmax_chunks;
+    instance->tasks = g->inner == 1 ? ceil_div(g->outer, args->rows_a_task) : g->outer * args->chunks;
     return STRIDER_OK;
 }
 
@@ -124,7 +124,7 @@ static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, 
     args->channels = layout_blocks(x, layout);
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;
     args->plane_floats = vectors ? args->channels : pixels * layout_block(layout);
-    args->last_lanes = cpu_last_lanes(x, layout);
+    args->tail_channels = cpu_tail_channels(x, layout);
     node_epilogue(query->node, &args->epilogue);
     args->planes_a_task = i64_max(TASK_FLOATS / i64_max(args->plane_floats, 1), 1);
     instance->args = args;

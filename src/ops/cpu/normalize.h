@@ -11,8 +11,8 @@ typedef struct SoftmaxArgs {
     SoftmaxGeometry geometry;
     bool logarithm;
     int64_t rows_a_task;  /* inner 1 */
-    int64_t strips;       /* else: of an outer element's inner ones */
-    int64_t strip_floats; /* a multiple of every vector's width */
+    int64_t chunks;       /* else: of an outer element's inner ones */
+    int64_t chunk_floats; /* a multiple of every vector's width */
 } SoftmaxArgs;
 
 /* y = activation(x * factor[c] + term[c]) */
@@ -22,14 +22,14 @@ typedef struct ScaleArgs {
     int64_t channels;             /* planes of one image */
     int64_t plane_floats;
     int64_t planes_a_task;
-    int last_lanes;
+    int tail_channels;
     Epilogue epilogue; /* an activation alone */
 } ScaleArgs;
 
 typedef void (*TaskRun)(const KernelCall *call, int64_t task);
 
 typedef struct NormalizeTable {
-    TaskRun softmax_rows, softmax_strips;
+    TaskRun softmax_rows, softmax_chunks;
     TaskRun scale_blocked, scale_plain, scale_vectors; /* vectors: plain, planes of one element */
 } NormalizeTable;
 

@@ -85,14 +85,14 @@ INLINE void softmax_column(const float *x, float *y, const SoftmaxGeometry *g, b
         v_store_first(y + i * g->inner, v_load_first(y + i * g->inner, lanes, 0) * factor, lanes);
 }
 
-static void softmax_strips(const KernelCall *call, int64_t task) {
+static void softmax_chunks(const KernelCall *call, int64_t task) {
     const SoftmaxArgs *args = call->args;
     const SoftmaxGeometry *g = &args->geometry;
-    const int64_t first = task / args->strips * g->count * g->inner, strip = task % args->strips;
+    const int64_t first = task / args->chunks * g->count * g->inner, chunk = task % args->chunks;
     const float *x = (const float *)call->inputs[0] + first;
     float *y = (float *)call->outputs[0] + first;
-    const int64_t end = end_of(strip, args->strip_floats, g->inner);
-    for (int64_t i = strip * args->strip_floats; i < end; i += VW) {
+    const int64_t end = end_of(chunk, args->chunk_floats, g->inner);
+    for (int64_t i = chunk * args->chunk_floats; i < end; i += VW) {
         if (end - i >= VW)
             softmax_column(x + i, y + i, g, args->logarithm, VW);
         else
@@ -142,7 +142,7 @@ static void scale_blocked(const KernelCall *call, int64_t task) {
         const int64_t block = plane % args->channels, at = plane * args->plane_floats;
         scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
                      scale_of(args, v_load(args->factors + block * VW), v_load(args->terms + block * VW),
-                              v_lane_mask(block == args->channels - 1 ? args->last_lanes : VW)));
+                              v_lane_mask(block == args->channels - 1 ? args->tail_channels : VW)));
     }
 }
 
@@ -174,7 +174,7 @@ static void scale_vectors(const KernelCall *call, int64_t task) {
 
 const NormalizeTable TARGET(normalize) = {
     .softmax_rows = softmax_rows,
-    .softmax_strips = softmax_strips,
+    .softmax_chunks = softmax_chunks,
     .scale_blocked = scale_blocked,
     .scale_plain = scale_plain,
     .scale_vectors = scale_vectors,

@@ -15,17 +15,17 @@ typedef struct PadArgs {
     int64_t dims[COPY_MAX_DIMS], in_strides[COPY_MAX_DIMS]; /* of the output; in floats */
     int64_t in_dims[COPY_MAX_DIMS], begins[COPY_MAX_DIMS];
     PadMode mode;
-    int64_t unit;                 /* floats of a pixel */
+    int64_t pixel_floats;
     int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
     int64_t rows, rows_a_task, blocks;
-    int last_lanes;
+    int tail_channels;
     float value;
 } PadArgs;
 
-static void fill(const PadArgs *args, float *to, int64_t pixels, int lanes) {
+static void fill(const PadArgs *args, float *to, int64_t pixels, int channels) {
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t lane = 0; lane < args->unit; lane++)
-            to[i * args->unit + lane] = lane < lanes ? args->value : 0;
+        for (int64_t c = 0; c < args->pixel_floats; c++)
+            to[i * args->pixel_floats + c] = c < channels ? args->value : 0;
 }
 
 /* The input's index in dimension `d` that an output's index shows, or -1. */
@@ -34,13 +34,14 @@ static int64_t source_of(const PadArgs *args, int d, int64_t at) {
 }
 
 static void pad_pixels(const PadArgs *args, const float *row, float *to, int64_t begin, int64_t end,
-                       int lanes) {
+                       int channels) {
     for (int64_t i = begin; i < end; i++) {
         const int64_t source = source_of(args, args->rank - 1, i);
         if (source < 0)
-            fill(args, to + i * args->unit, 1, lanes);
+            fill(args, to + i * args->pixel_floats, 1, channels);
         else
-            memcpy(to + i * args->unit, row + source * args->unit, (size_t)args->unit * sizeof *to);
+            memcpy(to + i * args->pixel_floats, row + source * args->pixel_floats,
+                   (size_t)args->pixel_floats * sizeof *to);
     }
 }
 
@@ -48,8 +49,8 @@ static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) 
     const int last = args->rank - 1;
     const int64_t pixels = args->dims[last];
     const float *row = call->inputs[0];
-    float *to = (float *)call->outputs[0] + index * pixels * args->unit;
-    int lanes = (int)args->unit;
+    float *to = (float *)call->outputs[0] + index * pixels * args->pixel_floats;
+    int channels = (int)args->pixel_floats;
     bool is_constant = false;
     for (int d = last - 1; d >= 0; d--) {
         int64_t at = index % args->dims[d], source = source_of(args, d, at);
@@ -57,17 +58,18 @@ static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) 
         is_constant = is_constant || source < 0;
         row += source * args->in_strides[d];
         if (args->blocks && d == 1 && at == args->blocks - 1)
-            lanes = args->last_lanes;
+            channels = args->tail_channels;
     }
     if (is_constant) {
-        fill(args, to, pixels, lanes);
+        fill(args, to, pixels, channels);
         return;
     }
-    pad_pixels(args, row, to, 0, args->same_begin, lanes);
+    pad_pixels(args, row, to, 0, args->same_begin, channels);
     if (args->same_end > args->same_begin)
-        memcpy(to + args->same_begin * args->unit, row + source_of(args, last, args->same_begin) * args->unit,
-               (size_t)((args->same_end - args->same_begin) * args->unit) * sizeof *to);
-    pad_pixels(args, row, to, args->same_end, pixels, lanes);
+        memcpy(to + args->same_begin * args->pixel_floats,
+               row + source_of(args, last, args->same_begin) * args->pixel_floats,
+               (size_t)((args->same_end - args->same_begin) * args->pixel_floats) * sizeof *to);
+    pad_pixels(args, row, to, args->same_end, pixels, channels);
 }
 
 static void pad_run(const KernelCall *call, int64_t task) {
@@ -121,14 +123,14 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     args->value = value ? (float)tensor_get_f64(value, 0) : attrs->value;
     args->rank = y->rank;
     args->mode = attrs->mode;
-    args->unit = layout_block(layout);
-    args->last_lanes = 1;
+    args->pixel_floats = layout_block(layout);
+    args->tail_channels = 1;
     physical_dims(y, layout, args->dims);
     int in_rank = physical_dims(x, layout, args->in_dims);
     physical_strides(args->in_dims, in_rank, args->in_strides);
     if (layout.kind != LAYOUT_PLAIN) {
         args->blocks = args->dims[1];
-        args->last_lanes = cpu_last_lanes(y, layout);
+        args->tail_channels = cpu_tail_channels(y, layout);
     }
     args->rows = 1;
     const int last = args->rank - 1;
@@ -137,7 +139,7 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     memcpy(args->begins, begin, (size_t)args->rank * sizeof *begin);
     args->same_begin = i64_min(i64_max(begin[last], 0), args->dims[last]);
     args->same_end = i64_max(i64_min(begin[last] + args->in_dims[last], args->dims[last]), args->same_begin);
-    int64_t row_floats = args->dims[last] * args->unit;
+    int64_t row_floats = args->dims[last] * args->pixel_floats;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(row_floats, 1), 1);
     *instance = (KernelInstance){
         .run = pad_run, .args = args, .tasks = row_floats ? ceil_div(args->rows, args->rows_a_task) : 0};

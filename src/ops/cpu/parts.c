@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Concat, Split and Slice: parts of a whole, in either layout.  A blocked tensor is cut between blocks only.
- * Where a part is one run of the whole's memory, the plan lets its producer or its readers use that. */
+/* Concat, Split and Slice: parts of a whole, in either layout.  A blocked tensor is divided between blocks
+ * only. Where a part is one run of the whole's memory, the plan lets its producer or its readers use that. */
 #include "base/size.h"
 #include "ops/cpu/strided_copy.h"
 #include "ops/tensor/concat.h"

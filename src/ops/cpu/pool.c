@@ -36,20 +36,20 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     pool_geometry(attrs, x, args->dims);
     WindowDim whole = args->dims[2];
-    whole.in += i64_min(whole.pad_end, 0); /* windows that reach into a crop, rounded up, are not whole */
+    whole.in += i64_min(whole.pad_end, 0); /* windows that extend into a crop, rounded up, are not whole */
     cpu_window_inside(&whole, &args->inside_begin, &args->inside_end);
     args->count_include_pad = attrs->count_include_pad;
     args->blocks = layout_blocks(x, query->inputs[0].layout);
-    args->last_lanes = cpu_last_lanes(x, query->inputs[0].layout);
+    args->tail_channels = cpu_tail_channels(x, query->inputs[0].layout);
     int64_t planes = i64_product(x->dims[0], args->blocks),
             rows = i64_product(args->dims[0].out, args->dims[1].out);
-    int64_t strips = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;
-    args->strip_rows = ceil_div(rows, i64_max(strips, 1));
-    args->strips = args->strip_rows ? ceil_div(rows, args->strip_rows) : 0;
+    int64_t row_tiles = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;
+    args->rows_a_tile = ceil_div(rows, i64_max(row_tiles, 1));
+    args->row_tiles = args->rows_a_tile ? ceil_div(rows, args->rows_a_tile) : 0;
     const PoolTable *table = pool_for(query->target);
     *instance = (KernelInstance){.run = is_max ? table->max : table->average,
                                  .args = args,
-                                 .tasks = i64_product(planes, args->strips)};
+                                 .tasks = i64_product(planes, args->row_tiles)};
     return STRIDER_OK;
 }
 

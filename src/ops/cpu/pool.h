@@ -10,10 +10,10 @@ typedef struct PoolArgs {
     WindowDim dims[MAX_SPATIAL];
     /* Along x: the outputs whose windows lie inside the input, and count as a whole. */
     int64_t inside_begin, inside_end;
-    bool count_include_pad;     /* AveragePool */
-    int64_t strip_rows, strips; /* output rows of a task, over depth and height; tasks of a plane */
+    bool count_include_pad;         /* AveragePool */
+    int64_t rows_a_tile, row_tiles; /* output rows of a task, over depth and height; tasks of a plane */
     int64_t blocks;
-    int last_lanes;
+    int tail_channels;
 } PoolArgs;
 
 /* One plane of a blocked or plain tensor to one pixel. */
@@ -21,7 +21,7 @@ typedef struct PlaneArgs {
     int64_t planes; /* blocks of all images; plain: planes */
     int64_t pixels, blocks, channels;
     int64_t planes_a_task;
-    int last_lanes;
+    int tail_channels;
     bool plain_output; /* of blocked input: without the padding of the last block */
     bool is_sum;       /* not divided by the number of elements */
 } PlaneArgs;

@@ -83,12 +83,12 @@ INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const bool 
 INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
     const PoolArgs *args = call->args;
     const WindowDim *d = args->dims;
-    const int64_t plane = task / args->strips, first = task % args->strips * args->strip_rows;
+    const int64_t plane = task / args->row_tiles, first = task % args->row_tiles * args->rows_a_tile;
     const int64_t rows = d[0].out * d[1].out;
-    const int64_t end = first + args->strip_rows < rows ? first + args->strip_rows : rows;
+    const int64_t end = first + args->rows_a_tile < rows ? first + args->rows_a_tile : rows;
     const bool is_last = plane % args->blocks == args->blocks - 1;
     PoolRow row = {.plane = (const float *)call->inputs[0] + plane * d[0].in * d[1].in * d[2].in * VW,
-                   .mask = v_lane_mask(is_last ? args->last_lanes : VW)};
+                   .mask = v_lane_mask(is_last ? args->tail_channels : VW)};
     for (int64_t r = first; r < end; r++) {
         const int64_t z = r / d[1].out, y = r % d[1].out;
         row.out = (float *)call->outputs[0] + (plane * rows + r) * d[2].out * VW;
@@ -150,7 +150,7 @@ INLINE void planes_blocked(const KernelCall *call, int64_t task, const bool is_m
         first + args->planes_a_task < args->planes ? first + args->planes_a_task : args->planes;
     for (int64_t plane = first; plane < end; plane++) {
         const int64_t block = plane % args->blocks, image = plane / args->blocks;
-        const int lanes = block == args->blocks - 1 ? args->last_lanes : VW;
+        const int lanes = block == args->blocks - 1 ? args->tail_channels : VW;
         vf value =
             reduce_vectors((const float *)call->inputs[0] + plane * args->pixels * VW, args->pixels, is_max);
         if (!is_max && !args->is_sum)

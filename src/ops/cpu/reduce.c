@@ -31,7 +31,7 @@ static Status planes_prepare(const KernelQuery *query, int first_axis, Reduction
         args->channels = x->dims[1];
         args->blocks = layout_blocks(x, layout);
         args->planes = x->dims[0] * args->blocks;
-        args->last_lanes = cpu_last_lanes(x, layout);
+        args->tail_channels = cpu_tail_channels(x, layout);
         args->plain_output = query->outputs[0].layout.kind == LAYOUT_PLAIN;
         instance->run = reduction == REDUCE_MAX ? table->plane_max_blocked : table->plane_average_blocked;
     }

@@ -12,7 +12,7 @@ typedef struct ReorderArgs {
 } ReorderArgs;
 
 /* Positions that are handled together, so that reads and writes both stay within a few cache lines. */
-enum { STRIP = 16 };
+enum { CHUNK = 16 };
 
 static void to_blocked(const KernelCall *call, int64_t task) {
     const ReorderArgs *args = call->args;
@@ -23,8 +23,8 @@ static void to_blocked(const KernelCall *call, int64_t task) {
         T *to = (T *)call->outputs[0] + task * args->plane * args->block;
         if (channels < args->block)
             memset(to, 0, (size_t)(args->plane * args->block) * sizeof *to);
-        for (int64_t begin = 0; begin < args->plane; begin += STRIP) {
-            const int64_t end = i64_min(begin + STRIP, args->plane);
+        for (int64_t begin = 0; begin < args->plane; begin += CHUNK) {
+            const int64_t end = i64_min(begin + CHUNK, args->plane);
             for (int64_t c = 0; c < channels; c++)
                 for (int64_t i = begin; i < end; i++)
                     to[i * args->block + c] = from[c * args->plane + i];
@@ -39,8 +39,8 @@ static void to_plain(const KernelCall *call, int64_t task) {
     DISPATCH_BY_SIZE(args->element_bytes, T, {
         const T *from = (const T *)call->inputs[0] + task * args->plane * args->block;
         T *to = (T *)call->outputs[0] + (n * args->channels + first) * args->plane;
-        for (int64_t begin = 0; begin < args->plane; begin += STRIP) {
-            const int64_t end = i64_min(begin + STRIP, args->plane);
+        for (int64_t begin = 0; begin < args->plane; begin += CHUNK) {
+            const int64_t end = i64_min(begin + CHUNK, args->plane);
             for (int64_t c = 0; c < channels; c++)
                 for (int64_t i = begin; i < end; i++)
                     to[c * args->plane + i] = from[i * args->block + c];

@@ -27,7 +27,7 @@ static bool resize_accepts(KernelQuery *query) {
         dims[1].scale != 1)
         return false;
     for (int d = 2; d < x->rank; d++)
-        if (resize_most_taps(attrs, &dims[d]) > MAX_TAPS)
+        if (resize_max_taps(attrs, &dims[d]) > MAX_TAPS)
             return false;
     if (!resize_tables_fit(attrs, dims, 2, x->rank))
         return false;
@@ -46,7 +46,7 @@ static double resize_cost(const KernelQuery *query) {
 /* Drops taps of no weight at all positions' ends, as linear ones have a third at most. */
 static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareContext *ctx,
                         ResizeTaps *taps) {
-    int64_t indices[MAX_TAPS + 1], *kept_indices, count, most = 1;
+    int64_t indices[MAX_TAPS + 1], *kept_indices, count, max_taps = 1;
     double weights[MAX_TAPS + 1];
     float *kept_weights;
     for (int64_t at = 0; at < dim->out; at++) {
@@ -54,27 +54,27 @@ static Status make_taps(const ResizeAttrs *attrs, const ResizeDim *dim, PrepareC
         (void)resize_taps(attrs, dim, at, indices, weights, &count);
         for (int64_t i = 0; i < count; i++)
             used += weights[i] != 0;
-        most = i64_max(most, used);
+        max_taps = i64_max(max_taps, used);
     }
-    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_indices, dim->out, most), &kept_indices));
-    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_weights, dim->out, most), &kept_weights));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_indices, dim->out, max_taps), &kept_indices));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *kept_weights, dim->out, max_taps), &kept_weights));
     for (int64_t at = 0; at < dim->out; at++) {
         int64_t used = 0;
         (void)resize_taps(attrs, dim, at, indices, weights, &count);
         for (int64_t i = 0; i < count; i++)
             if (weights[i] != 0) {
-                kept_indices[at * most + used] = indices[i];
-                kept_weights[at * most + used++] = (float)weights[i];
+                kept_indices[at * max_taps + used] = indices[i];
+                kept_weights[at * max_taps + used++] = (float)weights[i];
             }
     }
-    *taps = (ResizeTaps){dim->in, dim->out, most, kept_indices, kept_weights};
+    *taps = (ResizeTaps){dim->in, dim->out, max_taps, kept_indices, kept_weights};
     return STRIDER_OK;
 }
 
 /* Leaves out the columns that no output takes: where the output is much smaller, these are most. */
 static Status find_columns(ResizeArgs *args, PrepareContext *ctx) {
     ResizeTaps *x = &args->dims[MAX_SPATIAL - 1];
-    const int64_t taps = x->out * x->most;
+    const int64_t taps = x->out * x->max_taps;
     int64_t *columns, *places, *indices;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *columns, x->in), &columns));
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *places, x->in), &places));
@@ -107,7 +107,7 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
         TRY(make_taps(attrs, d >= 2 ? &dims[d] : &one, ctx, &args->dims[i]));
     }
     args->blocks = layout_blocks(x, query->inputs[0].layout);
-    args->last_lanes = cpu_last_lanes(x, query->inputs[0].layout);
+    args->tail_channels = cpu_tail_channels(x, query->inputs[0].layout);
     args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
     const ResizeTable *table = resize_for(query->target);

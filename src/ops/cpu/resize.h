@@ -6,10 +6,10 @@
 #include "ops/cpu/cpu.h"
 #include "ops/nn/window.h"
 
-/* The input elements that make each output element of a dimension: `most` indices and weights for each;
+/* The input elements that make each output element of a dimension: `max_taps` indices and weights for each;
  * unused ones have weight 0 and repeat a valid index. */
 typedef struct ResizeTaps {
-    int64_t in, out, most;
+    int64_t in, out, max_taps;
     const int64_t *indices;
     const float *weights;
 } ResizeTaps;
@@ -20,7 +20,7 @@ typedef struct ResizeArgs {
     const int64_t *columns;
     int64_t n_columns;
     int64_t blocks, rows, rows_a_task;
-    int last_lanes;
+    int tail_channels;
 } ResizeArgs;
 
 typedef struct ResizeTable {

@@ -13,7 +13,7 @@ typedef struct ResizeRow {
 static ResizeRow row_at(const ResizeArgs *args, const KernelCall *call, int64_t index) {
     const ResizeTaps *d = args->dims;
     const int64_t plane = index / (d[0].out * d[1].out), rest = index % (d[0].out * d[1].out);
-    const int lanes = plane % args->blocks == args->blocks - 1 ? args->last_lanes : VW;
+    const int lanes = plane % args->blocks == args->blocks - 1 ? args->tail_channels : VW;
     return (ResizeRow){.plane = (const float *)call->inputs[0] + plane * d[0].in * d[1].in * d[2].in * VW,
                        .out = (float *)call->outputs[0] + index * d[2].out * VW,
                        .z = rest / d[1].out,
@@ -23,7 +23,7 @@ static ResizeRow row_at(const ResizeArgs *args, const KernelCall *call, int64_t 
 
 static const float *line_at(const ResizeArgs *args, const ResizeRow *row, int64_t i, int64_t j) {
     const ResizeTaps *d = args->dims;
-    const int64_t z = d[0].indices[row->z * d[0].most + i], y = d[1].indices[row->y * d[1].most + j];
+    const int64_t z = d[0].indices[row->z * d[0].max_taps + i], y = d[1].indices[row->y * d[1].max_taps + j];
     return row->plane + (z * d[1].in + y) * d[2].in * VW;
 }
 
@@ -39,9 +39,10 @@ static void nearest_row(const ResizeArgs *args, const ResizeRow *row) {
 static void sum_lines(const ResizeArgs *args, const ResizeRow *row, float *sums) {
     const ResizeTaps *d = args->dims;
     bool first = true;
-    for (int64_t i = 0; i < d[0].most; i++)
-        for (int64_t j = 0; j < d[1].most; j++) {
-            const float weight = d[0].weights[row->z * d[0].most + i] * d[1].weights[row->y * d[1].most + j];
+    for (int64_t i = 0; i < d[0].max_taps; i++)
+        for (int64_t j = 0; j < d[1].max_taps; j++) {
+            const float weight =
+                d[0].weights[row->z * d[0].max_taps + i] * d[1].weights[row->y * d[1].max_taps + j];
             if (weight == 0)
                 continue;
             const float *line = line_at(args, row, i, j);
@@ -60,10 +61,10 @@ static void weighted_row(const ResizeArgs *args, const ResizeRow *row, float *su
     sum_lines(args, row, sums);
     for (int64_t x = 0; x < d->out; x++) {
         vf value = v_zero();
-        for (int64_t k = 0; k < d->most; k++) {
-            const float weight = d->weights[x * d->most + k];
+        for (int64_t k = 0; k < d->max_taps; k++) {
+            const float weight = d->weights[x * d->max_taps + k];
             if (weight != 0)
-                value += v_set(weight) * v_load(sums + d->indices[x * d->most + k] * VW);
+                value += v_set(weight) * v_load(sums + d->indices[x * d->max_taps + k] * VW);
         }
         v_store(row->out + x * VW, (vf)((vi)value & row->mask));
     }

@@ -20,7 +20,7 @@ typedef struct ShuffleArgs {
     int width;             /* of a block */
     int64_t images, plane; /* plane: pixels of a channel */
     int64_t n_out;         /* blocks, or channels where plain */
-    int64_t pixels_a_task, pieces;
+    int64_t pixels_a_task, chunks;
     const int64_t *in_blocks; /* of each input */
     OutputBlock *blocks;
     LaneSource *sources;
@@ -35,8 +35,8 @@ typedef struct ShuffleArgs {
 
 static void run_blocks(const KernelCall *call, int64_t task) {
     const ShuffleArgs *args = call->args;
-    const int64_t piece = task % args->pieces, block = task / args->pieces % args->n_out,
-                  image = task / args->pieces / args->n_out, begin = piece * args->pixels_a_task;
+    const int64_t chunk = task % args->chunks, block = task / args->chunks % args->n_out,
+                  image = task / args->chunks / args->n_out, begin = chunk * args->pixels_a_task;
     const OutputBlock *out = &args->blocks[block];
     const LaneSource *sources = args->sources + out->first_source;
     const float *from[WIDEST_VECTOR];
@@ -105,7 +105,7 @@ static Status prepare_blocks(const KernelQuery *query, PrepareContext *ctx, Shuf
         n_sources += out->n_sources;
     }
     args->pixels_a_task = i64_max(i64_min(args->plane, TASK_BYTES / 4 / width), 1);
-    args->pieces = ceil_div(args->plane, args->pixels_a_task);
+    args->chunks = ceil_div(args->plane, args->pixels_a_task);
     return STRIDER_OK;
 }
 
@@ -141,7 +141,7 @@ static Status shuffle_prepare(const KernelQuery *query, PrepareContext *ctx, Ker
     } else {
         args->width = layout.block;
         TRY(prepare_blocks(query, ctx, args));
-        instance->tasks = args->images * args->n_out * args->pieces;
+        instance->tasks = args->images * args->n_out * args->chunks;
     }
     return STRIDER_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of floats for kernels that are written once and compiled for each target.  A *_tmpl.c is compiled
  * with STRIDER_WIDTH (floats in a vector) and STRIDER_TARGET (its name) defined; TARGET(name) is the name
- * with the target's behind it. */
+ * followed by the target's. */
 #ifndef OPS_CPU_SIMD_H
 #define OPS_CPU_SIMD_H
 
@@ -59,7 +59,7 @@ INLINE vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-/* Lanes [0, count) of the vector, zero behind, whatever is in them. */
+/* Lanes [0, count) of the vector, zero after them, whatever is in them. */
 INLINE vi v_lane_mask(int count) {
     vi lane;
     for (int i = 0; i < VW; i++)
@@ -84,7 +84,7 @@ INLINE vf v_permute(vf x, vi from) {
 #endif
 }
 
-/* The first `count` floats, up to a vector of them, and `rest` in the lanes behind; reads no others. */
+/* The first `count` floats, up to a vector of them, and `rest` in the lanes after them; reads no others. */
 INLINE vf v_load_first(const float *from, int64_t count, float rest) {
     if (__builtin_constant_p(count) && count == VW)
         return v_load(from);
@@ -302,7 +302,7 @@ INLINE vf v_lookup(const float table[8], vi index) {
 }
 
 /* erf(t / ERF_SCALE) for t >= 0 to within 2 ULP: a polynomial of its own around each whole number up to 7,
- * behind which erf is 1. Each row holds the factors of one power of the distance to that number, fitted so
+ * after which erf is 1. Each row holds the factors of one power of the distance to that number, fitted so
  * that the largest error is smallest; the first column's has odd powers only, so that small results keep all
  * their digits. */
 #define ERF_SCALE 1.9132653f

@@ -6,9 +6,9 @@
 #include "base/size.h"
 
 enum {
-    MAX_PIECES = 4096,      /* of a run: more would take long to find */
+    MAX_RUN_PARTS = 4096,   /* of a run: more would take long to find */
     TASK_BYTES = 64 * 1024, /* that a task moves, where there is that much */
-    LONG_RUN = 2048,        /* bytes; from here on each run is a unit */
+    LONG_RUN = 2048,        /* bytes; from here on each run is a chunk */
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
 };
 
@@ -18,9 +18,9 @@ typedef struct CopyJob {
     int64_t dims[COPY_MAX_DIMS], in[COPY_MAX_DIMS], out[COPY_MAX_DIMS];
     int64_t in_offset, out_offset;
     int64_t run_bytes; /* that lie together on both sides */
-    int inner;         /* dimensions that a unit goes through */
+    int inner;         /* dimensions that a chunk goes through */
     bool transposes;   /* the last dimension is apart in the input, the one before lies together there */
-    int64_t first_task, units, units_a_task;
+    int64_t first_task, n_chunks, chunks_a_task;
 } CopyJob;
 
 typedef struct CopyArgs {
@@ -73,20 +73,20 @@ static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t ro
     }
 }
 
-/* A unit is one row of the last dimension, or a tile of the last two. */
-static void run_unit(const CopyJob *job, const char *from, char *to, int64_t unit) {
+/* A chunk is one row of the last dimension, or a tile of the last two. */
+static void copy_chunk(const CopyJob *job, const char *from, char *to, int64_t chunk) {
     int d = job->rank - 1 - job->inner;
     int64_t rows = 1;
     if (job->transposes) {
-        int64_t tiles = ceil_div(job->dims[d + 1], TILE), first = unit % tiles * TILE;
-        unit /= tiles;
+        int64_t tiles = ceil_div(job->dims[d + 1], TILE), first = chunk % tiles * TILE;
+        chunk /= tiles;
         rows = i64_min(TILE, job->dims[d + 1] - first);
         from += first * job->in[d + 1];
         to += first * job->out[d + 1];
     }
     for (; d >= 0; d--) {
-        int64_t at = unit % job->dims[d];
-        unit /= job->dims[d];
+        int64_t at = chunk % job->dims[d];
+        chunk /= job->dims[d];
         from += at * job->in[d];
         to += at * job->out[d];
     }
@@ -118,10 +118,10 @@ static void copy_run(const KernelCall *call, int64_t task) {
     char *to = call->outputs[job->output];
     if (!from || !to || from + job->in_offset == to + job->out_offset)
         return;
-    int64_t first = (task - job->first_task) * job->units_a_task,
-            end = i64_min(first + job->units_a_task, job->units);
-    for (int64_t unit = first; unit < end; unit++)
-        run_unit(job, from + job->in_offset, to + job->out_offset, unit);
+    int64_t first = (task - job->first_task) * job->chunks_a_task,
+            end = i64_min(first + job->chunks_a_task, job->n_chunks);
+    for (int64_t chunk = first; chunk < end; chunk++)
+        copy_chunk(job, from + job->in_offset, to + job->out_offset, chunk);
 }
 
 /* --- preparing --- */
@@ -146,15 +146,15 @@ static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) 
     int last = job->rank - 1;
     if (last < 0 || job->in[last] != element_bytes || job->out[last] != element_bytes)
         return;
-    /* Long runs are cut, so that several tasks can share them. */
-    int64_t run = job->dims[last] * element_bytes, pieces = i64_min(run / TASK_BYTES, MAX_PIECES);
-    while (pieces > 1 && job->dims[last] % pieces)
-        pieces--;
+    /* Long runs are divided, so that several tasks can share them. */
+    int64_t run = job->dims[last] * element_bytes, parts = i64_min(run / TASK_BYTES, MAX_RUN_PARTS);
+    while (parts > 1 && job->dims[last] % parts)
+        parts--;
     job->rank--;
     job->run_bytes = run;
-    if (pieces > 1) {
-        job->run_bytes = run / pieces;
-        job->dims[last] = pieces;
+    if (parts > 1) {
+        job->run_bytes = run / parts;
+        job->dims[last] = parts;
         job->in[last] = job->out[last] = job->run_bytes;
         job->rank++;
     }
@@ -204,17 +204,17 @@ Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, Pre
         merge_dims(job, box, (int64_t)element_bytes);
         find_transpose(job);
         job->inner = job->transposes ? 2 : job->rank && job->run_bytes < LONG_RUN ? 1 : 0;
-        int64_t unit_bytes = job->run_bytes;
-        job->units = 1;
+        int64_t chunk_bytes = job->run_bytes;
+        job->n_chunks = 1;
         for (int d = 0; d < job->rank; d++)
-            *(d < job->rank - job->inner ? &job->units : &unit_bytes) *= job->dims[d];
+            *(d < job->rank - job->inner ? &job->n_chunks : &chunk_bytes) *= job->dims[d];
         if (job->transposes) {
             int64_t tiles = ceil_div(job->dims[job->rank - 2], TILE);
-            job->units *= tiles;
-            unit_bytes = ceil_div(unit_bytes, tiles);
+            job->n_chunks *= tiles;
+            chunk_bytes = ceil_div(chunk_bytes, tiles);
         }
-        job->units_a_task = i64_max(TASK_BYTES / unit_bytes, 1);
-        tasks += ceil_div(job->units, job->units_a_task);
+        job->chunks_a_task = i64_max(TASK_BYTES / chunk_bytes, 1);
+        tasks += ceil_div(job->n_chunks, job->chunks_a_task);
     }
     *instance = (KernelInstance){.run = copy_run, .args = args, .tasks = tasks};
     return STRIDER_OK;

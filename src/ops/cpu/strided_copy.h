@@ -16,7 +16,7 @@ typedef struct CopyBox {
     int64_t in_offset, out_offset;
 } CopyBox;
 
-/* Makes a step of boxes that do not overlap in the outputs.  An input that lies in its place already is
+/* Makes a step of boxes that do not overlap in the outputs.  An input that is there already is
  * skipped. */
 Status copy_prepare(const CopyBox *boxes, int n_boxes, size_t element_bytes, PrepareContext *ctx,
                     KernelInstance *instance) MUST_CHECK;

@@ -42,8 +42,8 @@ static double transpose_cost(const KernelQuery *query) {
  * where they are not the output's, take two of them. */
 typedef struct Walk {
     CopyBox box;
-    int64_t lanes; /* of the channels' second dimension; 0: there is none */
-    int lane_dim;  /* where it stands */
+    int64_t block; /* of the channels' second dimension; 0: there is none */
+    int block_dim; /* where it stands */
 } Walk;
 
 static void add_dim(CopyBox *box, int64_t size, int64_t in_stride, int64_t out_stride) {
@@ -66,12 +66,12 @@ static Walk transpose_walk(const KernelQuery *query) {
         int from = perm[d];
         if (from_blocks && !to_blocks && from == 1) {
             add_dim(&walk.box, in_dims[1], in[1], out[d] * x->layout.block);
-            walk.lane_dim = walk.box.rank;
-            walk.lanes = x->layout.block;
+            walk.block_dim = walk.box.rank;
+            walk.block = x->layout.block;
             add_dim(&walk.box, x->layout.block, 1, out[d]);
         } else {
-            bool cuts = to_blocks && !from_blocks && d == 1;
-            add_dim(&walk.box, out_dims[d], cuts ? in[from] * y->layout.block : in[from], out[d]);
+            bool splits = to_blocks && !from_blocks && d == 1;
+            add_dim(&walk.box, out_dims[d], splits ? in[from] * y->layout.block : in[from], out[d]);
         }
     }
     if (to_blocks)
@@ -83,13 +83,13 @@ static Status transpose_prepare(const KernelQuery *query, PrepareContext *ctx, K
     const Walk walk = transpose_walk(query);
     CopyBox boxes[2] = {walk.box, walk.box};
     int n_boxes = 1;
-    const int64_t lanes = walk.lanes ? query->inputs[0].type.shape.dims[1] % walk.lanes : 0;
-    if (lanes) { /* the last block has fewer */
-        const int64_t full = --boxes[0].dims[walk.lane_dim - 1];
-        boxes[1].dims[walk.lane_dim - 1] = 1;
-        boxes[1].dims[walk.lane_dim] = lanes;
-        boxes[1].in_offset = full * boxes[1].in_strides[walk.lane_dim - 1];
-        boxes[1].out_offset = full * boxes[1].out_strides[walk.lane_dim - 1];
+    const int64_t tail_channels = walk.block ? query->inputs[0].type.shape.dims[1] % walk.block : 0;
+    if (tail_channels) { /* the last block has fewer */
+        const int64_t full = --boxes[0].dims[walk.block_dim - 1];
+        boxes[1].dims[walk.block_dim - 1] = 1;
+        boxes[1].dims[walk.block_dim] = tail_channels;
+        boxes[1].in_offset = full * boxes[1].in_strides[walk.block_dim - 1];
+        boxes[1].out_offset = full * boxes[1].out_strides[walk.block_dim - 1];
         n_boxes = 2;
     }
     return copy_prepare(boxes, n_boxes, dtype_size(query->inputs[0].type.dtype), ctx, instance);

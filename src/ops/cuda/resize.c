@@ -55,7 +55,7 @@ static bool is_identity(const ResizeAttrs *attrs, const ResizeDim *dim) {
 static bool find_axes(const ResizeAttrs *attrs, const ResizeDim *dims, int rank, int *first, int *end) {
     *first = *end = rank;
     for (int d = 0; d < rank; d++) {
-        if (resize_most_taps(attrs, &dims[d]) > MAX_TAPS)
+        if (resize_max_taps(attrs, &dims[d]) > MAX_TAPS)
             return false;
         if (is_identity(attrs, &dims[d]))
             continue;

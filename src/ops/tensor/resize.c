@@ -328,17 +328,17 @@ static double widening(const ResizeAttrs *attrs, const ResizeDim *dim) {
     return attrs->antialias && dim->scale < 1 && dim->scale >= min_scale ? 1 / dim->scale : 1;
 }
 
-static double reach(const ResizeAttrs *attrs, const ResizeDim *dim) {
+static double support(const ResizeAttrs *attrs, const ResizeDim *dim) {
     const double base = attrs->mode == RESIZE_CUBIC ? 2 : 1;
     return widening(attrs, dim) > 1 ? base / dim->scale : base;
 }
 
-int64_t resize_most_taps(const ResizeAttrs *attrs, const ResizeDim *dim) {
-    return attrs->mode == RESIZE_NEAREST ? 1 : i64_from_double(2 * ceil(reach(attrs, dim))) + 1;
+int64_t resize_max_taps(const ResizeAttrs *attrs, const ResizeDim *dim) {
+    return attrs->mode == RESIZE_NEAREST ? 1 : i64_from_double(2 * ceil(support(attrs, dim))) + 1;
 }
 
 /* Input elements [first, end), of which those outside the input stand for its ends, and where they are
- * centred.  Weights are kept as far as there is room, and computed anew behind. */
+ * centred.  Weights are kept as far as there is room, and computed anew beyond it. */
 enum { WEIGHTS_KEPT = 16 };
 typedef struct ResizeWindow {
     double x, sum; /* sum 1 where weights are not divided by it */
@@ -358,7 +358,7 @@ static double tap_weight(const ResizeAttrs *attrs, const ResizeDim *dim, double 
 }
 
 static void open_window(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at, ResizeWindow *window) {
-    const double x = coordinate(attrs, dim, at), last = (double)(dim->in - 1), far = reach(attrs, dim);
+    const double x = coordinate(attrs, dim, at), last = (double)(dim->in - 1), far = support(attrs, dim);
     *window = (ResizeWindow){.x = x, .sum = 1, .end = 1, .inside = true, .weights = {1}};
     if (attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE && !(x >= 0 && x <= last)) {
         window->inside = false;
@@ -371,7 +371,8 @@ static void open_window(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t 
     }
     double sum = 0;
     window->first = window->end = i64_from_double(floor(x - far)) + 1;
-    for (int64_t most = resize_most_taps(attrs, dim); most > 0 && (double)window->end < x + far; most--) {
+    for (int64_t taps_left = resize_max_taps(attrs, dim); taps_left > 0 && (double)window->end < x + far;
+         taps_left--) {
         const double weight = tap_weight(attrs, dim, x, window->end);
         if (window->end - window->first < WEIGHTS_KEPT)
             window->weights[window->end - window->first] = weight;
@@ -397,7 +398,7 @@ bool resize_tables_fit(const ResizeAttrs *attrs, const ResizeDim *dims, int firs
     for (int d = 0; d < rank; d++)
         elements = i64_product(elements, dims[d].out);
     for (int d = first; d < rank; d++)
-        taps = i64_sum(taps, i64_product(dims[d].out, resize_most_taps(attrs, &dims[d])));
+        taps = i64_sum(taps, i64_product(dims[d].out, resize_max_taps(attrs, &dims[d])));
     return taps <= i64_max(i64_product(elements, 4), SMALL_TABLE);
 }
 

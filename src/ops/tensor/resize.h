@@ -55,10 +55,10 @@ bool resize_resolve_planned(const Node *node, const Shape *x, const Shape *y, in
                             const Tensor *const *inputs, ResizeDim dims[MAX_RANK]);
 
 /* The input elements that make output element `at` of a dimension: `count` of them at most RESIZE_MAX_TAPS
- * or, for antialiasing, resize_most_taps(); indices are inside the input.  False where it is
+ * or, for antialiasing, resize_max_taps(); indices are inside the input.  False where it is
  * extrapolation_value. */
 enum { RESIZE_MAX_TAPS = 4 };
-int64_t resize_most_taps(const ResizeAttrs *attrs, const ResizeDim *dim);
+int64_t resize_max_taps(const ResizeAttrs *attrs, const ResizeDim *dim);
 /* Whether tables of the taps of dimensions [first, rank) stay small beside the output; else they are left to
  * the reference, which has none. */
 bool resize_tables_fit(const ResizeAttrs *attrs, const ResizeDim *dims, int first, int rank);
