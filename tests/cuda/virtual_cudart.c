@@ -177,7 +177,7 @@ void virtual_enter(void) {
 static UNCHECKED void check_canary(const Allocation *a) {
     for (const char *at = a->memory + a->size_bytes; at < a->pages + a->pages_bytes; at++)
         if ((unsigned char)*at != CANARY) {
-            virtual_error("a write %td bytes behind an allocation of %zu bytes",
+            virtual_error("a write %td bytes after an allocation of %zu bytes",
                           at - a->memory - (ptrdiff_t)a->size_bytes, a->size_bytes);
             return;
         }

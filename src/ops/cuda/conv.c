@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conv and ConvTranspose: by cuDNN with the bias, the residual and a ReLU in one; else by cuDNN with a kernel
- * of our own behind it; else, where cuDNN has no plan, by kernels of our own alone. */
+ * of our own after it; else, where cuDNN has no plan, by kernels of our own alone. */
 #include "ops/nn/conv.h"
 
 #include <stdio.h>
@@ -121,15 +121,15 @@ static void describe(const KernelQuery *query, const ConvGeometry *g, bool trans
     }
 }
 
-/* The first way that cuDNN has a plan for; where times are to be measured, the fastest of all. */
+/* The first candidate that cuDNN has a plan for; where times are to be measured, the fastest of all. */
 static Status choose_plan(const DnnConv *conv, PrepareContext *ctx, ConvPlan *plan) {
     CudaDevice *device = (CudaDevice *)ctx->device;
-    ConvPlan ways[CONV_MAX_WAYS];
-    const int n_ways = conv_plan_ways(conv, ways);
+    ConvPlan candidates[CONV_MAX_CANDIDATES];
+    const int n_candidates = conv_plan_candidates(conv, candidates);
     if (ctx->times.find)
-        return conv_plan_fastest(device, &ctx->times, ways, n_ways, plan, ctx->err);
-    for (int i = 0; i < n_ways; i++) {
-        conv_plan_next(device, &ways[i], 0, plan);
+        return conv_plan_fastest(device, &ctx->times, candidates, n_candidates, plan, ctx->err);
+    for (int i = 0; i < n_candidates; i++) {
+        conv_plan_next(device, &candidates[i], 0, plan);
         if (plan->dnn.plan)
             break;
     }
@@ -140,7 +140,7 @@ static Status choose_plan(const DnnConv *conv, PrepareContext *ctx, ConvPlan *pl
 static Status plan_products(const DnnConv *described, PrepareContext *ctx, CudaConv *conv) {
     const Epilogue *epilogue = &conv->epilogue;
     DnnConv wanted = *described;
-    /* cuDNN 9.19 has engines for no residual without a bias, and for nothing behind a transposed convolution.
+    /* cuDNN 9.19 has engines for no residual without a bias, and for nothing after a transposed convolution.
      */
     if (!wanted.transposed && epilogue->bias_port >= 0 && !conv->finishes_scale) {
         wanted.has_residual = epilogue->residual_port >= 0 && !epilogue->residual_last;

@@ -8,19 +8,19 @@
 #include "base/size.h"
 #include "ops/cuda/kernels.h"
 
-/* --- ways --- */
+/* --- candidates --- */
 
-/* What k_pad adds in front of and behind a dimension, so that pads of the same size on both sides are left;
+/* What k_pad adds before and after a dimension, so that pads of the same size on both sides are left;
  * negative: it takes away. */
 static void uneven_pads(const DnnConv *conv, int dim, int64_t *begin, int64_t *end) {
-    const int64_t least = i64_min(conv->pad_begin[dim], conv->pad_end[dim]), even = i64_max(least, 0);
+    const int64_t smaller = i64_min(conv->pad_begin[dim], conv->pad_end[dim]), even = i64_max(smaller, 0);
     *begin = conv->pad_begin[dim] - even;
     *end = conv->pad_end[dim] - even;
 }
 
-static void describe_pad(const DnnConv *conv, const DnnConv *padded, int64_t count, ConvPlan *way) {
+static void describe_pad(const DnnConv *conv, const DnnConv *padded, int64_t count, ConvPlan *candidate) {
     const int spatial = conv->rank - 2, first = KERNEL_DIMS - spatial;
-    struct PadArgs *args = &way->pad_args;
+    struct PadArgs *args = &candidate->pad_args;
     *args = (struct PadArgs){.count = (int)count, .mode = PAD_CONSTANT};
     for (int d = 0; d < first; d++)
         args->in_dims[d] = args->out_dims[d] = 1;
@@ -36,50 +36,50 @@ static void describe_pad(const DnnConv *conv, const DnnConv *padded, int64_t cou
     }
     args->in_dims[first - 1] = args->out_dims[first - 1] = (int)(conv->x[0] * conv->x[1]);
     args->in_strides[first - 1] = stride;
-    way->pad = launch_each((const void *)k_pad, count);
+    candidate->pad = launch_each((const void *)k_pad, count);
 }
 
 /* False where the pads are even, or the padded input is too large. */
-static bool padded_way(const DnnConv *conv, ConvPlan *way) {
+static bool padded_candidate(const DnnConv *conv, ConvPlan *candidate) {
     int64_t count = conv->x[0] * conv->x[1];
     bool is_uneven = false;
-    *way = (ConvPlan){.conv = *conv};
+    *candidate = (ConvPlan){.conv = *conv};
     for (int d = 0; d < conv->rank - 2; d++) {
         int64_t begin, end;
         uneven_pads(conv, d, &begin, &end);
         is_uneven = is_uneven || begin || end;
-        way->conv.x[2 + d] += begin + end;
-        way->conv.pad_begin[d] -= begin;
-        way->conv.pad_end[d] -= end;
-        if (conv->x[2 + d] > INT_MAX / 4 || way->conv.x[2 + d] > INT_MAX / 4 || way->conv.x[2 + d] < 1 ||
-            !i64_mul(count, way->conv.x[2 + d], &count))
+        candidate->conv.x[2 + d] += begin + end;
+        candidate->conv.pad_begin[d] -= begin;
+        candidate->conv.pad_end[d] -= end;
+        if (conv->x[2 + d] > INT_MAX / 4 || candidate->conv.x[2 + d] > INT_MAX / 4 ||
+            candidate->conv.x[2 + d] < 1 || !i64_mul(count, candidate->conv.x[2 + d], &count))
             return false;
     }
     if (!is_uneven || conv->transposed || count > INT_MAX - LONE_THREADS)
         return false;
-    describe_pad(conv, &way->conv, count, way);
-    return size_align(bytes_of(sizeof(float), count).n, 256, &way->padded_bytes);
+    describe_pad(conv, &candidate->conv, count, candidate);
+    return size_align(bytes_of(sizeof(float), count).n, 256, &candidate->padded_bytes);
 }
 
-int conv_plan_ways(const DnnConv *conv, ConvPlan ways[CONV_MAX_WAYS]) {
-    ways[0] = (ConvPlan){.conv = *conv};
-    return padded_way(conv, &ways[1]) ? 2 : 1;
+int conv_plan_candidates(const DnnConv *conv, ConvPlan candidates[CONV_MAX_CANDIDATES]) {
+    candidates[0] = (ConvPlan){.conv = *conv};
+    return padded_candidate(conv, &candidates[1]) ? 2 : 1;
 }
 
 /* --- plans --- */
 
-void conv_plan_next(const CudaDevice *device, const ConvPlan *way, int offered, ConvPlan *plan) {
-    const uint64_t most = device->device.max_workspace_bytes;
+void conv_plan_next(const CudaDevice *device, const ConvPlan *candidate, int offered, ConvPlan *plan) {
+    const uint64_t max_bytes = device->device.max_workspace_bytes;
     const DnnTarget target = {.properties = device->properties,
                               .allow_tf32 = device->options.allow_tf32,
                               .allow_nondeterministic = device->options.allow_nondeterministic,
-                              .max_workspace_bytes = most - way->padded_bytes};
-    *plan = *way;
+                              .max_workspace_bytes = max_bytes - candidate->padded_bytes};
+    *plan = *candidate;
     plan->dnn = (DnnPlan){0};
-    if (way->padded_bytes > most)
+    if (candidate->padded_bytes > max_bytes)
         return;
-    dnn_plan_next(&way->conv, &target, offered, &plan->dnn);
-    if (way->padded_bytes && plan->dnn.plan) {
+    dnn_plan_next(&candidate->conv, &target, offered, &plan->dnn);
+    if (candidate->padded_bytes && plan->dnn.plan) {
         char text[DNN_TEXT];
         snprintf(text, sizeof text, "pad + %.*s", DNN_TEXT - 8, plan->dnn.text);
         memcpy(plan->dnn.text, text, sizeof text);

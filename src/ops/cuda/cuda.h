@@ -18,7 +18,7 @@
 #include "ops/tensor/indexed.h"
 
 /* The oldest that is used: plans by a device's properties (CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP). */
-enum { CUDNN_LEAST = 90800, MIN_CAPABILITY = 75 };
+enum { MIN_CUDNN = 90800, MIN_CAPABILITY = 75 };
 
 /* Pinned memory of the host, handed out in order. */
 typedef struct CudaStaging {
@@ -88,7 +88,7 @@ typedef struct Launch {
      * and the output. */
     int first_input, n_inputs, output;
     bool accumulates;   /* the output is its first input, before these */
-    bool gives_indices; /* the output behind `output`, too */
+    bool gives_indices; /* the output after `output`, too */
     /* Is left out in a run where the input lies at `part_offset` bytes of the output already. */
     bool is_part;
     size_t part_offset;
@@ -150,7 +150,7 @@ bool cuda_alloc_constants(KernelQuery *query);
 static inline bool cuda_f32_with_constants(KernelQuery *query) {
     return cuda_alloc_constants(query) && cuda_first_of(query, DTYPE_BIT(STRIDER_F32));
 }
-/* Whether nobody asked for outputs behind the first. */
+/* Whether nobody asked for outputs after the first. */
 bool cuda_has_one_output(const KernelQuery *query);
 /* For rows that do not compete with others. */
 double cuda_cost(const KernelQuery *query);

@@ -36,7 +36,7 @@ static Status check_libraries(Error *err) {
     int driver = 0;
     const size_t dnn = cudnnGetVersion();
     const cudaError_t error = cudaDriverGetVersion(&driver);
-    if (dnn / 10000 != CUDNN_MAJOR || dnn < CUDNN_LEAST)
+    if (dnn / 10000 != CUDNN_MAJOR || dnn < MIN_CUDNN)
         return fail(err, STRIDER_DEVICE_FAILED,
                     "device cuda: cuDNN %zu is installed, 9.8 or newer (below 10) is needed", dnn);
     if (error || !driver)

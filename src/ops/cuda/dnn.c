@@ -126,7 +126,7 @@ static Descriptor pointwise(Builder *builder, cudnnPointwiseMode_t mode, Descrip
 static Descriptor graph(Builder *builder, const DnnConv *conv) {
     Descriptor operations[MAX_OPERATIONS];
     int64_t count = 0, uid = UID_VIRTUAL;
-    int left = conv->has_residual + conv->has_bias + conv->has_relu; /* operations behind the one at hand */
+    int left = conv->has_residual + conv->has_bias + conv->has_relu; /* operations after the one at hand */
     Descriptor x = tensor(builder, UID_X, conv->rank, conv->x),
                w = tensor(builder, UID_W, conv->rank, conv->w);
     Descriptor last = tensor(builder, left ? uid++ : UID_Y, conv->rank, conv->y);
@@ -151,7 +151,7 @@ static Descriptor graph(Builder *builder, const DnnConv *conv) {
     return finish(builder, made);
 }
 
-/* What the plan computes beside the products, behind the engine's name. */
+/* What the plan computes beside the products, after the engine's name. */
 static void name_fused(const DnnConv *conv, DnnPlan *plan) {
     const struct {
         bool has;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CumSum and TopK: operators that walk along one axis, which the others cut into lines. */
+/* CumSum and TopK: operators that walk along one axis, which the others divide into lines. */
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 #include "ops/math/cumsum.h"

@@ -3,13 +3,13 @@
  *
  * Only from and to pinned memory does a copy go on beside the host, and be recorded.  So an upload is put
  * into pinned memory first, which its source may then forget, and a download is taken out of it once the
- * device is known to be done.  Pieces of it are handed out in order; they are free again when the stream was
+ * device is known to be done.  Chunks of it are handed out in order; they are free again when the stream was
  * waited for. */
 #include <string.h>
 
 #include "ops/cuda/cuda.h"
 
-enum { STAGING_ALIGNMENT = 64, STAGING_PIECE = 4 << 20 };
+enum { STAGING_ALIGNMENT = 64, STAGING_CHUNK = 4 << 20 };
 
 /* --- staging --- */
 
@@ -49,10 +49,10 @@ static CudaRecording *recording_of(const CudaDevice *cuda) {
 }
 
 /* Memory for the next part of a copy of which `left` bytes are left: *size_bytes of them. */
-static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *size_bytes, Error *err) {
+static Status next_chunk(CudaDevice *cuda, size_t left, char **chunk, size_t *size_bytes, Error *err) {
     CudaRecording *recording = recording_of(cuda);
     CudaStaging *staging = recording ? &recording->staging : &cuda->staging;
-    *size_bytes = left < STAGING_PIECE ? left : STAGING_PIECE;
+    *size_bytes = left < STAGING_CHUNK ? left : STAGING_CHUNK;
     const size_t taken = (*size_bytes + STAGING_ALIGNMENT - 1) & ~(size_t)(STAGING_ALIGNMENT - 1);
     if (staging->size_bytes - staging->used_bytes < taken || cuda->n_downloads == CUDA_MAX_DOWNLOADS) {
         if (recording)
@@ -60,7 +60,7 @@ static Status next_piece(CudaDevice *cuda, size_t left, char **piece, size_t *si
                         cuda->device.name);
         TRY(wait_for_all(cuda, err));
     }
-    *piece = staging->memory + staging->used_bytes;
+    *chunk = staging->memory + staging->used_bytes;
     staging->used_bytes += taken;
     return STRIDER_OK;
 }
@@ -81,10 +81,10 @@ Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes
     CudaDevice *cuda = (CudaDevice *)device;
     TRY(cuda_use(cuda, err));
     for (size_t done = 0, size = 0; done < size_bytes; done += size) {
-        char *piece = NULL;
-        TRY(next_piece(cuda, size_bytes - done, &piece, &size, err));
-        memcpy(piece, (const char *)from + done, size);
-        TRY(copy(cuda, (char *)to + done, piece, size, cudaMemcpyHostToDevice, err));
+        char *chunk = NULL;
+        TRY(next_chunk(cuda, size_bytes - done, &chunk, &size, err));
+        memcpy(chunk, (const char *)from + done, size);
+        TRY(copy(cuda, (char *)to + done, chunk, size, cudaMemcpyHostToDevice, err));
     }
     return STRIDER_OK;
 }
@@ -92,10 +92,10 @@ Status cuda_upload(Device *device, void *to, const void *from, size_t size_bytes
 static Status download(CudaDevice *cuda, char *to, const char *from, size_t size_bytes, Error *err) {
     TRY(cuda_use(cuda, err));
     for (size_t done = 0, size = 0; done < size_bytes; done += size) {
-        char *piece = NULL;
-        TRY(next_piece(cuda, size_bytes - done, &piece, &size, err));
-        TRY(copy(cuda, piece, from + done, size, cudaMemcpyDeviceToHost, err));
-        cuda->downloads[cuda->n_downloads++] = (CudaDownload){to + done, piece, size};
+        char *chunk = NULL;
+        TRY(next_chunk(cuda, size_bytes - done, &chunk, &size, err));
+        TRY(copy(cuda, chunk, from + done, size, cudaMemcpyDeviceToHost, err));
+        cuda->downloads[cuda->n_downloads++] = (CudaDownload){to + done, chunk, size};
     }
     return STRIDER_OK;
 }
@@ -140,8 +140,8 @@ static Status record(Device *device, Recording *recording, Error *err) {
     if (!made)
         return fail_memory(err, sizeof *made, "a recording");
     recording->data = made;
-    const size_t pieces = (size_t)announced.copies + announced.size_bytes / STAGING_PIECE + 1;
-    TRY(cuda_staging_alloc(cuda, announced.size_bytes + pieces * STAGING_ALIGNMENT, &made->staging, err));
+    const size_t chunks = (size_t)announced.copies + announced.size_bytes / STAGING_CHUNK + 1;
+    TRY(cuda_staging_alloc(cuda, announced.size_bytes + chunks * STAGING_ALIGNMENT, &made->staging, err));
     return begin_capture(cuda, err);
 }
 

@@ -6,7 +6,7 @@
 
 #include "ops/cuda/conv_plan.h"
 
-enum { MAX_PLANS = 16 /* of one way */, RUNS = 5, PATTERN = 1 << 18 };
+enum { MAX_PLANS = 16 /* of one candidate */, RUNS = 5, PATTERN = 1 << 18 };
 
 typedef struct Tuner {
     CudaDevice *device;
@@ -47,7 +47,7 @@ static Status fill(CudaDevice *device, const Scratch *scratch, Error *err) {
     return status;
 }
 
-static Status take_scratch(const Tuner *tuner, const ConvPlan *plan, Scratch *scratch, Error *err) {
+static Status alloc_scratch(const Tuner *tuner, const ConvPlan *plan, Scratch *scratch, Error *err) {
     const DnnConv *conv = tuner->conv;
     CudaDevice *device = tuner->device;
     const size_t x = tensor_bytes(device, conv->rank, conv->x), w = tensor_bytes(device, conv->rank, conv->w),
@@ -81,7 +81,7 @@ static Status measure(const Tuner *tuner, const ConvPlan *plan, double *time_ns,
     Device *device = &tuner->device->device;
     Scratch scratch = {0};
     double time = 0;
-    Status status = take_scratch(tuner, plan, &scratch, err);
+    Status status = alloc_scratch(tuner, plan, &scratch, err);
     for (int i = 0; i < RUNS && !status; i++) {
         status = run_once(tuner->device, plan, &scratch.data, &time, err);
         /* The first loads what is loaded at first use. */
@@ -146,12 +146,13 @@ static Status time_of(const Tuner *tuner, const ConvPlan *plan, double *time_ns)
 
 /* --- the choice --- */
 
-static Status tune_way(const Tuner *tuner, const ConvPlan *way, ConvPlan *best, double *best_time) {
+static Status tune_candidate(const Tuner *tuner, const ConvPlan *candidate, ConvPlan *best,
+                             double *best_time) {
     int offered = 0;
     for (int i = 0; i < MAX_PLANS; i++) {
         ConvPlan next;
         double time = 0;
-        conv_plan_next(tuner->device, way, offered, &next);
+        conv_plan_next(tuner->device, candidate, offered, &next);
         if (!next.dnn.plan)
             break;
         offered = next.dnn.offered;
@@ -170,19 +171,19 @@ static Status tune_way(const Tuner *tuner, const ConvPlan *way, ConvPlan *best, 
     return STRIDER_OK;
 }
 
-Status conv_plan_fastest(CudaDevice *device, const KernelTimes *times, const ConvPlan *ways, int n_ways,
-                         ConvPlan *best, Error *err) {
-    Tuner tuner = {.device = device, .times = times, .conv = &ways[0].conv, .err = err};
+Status conv_plan_fastest(CudaDevice *device, const KernelTimes *times, const ConvPlan *candidates,
+                         int n_candidates, ConvPlan *best, Error *err) {
+    Tuner tuner = {.device = device, .times = times, .conv = &candidates[0].conv, .err = err};
     double best_time = INFINITY;
     Status status = STRIDER_OK;
-    *best = ways[0];
+    *best = candidates[0];
     /* Without words for it there is nothing to remember a time by. */
     if (!describe_layer(&tuner)) {
-        conv_plan_next(device, &ways[0], 0, best);
+        conv_plan_next(device, &candidates[0], 0, best);
         return STRIDER_OK;
     }
-    for (int i = 0; i < n_ways && !status; i++)
-        status = tune_way(&tuner, &ways[i], best, &best_time);
+    for (int i = 0; i < n_candidates && !status; i++)
+        status = tune_candidate(&tuner, &candidates[i], best, &best_time);
     if (status)
         dnn_plan_free(&best->dnn);
     return status;

@@ -20,7 +20,7 @@ enum { TEAM_THREADS = 128, LONE_THREADS = 256 };
 typedef struct KernelData {
     const float *in[KERNEL_INPUTS];
     float *out;
-    long long *indices; /* the output behind `out`, for kernels that make both; NULL unless asked for */
+    long long *indices; /* the output after `out`, for kernels that make both; NULL unless asked for */
 } KernelData;
 
 /* One dimension of a window. */

@@ -4,8 +4,8 @@
 
 /* Without the fraction; NaN is 0, and what does not fit becomes the nearest that does.  `end` is one above
  * the largest, which float32 may not have. */
-SHARED long long saturated(float x, float least, float end, long long largest) {
-    return x != x ? 0 : x >= end ? largest : x < least ? (long long)least : (long long)x;
+SHARED long long saturated(float x, float low, float end, long long largest) {
+    return x != x ? 0 : x >= end ? largest : x < low ? (long long)low : (long long)x;
 }
 
 SHARED void store(void *out, CastType type, int i, float x) {
