@@ -22,12 +22,12 @@ typedef struct strider_device_info {
     char problem[640];     /* why it cannot be used; "" where it can */
 } strider_device_info;
 
-/* Device `index`: 0 is the CPU; the others are looked for anew.  INVALID_ARGUMENT behind the last one.
+/* Device `index`: 0 is the CPU; the others are looked for anew.  INVALID_ARGUMENT after the last one.
  * Thread safe. */
 STRIDER_API strider_status strider_device_get(size_t index, strider_device_info *info);
 
 /* Whether this build knows the kind of device that `name` asks for: "cpu", "auto", or a kind with or without
- * a number behind a colon.  It need not be there.  Thread safe. */
+ * a number after a colon.  It need not be there.  Thread safe. */
 STRIDER_API bool strider_device_is_known(const char *name);
 
 #ifdef __cplusplus

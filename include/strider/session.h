@@ -19,10 +19,11 @@ typedef struct strider_session_options {
                              default 16 */
     /* Of the host's memory, all that the session may hold at once, with the packed weights that it shares
      * with the model's other sessions: activations, the kernels' scratch memory of all threads, plans, what
-     * they compute ahead, and what operators take in a run.  Not the model itself, which strider_load_options
-     * bounds.  Plans for other shapes are dropped where that helps; a plan that does not fit is refused with
-     * LIMIT_EXCEEDED before its memory is taken, and the message says what was asked and which node asks for
-     * most.  Default 0: the memory of this machine, or of the control group that the process runs in. */
+     * they compute beforehand, and what operators take in a run.  Not the model itself, which
+     * strider_load_options bounds.  Plans for other shapes are dropped where that helps; a plan that does not
+     * fit is refused with LIMIT_EXCEEDED before its memory is taken, and the message says what was asked and
+     * which node asks for most.  Default 0: the memory of this machine, or of the control group that the
+     * process runs in. */
     uint64_t max_memory_bytes;
     /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
      * used.  Default 3e-5: direct sums and Winograd F(2x2), F(4x4) and F(6x6), which is the fastest on large

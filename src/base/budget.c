@@ -48,7 +48,7 @@ void budget_unbook(Budget *budget, size_t size) {
     pthread_mutex_unlock(&budget->lock);
 }
 
-static void *take_with_header(const Allocator *parent, size_t size, size_t alignment) {
+static void *alloc_with_header(const Allocator *parent, size_t size, size_t alignment) {
     const size_t room = alignment > sizeof(BudgetHeader) ? alignment : MEMORY_ALIGNMENT;
     size_t total;
     char *base = size_add(size, room, &total) ? parent->allocate(parent->context, total, room) : NULL;
@@ -59,7 +59,7 @@ static void *take_with_header(const Allocator *parent, size_t size, size_t align
     return base + room;
 }
 
-static void *take_listed(Budget *budget, size_t size, size_t alignment) {
+static void *alloc_listed(Budget *budget, size_t size, size_t alignment) {
     const Allocator *parent = budget->parent;
     BudgetBlock *block = parent->allocate(parent->context, sizeof *block, MEMORY_ALIGNMENT);
     void *memory = block ? parent->allocate(parent->context, size, alignment) : NULL;
@@ -78,8 +78,8 @@ static void *allocate(void *context, size_t size, size_t alignment) {
     Budget *budget = context;
     if (!budget_book(budget, size))
         return NULL;
-    void *memory = alignment <= MAX_ROOM_BYTES ? take_with_header(budget->parent, size, alignment)
-                                               : take_listed(budget, size, alignment);
+    void *memory = alignment <= MAX_ROOM_BYTES ? alloc_with_header(budget->parent, size, alignment)
+                                               : alloc_listed(budget, size, alignment);
     if (!memory)
         budget_unbook(budget, size);
     return memory;

@@ -84,17 +84,17 @@ uint64_t memory_of_machine(void) {
     static const char *const group_limits[] = {"/sys/fs/cgroup/memory.max",
                                                "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
     const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-    size_t most;
-    if (pages < 1 || page_bytes < 1 || !size_mul((size_t)pages, (size_t)page_bytes, &most))
-        most = SIZE_MAX;
+    size_t max_bytes;
+    if (pages < 1 || page_bytes < 1 || !size_mul((size_t)pages, (size_t)page_bytes, &max_bytes))
+        max_bytes = SIZE_MAX;
     struct rlimit space;
-    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY && space.rlim_cur < most)
-        most = space.rlim_cur;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY && space.rlim_cur < max_bytes)
+        max_bytes = space.rlim_cur;
     for (size_t i = 0; i < sizeof group_limits / sizeof *group_limits; i++) {
         const uint64_t limit = read_group_limit(group_limits[i]);
-        most = limit < most ? (size_t)limit : most;
+        max_bytes = limit < max_bytes ? (size_t)limit : max_bytes;
     }
-    return most;
+    return max_bytes;
 }
 
 void memory_free(const Allocator *allocator, void *memory) {

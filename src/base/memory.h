@@ -21,7 +21,7 @@ const Allocator *allocator_default(void);
  */
 void *memory_alloc(const Allocator *allocator, size_t size);
 /* The same for memory that runs pass over again and again: where it is large enough it begins at a large
- * page, and the system is asked for such pages, which double the rate of reading (the processor fetches ahead
+ * page, and the system is asked for such pages, which double the rate of reading (the processor prefetches
  * beyond 4 KiB, and translates fewer addresses). */
 void *memory_alloc_large(const Allocator *allocator, size_t size);
 /* What it asks the allocator for: whole large pages where there are any. */

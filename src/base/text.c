@@ -53,7 +53,7 @@ static size_t whole_characters(const char *text, size_t length) {
 /* The character that `left` bytes begin with, and its bytes; 0 bytes where they are not UTF-8 (RFC 3629: none
  * too long, no surrogates). */
 static size_t decode(const char *text, size_t left, uint32_t *character) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    static const uint32_t min_value[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char first = (unsigned char)text[0];
     const size_t size = bytes_of_character(first);
     if (!size || size > left)
@@ -65,7 +65,7 @@ static size_t decode(const char *text, size_t left, uint32_t *character) {
             return 0;
         value = value << 6 | (byte & 0x3f);
     }
-    if (value < least[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+    if (value < min_value[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
         return 0;
     *character = value;
     return size;
@@ -102,15 +102,15 @@ static size_t next_piece(const char *text, size_t left, bool is_quoted, char pie
     return read ? read : 1;
 }
 
-/* At most `most` columns of `length` bytes; returns the columns.  `sink` may be NULL. */
-static int put_escaped(Sink *sink, const char *text, size_t length, bool is_quoted, int most) {
+/* At most `max_columns` columns of `length` bytes; returns the columns.  `sink` may be NULL. */
+static int put_escaped(Sink *sink, const char *text, size_t length, bool is_quoted, int max_columns) {
     int columns = 0;
     for (size_t at = 0; at < length;) {
         char piece[PIECE];
         size_t size;
         int wide;
         const size_t read = next_piece(text + at, length - at, is_quoted, piece, &size, &wide);
-        if (wide > most - columns)
+        if (wide > max_columns - columns)
             break;
         columns += wide;
         at += read;
@@ -122,7 +122,7 @@ static int put_escaped(Sink *sink, const char *text, size_t length, bool is_quot
 
 /* --- printf --- */
 
-/* The arguments behind the format, in a struct so that their place can be passed on. */
+/* The arguments after the format, in a struct so that their place can be passed on. */
 typedef struct Args {
     va_list list;
 } Args;
@@ -148,7 +148,7 @@ static int read_count(const char **at, Args *args) {
     return count;
 }
 
-/* `at` is behind the percent sign; returns what is behind the conversion. */
+/* `at` is after the percent sign; returns what is after the conversion. */
 static const char *read_spec(const char *at, Spec *spec, Args *args) {
     *spec = (Spec){.precision = -1};
     for (size_t n = 0; *at && strchr("-+ #0", *at); at++)
@@ -215,13 +215,13 @@ static void put_number(Sink *sink, const Spec *spec, Args *args) {
 }
 
 static void put_string(Sink *sink, const Spec *spec, const char *text, size_t length) {
-    const int most = spec->precision >= 0 ? spec->precision : INT_MAX;
+    const int max_columns = spec->precision >= 0 ? spec->precision : INT_MAX;
     const bool is_left = strchr(spec->flags, '-') || spec->width < 0;
     const int width = spec->width < 0 ? -spec->width : spec->width;
-    const int columns = width ? put_escaped(NULL, text, length, spec->is_quoted, most) : 0;
+    const int columns = width ? put_escaped(NULL, text, length, spec->is_quoted, max_columns) : 0;
     if (!is_left)
         put_spaces(sink, width - columns);
-    put_escaped(sink, text, length, spec->is_quoted, most);
+    put_escaped(sink, text, length, spec->is_quoted, max_columns);
     if (is_left)
         put_spaces(sink, width - columns);
 }
@@ -233,9 +233,9 @@ static void put_conversion(Sink *sink, const Spec *spec, Args *args) {
         const char *text = va_arg(args->list, const char *);
         if (!text)
             text = "(null)";
-        /* As printf() does, nothing is read behind the precision: there may be no NUL. */
-        const size_t most = spec->precision >= 0 ? (size_t)spec->precision : PTRDIFF_MAX;
-        put_string(sink, spec, text, text_cut(text, most));
+        /* As printf() does, nothing is read after the precision: there may be no NUL. */
+        const size_t max_bytes = spec->precision >= 0 ? (size_t)spec->precision : PTRDIFF_MAX;
+        put_string(sink, spec, text, text_cut(text, max_bytes));
     } else if (spec->conversion == 'c') {
         const char character = (char)va_arg(args->list, int);
         put_string(sink, spec, &character, 1);
@@ -277,9 +277,9 @@ int text_format(char *to, size_t size, const char *format, ...) {
     return length;
 }
 
-size_t text_cut(const char *text, size_t most) {
-    const size_t length = strnlen(text, most);
-    return length == most ? whole_characters(text, length) : length;
+size_t text_cut(const char *text, size_t max_bytes) {
+    const size_t length = strnlen(text, max_bytes);
+    return length == max_bytes ? whole_characters(text, length) : length;
 }
 
 size_t text_escape(char *to, size_t size, const char *text) {

@@ -145,7 +145,7 @@ Status graph_set_constant(Graph *graph, Value *value, Tensor tensor, Error *err)
 /* A tensor that lives as long as the graph, freed with it like a constant's. */
 Status graph_keep_tensor(Graph *graph, Tensor tensor, const Tensor **kept, Error *err) MUST_CHECK;
 
-/* Orders the nodes so that each stands behind those that it reads from, otherwise as they stood; sets their
+/* Orders the nodes so that each stands after those that it reads from, otherwise as they stood; sets their
  * indices. BAD_MODEL where there is a cycle (one node of it is named). */
 Status graph_sort(Graph *graph, Error *err) MUST_CHECK;
 

@@ -68,7 +68,7 @@ enum {
     OP_SHAPE_ONLY = 1 << 2, /* reads its first input's shape, never its contents */
     OP_DATA_DEPENDENT =
         1 << 3,          /* output shapes may depend on contents even where all inputs are plain data */
-    OP_NO_FOLD = 1 << 4, /* never evaluated ahead of a run: random, or only host() can */
+    OP_NO_FOLD = 1 << 4, /* never evaluated before a run: random, or only host() can */
     OP_COUNTS_OUTPUTS =
         1 << 5,           /* outputs without a name at the end count: how many there are says what they are */
     OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */

@@ -74,7 +74,7 @@ typedef struct BodyNode {
     int *references; /* for each attribute the parameter of the function it stands in that has its value, or
                       * NO_SLOT; NULL where there is none */
     struct Body **graphs; /* for each attribute that is a graph; NULL where there is none */
-    int *targets; /* of a call, once instance: the callee's parameter that each attribute gives, or NO_SLOT */
+    int *targets; /* of a call, once prepared: the callee's parameter that each attribute gives, or NO_SLOT */
 } BodyNode;
 
 typedef struct BodyName {

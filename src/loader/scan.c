@@ -37,7 +37,7 @@ static Status read_varint(const Scanner *scanner, size_t *at, size_t end, uint64
                      *at >= end ? "the data ends inside an integer" : "an integer of more than 10 bytes");
 }
 
-/* The contents of the field whose tag ends at *at; moves behind it. */
+/* The contents of the field whose tag ends at *at; moves past it. */
 static Status read_contents(const Scanner *scanner, WireType wire, size_t *at, size_t end, size_t *begin,
                             size_t *size) {
     uint64_t length;

@@ -18,7 +18,7 @@ typedef struct RecordingHooks RecordingHooks;
 struct Device {
     char name[DEVICE_NAME]; /* "cpu", "cuda:0" */
     bool is_host;     /* its memory is the host's: the host reads and writes it, nothing is copied there */
-    size_t alignment; /* of all that reserve() returns, and of each slot in an arena; a power of two */
+    size_t alignment; /* of all that reserve() returns, and of each buffer in an arena; a power of two */
     const Kernel *const *kernels;
     size_t n_kernels;
     const Allocator *allocator;   /* of host memory */
@@ -61,8 +61,8 @@ Status device_synchronize(Device *device, Error *err) MUST_CHECK;
 
 /* --- recordings --- */
 
-/* Work that is the same in each run may be recorded once and handed over as one piece from then on.  A
- * Recording is that piece.  Its state changes by these calls alone, each of which calls hooks of the device:
+/* Work that is the same in each run may be recorded once and handed over as one from then on.  A Recording is
+ * what is handed over.  Its state changes by these calls alone, each of which calls hooks of the device:
  *
  *     state       call                    hooks            then        where a hook fails
  *     EMPTY       recording_begin()       record           RECORDING   abandon, FAILED

@@ -56,7 +56,7 @@ typedef struct KernelInstance {
      * waiting for it.  Called by one thread. */
     Status (*submit)(const KernelCall *call, Error *err);
     int64_t tasks; /* depends on shapes only, so that results are the same for any number of threads */
-    /* A phase before: `begin` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
+    /* A phase before: `prologue` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
     void (*prologue)(const KernelCall *call, int64_t task);
     int64_t prologue_tasks;
     Bytes scratch_bytes, workspace_bytes;
@@ -66,8 +66,8 @@ typedef struct KernelInstance {
     const char *variant; /* what of the kernel runs, where prepare() chose it, for reports; else NULL */
 } KernelInstance;
 
-/* Times that were measured, for rows that choose among ways of their own.  `kind` is the device's, `kernel`
- * one word, `layer` as Kernel.tuning_key's text. */
+/* Times that were measured, for rows that choose among algorithms of their own.  `kind` is the device's,
+ * `kernel` one word, `layer` as Kernel.tuning_key's text. */
 typedef struct KernelTimes {
     void *context;
     bool (*find)(void *context, const char *kind, const char *kernel, const char *layer, double *time_ns);
@@ -121,13 +121,13 @@ typedef struct Kernel {
     void (*tuning_key)(const KernelQuery *query, char text[KERNEL_LAYER_TEXT]);
     /* For kernels that trade digits for speed: a bound of the error, relative to the largest output, for
      * inputs and weights of like sizes, as the kernels' tests hold it; an infinity or NaN in the input may
-     * then reach all outputs near its place as NaN.  0: the rounding of a plain sum. */
+     * then reach all outputs near it as NaN.  0: the rounding of a plain sum. */
     double peak_error;
     unsigned overwrites; /* bit i: the first output may take the memory of input i, if that has the same size
                           * and layout and is dead after; each element is then read before it is written, by
                           * the same task */
-    /* For kernels that only put parts together (Concat); run() must skip an input that already lies in its
-     * place: whether input `port`, in the accepted layouts, is one run of bytes of output 0, and where.  The
+    /* For kernels that only put parts together (Concat); run() must skip an input that is there already:
+     * whether input `port`, in the accepted layouts, is one run of bytes of output 0, and where.  The
      * producer may then write there at once.  NULL: no. */
     bool (*input_part)(const KernelQuery *query, int port, size_t *offset_bytes);
     /* For kernels that only take parts (Split, Slice): the same for an output that is one run of bytes of
@@ -146,8 +146,8 @@ const Kernel *const *cpu_kernels(size_t *count);
 /* Makes a step that copies bytes. */
 Status cpu_prepare_copy(size_t size_bytes, PrepareContext *ctx, KernelInstance *instance) MUST_CHECK;
 
-/* Makes a step that cuts a tensor of any type into blocks of channels, or puts these together to a plain one.
- * tasks, scratch and args as for any kernel.  UNSUPPORTED where the layouts are others. */
+/* Makes a step that divides a tensor of any type into blocks of channels, or puts these together to a plain
+ * one. tasks, scratch and args as for any kernel.  UNSUPPORTED where the layouts are others. */
 Status cpu_prepare_reorder(const Type *type, Layout from, Layout to, PrepareContext *ctx,
                            KernelInstance *instance) MUST_CHECK;
 

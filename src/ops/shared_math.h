@@ -57,8 +57,8 @@ SHARED INDEX lrn_first(INDEX size, INDEX c) {
 }
 
 SHARED INDEX lrn_end(INDEX size, INDEX c, INDEX channels) {
-    const INDEX behind = size - 1 - (size - 1) / 2;
-    return behind < channels - c ? c + behind + 1 : channels;
+    const INDEX after = size - 1 - (size - 1) / 2;
+    return after < channels - c ? c + after + 1 : channels;
 }
 
 #endif

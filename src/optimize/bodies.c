@@ -22,8 +22,8 @@ Graph *body_to_inline(const Node *node) {
 typedef struct Inlining {
     Graph *graph, *body;
     Value **stand_ins;
-    Node **behind;
-    size_t n_behind;
+    Node **after;
+    size_t n_after;
     Error *err;
 } Inlining;
 
@@ -58,7 +58,7 @@ static Status add_identity(Inlining *in, const Node *node, Value *from, Value *t
     identity->byte_offset = node->byte_offset;
     node_set_input(identity, 0, from);
     node_set_output(identity, 0, to);
-    in->behind[in->n_behind++] = identity;
+    in->after[in->n_after++] = identity;
     return STRIDER_OK;
 }
 
@@ -90,14 +90,14 @@ static Status move_contents(Inlining *in) {
     return STRIDER_OK;
 }
 
-Status inline_body(Graph *graph, Node *node, Graph *body, Node ***behind, size_t *n_behind, Error *err) {
+Status inline_body(Graph *graph, Node *node, Graph *body, Node ***after, size_t *n_after, Error *err) {
     Region *region = &graph->region;
     Inlining in = {.graph = graph,
                    .body = body,
                    .stand_ins = region_alloc_array(region, body->n_values, sizeof(Value *)),
-                   .behind = region_alloc_array(region, (size_t)node->n_outputs, sizeof(Node *)),
+                   .after = region_alloc_array(region, (size_t)node->n_outputs, sizeof(Node *)),
                    .err = err};
-    if (!in.stand_ins || !in.behind)
+    if (!in.stand_ins || !in.after)
         return no_memory(err);
     graph_drop_outputs(body);
     connect_captures(&in, node);
@@ -107,8 +107,8 @@ Status inline_body(Graph *graph, Node *node, Graph *body, Node ***behind, size_t
         if (node->outputs[i])
             TRY(connect_output(&in, node, body->outputs[i], node->outputs[i]));
     TRY(move_contents(&in));
-    *behind = in.behind;
-    *n_behind = in.n_behind;
+    *after = in.after;
+    *n_after = in.n_after;
     return STRIDER_OK;
 }
 
@@ -118,7 +118,7 @@ Status inline_body(Graph *graph, Node *node, Graph *body, Node ***behind, size_t
 static size_t first_free_output(const Node *node) {
     if (is_op(node, OP_If))
         return 0;
-    if (is_op(node, OP_Loop)) /* behind the condition and what is carried */
+    if (is_op(node, OP_Loop)) /* after the condition and what is carried */
         return node->bodies[0]->n_inputs - (size_t)node->n_captures - 1;
     return SIZE_MAX;
 }
@@ -150,7 +150,7 @@ static void drop_unread_ports(Node *node) {
     node->n_outputs = kept;
 }
 
-/* Behind remove_dead, which takes outputs away that nobody reads. */
+/* After remove_dead, which takes outputs away that nobody reads. */
 static Status drop_unread_outputs(Graph *graph, Node *node, Error *err) {
     if (first_free_output(node) == SIZE_MAX)
         return STRIDER_OK;

@@ -166,11 +166,11 @@ static Status keep(Folding *folding, Node *node) {
 /* The nodes of the body are folded in the place of the node that ran it, and so are bodies in it: this ends
  * with their nesting. */
 static Status fold_inlined(Folding *folding, Node *node, Graph *body) {
-    Node **behind;
-    size_t n_behind;
-    TRY(inline_body(folding->graph, node, body, &behind, &n_behind, folding->err));
+    Node **after;
+    size_t n_after;
+    TRY(inline_body(folding->graph, node, body, &after, &n_after, folding->err));
     TRY(fold_nodes(folding, body->nodes, body->n_nodes));
-    return fold_nodes(folding, behind, n_behind);
+    return fold_nodes(folding, after, n_after);
 }
 
 /* Whether it was folded. */

@@ -2,7 +2,7 @@
 /* BatchNormalization, and Mul, Div, Add or Sub by a constant for each channel, after Conv or ConvTranspose:
  * y = s (w x + b) + t becomes w x with the post-operations scale by s and bias s b + t.  The weights stay
  * where they are, in the mapped file or in what a run computes; kernels multiply them by the scale when they
- * pack them.  A bias that a run computes is scaled and shifted in that run.  Several of them behind other
+ * pack them.  A bias that a run computes is scaled and shifted in that run.  Several of them after other
  * nodes become one BatchNormalization, and so one pass over memory. */
 #include <math.h>
 #include <string.h>
@@ -203,7 +203,7 @@ static Status fuse_chain(Graph *graph, Region *scratch, Node *conv, Error *err) 
     }
 }
 
-/* --- behind other nodes --- */
+/* --- after other nodes --- */
 
 enum { MAX_CHANNELS = 1 << 20 };
 

@@ -55,10 +55,10 @@ Status pass_fuse_concats(Graph *graph, Error *err) {
         }
         memcpy(inputs, node->inputs, count * sizeof *inputs);
         *joined = (Joined){node, inputs, node->n_inputs};
-        const Joined **slot = &last[node->inputs[0]->index];
-        if (begins_with(node, *slot))
-            shorten(node, *slot);
-        *slot = joined;
+        const Joined **latest = &last[node->inputs[0]->index];
+        if (begins_with(node, *latest))
+            shorten(node, *latest);
+        *latest = joined;
     }
     region_free(&scratch);
     return status;

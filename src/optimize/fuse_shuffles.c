@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A channel shuffle, which exporters write as Reshape to [N, groups, C / groups, ...], Transpose of the two
  * and Reshape back, becomes one Concat with an order.  It takes what a Concat before it joins, and where
- * Slices or a Split behind it take channels apart again, each part becomes a Concat of its own: a unit of
+ * Slices or a Split after it take channels apart again, each part becomes a Concat of its own: a unit of
  * ShuffleNet then reads two tensors and writes two, whatever their layout. */
 #include <string.h>
 

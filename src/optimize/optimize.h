@@ -22,20 +22,20 @@ Status pass_remove_identities(Graph *graph, Error *err) MUST_CHECK;
 /* Takes out nodes whose outputs nobody reads. */
 Status pass_remove_dead(Graph *graph, Error *err) MUST_CHECK;
 /* BatchNormalization, or Mul and Add by a channel's constants, into the Conv before it; several of them
- * behind other nodes into one BatchNormalization. */
+ * after other nodes into one BatchNormalization. */
 Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 /* x * Sigmoid(x), x * HardSigmoid(x), x * Tanh(Softplus(x)), x/2 (1 + Erf(x/sqrt 2)): one node each. */
 Status pass_fuse_activations(Graph *graph, Error *err) MUST_CHECK;
 /* What exporters wrote for LayerNormalization before it was an operator. */
 Status pass_fuse_layer_norms(Graph *graph, Error *err) MUST_CHECK;
-/* Transposes behind elementwise nodes, joined, and dropped where they cancel. */
+/* Transposes after elementwise nodes, joined, and dropped where they cancel. */
 Status pass_push_transposes(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */
 Status pass_fuse_epilogues(Graph *graph, Error *err) MUST_CHECK;
 /* Reshape, Transpose and Reshape that shuffle channels: one Concat with an order, of what was joined before,
- * and one for each part that is taken behind. */
+ * and one for each part that is taken after it. */
 Status pass_fuse_shuffles(Graph *graph, Error *err) MUST_CHECK;
-/* Concat(a, b, c) behind Concat(a, b) takes that one's result. */
+/* Concat(a, b, c) after Concat(a, b) takes that one's result. */
 Status pass_fuse_concats(Graph *graph, Error *err) MUST_CHECK;
 
 /* All of them, in their order. */

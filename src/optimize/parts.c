@@ -52,8 +52,8 @@ Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
     return append(graph, node, add, err);
 }
 
-Status parts_extend(Graph *graph, Node *node, const Node *behind, Error *err) {
-    return node->n_parts ? append(graph, node, behind, err) : STRIDER_OK;
+Status parts_extend(Graph *graph, Node *node, const Node *next, Error *err) {
+    return node->n_parts ? append(graph, node, next, err) : STRIDER_OK;
 }
 
 void parts_connect(Graph *graph) {

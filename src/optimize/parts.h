@@ -4,7 +4,7 @@
  * A residual among the post-operations must have the shape of the output.  While a graph is optimised that
  * may be known from names of dimensions alone; but the same name may stand for 1 in one input and for 8 in
  * another, and adding them is valid.  So the fused node keeps the nodes that
- * it was made of, its parts: the product without the residual, the Add, and what was fused behind.  They
+ * it was made of, its parts: the product without the residual, the Add, and what was fused after it.  They
  * stand outside of the graph: nothing counts them as readers.  The values between them keep their places in
  * it, but have no producer.  When shapes are known the plan compares them, and takes the parts where they
  * differ. */
@@ -15,8 +15,8 @@
 
 /* Before `node` takes the residual that `add` adds to its output as a post-operation. */
 Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) MUST_CHECK;
-/* Before `node`, which may have parts, absorbs the node behind it. */
-Status parts_extend(Graph *graph, Node *node, const Node *behind, Error *err) MUST_CHECK;
+/* Before `node`, which may have parts, absorbs the node after it. */
+Status parts_extend(Graph *graph, Node *node, const Node *next, Error *err) MUST_CHECK;
 /* After the last pass: lets the parts of all nodes read what these read now. */
 void parts_connect(Graph *graph);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exports of channels-last networks put a Transpose around each Conv.  Here Transposes move behind
+/* Exports of channels-last networks put a Transpose around each Conv.  Here Transposes move after
  * elementwise nodes and Concats, as long as there are no more of them after, and two in a row become one, or
  * none where they cancel; an activation or Add that stood between two Convs then meets the first one and may
  * become its epilogue. */
@@ -63,7 +63,7 @@ static void join(Graph *graph, Node *second) {
     node_set_input(second, 0, x);
 }
 
-/* --- behind other nodes --- */
+/* --- after other nodes --- */
 
 /* Whether `value` is a Transpose's result that only `reader` reads; how it permutes. */
 static bool is_transposed(const Value *value, const Node *reader, Permutation *permutation) {

@@ -10,7 +10,7 @@ static bool is_dead(const Node *node) {
 
 Status pass_remove_dead(Graph *graph, Error *err) {
     (void)err;
-    /* Backwards: a node's readers stand behind it. */
+    /* Backwards: a node's readers stand after it. */
     for (size_t i = graph->n_nodes; i > 0; i--)
         if (is_dead(graph->nodes[i - 1]))
             graph_remove_node(graph->nodes[i - 1]);

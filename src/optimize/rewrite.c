@@ -15,9 +15,9 @@ Node *made_by(const Value *value, OpKind kind) {
     return value && value->uses == 1 && is_op(value->producer, kind) ? value->producer : NULL;
 }
 
-void absorb(Node *front, Node *behind) {
-    Value *result = behind->outputs[0];
-    graph_remove_node(behind);
+void absorb(Node *front, Node *next) {
+    Value *result = next->outputs[0];
+    graph_remove_node(next);
     node_set_output(front, 0, result);
 }
 

@@ -12,9 +12,9 @@ bool is_op(const Node *node, OpKind kind); /* false for NULL and for removed nod
 /* The node that makes a value, where it is of that operator and only one node reads the value; else NULL. */
 Node *made_by(const Value *value, OpKind kind);
 
-/* Lets the node at the front of a pair write what the one behind it wrote, and removes that one: `front` must
- * have one output, which only `behind` reads.  Types and names of outputs stay as they were behind. */
-void absorb(Node *front, Node *behind);
+/* Lets the node at the front of a pair write what the one after it wrote, and removes that one: `front` must
+ * have one output, which only `next` reads.  Types and names of outputs are those of `next`. */
+void absorb(Node *front, Node *next);
 
 /* A new constant of one dimension; `dtype` a float type. */
 Status add_vector(Graph *graph, const char *stem, DType dtype, const double *values, int64_t count,

@@ -33,7 +33,7 @@ Status host_condition(HostContext *ctx, const RunValue *value, const char *what,
 /* `count` references, all NULL; freed by host_release_all(). */
 Status host_values(HostContext *ctx, int count, RunValue ***values) MUST_CHECK;
 void host_release_all(HostContext *ctx, RunValue **values, int count);
-/* Gives values away: they are NULL behind. */
+/* Gives values away: they are NULL afterwards. */
 RunValue *host_take(RunValue **value);
 
 #endif

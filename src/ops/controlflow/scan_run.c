@@ -7,42 +7,43 @@
 #include "ops/controlflow/scan.h"
 #include "ops/controlflow/stack.h"
 
-/* An input that is cut along one axis: part t is `outer` runs of `bytes`. */
-typedef struct Cut {
+/* An input that is divided along one axis: part t is `outer` runs of `bytes`. */
+typedef struct Split {
     const Tensor *tensor;
     int64_t outer, parts;
     size_t bytes;
     Type type; /* of a part */
-} Cut;
+} Split;
 
 typedef struct ScanRun {
     HostContext *ctx;
     ScanPorts ports;
     int64_t batches, length;
     RunValue **arguments, **results; /* of the body */
-    Cut *cuts;                       /* of the scanned inputs; of states as well where there are batches */
+    Split *splits;                   /* of the scanned inputs; of states as well where there are batches */
     Stack *stacks;                   /* of the items; of the last states as well where there are batches */
 } ScanRun;
 
 /* Along axes [axis, axis + count), which count as one. */
-static Cut cut_along(const Tensor *tensor, int axis, int count) {
+static Split split_along(const Tensor *tensor, int axis, int count) {
     const Shape *shape = &tensor->type.shape;
-    Cut cut = {.tensor = tensor,
-               .outer = shape_size(shape, 0, axis),
-               .parts = shape_size(shape, axis, axis + count),
-               .bytes =
-                   bytes_of(dtype_size(tensor->type.dtype), shape_size(shape, axis + count, shape->rank)).n,
-               .type = tensor->type};
+    Split split = {
+        .tensor = tensor,
+        .outer = shape_size(shape, 0, axis),
+        .parts = shape_size(shape, axis, axis + count),
+        .bytes = bytes_of(dtype_size(tensor->type.dtype), shape_size(shape, axis + count, shape->rank)).n,
+        .type = tensor->type};
     while (count--)
-        cut.type.shape = shape_without(&cut.type.shape, axis);
-    return cut;
+        split.type.shape = shape_without(&split.type.shape, axis);
+    return split;
 }
 
-static Status cut_part(HostContext *ctx, const Cut *cut, int64_t at, RunValue **part) {
-    TRY(run_value_new_tensor(ctx->allocator, cut->type.dtype, &cut->type.shape, part, ctx->err));
-    for (int64_t o = 0; cut->bytes && o < cut->outer; o++)
-        memcpy((char *)(*part)->tensor.data + (size_t)o * cut->bytes,
-               (const char *)cut->tensor->data + (size_t)(o * cut->parts + at) * cut->bytes, cut->bytes);
+static Status copy_part(HostContext *ctx, const Split *split, int64_t at, RunValue **part) {
+    TRY(run_value_new_tensor(ctx->allocator, split->type.dtype, &split->type.shape, part, ctx->err));
+    for (int64_t o = 0; split->bytes && o < split->outer; o++)
+        memcpy((char *)(*part)->tensor.data + (size_t)o * split->bytes,
+               (const char *)split->tensor->data + (size_t)(o * split->parts + at) * split->bytes,
+               split->bytes);
     return STRIDER_OK;
 }
 
@@ -54,7 +55,7 @@ static Status same_size(HostContext *ctx, const char *what, int port, int64_t si
     return STRIDER_OK;
 }
 
-static Status make_cut(ScanRun *run, int i) {
+static Status make_split(ScanRun *run, int i) {
     HostContext *ctx = run->ctx;
     const ScanPorts *ports = &run->ports;
     const int port = ports->first_state + i, scanned = i - ports->n_states, batched = ports->is_batched;
@@ -72,16 +73,16 @@ static Status make_cut(ScanRun *run, int i) {
         TRY(same_size(ctx, "the size of the batch", port, shape->dims[0], &run->batches));
     if (scanned >= 0)
         TRY(same_size(ctx, "the length", port, shape->dims[axis + batched], &run->length));
-    run->cuts[i] = cut_along(tensor, (int)axis, 1 + (batched && scanned >= 0));
+    run->splits[i] = split_along(tensor, (int)axis, 1 + (batched && scanned >= 0));
     return STRIDER_OK;
 }
 
 static Status begin(ScanRun *run) {
     const ScanPorts *ports = &run->ports;
-    const int n_cuts = ports->n_states + ports->n_scanned;
+    const int n_splits = ports->n_states + ports->n_scanned;
     run->batches = run->length = -1;
-    for (int i = 0; i < n_cuts; i++)
-        TRY(make_cut(run, i));
+    for (int i = 0; i < n_splits; i++)
+        TRY(make_split(run, i));
     run->batches = ports->is_batched ? run->batches : 1;
     for (int i = 0; i < ports->n_states; i++)
         run->stacks[i] = stack_fixed(i, 0, run->batches);
@@ -89,7 +90,7 @@ static Status begin(ScanRun *run) {
         Stack *stack = &run->stacks[ports->n_states + i];
         *stack = stack_fixed(ports->n_states + i, scan_item(&ports->attrs->output_axes, i),
                              i64_product(run->batches, run->length));
-        stack->zeroed = ports->is_batched; /* behind the end of a short sequence */
+        stack->zeroed = ports->is_batched; /* after the end of a short sequence */
     }
     return STRIDER_OK;
 }
@@ -105,7 +106,7 @@ static Status run_once(ScanRun *run, int64_t first, int64_t t, int64_t length) {
     const int n = ports->n_states + ports->n_scanned;
     for (int i = ports->n_states; i < n; i++) {
         const bool is_reverse = scan_item(&ports->attrs->input_directions, i - ports->n_states);
-        TRY(cut_part(ctx, &run->cuts[i], first + (is_reverse ? length - 1 - t : t), &run->arguments[i]));
+        TRY(copy_part(ctx, &run->splits[i], first + (is_reverse ? length - 1 - t : t), &run->arguments[i]));
     }
     const Status status = ctx->call(ctx, 0, run->arguments, run->results);
     for (int i = 0; i < n; i++)
@@ -149,7 +150,7 @@ static Status run_batch(ScanRun *run, int64_t batch) {
     int64_t length;
     TRY(batch_length(run, batch, &length));
     for (int i = 0; i < run->ports.n_states; i++)
-        TRY(cut_part(run->ctx, &run->cuts[i], batch, &run->arguments[i]));
+        TRY(copy_part(run->ctx, &run->splits[i], batch, &run->arguments[i]));
     for (int64_t t = 0; t < length; t++)
         TRY(run_once(run, i64_product(batch, run->length), t, length));
     for (int i = 0; i < run->ports.n_states; i++) {
@@ -202,9 +203,9 @@ static Status run_scan(ScanRun *run) {
     const int n_in = ports->n_states + ports->n_scanned, n_out = (int)ports->body->n_outputs;
     TRY(host_values(run->ctx, n_in, &run->arguments));
     TRY(host_values(run->ctx, n_out, &run->results));
-    run->cuts = memory_alloc_zeroed(run->ctx->allocator, (size_t)n_in + 1, sizeof *run->cuts);
+    run->splits = memory_alloc_zeroed(run->ctx->allocator, (size_t)n_in + 1, sizeof *run->splits);
     run->stacks = memory_alloc_zeroed(run->ctx->allocator, (size_t)n_out + 1, sizeof *run->stacks);
-    if (!run->cuts || !run->stacks)
+    if (!run->splits || !run->stacks)
         return fail_memory(run->ctx->err, bytes_of(sizeof *run->stacks, n_out).n, "a scan");
     TRY(begin(run));
     if (!ports->is_batched)
@@ -226,7 +227,7 @@ Status scan_host(HostContext *ctx) {
     for (int i = 0; run.stacks && i < n_out; i++)
         stack_free(&run.stacks[i]);
     memory_free(ctx->allocator, run.stacks);
-    memory_free(ctx->allocator, run.cuts);
+    memory_free(ctx->allocator, run.splits);
     host_release_all(ctx, run.results, n_out);
     host_release_all(ctx, run.arguments, run.ports.n_states + run.ports.n_scanned);
     return status;

@@ -19,7 +19,7 @@ BinaryKind node_binary_kind(const Node *node);
 /* Whether the second input broadcasts as NumPy has it; false also where that is not known yet. */
 bool binary_second_broadcasts(const Node *node, const Shape *first, const Shape *second);
 
-/* The second input's shape with the ones behind it that the broadcasting before opset 7 means, or a slope
+/* The second input's shape with the ones after it that the broadcasting before opset 7 means, or a slope
  * that belongs to the channels; else as it is. */
 Shape binary_second_shape(const Node *node, const Shape *first, const Shape *second);
 

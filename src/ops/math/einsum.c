@@ -3,7 +3,7 @@
  * numpy.einsum.  "..." stands for leading dimensions without names, which broadcast.  Without "->" the output
  * has the ellipsis and then, in alphabetical order, each letter that occurs once.
  *
- * The inputs are multiplied in one after the other, and a letter is summed over as soon as nothing behind it
+ * The inputs are multiplied in one after the other, and a letter is summed over as soon as nothing after it
  * needs it; where a product on the way would be far larger than inputs and output, all at once.  Floats are
  * computed in float64, integers wrap around. */
 #include <ctype.h>
@@ -18,7 +18,7 @@
 enum { N_LETTERS = 52, N_LABELS = N_LETTERS + MAX_RANK };
 
 typedef struct Term {
-    int n_before, n_after; /* letters before and behind the ellipsis; all before where there is none */
+    int n_before, n_after; /* letters before and after the ellipsis; all before where there is none */
     bool has_ellipsis;
     uint8_t before[MAX_RANK], after[MAX_RANK];
 } Term;

@@ -6,7 +6,7 @@
 
 enum { MATMUL_A, MATMUL_B, MATMUL_INPUTS };
 
-/* `batch` products of [m, k] by [k, n], the results one behind the other. */
+/* `batch` products of [m, k] by [k, n], the results one after the other. */
 typedef struct MatMulGeometry {
     int64_t batch, m, n, k;
     int batch_rank;

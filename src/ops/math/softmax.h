@@ -9,7 +9,7 @@ typedef struct SoftmaxAttrs {
     bool flatten; /* before opset 13: over all dimensions from `axis` on */
 } SoftmaxAttrs;
 
-/* outer * count * inner elements: element i of a group lies i*inner behind its first. */
+/* outer * count * inner elements: element i of a group lies i*inner after its first. */
 typedef struct SoftmaxGeometry {
     int64_t outer, count, inner;
 } SoftmaxGeometry;

@@ -110,7 +110,7 @@ static void normalise(BatchNormProblem *p, const double *mean, const double *var
         }
 }
 
-/* Outputs 1 and 2 in training: the running statistics; behind them, before opset 14, those of the batch.  In
+/* Outputs 1 and 2 in training: the running statistics; after them, before opset 14, those of the batch.  In
  * inference all stay what they were. */
 static void store_statistics(EvalContext *ctx, const BatchNormProblem *p) {
     const BatchNormAttrs *attrs = eval_attrs(ctx);

@@ -18,7 +18,7 @@ static Status layer_norm_parse(ParseContext *ctx, void *attrs_) {
     return parse_dtype(ctx, "stash_type", STRIDER_F32, &attrs->stash);
 }
 
-/* That a parameter broadcasts to x, one way. */
+/* That a parameter broadcasts to x, and x not to it. */
 static Status check_parameter(InferContext *ctx, int port, const Shape *x) {
     TRY(infer_require_dtype(ctx, port, DTYPES_FLOAT));
     if (!infer_has_input(ctx, port))

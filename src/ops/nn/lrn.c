@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LRN, local response normalisation across channels.  ONNX 1, 13 (types).
  *   y = x / (bias + alpha/size * sum of x_j^2)^beta, j from c - floor((size-1)/2) to c + ceil((size-1)/2)
- * PyTorch's LocalResponseNorm reaches the other way for an even size. */
+ * PyTorch's LocalResponseNorm has its longer side at the other end for an even size. */
 #include "ops/nn/lrn.h"
 
 #include <inttypes.h>

@@ -33,11 +33,11 @@ static Status pool_parse(ParseContext *ctx, void *attrs_) {
  * refuse them likewise; the specification is silent. */
 static Status check_pads(InferContext *ctx, const WindowAttrs *window, int spatial) {
     for (int i = 0; i < 2 * spatial; i++) {
-        const int64_t reach = (window->kernel[i % spatial] - 1) * window->dilations[i % spatial] + 1;
-        if (window->pads[i] >= reach)
+        const int64_t extent = (window->kernel[i % spatial] - 1) * window->dilations[i % spatial] + 1;
+        if (window->pads[i] >= extent)
             return infer_fail(ctx, STRIDER_UNSUPPORTED,
                               "a pad of %" PRId64 " lets windows of %" PRId64 " elements see nothing else",
-                              window->pads[i], reach);
+                              window->pads[i], extent);
     }
     return STRIDER_OK;
 }
@@ -159,8 +159,8 @@ static double finish_power(const WindowWalk *walk, const int64_t begin[MAX_SPATI
     return pool_norm(walk->result, (double)walk->attrs->p, walk->peak);
 }
 
-/* The outputs of a dimension whose windows may see the input: those before lie in front of it, those behind
- * it behind. */
+/* The outputs of a dimension whose windows may see the input: windows of those before
+ * `begin` lie before it, of those from `end` on after it. */
 static void seeing_outputs(const WindowDim *dim, int64_t *begin, int64_t *end) {
     const int64_t short_by = dim->pad_begin - (dim->kernel - 1) * dim->dilation;
     *begin = short_by > 0 ? i64_min(ceil_div(short_by, dim->stride), dim->out) : 0;
@@ -181,11 +181,11 @@ typedef struct PoolOutput {
 
 /* The same element `count` times, from the first one on. */
 static void repeat(Tensor *tensor, int64_t first, int64_t count) {
-    enum { MOST = 4096 }; /* elements that stay near */
+    enum { MAX_ELEMENTS = 4096 }; /* elements that stay near */
     const size_t size = dtype_size(tensor->type.dtype);
     char *to = (char *)tensor->data + (size_t)first * size;
     for (int64_t done = 1, n; done < count; done += n) {
-        n = i64_min(i64_min(done, MOST), count - done);
+        n = i64_min(i64_min(done, MAX_ELEMENTS), count - done);
         memcpy(to + (size_t)done * size, to, (size_t)n * size);
     }
 }

@@ -92,7 +92,7 @@ static int64_t symbolic_out(InferContext *ctx, const WindowAttrs *attrs, int spa
                             int64_t kernel) {
     if (attrs->auto_pad == AUTO_PAD_SAME_UPPER || attrs->auto_pad == AUTO_PAD_SAME_LOWER)
         return window_derived_dim(ctx, in, -1, attrs->strides[i], 1);
-    /* Rounding up less a window that starts behind the input has no short text. */
+    /* Rounding up less a window that starts after the input has no short text. */
     if (kernel > largest || (attrs->ceil_mode && attrs->strides[i] > 1))
         return DIM_UNKNOWN;
     int64_t pads = attrs->auto_pad == AUTO_PAD_NOTSET ? attrs->pads[i] + attrs->pads[spatial + i] : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of dimensions behind windows, "floor((H - 1)/2) + 1".  Windows stand one behind the other in a
+/* Texts of dimensions after windows, "floor((H - 1)/2) + 1".  Windows stand one after the other in a
  * network, so texts are merged as numbers would be: floor((floor(x/a) + b)/c) = floor((x + a*b)/(a*c)) for
  * whole x and positive a, c. */
 #include <stdio.h>
@@ -95,7 +95,7 @@ int64_t window_derived_dim(InferContext *ctx, int64_t dim, int64_t add, int64_t 
     if (!i64_add(inner.then, add, &shift) || !i64_mul(shift, inner.divide, &shift) ||
         !i64_add(shift, inner.add, &shift) || !i64_mul(inner.divide, divide, &divide))
         return DIM_UNKNOWN;
-    /* What the divisor divides goes behind the division. */
+    /* What the divisor divides goes after the division. */
     int64_t whole = shift / divide - (shift % divide < 0);
     shift -= whole * divide;
     if (!i64_add(then, whole, &then))

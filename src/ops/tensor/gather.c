@@ -14,7 +14,7 @@ static Status axis_parse(ParseContext *ctx, void *attrs_) {
     return parse_int(ctx, "axis", 0, &attrs->axis);
 }
 
-/* The parts, one behind the other. */
+/* The parts, one after the other. */
 static Status gather(EvalContext *ctx, const IndexedParts *parts) {
     const Tensor *x = ctx->inputs[0];
     const size_t size = dtype_size(x->type.dtype), part = (size_t)parts->part * size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parts of a tensor that a tensor of indices names, as Gather*, Scatter* and their kernels count them: runs
  * of neighbouring elements, in the order of a box.  Part i lies at i's coordinates times `base`, plus for
- * each of `depth` indices, which lie behind one another at its coordinates times `position`, the index times
+ * each of `depth` indices, which lie after one another at its coordinates times `position`, the index times
  * its step.  Negative indices count from the end. */
 #ifndef OPS_TENSOR_INDEXED_H
 #define OPS_TENSOR_INDEXED_H

@@ -62,10 +62,10 @@ static Status pad_dim(InferContext *ctx, PadMode mode, int axis, int64_t in, int
     if (*out < 0)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "the pads leave %" PRId64 " elements in dimension %d", *out,
                           axis);
-    int64_t most = i64_max(begin, end);
-    if (mode == PAD_REFLECT && most > 0 && most > in - 1)
+    int64_t max_pad = i64_max(begin, end);
+    if (mode == PAD_REFLECT && max_pad > 0 && max_pad > in - 1)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
-                          "reflecting %" PRId64 " elements of a dimension of %" PRId64, most, in);
+                          "reflecting %" PRId64 " elements of a dimension of %" PRId64, max_pad, in);
     if (mode != PAD_CONSTANT && in == 0 && *out > 0)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "dimension %d is empty, there is nothing to repeat", axis);
     return STRIDER_OK;
