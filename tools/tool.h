@@ -26,7 +26,7 @@ typedef struct Setting {
     const char *name, *value;
 } Setting;
 
-/* The command line behind the command's name. */
+/* The command line after the command's name. */
 typedef struct Options {
     const char **words; /* what is no option */
     int n_words;
@@ -62,7 +62,7 @@ int command_bench(const Options *options);
 int command_profile(const Options *options);
 int command_selftest(const Options *options);
 
-/* Fills *options from the words behind the command; returns an exit status, EXIT_OK where all is well. */
+/* Fills *options from the words after the command; returns an exit status, EXIT_OK where all is well. */
 int options_parse(int argc, char **argv, Options *options);
 
 /* Makes what --tune and --tuning ask for, and saves and frees it after the command that returned `status`.
@@ -131,7 +131,7 @@ const char *dims_text(int rank, const int64_t *dims, char text[DIMS_TEXT]);
 const char *value_dims_text(const strider_value_info *info, char text[DIMS_TEXT]);
 
 /* What tables of steps have in common: kernel, operator, layout and shape, and the device where that is asked
- * for, in columns as wide as the longest entry of the session's plan, each with two spaces behind it. */
+ * for, in columns as wide as the longest entry of the session's plan, each with two spaces after it. */
 enum { STEP_COLUMNS = 5 };
 typedef struct StepColumns {
     bool with_device;

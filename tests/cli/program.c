@@ -43,12 +43,12 @@ static void read_back(const char *path, char *text, size_t size) {
 
 const Result *strider(const char *first, ...) {
     static Result result;
-    enum { MOST = 32 };
-    char *arguments[MOST] = {(char *)program, (char *)first};
+    enum { MAX_ARGUMENTS = 32 };
+    char *arguments[MAX_ARGUMENTS] = {(char *)program, (char *)first};
     int n = 2;
     va_list list;
     va_start(list, first);
-    for (char *word; n < MOST - 1 && (word = va_arg(list, char *)) != NULL;)
+    for (char *word; n < MAX_ARGUMENTS - 1 && (word = va_arg(list, char *)) != NULL;)
         arguments[n++] = word;
     va_end(list);
     const char *out = in_scratch("stdout.txt"), *err = in_scratch("stderr.txt");

@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--types", choices=("plain", "float", "all"), default="plain")
     parser.add_argument("--category", action="append")
     parser.add_argument("--json", type=pathlib.Path, help="write all verdicts here")
-    parser.add_argument("options", nargs="*", help="for strider check, behind --")
+    parser.add_argument("options", nargs="*", help="for strider check, after --")
     args = parser.parse_args()
     counts, failures, verdicts = {}, [], []
     wanted = list(select(args))

@@ -169,7 +169,7 @@ static void a_profile_has_the_times_of_the_device(void **state) {
     assert_null(strstr(result->out, "measured peak"));
 }
 
-/* In every line on a convolution the operator stands below its title, behind a kernel's name of any length.
+/* In every line on a convolution the operator stands below its title, after a kernel's name of any length.
  */
 static void expect_aligned(const Result *result) {
     const char *title = strstr(result->out, "operator  "), *at = title;
@@ -244,7 +244,7 @@ static void tuning_takes_the_fastest_plan_and_remembers(void **state) {
     assert_int_equal(times[1], 3);
 }
 
-/* Pads of other sizes on both sides: by cuDNN where that is faster, else behind a kernel that makes them
+/* Pads of other sizes on both sides: by cuDNN where that is faster, else after a kernel that makes them
  * even; always so where cuDNN refuses them. */
 static void uneven_pads_go_the_faster_way(void **state) {
     (void)state;

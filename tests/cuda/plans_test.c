@@ -262,10 +262,10 @@ static Proto model_of(const Line *line) {
     int64_t y[8] = {1, channels};
     for (int i = 0; i < line->rank - 2; i++) {
         const int64_t pads = line->pads[i] + line->pads[i + line->rank - 2],
-                      reach = line->dilations[i] * (line->w[i + 2] - 1);
+                      span = line->dilations[i] * (line->w[i + 2] - 1);
         y[i + 2] = transposed
-                       ? (line->x[i + 2] - 1) * line->strides[i] - pads + reach + 1 + line->output_padding[i]
-                       : (line->x[i + 2] + pads - reach - 1) / line->strides[i] + 1;
+                       ? (line->x[i + 2] - 1) * line->strides[i] - pads + span + 1 + line->output_padding[i]
+                       : (line->x[i + 2] + pads - span - 1) / line->strides[i] + 1;
     }
     const char *inputs[] = {"x", "w", "b"};
     add_node(&graph, line->op, has_residual ? "c" : has_relu ? "a" : "y", 2 + has_bias, inputs, line);

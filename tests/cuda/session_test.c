@@ -88,7 +88,7 @@ static void copies_may_be_larger_than_what_they_go_through(void **state) {
 /* What is told of a failure may free what was to be written to. */
 static void a_download_that_fails_writes_nothing_later(void **state) {
     (void)state;
-    enum { BYTES = 9000000 /* three pieces */ };
+    enum { BYTES = 9000000 /* three chunks */ };
     const DeviceOptions options = {.max_workspace_bytes = 1 << 20, .allocator = allocator_default()};
     Device *device;
     void *memory;
@@ -97,7 +97,7 @@ static void a_download_that_fails_writes_nothing_later(void **state) {
     must(device->reserve(device, BYTES, &memory, &error));
     memset(from, 7, BYTES);
     must(device->upload(device, memory, from, BYTES, &error));
-    must(device->synchronize(device, &error)); /* there is room for all pieces */
+    must(device->synchronize(device, &error)); /* there is room for all chunks */
     setenv("VCUDA_FAIL", "cudaMemcpyAsync:2", 1);
     assert_int_equal(device->download(device, to, memory, BYTES, &error), STRIDER_DEVICE_FAILED);
     unsetenv("VCUDA_FAIL");
@@ -114,7 +114,7 @@ static void a_download_that_fails_writes_nothing_later(void **state) {
 
 enum { TABLE = 4, PLACES = 6 };
 
-/* y is an element of `table`: that which `constant` says, or the place of x's largest, which may lie behind
+/* y is an element of `table`: that which `constant` says, or the place of x's largest, which may lie after
  * it. */
 static void open_table(Fixture *fixture, const int64_t *constant) {
     const int64_t places = PLACES, table = TABLE, one = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcudnn of the virtual device: the graph API for convolutions with pointwise operations behind them.  What
+/* libcudnn of the virtual device: the graph API for convolutions with pointwise operations after them.  What
  * it refuses is what the real library was seen to refuse. */
 #include <cudnn.h>
 #include <math.h>
@@ -416,7 +416,7 @@ static bool is_bias(const Descriptor *tensor) {
            integer(tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, 2) == 1;
 }
 
-/* Whether pads differ in front and behind, and the setting says so of these. */
+/* Whether pads differ before and after, and the setting says so of these. */
 static bool is_uneven(const Descriptor *operation, const char *wanted) {
     const char *setting = getenv("VCUDNN_UNEVEN");
     const Window window = window_of(convolution_of(operation).window);
@@ -426,7 +426,7 @@ static bool is_uneven(const Descriptor *operation, const char *wanted) {
     return uneven && setting && strcmp(setting, wanted) == 0;
 }
 
-/* The real library has engines for a residual only before a bias, and for nothing behind a gradient. */
+/* The real library has engines for a residual only before a bias, and for nothing after a gradient. */
 static bool has_engines(const Descriptor *graph) {
     const Attribute *operations = attribute(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
     const Descriptor *const *list = operations->values;

@@ -9,7 +9,7 @@
  * Settings: VCUDA_FAIL=CALL:N (the Nth call fails; all without :N), VCUDA_SPOIL=CALL:N or KERNEL:N (its
  * result is wrong), VCUDA_MEMORY=BYTES, VCUDA_DEVICES=N, VCUDA_DRIVER=13000, VCUDA_CAPABILITY=80,
  * VCUDNN_VERSION=91900, VCUDNN_ENGINES=all|unfused|none, VCUDNN_UNEVEN=refused|slow (what it does with pads
- * of other sizes in front and behind), VCUDA_LOG (counts at the end), VCUDA_SKIP=CALL:N (the Nth call does
+ * of other sizes before and after), VCUDA_LOG (counts at the end), VCUDA_SKIP=CALL:N (the Nth call does
  * nothing, as if the program lacked it; of cudaStreamSynchronize). It is a model of CUDA written by this
  * project, and shares its misunderstandings. */
 #ifndef CUDA_VIRTUAL_DEVICE_H

@@ -48,7 +48,7 @@ bool twin_must_fail(const char *call);
     if (twin_must_fail(CALL))                                                                                \
     return fail(err, STRIDER_DEVICE_FAILED, "device twin: " CALL " failed")
 
-/* A job at the end of a queue, with bytes of its own behind it; NULL where there is no memory. */
+/* A job at the end of a queue, with bytes of its own after it; NULL where there is no memory. */
 Job *twin_add_to(Queue *queue, size_t staged_bytes);
 void twin_free_jobs(Queue *queue);
 /* Does all that waits. */

@@ -179,9 +179,9 @@ static void free_inputs(Subject *s) {
 
 static unsigned char *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
-    const size_t most = 1 << 24;
-    unsigned char *data = malloc(most);
-    *size = file && data ? fread(data, 1, most, file) : 0;
+    const size_t max_bytes = 1 << 24;
+    unsigned char *data = malloc(max_bytes);
+    *size = file && data ? fread(data, 1, max_bytes, file) : 0;
     if (file)
         fclose(file);
     return data;

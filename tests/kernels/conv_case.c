@@ -5,10 +5,10 @@
 
 static int64_t out_size(const ConvCase *conv, int i) {
     const int64_t pads = conv->pads[i] + conv->pads[conv->spatial + i],
-                  reach = conv->dilations[i] * (conv->kernel[i] - 1) + 1;
+                  span = conv->dilations[i] * (conv->kernel[i] - 1) + 1;
     if (conv->transposed)
-        return conv->strides[i] * (conv->size[i] - 1) + conv->output_padding[i] + reach - pads;
-    return (conv->size[i] + pads - reach) / conv->strides[i] + 1;
+        return conv->strides[i] * (conv->size[i] - 1) + conv->output_padding[i] + span - pads;
+    return (conv->size[i] + pads - span) / conv->strides[i] + 1;
 }
 
 static Shape with_channels(const ConvCase *conv, int64_t first, int64_t second, const int64_t *sizes) {
@@ -87,9 +87,9 @@ ConvCase conv_case_random(int spatial, const int64_t *largest, int64_t largest_k
         conv.dilations[i] = random_below(seed, 3) ? 1 : 1 + random_below(seed, 3);
         conv.pads[i] = random_below(seed, 3);
         conv.pads[spatial + i] = random_below(seed, 2) ? conv.pads[i] : random_below(seed, 3);
-        const int64_t least = conv.dilations[i] * (conv.kernel[i] - 1) + 1;
+        const int64_t min_size = conv.dilations[i] * (conv.kernel[i] - 1) + 1;
         conv.size[i] = 1 + random_below(seed, largest[i]);
-        conv.size[i] = conv.size[i] < least ? least : conv.size[i];
+        conv.size[i] = conv.size[i] < min_size ? min_size : conv.size[i];
     }
     return conv;
 }

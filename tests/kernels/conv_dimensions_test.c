@@ -32,7 +32,7 @@ static void random_volumes(void **state) {
     }
 }
 
-/* Around what pieces of a long row hold, strided and not. */
+/* Around what chunks of a long row hold, strided and not. */
 static void random_rows(void **state) {
     (void)state;
     uint64_t seed = 32;
@@ -132,7 +132,7 @@ static void depthwise(void **state) {
         }
 }
 
-/* A NaN or an infinity in one channel must not reach the lanes behind the last one. */
+/* A NaN or an infinity in one channel must not reach the lanes after the last one. */
 static void padding_lanes_stay_zero(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)

@@ -97,7 +97,7 @@ static void groups_within_vectors(void **state) {
         }
 }
 
-/* A NaN or an infinity in one channel must not reach the lanes behind the last one. */
+/* A NaN or an infinity in one channel must not reach the lanes after the last one. */
 static void padding_lanes_stay_zero(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -123,8 +123,8 @@ static void padding_lanes_stay_zero(void **state) {
         }
 }
 
-/* Winograd's cuts of the work: few and many tiles, weights in one piece and in several, several images, edges
- * of every width. */
+/* Winograd's blockings of the work: few and many tiles, weights in one chunk and in several, several images,
+ * edges of every width. */
 static void winograd(void **state) {
     (void)state;
     static const int64_t shapes[][5] = {{1, 16, 32, 7, 7},    {1, 40, 24, 31, 33},  {2, 33, 20, 13, 14},
@@ -224,7 +224,7 @@ static void taps_on_padding(void **state) {
         }
 }
 
-/* Of 1x1 kernels with strides, the pixels that they see are copied: into several pieces of a long row; once
+/* Of 1x1 kernels with strides, the pixels that they see are copied: into several chunks of a long row; once
  * for all tasks where output channels are many. */
 static void sampled_pixels(void **state) {
     (void)state;
@@ -244,7 +244,7 @@ static void sampled_pixels(void **state) {
         }
 }
 
-/* Rows that few strips hold, for many output channels: their copies are shared. */
+/* Rows that few row tiles hold, for many output channels: their copies are shared. */
 static void shared_copies(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)

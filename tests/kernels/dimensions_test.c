@@ -98,7 +98,7 @@ static void normalizations(void **state) {
             }
 }
 
-/* Of several strips, with means that must not lose the deviations their digits; and with a NaN in one lane.
+/* Of several chunks, with means that must not lose the deviations their digits; and with a NaN in one lane.
  */
 static void instance_norm_of_long_channels(void **state) {
     (void)state;

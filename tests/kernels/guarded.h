@@ -12,7 +12,7 @@ typedef struct Guarded {
 } Guarded;
 
 /* `at_end`: the last byte is the last one before the guard page, at whatever alignment that gives; else the
- * first byte is the first one behind the other guard page.  Filled with 0xff, which as floats is NaN. */
+ * first byte is the first one after the other guard page.  Filled with 0xff, which as floats is NaN. */
 Guarded guarded_alloc(size_t size_bytes, int at_end);
 void guarded_free(Guarded *guarded);
 

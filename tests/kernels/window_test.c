@@ -25,15 +25,15 @@ typedef struct Window {
 } Window;
 
 /* Few outputs, whatever the numbers. */
-static Window random_window(int64_t most_kernel, uint64_t *seed) {
-    Window w = {.size = 1 + random_below(seed, 9), .kernel = 1 + random_below(seed, most_kernel)};
+static Window random_window(int64_t max_kernel, uint64_t *seed) {
+    Window w = {.size = 1 + random_below(seed, 9), .kernel = 1 + random_below(seed, max_kernel)};
     w.dilation = ONE_OF(seed, 1, 1, 2, 5, w.size, w.size + 3, 1 << 18, 1 << 27);
-    const int64_t reach = w.dilation * (w.kernel - 1);
-    w.begin = ONE_OF(seed, 0, 1, -1, w.kernel + 2, reach, reach / 2, reach + w.size + 2);
-    w.end = ONE_OF(seed, 0, 1, -1, w.kernel + 2, reach, reach - w.begin);
+    const int64_t span = w.dilation * (w.kernel - 1);
+    w.begin = ONE_OF(seed, 0, 1, -1, w.kernel + 2, span, span / 2, span + w.size + 2);
+    w.end = ONE_OF(seed, 0, 1, -1, w.kernel + 2, span, span - w.begin);
     w.begin = i64_min(w.begin, WINDOW_LARGEST);
     w.end = i64_min(w.end, WINDOW_LARGEST);
-    int64_t room = w.size + w.begin + w.end - reach - 1;
+    int64_t room = w.size + w.begin + w.end - span - 1;
     if (room < 0) { /* one output */
         w.end -= room;
         room = 0;
@@ -89,9 +89,9 @@ static void convolutions_of_three_by_three(void **state) {
             conv.kernel[d] = 3;
             conv.dilations[d] = i % 2 ? ONE_OF(&seed, 1, 2, 7, 300, 1 << 20) : 1;
             conv.strides[d] = 1 + i / 2 % 2;
-            const int64_t reach = 2 * conv.dilations[d];
-            conv.pads[d] = random_below(&seed, 5) - 1 + (i % 4 == 3 ? reach : 0);
-            conv.pads[2 + d] = i64_max(reach + 1 - conv.size[d] - conv.pads[d], 0) + random_below(&seed, 9);
+            const int64_t span = 2 * conv.dilations[d];
+            conv.pads[d] = random_below(&seed, 5) - 1 + (i % 4 == 3 ? span : 0);
+            conv.pads[2 + d] = i64_max(span + 1 - conv.size[d] - conv.pads[d], 0) + random_below(&seed, 9);
         }
         check(&conv, (uint64_t)i);
     }
@@ -110,8 +110,8 @@ static void grouped_convolutions(void **state) {
         for (int d = 0; d < conv.spatial && i % 4 == 0; d++)
             conv.kernel[d] = 1 + 2 * random_below(&seed, 3), conv.dilations[d] = 1;
         for (int d = 0; d < conv.spatial; d++) {
-            const int64_t reach = conv.dilations[d] * (conv.kernel[d] - 1),
-                          room = conv.size[d] + conv.pads[d] + conv.pads[conv.spatial + d] - reach - 1;
+            const int64_t span = conv.dilations[d] * (conv.kernel[d] - 1),
+                          room = conv.size[d] + conv.pads[d] + conv.pads[conv.spatial + d] - span - 1;
             conv.pads[conv.spatial + d] -= i64_min(room, 0);
             conv.strides[d] = i64_max(conv.strides[d], ceil_div(i64_max(room, 0), MAX_OUTPUTS));
         }
@@ -161,10 +161,10 @@ static void pools(void **state) {
             if (w.dilation * w.kernel > WINDOW_LARGEST)
                 w = (Window){.size = 5, .kernel = 2, .stride = 1, .dilation = 9, .begin = 6, .end = 4};
             /* Poolings take no pads as large as a window. */
-            const int64_t reach = (w.kernel - 1) * w.dilation;
-            w.begin = i64_min(w.begin, reach);
-            w.end = i64_min(w.end, reach);
-            if (w.size + w.begin + w.end <= reach)
+            const int64_t span = (w.kernel - 1) * w.dilation;
+            w.begin = i64_min(w.begin, span);
+            w.end = i64_min(w.end, span);
+            if (w.size + w.begin + w.end <= span)
                 w = (Window){.size = 2, .kernel = 2, .stride = 1, .dilation = 3, .begin = 3, .end = 3};
             x.dims[2 + d] = w.size;
             kernel[d] = w.kernel;

@@ -62,7 +62,7 @@ static void integers_keep_their_low_bits(void **state) {
     expect_cast(tensor_i64(DIMS(1), -1), op_test_tensor(STRIDER_U64, DIMS(1), high, 8));
 }
 
-/* 2^60 + 2^36 lies halfway between two floats; the 1 behind it, which a double drops, decides. */
+/* 2^60 + 2^36 lies halfway between two floats; the 1 after it, which a double drops, decides. */
 static void long_integers_are_rounded_once(void **state) {
     (void)state;
     const int64_t halfway = ((int64_t)1 << 60) + ((int64_t)1 << 36);

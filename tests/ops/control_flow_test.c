@@ -435,7 +435,7 @@ static void no_failure_leaves_anything_behind(void **state) {
         RunValue *inputs[] = {I64(shape_scalar(), 12),
                               flow_tensor(&counted.allocator, op_test_tensor(STRIDER_F32, DIMS(0, 2), "", 0)),
                               F32(DIMS(1, 2), 1, 2)};
-        counted.most = counted.allocations + fails_at;
+        counted.max_allocations = counted.allocations + fails_at;
         const Status status = flow_run(&graph, &counted.allocator, inputs, outputs, &error);
         for (int i = 0; i < 2 && !status; i++)
             run_value_release(outputs[i]);

@@ -98,7 +98,7 @@ static void max_pool_takes_small_integers(void **state) {
     op_test_expect(&test, &y);
 }
 
-static void ceil_mode_drops_a_window_that_starts_behind_the_input(void **state) {
+static void ceil_mode_drops_a_window_that_starts_after_the_input(void **state) {
     (void)state;
     Tensor x = tensor_f32(DIMS(1, 1, 4), 1, 2, 3, 4);
     /* ceil((4 - 1)/2) + 1 = 3, and the third would start at 4 */
@@ -428,7 +428,7 @@ int main(void) {
         cmocka_unit_test(max_pool_indices_follow_dilations_pads_and_ceil_mode),
         cmocka_unit_test(max_pool_keeps_nan),
         cmocka_unit_test(max_pool_takes_small_integers),
-        cmocka_unit_test(ceil_mode_drops_a_window_that_starts_behind_the_input),
+        cmocka_unit_test(ceil_mode_drops_a_window_that_starts_after_the_input),
         cmocka_unit_test(average_pool_divides_by_what_counts),
         cmocka_unit_test(average_pool_dilates),
         cmocka_unit_test(windows_far_larger_than_the_input_cost_no_more_than_it),

@@ -46,12 +46,12 @@ static void reductions_have_their_known_values_in_every_float_type(void **state)
 /* Whatever the order of the factors, for few and for many. */
 static void products_are_not_lost_on_the_way(void **state) {
     (void)state;
-    enum { ROWS = 6, MOST = 40 };
+    enum { ROWS = 6, MAX_COUNT = 40 };
     static const float factors[ROWS][4] = {{1e30f, 1e30f, 1e-30f, 1e-30f}, {1e-40f, 1e-40f, 1e38f, 1e38f},
                                            {0, 3e38f, 3e38f, -3e38f},      {INFINITY, 0, 1, 1},
                                            {-INFINITY, 1e-45f, 1, 1},      {NAN, 1e38f, 0, 1}};
-    static float x[ROWS * MOST];
-    static const int counts[] = {8, MOST};
+    static float x[ROWS * MAX_COUNT];
+    static const int counts[] = {8, MAX_COUNT};
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
         const int n = counts[c];
         for (int row = 0; row < ROWS; row++)

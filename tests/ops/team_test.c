@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators on tensors that devices other than the CPU cut into pieces: more elements than a block has
+/* Operators on tensors that devices other than the CPU divide into chunks: more elements than a block has
  * threads, and numbers of them that no power of two divides.  The reference is what they are compared with,
  * so that this says something where STRIDER_TEST_DEVICE is set, and then also that the device has a kernel
  * for each. */
@@ -25,12 +25,12 @@ static Tensor filled(int port, Shape shape) {
     return op_test_tensor(STRIDER_F32, shape, values[port], count * sizeof **values);
 }
 
-/* Of at least `least`, in steps that make equals. */
-static Tensor filled_in_steps(Shape shape, float least, float step) {
+/* Of at least `min`, in steps that make equals. */
+static Tensor filled_in_steps(Shape shape, float min, float step) {
     Tensor tensor = filled(0, shape);
     float *values = tensor.data;
     for (int64_t i = 0; i < tensor_elements(&tensor); i++)
-        values[i] = least + step * floorf((values[i] + 1) / step);
+        values[i] = min + step * floorf((values[i] + 1) / step);
     return tensor;
 }
 

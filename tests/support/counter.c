@@ -28,7 +28,8 @@ static void *allocate(void *context, size_t size, size_t alignment) {
     const size_t room = alignment > sizeof(Head) ? alignment : sizeof(Head);
     void *memory;
     if (atomic_load_explicit(&counter->is_full, memory_order_relaxed) ||
-        get(&counter->allocations) >= get(&counter->most) || posix_memalign(&memory, room, size + room))
+        get(&counter->allocations) >= get(&counter->max_allocations) ||
+        posix_memalign(&memory, room, size + room))
         return NULL;
     char *block = (char *)memory + room;
     memcpy(block - sizeof(Head), &(Head){size, room}, sizeof(Head));
@@ -52,5 +53,5 @@ static void release(void *context, void *memory) {
 }
 
 void counter_init(Counter *counter) {
-    *counter = (Counter){.allocator = {counter, allocate, release}, .most = SIZE_MAX};
+    *counter = (Counter){.allocator = {counter, allocate, release}, .max_allocations = SIZE_MAX};
 }

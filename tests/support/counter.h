@@ -14,8 +14,8 @@ typedef struct Counter {
     strider_allocator allocator;
     atomic_size_t blocks, used_bytes, peak_bytes; /* that are there; sizes as they were asked for */
     atomic_size_t allocations;                    /* that there ever were */
-    atomic_size_t most;  /* allocations there may be; more are refused; at first any */
-    atomic_bool is_full; /* refuses everything */
+    atomic_size_t max_allocations; /* allocations there may be; more are refused; at first any */
+    atomic_bool is_full;           /* refuses everything */
 } Counter;
 
 /* It must stay where it is. */

@@ -39,7 +39,7 @@ static strider_status read_all(int descriptor, unsigned char *data, size_t size,
     return STRIDER_OK;
 }
 
-strider_status read_whole(const char *path, uint64_t most, unsigned char **data, size_t *size,
+strider_status read_whole(const char *path, uint64_t max_bytes, unsigned char **data, size_t *size,
                           strider_error *error) {
     struct stat info;
     *data = NULL;
@@ -51,10 +51,10 @@ strider_status read_whole(const char *path, uint64_t most, unsigned char **data,
     strider_status status = STRIDER_OK;
     if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
         status = tool_fail(error, STRIDER_FILE_ERROR, "not a regular file");
-    else if ((uint64_t)info.st_size > most)
+    else if ((uint64_t)info.st_size > max_bytes)
         status =
             tool_fail(error, STRIDER_LIMIT_EXCEEDED, "the file has %llu bytes, more than the limit of %llu",
-                      (unsigned long long)info.st_size, (unsigned long long)most);
+                      (unsigned long long)info.st_size, (unsigned long long)max_bytes);
     *size = status ? 0 : (size_t)info.st_size;
     if (!status && !(*data = malloc(*size + 1)))
         status = tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory: %zu bytes for a file", *size);

@@ -12,8 +12,8 @@
 strider_status tool_fail(strider_error *error, strider_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A regular file of at most `most` bytes, with a NUL behind them; to be freed. */
-strider_status read_whole(const char *path, uint64_t most, unsigned char **data, size_t *size,
+/* A regular file of at most `max_bytes` bytes, with a NUL after them; to be freed. */
+strider_status read_whole(const char *path, uint64_t max_bytes, unsigned char **data, size_t *size,
                           strider_error *error);
 
 /* A growing string of bytes. */

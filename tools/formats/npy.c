@@ -30,7 +30,7 @@ typedef struct Header {
     int64_t dims[STRIDER_MAX_RANK];
 } Header;
 
-/* The text behind a key of the dictionary, or NULL. */
+/* The text after a key of the dictionary, or NULL. */
 static const char *value_of(const char *text, const char *key) {
     const char *at = strstr(text, key);
     if (!at)

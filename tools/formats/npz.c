@@ -18,10 +18,10 @@ enum {
 
 /* What all entries together may inflate to: deflate makes a thousand bytes of one, where they are all the
  * same, but what is worth reading seldom makes 64. */
-static uint64_t most_unpacked(uint64_t file_bytes) {
+static uint64_t max_unpacked(uint64_t file_bytes) {
     const uint64_t always = (uint64_t)256 << 20, never = (uint64_t)16 << 30;
-    const uint64_t most = file_bytes < never / 64 ? always + 64 * file_bytes : never;
-    return most < never ? most : never;
+    const uint64_t limit = file_bytes < never / 64 ? always + 64 * file_bytes : never;
+    return limit < never ? limit : never;
 }
 
 static uint64_t get_le(const unsigned char *at, int size) {
@@ -199,16 +199,16 @@ static int by_place(const void *a, const void *b) {
 /* Entries that share bytes would let a small file hold any number of large ones. */
 static strider_status check_entries(const Entry *entries, size_t count, size_t size, strider_error *error) {
     const Entry **sorted = malloc((count + 1) * sizeof *sorted);
-    uint64_t unpacked = 0, most = most_unpacked(size);
+    uint64_t unpacked = 0, limit = max_unpacked(size);
     strider_status status = STRIDER_OK;
     if (!sorted)
         return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++) {
         sorted[i] = &entries[i];
-        if (entries[i].unpacked > most - unpacked)
+        if (entries[i].unpacked > limit - unpacked)
             status = tool_fail(error, STRIDER_LIMIT_EXCEEDED,
                                "a .npz file of %zu bytes that claims to hold more than %llu", size,
-                               (unsigned long long)most);
+                               (unsigned long long)limit);
         if (status)
             break;
         unpacked += entries[i].unpacked;

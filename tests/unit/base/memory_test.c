@@ -65,11 +65,11 @@ static void zeroed_blocks_are_zero(void **state) {
 
 static void large_blocks_are_whole_large_pages(void **state) {
     (void)state;
-    enum { PAGE = 2 << 20, LEAST = 256 << 10 };
+    enum { PAGE = 2 << 20, MIN_BYTES = 256 << 10 };
     static const size_t sizes[][2] = {{0, 0},
                                       {1, 1},
-                                      {LEAST - 1, LEAST - 1},
-                                      {LEAST, PAGE},
+                                      {MIN_BYTES - 1, MIN_BYTES - 1},
+                                      {MIN_BYTES, PAGE},
                                       {PAGE, PAGE},
                                       {PAGE + 1, 2 * PAGE},
                                       {SIZE_MAX, SIZE_MAX}};

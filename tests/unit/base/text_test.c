@@ -121,7 +121,7 @@ static void errors_and_logs_are_one_line_of_utf8(void **state) {
     memset(name, 0xe5, sizeof name - 1);
     name[sizeof name - 1] = '\0';
     fail_at(&err, STRIDER_BAD_MODEL, 0, "\"%s\"", name);
-    assert_int_equal(strlen(err.message), 637); /* whole escapes behind the quote */
+    assert_int_equal(strlen(err.message), 637); /* whole escapes after the quote */
     error_name_node(&err, "a\nb", "\x1b[0m");
     assert_string_equal(err.node, "a\\x0ab");
     assert_string_equal(err.op, "\\x1b[0m");

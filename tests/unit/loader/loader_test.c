@@ -301,7 +301,7 @@ static void nodes_may_stand_in_any_order(void **state) {
     proto_free(&model);
 }
 
-/* Bytes that end anywhere give an error, never a read behind them; the copy has its own block for the
+/* Bytes that end anywhere give an error, never a read after them; the copy has its own block for the
  * sanitizer. */
 static void models_cut_at_every_byte_are_refused(void **state) {
     (void)state;

@@ -155,7 +155,7 @@ static size_t count_nodes(const strider_model *model) {
     return strider_model_get_info(model).node_count;
 }
 
-/* The product or the normalisation, and what stands behind it up to "y"; the Add in either order of its
+/* The product or the normalisation, and what stands after it up to "y"; the Add in either order of its
  * operands. */
 static Proto make_residual(const char *op, int tail) {
     static const char *const tails[][6] = {{"Add", "p r", "y"},

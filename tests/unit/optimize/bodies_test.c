@@ -251,7 +251,7 @@ static void outputs_that_nobody_reads_are_not_made(void **state) {
     flow_expect(outputs[1], tensor_f32(DIMS(2, 1), -5, 5));
 }
 
-/* A body that is inlined goes on with the nodes behind it, however many there are. */
+/* A body that is inlined goes on with the nodes after it, however many there are. */
 static void a_long_chain_of_ifs_is_inlined_in_linear_time(void **state) {
     (void)state;
     enum { COUNT = 20000 };

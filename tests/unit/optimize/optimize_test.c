@@ -115,7 +115,7 @@ static void an_identity_from_input_to_output_stays(void **state) {
 }
 
 /* Of what an Identity hands on: two outputs of the graph, an output that another node reads too, and one that
- * stands behind another Identity. */
+ * stands after another Identity. */
 static void identities_before_several_readers_go_and_all_compute_the_same(void **state) {
     (void)state;
     for (int form = 0; form < 4; form++) {
@@ -431,7 +431,7 @@ static Value *add_shape(Graph *graph, const char *name, int n, const int64_t *di
     add_shape(&graph, NAME, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                       \
               (int64_t[]){__VA_ARGS__})
 
-/* Of [2, 12, 3, 4], with or without a Concat before it and a Split or Slices behind it; one with parts that
+/* Of [2, 12, 3, 4], with or without a Concat before it and a Split or Slices after it; one with parts that
  * others read, and one whose other dimensions change too, stay. */
 static void channel_shuffles_become_concats_with_an_order(void **state) {
     (void)state;
@@ -489,7 +489,7 @@ static void what_is_folded_is_limited_in_all(void **state) {
 }
 
 /* Both outputs are parts of one shuffle of one input, with an open batch. */
-static void a_split_behind_a_shuffle_becomes_two_concats(void **state) {
+static void a_split_after_a_shuffle_becomes_two_concats(void **state) {
     (void)state;
     Graph graph;
     Node *split = NULL;
@@ -707,7 +707,7 @@ int main(void) {
         cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(what_is_folded_is_limited_in_all),
         cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
-        cmocka_unit_test(a_split_behind_a_shuffle_becomes_two_concats),
+        cmocka_unit_test(a_split_after_a_shuffle_becomes_two_concats),
         cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
         cmocka_unit_test(transposes_around_convolutions_cancel),
         cmocka_unit_test(transposes_do_not_pass_slopes_of_channels),

@@ -77,7 +77,7 @@ static bool overlap(const Buffer *a, const Buffer *b) {
 /* Returns the bytes that live at the fullest step: no arena can be smaller. */
 static size_t check(const Fixture *f) {
     const Plan *plan = &f->plan;
-    size_t *live = calloc(plan->n_steps + 1, sizeof *live), most = 0;
+    size_t *live = calloc(plan->n_steps + 1, sizeof *live), max_live = 0;
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const Buffer *buffer = &plan->buffers[i];
         if (buffer->root != (int)i)
@@ -91,9 +91,9 @@ static size_t check(const Fixture *f) {
             live[s] += buffer->size_bytes;
     }
     for (size_t s = 0; s < plan->n_steps; s++)
-        most = live[s] > most ? live[s] : most;
+        max_live = live[s] > max_live ? live[s] : max_live;
     free(live);
-    return most;
+    return max_live;
 }
 
 WRAPS_AROUND static void buffers_that_live_at_once_share_no_memory(void **state) {
@@ -104,9 +104,9 @@ WRAPS_AROUND static void buffers_that_live_at_once_share_no_memory(void **state)
         const size_t n = 1 + below(400);
         make(&f, n, 1 + below(30), below(n));
         assert_int_equal(place_buffers(&f.builder), STRIDER_OK);
-        const size_t least = check(&f);
-        assert_true(f.plan.arena_bytes[HOST] >= least);
-        assert_true(f.plan.arena_bytes[HOST] <= 2 * least + n * MEMORY_ALIGNMENT);
+        const size_t min_bytes = check(&f);
+        assert_true(f.plan.arena_bytes[HOST] >= min_bytes);
+        assert_true(f.plan.arena_bytes[HOST] <= 2 * min_bytes + n * MEMORY_ALIGNMENT);
         free_all(&f);
     }
 }

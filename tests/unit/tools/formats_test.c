@@ -109,7 +109,7 @@ static void damaged_files_are_refused_at_every_length(void **state) {
     Bytes npy = {0};
     npy_encode(&npy, &tensor);
     for (size_t n = 0; n < npy.size; n++) {
-        unsigned char *cut = malloc(n + 1); /* its own block, so that the sanitizer sees reads behind it */
+        unsigned char *cut = malloc(n + 1); /* its own block, so that the sanitizer sees reads after it */
         strider_tensor got;
         memcpy(cut, npy.data, n);
         assert_int_not_equal(npy_parse(cut, n, &got, &error), STRIDER_OK);
