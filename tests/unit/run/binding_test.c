@@ -242,7 +242,7 @@ static void without_memory_there_is_no_binding(void **state) {
     Binding *binding = fixture.binding;
     Error error;
     for (;;) {
-        counter->most = counter->allocations + refused++;
+        counter->max_allocations = counter->allocations + refused++;
         if (!binding_make(fixture.binding->cached, &counter->allocator, &binding, &error))
             break;
         assert_null(binding);
@@ -251,7 +251,7 @@ static void without_memory_there_is_no_binding(void **state) {
         assert_int_equal(fixture.binding->cached->holders, 1);
     }
     assert_true(refused > 1);
-    counter->most = SIZE_MAX;
+    counter->max_allocations = SIZE_MAX;
     binding->cached->holders++; /* as the cache would have counted it */
     assert_true(budget_book(&fixture.plans.budget, (size_t)fixture.plan->budget.used_bytes));
     binding_free(binding, &fixture.plans.budget);

@@ -86,11 +86,11 @@ static void a_run_that_fails_leaves_nothing_and_the_next_one_is_right(void **sta
         while (!done) {
             strider_session *session = run_model_session(&model, false, 1);
             strider_error error;
-            model.counter.most = model.counter.allocations + refused++;
+            model.counter.max_allocations = model.counter.allocations + refused++;
             done = run_model_try(&model, session, &error);
             if (!done)
                 assert_int_equal(error.status, STRIDER_OUT_OF_MEMORY);
-            model.counter.most = SIZE_MAX;
+            model.counter.max_allocations = SIZE_MAX;
             run_model_run(&model, session);
             strider_session_free(session);
         }
