@@ -8,13 +8,57 @@ static Status no_memory(Error *err) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
 }
 
-/* --- bodies that run once --- */
+/* --- bodies that run once, or never --- */
 
-Graph *body_to_inline(const Node *node) {
-    const Tensor *condition = is_op(node, OP_If) ? node->inputs[0]->constant : NULL;
-    if (!condition || tensor_elements(condition) != 1 || node->n_bodies != 2)
-        return NULL;
-    return node->bodies[tensor_get_i64(condition, 0) ? 0 : 1];
+/* Inputs of a loop, and of its body besides what is carried: the number of the iteration and cond. */
+enum { LOOP_TRIPS, LOOP_CONDITION, LOOP_CARRIED };
+
+static bool is_one_constant(const Value *value, int64_t *number) {
+    if (!value || !value->constant || tensor_elements(value->constant) != 1)
+        return false;
+    *number = tensor_get_i64(value->constant, 0);
+    return true;
+}
+
+static bool is_known_branch(const Node *node, Graph **body) {
+    int64_t condition;
+    if (node->n_bodies != 2 || !is_one_constant(node->inputs[0], &condition))
+        return false;
+    *body = node->bodies[condition ? 0 : 1];
+    return true;
+}
+
+static int count_carried(const Node *node) {
+    const int own = node->n_inputs - node->n_captures;
+    return own > LOOP_CARRIED ? own - LOOP_CARRIED : 0;
+}
+
+/* Of a loop that never runs: items have shapes that the body would have, and an optional may be another kind
+ * of value after it. */
+static bool hands_on_all(const Node *node) {
+    const int n_carried = count_carried(node);
+    for (int i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] &&
+            (i >= n_carried || node->outputs[i]->type.kind != node->inputs[LOOP_CARRIED + i]->type.kind))
+            return false;
+    return true;
+}
+
+static bool is_known_loop(const Node *node, Graph **body) {
+    const int own = node->n_inputs - node->n_captures;
+    const Value *given = own > LOOP_CONDITION ? node->inputs[LOOP_CONDITION] : NULL;
+    int64_t trips, condition = 1;
+    if (own <= LOOP_TRIPS || !is_one_constant(node->inputs[LOOP_TRIPS], &trips) || trips > 1 ||
+        (given && !is_one_constant(given, &condition)))
+        return false;
+    *body = trips == 1 && condition ? node->bodies[0] : NULL;
+    return *body || hands_on_all(node);
+}
+
+bool can_inline(const Node *node, Graph **body) {
+    *body = NULL;
+    return (is_op(node, OP_If) && is_known_branch(node, body)) ||
+           (is_op(node, OP_Loop) && is_known_loop(node, body));
 }
 
 /* What stands for the values of a body in the graph around, by their index; NULL: they move there themselves.
@@ -27,15 +71,40 @@ typedef struct Inlining {
     Error *err;
 } Inlining;
 
-static void connect_captures(const Inlining *in, const Node *node) {
-    const size_t first = in->body->n_inputs - (size_t)node->n_captures;
-    for (int i = 0; i < node->n_captures; i++) {
-        Value *inner = in->body->inputs[first + (size_t)i];
-        Value *outer = node->inputs[node->n_inputs - node->n_captures + i];
-        in->stand_ins[inner->index] = outer;
-        graph_replace_uses(in->body, inner, outer);
-        inner->is_input = false;
-    }
+static void connect_input(const Inlining *in, Value *inner, Value *outer) {
+    in->stand_ins[inner->index] = outer;
+    graph_replace_uses(in->body, inner, outer);
+    inner->is_input = false;
+}
+
+/* A constant of the body in the place of an input. */
+static Status set_scalar(const Inlining *in, size_t input, DType dtype, int64_t number) {
+    Value *value = in->body->inputs[input];
+    const Shape shape = value->type.shape.rank == 1 ? shape_make(1, (const int64_t[]){1}) : shape_scalar();
+    Tensor tensor;
+    TRY(tensor_alloc(&tensor, in->body->region.allocator, dtype, &shape, in->err));
+    tensor_set_i64(&tensor, 0, number);
+    value->is_input = false;
+    return graph_set_constant(in->body, value, tensor, in->err);
+}
+
+static Status connect_loop(const Inlining *in, const Node *node) {
+    Value *condition =
+        node->n_inputs - node->n_captures > LOOP_CONDITION ? node->inputs[LOOP_CONDITION] : NULL;
+    if (condition)
+        connect_input(in, in->body->inputs[1], condition);
+    else
+        TRY(set_scalar(in, 1, STRIDER_BOOL, true));
+    return set_scalar(in, 0, STRIDER_I64, 0);
+}
+
+/* Its own inputs aside, the body's are the node's last ones, in the same order. */
+static Status connect_inputs(const Inlining *in, const Node *node) {
+    const bool is_loop = is_op(node, OP_Loop);
+    const int count = node->n_captures + (is_loop ? count_carried(node) : 0);
+    for (int i = 1; i <= count; i++)
+        connect_input(in, in->body->inputs[in->body->n_inputs - (size_t)i], node->inputs[node->n_inputs - i]);
+    return is_loop ? connect_loop(in, node) : STRIDER_OK;
 }
 
 /* A constant that was captured has the tensor of the value that it is around. */
@@ -50,15 +119,38 @@ static void join_constants(const Inlining *in) {
     }
 }
 
+static Status add_node_after(Inlining *in, const Node *node, const char *op, int n_inputs, Value *from,
+                             Value *to, Node **made) {
+    enum { OPSET = 13 };
+    TRY(graph_add_node(in->graph, op_find("", op, OPSET), node->name, n_inputs, 1, made, in->err));
+    (*made)->opset = OPSET;
+    (*made)->torch_scope = node->torch_scope;
+    (*made)->byte_offset = node->byte_offset;
+    node_set_input(*made, 0, from);
+    node_set_output(*made, 0, to);
+    in->after[in->n_after++] = *made;
+    return STRIDER_OK;
+}
+
 static Status add_identity(Inlining *in, const Node *node, Value *from, Value *to) {
     Node *identity;
-    TRY(graph_add_node(in->graph, op_find("", "Identity", 1), node->name, 1, 1, &identity, in->err));
-    identity->opset = 1;
-    identity->torch_scope = node->torch_scope;
-    identity->byte_offset = node->byte_offset;
-    node_set_input(identity, 0, from);
-    node_set_output(identity, 0, to);
-    in->after[in->n_after++] = identity;
+    return add_node_after(in, node, "Identity", 1, from, to, &identity);
+}
+
+/* The one item of a loop's output, along its new first axis. */
+static Status connect_item(Inlining *in, const Node *node, Value *result, Value *output) {
+    const Shape shape = shape_make(1, (const int64_t[]){1});
+    const char *name = NULL;
+    Value *axis, *from = in->stand_ins[result->index];
+    Tensor tensor;
+    Node *unsqueeze;
+    TRY(graph_unique_name(in->graph, "first_axis", &name, in->err));
+    TRY(graph_add_value(in->graph, name, &axis, in->err));
+    TRY(tensor_alloc(&tensor, in->graph->region.allocator, STRIDER_I64, &shape, in->err));
+    tensor_set_i64(&tensor, 0, 0);
+    TRY(graph_set_constant(in->graph, axis, tensor, in->err));
+    TRY(add_node_after(in, node, "Unsqueeze", 2, from ? from : result, output, &unsqueeze));
+    node_set_input(unsqueeze, 1, axis);
     return STRIDER_OK;
 }
 
@@ -78,6 +170,17 @@ static Status connect_output(Inlining *in, const Node *node, Value *result, Valu
     return STRIDER_OK;
 }
 
+/* The body's, from `first` on; the node has them as they are, but for those after `n_whole`. */
+static Status connect_outputs(Inlining *in, const Node *node, int first, int n_whole) {
+    for (int i = 0; i < node->n_outputs; i++) {
+        Value *output = node->outputs[i], *result = in->body->outputs[i + first];
+        if (output)
+            TRY(i < n_whole ? connect_output(in, node, result, output)
+                            : connect_item(in, node, result, output));
+    }
+    return STRIDER_OK;
+}
+
 static Status move_contents(Inlining *in) {
     for (size_t i = 0; i < in->body->n_values; i++) {
         Value *value = in->body->values[i];
@@ -90,23 +193,43 @@ static Status move_contents(Inlining *in) {
     return STRIDER_OK;
 }
 
+static Status inline_once(Inlining *in, Node *node) {
+    const bool is_loop = is_op(node, OP_Loop);
+    const int n_whole = is_loop ? count_carried(node) : node->n_outputs;
+    graph_drop_outputs(in->body);
+    TRY(connect_inputs(in, node));
+    join_constants(in);
+    graph_remove_node(node);
+    TRY(connect_outputs(in, node, is_loop, n_whole));
+    return move_contents(in);
+}
+
+/* Of a loop. */
+static Status hand_on(Inlining *in, Node *node) {
+    for (int i = 0; i < node->n_outputs; i++) {
+        Value *from = node->outputs[i] ? node->inputs[LOOP_CARRIED + i] : NULL, *output = node->outputs[i];
+        if (!from)
+            continue;
+        if (is_graph_output(output))
+            TRY(add_identity(in, node, from, output));
+        else
+            graph_replace_uses(in->graph, output, from);
+    }
+    graph_remove_node(node);
+    return STRIDER_OK;
+}
+
 Status inline_body(Graph *graph, Node *node, Graph *body, Node ***after, size_t *n_after, Error *err) {
     Region *region = &graph->region;
+    const size_t n_values = body ? body->n_values : 0;
     Inlining in = {.graph = graph,
                    .body = body,
-                   .stand_ins = region_alloc_array(region, body->n_values, sizeof(Value *)),
+                   .stand_ins = region_alloc_array(region, n_values + 1, sizeof(Value *)),
                    .after = region_alloc_array(region, (size_t)node->n_outputs, sizeof(Node *)),
                    .err = err};
     if (!in.stand_ins || !in.after)
         return no_memory(err);
-    graph_drop_outputs(body);
-    connect_captures(&in, node);
-    join_constants(&in);
-    graph_remove_node(node);
-    for (int i = 0; i < node->n_outputs; i++)
-        if (node->outputs[i])
-            TRY(connect_output(&in, node, body->outputs[i], node->outputs[i]));
-    TRY(move_contents(&in));
+    TRY(body ? inline_once(&in, node) : hand_on(&in, node));
     *after = in.after;
     *n_after = in.n_after;
     return STRIDER_OK;

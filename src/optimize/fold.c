@@ -163,13 +163,14 @@ static Status keep(Folding *folding, Node *node) {
     return STRIDER_OK;
 }
 
-/* The nodes of the body are folded in the place of the node that ran it, and so are bodies in it: this ends
- * with their nesting. */
+/* The nodes of the body, where one runs, are folded in the place of the node that ran it, and so are bodies
+ * in it: this ends with their nesting. */
 static Status fold_inlined(Folding *folding, Node *node, Graph *body) {
     Node **after;
     size_t n_after;
     TRY(inline_body(folding->graph, node, body, &after, &n_after, folding->err));
-    TRY(fold_nodes(folding, body->nodes, body->n_nodes));
+    if (body)
+        TRY(fold_nodes(folding, body->nodes, body->n_nodes));
     return fold_nodes(folding, after, n_after);
 }
 
@@ -196,10 +197,10 @@ static Status fold_nodes(Folding *folding, Node *const *nodes, size_t count) {
         node_settle_captures(node);
         TRY(infer_again(folding->graph, node, folding->err));
         TRY(try_fold(folding, node, &folded));
-        Graph *body = folded ? NULL : body_to_inline(node);
+        Graph *body;
         if (folded)
             graph_remove_node(node);
-        else if (body)
+        else if (can_inline(node, &body))
             TRY(fold_inlined(folding, node, body));
         else
             TRY(keep(folding, node));

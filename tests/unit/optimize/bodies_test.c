@@ -222,6 +222,69 @@ static void passes_run_in_bodies_of_bodies(void **state) {
     flow_expect(y, tensor_f32(DIMS(2), 0, 0.7310586f));
 }
 
+/* With what is carried, the number of the iteration, cond, a captured value, and items; where no iteration
+ * runs, what is carried goes on. */
+static void a_loop_of_no_or_one_iteration_is_its_body(void **state) {
+    (void)state;
+    enum { WITHOUT_CONDITION, WITH_CONDITION, REFUSED, NO_TRIP, FORMS };
+    for (int form = 0; form < FORMS; form++) {
+        const bool runs = form <= WITH_CONDITION;
+        RunValue *outputs[3];
+        flow_constant(&graph, "m", tensor_i64(shape_scalar(), form != NO_TRIP));
+        flow_constant(&graph, "k", tensor_typed(STRIDER_BOOL, shape_scalar(), form != REFUSED));
+        Node *loop = flow_node_of(&graph, OPSET, "Loop", form == WITHOUT_CONDITION ? "m - x x" : "m k x x",
+                                  runs ? "y z items" : "y z", NULL, "w");
+        Graph *body = flow_body(&graph, loop, "i c p q");
+        flow_constant(body, "off", tensor_typed(STRIDER_BOOL, shape_scalar(), 0));
+        flow_node(body, OPSET, "Add", "i i", "f");
+        flow_node(body, OPSET, "Mul", "p w", "s");
+        flow_node(body, OPSET, "Where", "c s other", "t");
+        flow_constant(body, "other", tensor_f32(DIMS(1), 100));
+        flow_outputs(body, "off t q t");
+        flow_inputs(&graph, "x w");
+        flow_outputs(&graph, runs ? "y z items" : "y z");
+        declare("x", STRIDER_F32, DIMS(1));
+        declare("w", STRIDER_F32, DIMS(1));
+        optimize();
+        assert_int_equal(count(&graph, OP_Loop), 0);
+        assert_string_equal(graph.outputs[0]->name, "y");
+        run(VALUES(F32(DIMS(1), -2), F32(DIMS(1), 3)), outputs);
+        flow_expect(outputs[0], tensor_f32(DIMS(1), runs ? -6 : -2));
+        flow_expect(outputs[1], tensor_f32(DIMS(1), -2));
+        if (runs)
+            flow_expect(outputs[2], tensor_f32(DIMS(1, 1), -6));
+        assert_int_equal(stop(NULL), 0);
+        start(NULL);
+    }
+}
+
+/* More iterations, a condition that a run knows, and items of a loop that never runs. */
+static void other_loops_stay(void **state) {
+    (void)state;
+    for (int form = 0; form < 3; form++) {
+        RunValue *y;
+        flow_constant(&graph, "m", tensor_i64(shape_scalar(), form == 0 ? 2 : form == 1));
+        Node *loop =
+            flow_node(&graph, OPSET, "Loop", form == 1 ? "m k x" : "m - x", form == 2 ? "- y" : "y -");
+        Graph *body = flow_body(&graph, loop, "i c p");
+        flow_node(body, OPSET, "Neg", "p", "n");
+        flow_outputs(body, "c n n");
+        flow_inputs(&graph, "x k");
+        flow_outputs(&graph, "y");
+        declare("x", STRIDER_F32, DIMS(1));
+        declare("k", STRIDER_BOOL, shape_scalar());
+        optimize();
+        assert_int_equal(count(&graph, OP_Loop), 1);
+        run(VALUES(F32(DIMS(1), 5), BOOL(0)), &y);
+        if (form == 2)
+            flow_expect(y, op_test_tensor(STRIDER_F32, DIMS(0, 1), NULL, 0));
+        else
+            flow_expect(y, tensor_f32(DIMS(1), 5));
+        assert_int_equal(stop(NULL), 0);
+        start(NULL);
+    }
+}
+
 static void outputs_that_nobody_reads_are_not_made(void **state) {
     (void)state;
     RunValue *outputs[2];
@@ -286,6 +349,8 @@ int main(void) {
         TEST(what_inlining_makes_constant_is_folded_and_inlined),
         TEST(known_dimensions_of_open_shapes_decide),
         TEST(passes_run_in_bodies_of_bodies),
+        TEST(a_loop_of_no_or_one_iteration_is_its_body),
+        TEST(other_loops_stay),
         TEST(outputs_that_nobody_reads_are_not_made),
         TEST(a_long_chain_of_ifs_is_inlined_in_linear_time),
     };
