@@ -20,6 +20,7 @@ list(APPEND sources
     ops/math/gemm.c
     ops/nn/global_pool.c
     ops/tensor/indexed.c
+    ops/tensor/is_nan.c
     ops/nn/instance_norm.c
     ops/nn/layer_norm.c
     ops/logical/logic.c
@@ -40,6 +41,7 @@ list(APPEND sources
     ops/tensor/pad.c
     ops/nn/pool.c
     ops/reduction/reduce.c
+    ops/tensor/repeat.c
     ops/tensor/reshape.c
     ops/tensor/resize.c
     ops/tensor/scatter.c

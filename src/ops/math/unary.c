@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/wrap.h"
-#include "ops/logical/logic.h"
+#include "ops/tensor/is_nan.h"
 
 #define REAL double
 #include "ops/math/unary_formula.h"

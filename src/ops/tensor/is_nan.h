@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPS_LOGICAL_LOGIC_H
-#define OPS_LOGICAL_LOGIC_H
+#ifndef OPS_TENSOR_IS_NAN_H
+#define OPS_TENSOR_IS_NAN_H
 
 #include "ops/op.h"
 
