@@ -36,6 +36,15 @@ static size_t count_operators(const strider_model *model, OpCount *counts) {
 
 /* --- plan --- */
 
+/* What stands before the data type of a value that is no tensor. */
+static const char *kind_text(const strider_value_info *info) {
+    const bool is_optional = info->kind == STRIDER_OPTIONAL;
+    const bool holds_sequence = (is_optional ? info->held : info->kind) == STRIDER_SEQUENCE;
+    return is_optional      ? holds_sequence ? "optional sequence of " : "optional "
+           : holds_sequence ? "sequence of "
+                            : "";
+}
+
 /* Prepares a session for the inputs' shapes; where they are open, `why` says which.  Fails only where a
  * device does. */
 static strider_status make_plan(const strider_model *model, const Options *options, strider_session **session,
@@ -49,6 +58,12 @@ static strider_status make_plan(const strider_model *model, const Options *optio
         int open = 0;
         if (strider_model_get_input(model, i, &info) || info.is_optional)
             continue;
+        if (info.kind != STRIDER_TENSOR) {
+            text_format(why, size, "input \"%s\" is no tensor: its elements' shapes are known in a run alone",
+                        info.name);
+            known = false;
+            continue;
+        }
         inputs[i].dtype = info.dtype ? info.dtype : STRIDER_F32;
         known = input_shape(&info, options, inputs[i].dims, &inputs[i].rank, &open);
         if (!known)
@@ -128,8 +143,9 @@ static void print_values(const char *title, const strider_model *model,
     strider_value_info info;
     char text[DIMS_TEXT];
     for (size_t i = 0; get(model, i, &info) == STRIDER_OK; i++)
-        tool_print(stdout, "%-22s %s: %s %s%s\n", i ? "" : title, info.name, strider_dtype_name(info.dtype),
-                   value_dims_text(&info, text), info.is_optional ? " (has a default)" : "");
+        tool_print(stdout, "%-22s %s: %s%s %s%s\n", i ? "" : title, info.name, kind_text(&info),
+                   strider_dtype_name(info.dtype), value_dims_text(&info, text),
+                   info.is_optional ? " (has a default)" : "");
 }
 
 static void print_operators(const strider_model *model) {
@@ -205,6 +221,10 @@ static json_t *json_values(const strider_model *model,
                                          : info.dim_names[d] ? json_text(info.dim_names[d])
                                                              : json_null());
         json_object_set_new(value, "name", json_text(info.name));
+        json_object_set_new(value, "kind",
+                            json_string(info.kind == STRIDER_OPTIONAL   ? "optional"
+                                        : info.kind == STRIDER_SEQUENCE ? "sequence"
+                                                                        : "tensor"));
         json_object_set_new(value, "dtype", json_text(strider_dtype_name(info.dtype)));
         json_object_set_new(value, "shape", shape);
         json_array_append_new(list, value);

@@ -41,6 +41,36 @@ static const char *write_two(const char *name, int64_t declared, bool open, cons
     return path;
 }
 
+static void put_in(Proto *proto, int field) {
+    Proto outer = {0};
+    proto_message(&outer, field, proto);
+    *proto = outer;
+}
+
+/* The number of elements of a sequence of floats. */
+static const char *write_sequence(const char *name) {
+    enum { TENSOR = 1, SEQUENCE = 4 };
+    Proto graph = {0}, type = {0}, input = {0};
+    put_node(&graph, GRAPH_NODE, "SequenceLength", "", "s", "n");
+    proto_text(&graph, 2, "test");
+    proto_int(&type, 1, ONNX_FLOAT);
+    put_in(&type, TENSOR);
+    put_in(&type, 1); /* what the elements are */
+    put_in(&type, SEQUENCE);
+    proto_text(&input, 1, "s");
+    proto_message(&input, 2, &type);
+    proto_message(&graph, GRAPH_INPUT, &input);
+    proto_value(&graph, GRAPH_OUTPUT, "n", ONNX_INT64, NULL, 0);
+    Proto model = make_model(&graph, 8, 17);
+    const char *path = in_scratch(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
+    fclose(file);
+    proto_free(&model);
+    return path;
+}
+
 static const char *write_model(const char *name, int64_t declared, bool open) {
     return write_two(name, declared, open, "Abs", -1);
 }
@@ -111,6 +141,18 @@ static void what_is_fused_into_a_convolution_keeps_its_declaration(void **state)
     assert_int_equal(count_of(result->err, "(Relu): output \"y\""), 1);
 }
 
+static void info_shows_kinds_of_values(void **state) {
+    (void)state;
+    const char *model = write_sequence("sequence.onnx");
+    const Result *result = expect(0, strider("info", model, NULL));
+    assert_non_null(strstr(result->out, "s: sequence of float32"));
+    assert_non_null(strstr(result->out, "n: int64"));
+    assert_non_null(strstr(result->out, "input \"s\" is no tensor"));
+    result = expect(0, strider("info", model, "--json", NULL));
+    assert_non_null(strstr(result->out, "\"kind\": \"sequence\""));
+    assert_non_null(strstr(result->out, "\"kind\": \"tensor\""));
+}
+
 static void sizes_beyond_all_memory_are_refused_before_planning(void **state) {
     (void)state;
     const char *model = write_model("huge.onnx", -1, true);
@@ -125,6 +167,7 @@ int model_tests(void) {
         cmocka_unit_test(a_wrong_declared_shape_is_shown_with_the_formula),
         cmocka_unit_test(open_sizes_are_held_against_the_declaration_when_they_are_known),
         cmocka_unit_test(what_is_fused_into_a_convolution_keeps_its_declaration),
+        cmocka_unit_test(info_shows_kinds_of_values),
         cmocka_unit_test(sizes_beyond_all_memory_are_refused_before_planning),
     };
     return cmocka_run_group_tests_name("declared shapes", tests, NULL, NULL);
