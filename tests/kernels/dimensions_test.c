@@ -211,7 +211,7 @@ static void check_reorder(const Type *type, int block) {
     const int64_t images = type->shape.dims[0], channels = type->shape.dims[1],
                   plane = shape_size(&type->shape, 2, type->shape.rank),
                   padded = layout_blocks(&type->shape, layout) * block;
-    size_t plain_bytes, blocked_bytes;
+    size_t plain_bytes = 0, blocked_bytes = 0;
     assert_true(type_size(type, &plain_bytes) && layout_size(type, layout, &blocked_bytes));
     assert_int_equal(blocked_bytes, (size_t)(images * padded * plane) * size);
     assert_true(blocked_bytes <= MAX_BYTES);
