@@ -459,7 +459,7 @@ static void check_varying(const Bench *constant, unsigned blocked) {
     static unsigned varying;
     Fixture *fixture = constant->fixture;
     const unsigned all = fixture->test->varying & fixture->test->constants;
-    varying = (varying - 1) & all;
+    varying = varying ? (varying - 1) & all : all;
     if (!varying)
         varying = all;
     if (!varying)

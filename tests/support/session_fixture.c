@@ -91,7 +91,7 @@ void expect_close(const Fixture *fixture, int64_t batch) {
 
 void fill(float *values, size_t count, unsigned seed) {
     for (size_t i = 0; i < count; i++) {
-        seed = seed * 1664525u + 1013904223u;
+        seed = (unsigned)((uint64_t)seed * 1664525 + 1013904223);
         values[i] = (float)(seed >> 8) / (float)(1 << 24) - 0.5f;
     }
 }
