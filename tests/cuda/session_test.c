@@ -208,7 +208,7 @@ static bool has_channels(const PostCase *test) {
     return is_conv(test) || test->producer == INSTANCE_NORM;
 }
 
-/* With a factor and a bias for each channel, as inputs or by nodes behind; gives its output's name. */
+/* With a factor and a bias for each channel, as inputs or by nodes after it; gives its output's name. */
 static const char *put_producer(Proto *graph, const PostCase *test) {
     static const int64_t kernel[] = {OUT, IN, 1, 1}, channels[] = {OUT, 1, 1}, matrix[] = {IN, OUT},
                          row[] = {OUT};

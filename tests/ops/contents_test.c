@@ -12,8 +12,8 @@
 
 /* Ports whose contents infer() looks at. */
 static unsigned read_ports(const Op *op) {
-    const int most = op->inputs.max;
-    return most < 0 || most >= 32 ? op->reads : op->reads & ((1u << most) - 1);
+    const int max_inputs = op->inputs.max;
+    return max_inputs < 0 || max_inputs >= 32 ? op->reads : op->reads & ((1u << max_inputs) - 1);
 }
 
 /* Those that some case brings. */

@@ -102,7 +102,7 @@ static inline Launch launch_each(const void *kernel, int64_t count) {
                     .n_inputs = 1};
 }
 
-/* A team of threads for each of `count` pieces. */
+/* A team of threads for each of `count` chunks. */
 static inline Launch launch_teams(const void *kernel, int64_t count) {
     return (Launch){.kernel = kernel, .blocks = count, .threads = TEAM_THREADS, .n_inputs = 1};
 }

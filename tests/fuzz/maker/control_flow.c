@@ -12,8 +12,8 @@ void begin_body(Maker *m, Outer *outer) {
     m->depth++;
 }
 
-void put_nodes_of_body(Maker *m, int most) {
-    const int count = pick(m, most + 1);
+void put_nodes_of_body(Maker *m, int max_nodes) {
+    const int count = pick(m, max_nodes + 1);
     for (int i = 0; i < count; i++)
         put_something(m);
 }
@@ -146,34 +146,34 @@ int put_if(Maker *m) {
 /* --- Loop --- */
 
 typedef struct Trips {
-    int most, condition; /* inputs, -1: left out */
+    int max_trips, condition; /* inputs, -1: left out */
     int64_t count;
     bool by_size;
     int64_t stop; /* the body's condition is whether the iteration is below it; -1: another */
 } Trips;
 
-static int64_t least(int64_t a, int64_t b) {
+static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
 static int trips_by_size(Maker *m, int64_t *count) {
     const int x = some_any(m, 1, 5), axis = pick(m, m->values[x].rank);
-    const int size = size_of_axis(m, x, axis), most = scalar_int(m, 3);
-    *count = least(m->values[x].dims[axis], 3);
-    return pair_of(m, "Min", size, most, true);
+    const int size = size_of_axis(m, x, axis), max_trips = scalar_int(m, 3);
+    *count = smaller(m->values[x].dims[axis], 3);
+    return pair_of(m, "Min", size, max_trips, true);
 }
 
 static Trips choose_trips(Maker *m) {
-    Trips trips = {.most = -1, .condition = -1, .count = pick(m, 4), .stop = -1};
+    Trips trips = {.max_trips = -1, .condition = -1, .count = pick(m, 4), .stop = -1};
     trips.by_size = m->opset >= 12 && chance(m, 25);
     if (trips.by_size)
-        trips.most = trips_by_size(m, &trips.count);
+        trips.max_trips = trips_by_size(m, &trips.count);
     else if (chance(m, 70))
-        trips.most = scalar_int(m, trips.count);
-    if (trips.most < 0 || chance(m, 25))
+        trips.max_trips = scalar_int(m, trips.count);
+    if (trips.max_trips < 0 || chance(m, 25))
         trips.stop = pick(m, 3);
     if (trips.stop >= 0)
-        trips.count = trips.most < 0 ? trips.stop + 1 : least(trips.count, trips.stop + 1);
+        trips.count = trips.max_trips < 0 ? trips.stop + 1 : smaller(trips.count, trips.stop + 1);
     if (chance(m, 50)) {
         const bool begins = !chance(m, 5);
         trips.condition = constant_bool(m, begins);
@@ -255,7 +255,7 @@ int put_loop(Maker *m) {
     const Trips trips = choose_trips(m);
     make_loop_body(m, &trips, &body);
     begin_node(m, "Loop");
-    use_value(m, trips.most);
+    use_value(m, trips.max_trips);
     use_value(m, trips.condition);
     for (int i = 0; i < body.n_carried; i++)
         use_value(m, body.carried[i]);

@@ -114,7 +114,7 @@ int put_unary(Maker *m) {
     return node_like(m, ops[which].op, x, ops[which].exact);
 }
 
-/* What is steep somewhere, behind what keeps away from there. */
+/* What is steep somewhere, after what keeps away from there. */
 int put_steep(Maker *m) {
     const int x = some_float(m, 0, 6);
     switch (pick(m, 5)) {

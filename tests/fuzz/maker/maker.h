@@ -70,9 +70,9 @@ typedef struct Want {
 int new_input(Maker *m, const Want *want);
 /* A value of the graph, most often a late one. */
 int some_value(Maker *m, Want want);
-int some_float(Maker *m, int least, int most);
-int some_full(Maker *m, int least, int most);
-int some_any(Maker *m, int least, int most);
+int some_float(Maker *m, int min_rank, int max_rank);
+int some_full(Maker *m, int min_rank, int max_rank);
+int some_any(Maker *m, int min_rank, int max_rank);
 
 /* --- nodes --- */
 
@@ -134,7 +134,7 @@ typedef struct Outer {
 
 void begin_body(Maker *m, Outer *outer);
 /* A few nodes, which also read values of the graph around. */
-void put_nodes_of_body(Maker *m, int most);
+void put_nodes_of_body(Maker *m, int max_nodes);
 int body_input(Maker *m, int type, int rank, const int64_t *dims);
 /* A value of the body that is like this one. */
 int body_value_like(Maker *m, const Outer *outer, int like);

@@ -226,10 +226,10 @@ int put_loop_of_sequence(Maker *m) {
     proto_int_attribute(&m->node, "dtype", m->values[x].type);
     const int empty = sequence_result(m);
     end_node(m);
-    const int most = scalar_int(m, s.count);
+    const int max_trips = scalar_int(m, s.count);
     Proto body = body_that_inserts(m, x);
     begin_node(m, "Loop");
-    use_value(m, most);
+    use_value(m, max_trips);
     use_value(m, -1);
     use_value(m, empty);
     set_body(m, "body", &body);

@@ -11,7 +11,7 @@
 WRAPS_AROUND uint64_t choose(Choices *choices, uint64_t below) {
     uint64_t number = 0;
     if (choices->bytes) {
-        for (uint64_t most = below - 1; most && choices->left; most >>= 8) {
+        for (uint64_t rest = below - 1; rest && choices->left; rest >>= 8) {
             number = number << 8 | *choices->bytes++;
             choices->left--;
         }
@@ -245,14 +245,14 @@ int some_value(Maker *m, Want want) {
     return chance(m, 60) ? found[count - 1 - pick(m, count < 3 ? count : 3)] : found[pick(m, count)];
 }
 
-int some_float(Maker *m, int least, int most) {
-    return some_value(m, (Want){.min_rank = least, .max_rank = most});
+int some_float(Maker *m, int min_rank, int max_rank) {
+    return some_value(m, (Want){.min_rank = min_rank, .max_rank = max_rank});
 }
 
-int some_full(Maker *m, int least, int most) {
-    return some_value(m, (Want){.min_rank = least, .max_rank = most, .elements = true});
+int some_full(Maker *m, int min_rank, int max_rank) {
+    return some_value(m, (Want){.min_rank = min_rank, .max_rank = max_rank, .elements = true});
 }
 
-int some_any(Maker *m, int least, int most) {
-    return some_value(m, (Want){.min_rank = least, .max_rank = most, .any_type = true});
+int some_any(Maker *m, int min_rank, int max_rank) {
+    return some_value(m, (Want){.min_rank = min_rank, .max_rank = max_rank, .any_type = true});
 }

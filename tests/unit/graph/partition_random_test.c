@@ -165,7 +165,7 @@ static void expect_levels(const Levels *levels, const Program *program) {
 static void random_graphs_are_cut_as_the_definition_says(void **state) {
     (void)state;
     enum { GRAPHS = 3000 };
-    size_t most_items = 0;
+    size_t max_items = 0;
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
         Maker maker;
         make_random(&maker, seed);
@@ -177,11 +177,11 @@ static void random_graphs_are_cut_as_the_definition_says(void **state) {
         free(levels.plannable);
         free(levels.level);
         free(levels.alone);
-        if (program->n_items > most_items)
-            most_items = program->n_items;
+        if (program->n_items > max_items)
+            max_items = program->n_items;
         cut_close(&maker.cut);
     }
-    assert_true(most_items > 15); /* or they say little */
+    assert_true(max_items > 15); /* or they say little */
 }
 
 int main(void) {

@@ -57,8 +57,8 @@ static void a_block_is_as_large_as_asked_and_wastes_a_quarter_at_most(void **sta
         assert_non_null(block);
         assert_int_equal((uintptr_t)block % MEMORY_ALIGNMENT, 0);
         memset(block, 1, size);
-        const size_t most = size <= MEMORY_ALIGNMENT ? MEMORY_ALIGNMENT : size + size / 4;
-        assert_in_range(fixture.counter.used_bytes, size + MEMORY_ALIGNMENT, most + MEMORY_ALIGNMENT);
+        const size_t max_bytes = size <= MEMORY_ALIGNMENT ? MEMORY_ALIGNMENT : size + size / 4;
+        assert_in_range(fixture.counter.used_bytes, size + MEMORY_ALIGNMENT, max_bytes + MEMORY_ALIGNMENT);
         memory_free(&fixture.pool.allocator, block);
         close_pool(&fixture);
     }
