@@ -61,6 +61,8 @@ strider_status make_session(const strider_model *model, const Options *options, 
     if (options->max_error >= 0)
         settings.max_layer_error = options->max_error;
     settings.max_memory_bytes = options->limit_memory;
+    if (options->limit_loops)
+        settings.max_body_runs = options->limit_loops;
     settings.tuning = options->tuning;
     settings.device = options->device;
     settings.allow_tf32 = options->tf32;

@@ -49,6 +49,8 @@ static const char usage[] =
     "  --limit-memory SIZE       such as 512M or 2G: what loading, and then running, may take; default: "
     "this\n"
     "                            machine's memory\n"
+    "  --limit-loops N           how often loops may run their bodies in a run, all together; default: 10 "
+    "million\n"
     "  --allow-links             follow symbolic links to external data\n"
     "  --copy                    read files instead of mapping them: they may change while they are in use\n"
     "  --json  --quiet  --verbose\n"

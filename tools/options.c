@@ -121,6 +121,15 @@ static int parse_size(const char *option, const char *text, uint64_t *bytes) {
     return EXIT_OK;
 }
 
+static int parse_limit(const char *option, const char *text, uint64_t *number) {
+    char *end;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return errno || text[0] == '-' || end == text || *end || !*number
+               ? report_usage("%s takes a number above 0, not \"%s\"", option, text)
+               : EXIT_OK;
+}
+
 static int parse_sort(const char *text, Options *options) {
     options->by_time = strcmp(text, "time") == 0;
     return options->by_time || strcmp(text, "order") == 0
@@ -152,6 +161,8 @@ static int parse_valued(const char *option, char *value, Options *options) {
         return parse_tolerance(option, value, &options->max_error);
     if (strcmp(option, "--limit-memory") == 0)
         return parse_size(option, value, &options->limit_memory);
+    if (strcmp(option, "--limit-loops") == 0)
+        return parse_limit(option, value, &options->limit_loops);
     if (strcmp(option, "--warmup") == 0)
         return parse_count(option, value, &options->warmup);
     if (strcmp(option, "--sort") == 0)
@@ -175,7 +186,7 @@ static bool takes_value(const char *option) {
     static const char *const valued[] = {
         "--threads",   "--device", "--dim",          "--shape",  "--expect", "--rtol",   "--atol",
         "--peak",      "--labels", "--top",          "--format", "-o",       "--output", "--seconds",
-        "--max-error", "--warmup", "--limit-memory", "--sort",   "--tuning"};
+        "--max-error", "--warmup", "--limit-memory", "--sort",   "--tuning", "--limit-loops"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)
             return true;

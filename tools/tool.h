@@ -41,6 +41,7 @@ typedef struct Options {
     double seconds;          /* --seconds; negative: not given */
     int warmup;              /* --warmup; negative: not given */
     double max_error;        /* --max-error; negative: not given */
+    uint64_t limit_loops;    /* --limit-loops; 0: not given */
     uint64_t limit_memory;   /* --limit-memory, in bytes; 0: not given */
     bool tune;               /* --tune */
     const char *tuning_file; /* --tuning; NULL: not given */

@@ -11,13 +11,13 @@ static const Pass passes[] = {
     {"remove_dead", pass_remove_dead},
     {"bodies", pass_bodies},
     {"remove_identities", pass_remove_identities},
-    {"join_activations", pass_fuse_activations},
-    {"join_layer_norms", pass_fuse_layer_norms},
+    {"fuse_activations", pass_fuse_activations},
+    {"fuse_layer_norms", pass_fuse_layer_norms},
     {"push_transposes", pass_push_transposes},
     {"fuse_batch_norm", pass_fuse_batch_norm},
     {"fuse_epilogues", pass_fuse_epilogues},
-    {"join_shuffles", pass_fuse_shuffles},
-    {"nest_concats", pass_fuse_concats},
+    {"fuse_shuffles", pass_fuse_shuffles},
+    {"fuse_concats", pass_fuse_concats},
     {"remove_dead", pass_remove_dead},
 };
 

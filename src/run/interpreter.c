@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/interpreter.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "graph/evaluate.h"
 #include "run/executor.h"
@@ -239,13 +241,24 @@ static Status leave_body(strider_session *session, const Frame *frame, RunValue 
     return STRIDER_OK;
 }
 
+static Status count_body_run(strider_session *session, const HostContext *context) {
+    const uint64_t most = session->options.max_body_runs;
+    if (session->body_runs >= most)
+        return node_fail(context->node, context->err, STRIDER_LIMIT_EXCEEDED,
+                         "bodies have run %" PRIu64 " times, which is the limit (max_body_runs)", most);
+    session->body_runs++;
+    return STRIDER_OK;
+}
+
 static Status call_body(HostContext *context, int index, RunValue *const *inputs, RunValue **outputs) {
     const HostCall *call = (const HostCall *)context;
     strider_session *session = call->session;
     const Program *body = call->item->bodies[index];
     const int n_captures = call->item->node->n_captures;
-    Frame frame;
-    Status status = frame_open(&frame, body, &session->pool.allocator, context->err);
+    Frame frame = {0};
+    Status status = count_body_run(session, context);
+    if (!status)
+        status = frame_open(&frame, body, &session->pool.allocator, context->err);
     if (status) {
         for (int i = 0; i < (int)body->graph->n_inputs - n_captures; i++)
             run_value_release(inputs[i]);
@@ -340,6 +353,7 @@ static Status interpret(strider_session *session, Frame *frame, Error *err) {
 }
 
 Status interpret_chosen(strider_session *session, Frame *frame, Error *err) {
+    session->body_runs = 0;
     TRY(frame_open(frame, session->chosen->program, &session->pool.allocator, err));
     enter_program(session, frame);
     return interpret(session, frame, err);

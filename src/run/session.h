@@ -36,7 +36,8 @@ struct strider_session {
     PlanCache *plans;      /* the model's, or device_plans */
     BindingList *bindings; /* by Partition.index */
     size_t n_partitions;
-    uint64_t uses; /* counts what bindings are used for */
+    uint64_t body_runs; /* in the current run */
+    uint64_t uses;      /* counts what bindings are used for */
     char *arenas[MAX_DEVICES], *scratch;
     size_t arena_bytes[MAX_DEVICES], scratch_stride, scratch_bytes;
     const ModelProgram *chosen; /* that runs; NULL before the first run or preparation */

@@ -3,29 +3,9 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "ops/controlflow/body.h"
 #include "strider/strider.h"
 
 enum { MAX_ELEMENTS = 1 << 12, MAX_INPUTS = 16, MAX_OUTPUTS = 64 };
-
-/* --- loops --- */
-
-/* A model may ask for a loop without an end, which is no fault; the linker puts this in the place of what
- * each iteration calls. */
-enum { MAX_CONDITIONS = 2000 };
-
-static int conditions_left;
-
-Status __real_host_condition(HostContext *ctx, const RunValue *value, const char *what, bool *condition);
-Status __wrap_host_condition(HostContext *ctx, const RunValue *value, const char *what, bool *condition);
-
-Status __wrap_host_condition(HostContext *ctx, const RunValue *value, const char *what, bool *condition) {
-    if (conditions_left-- <= 0)
-        return host_fail(ctx, STRIDER_UNSUPPORTED, "it would run for too long");
-    return __real_host_condition(ctx, value, what, condition);
-}
-
-/* --- a model --- */
 
 /* Ones for each input, open dimensions as 2; false where they are too many or too large. */
 static bool make_inputs(const strider_model *model, strider_tensor *inputs, size_t count) {
@@ -56,16 +36,15 @@ static void run(const strider_model *model) {
     const size_t n_in = strider_model_input_count(model), n_out = strider_model_output_count(model);
     options.threads = 1;
     options.max_memory_bytes = 1 << 24;
+    options.max_body_runs = 2000;
     if (n_in <= MAX_INPUTS && n_out <= MAX_OUTPUTS && make_inputs(model, inputs, n_in) &&
         !strider_session_create(model, &options, &session, &error) &&
         !strider_session_prepare(session, inputs, n_in, &error)) {
         /* What takes long is no fault: references are slow. */
         strider_plan_info plan;
         if (!strider_session_get_plan(session, &plan) && plan.macs < 1 << 20 &&
-            plan.activation_bytes < 1 << 20) {
-            conditions_left = MAX_CONDITIONS;
+            plan.activation_bytes < 1 << 20)
             (void)!strider_session_run(session, inputs, n_in, outputs, n_out, &error);
-        }
     }
     strider_session_free(session);
     for (size_t i = 0; i < n_in && i < MAX_INPUTS; i++)
