@@ -184,8 +184,8 @@ static int parse_valued(const char *option, char *value, Options *options) {
 
 static bool takes_value(const char *option) {
     static const char *const valued[] = {
-        "--threads",   "--device", "--dim",          "--shape",  "--expect", "--rtol",   "--atol",
-        "--peak",      "--labels", "--top",          "--format", "-o",       "--output", "--seconds",
+        "--threads",   "--device", "--dim",          "--shape",  "--expect", "--rtol",       "--atol",
+        "--peak",      "--labels", "--top",          "--format", "-o",       "--output",     "--seconds",
         "--max-error", "--warmup", "--limit-memory", "--sort",   "--tuning", "--limit-loops"};
     for (size_t i = 0; i < sizeof valued / sizeof *valued; i++)
         if (strcmp(option, valued[i]) == 0)

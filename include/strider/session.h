@@ -25,9 +25,9 @@ typedef struct strider_session_options {
      * which node asks for most.  Default 0: the memory of this machine, or of the control group that the
      * process runs in. */
     uint64_t max_memory_bytes;
-    /* How often the loops of a model may run their bodies in one run, all together, and branches theirs: a small
-     * file may ask for more than any machine can do.  What goes beyond is refused with LIMIT_EXCEEDED and the
-     * node's name.  Default 10 million; UINT64_MAX: no limit. */
+    /* How often the loops of a model may run their bodies in one run, all together, and branches theirs: a
+     * small file may ask for more than any machine can do.  What goes beyond is refused with LIMIT_EXCEEDED
+     * and the node's name.  Default 10 million; UINT64_MAX: no limit. */
     uint64_t max_body_runs;
     /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
      * used.  Default 3e-5: direct sums and Winograd F(2x2), F(4x4) and F(6x6), which is the fastest on large

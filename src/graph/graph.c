@@ -149,6 +149,13 @@ static Status check_bodies(const Node *node, Error *err) {
     return STRIDER_OK;
 }
 
+int node_own_inputs(const Node *node) {
+    for (int i = 0; i < node->n_post_ops; i++)
+        if (node->post_ops[i].port >= 0)
+            return node->op->inputs.max;
+    return node->n_inputs;
+}
+
 static Status check_arity(const Node *node, const char *what, int count, int min, int max, Error *err) {
     if (count < min || (max >= 0 && count > max)) {
         if (min == max)

@@ -42,13 +42,6 @@ const PostOp *node_post_op(const Node *node, PostOpKind kind) {
     return NULL;
 }
 
-int node_own_inputs(const Node *node) {
-    for (int i = 0; i < node->n_post_ops; i++)
-        if (node->post_ops[i].port >= 0)
-            return node->op->inputs.max;
-    return node->n_inputs;
-}
-
 /* The dimension that scales and biases go along, where it is known; else less than 0. */
 static int64_t channels_of(const Op *op, const Shape *y) {
     const int axis = op->channel_axis < 0 ? op->channel_axis + y->rank : op->channel_axis;
