@@ -176,7 +176,7 @@ static strider_status save(const Options *options, const NamedTensor *outputs, s
                                             : save_folder(options, outputs, count, error);
 }
 
-/* --- the command --- */
+/* --- showing --- */
 
 static int print_json(const NamedTensor *outputs, size_t count) {
     json_t *list = json_array();
@@ -229,28 +229,108 @@ static int show(const Options *options, const char *path, const NamedTensor *out
     return EXIT_OK;
 }
 
+/* --- outputs of any kind --- */
+
+/* The tensors of all outputs: of a sequence "y" they are called "y[0]", "y[1]" and so on. */
+typedef struct Flat {
+    NamedTensor *items;
+    size_t count, capacity;
+} Flat;
+
+static void flat_free(Flat *flat) {
+    for (size_t i = 0; i < flat->count; i++)
+        free(flat->items[i].name);
+    free(flat->items);
+}
+
+static bool flat_add(Flat *flat, const char *name, const strider_tensor *tensor) {
+    if (flat->count == flat->capacity) {
+        const size_t capacity = flat->capacity ? 2 * flat->capacity : 16;
+        NamedTensor *items = realloc(flat->items, capacity * sizeof *items);
+        if (!items)
+            return false;
+        flat->items = items;
+        flat->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (copy)
+        flat->items[flat->count++] = (NamedTensor){copy, *tensor};
+    return copy != NULL;
+}
+
+static bool flatten(Flat *flat, const char *name, const strider_value *value) {
+    if (value->kind == STRIDER_TENSOR)
+        return flat_add(flat, name, &value->tensor);
+    if (value->kind == STRIDER_OPTIONAL)
+        return !value->count || flatten(flat, name, &value->items[0]);
+    bool added = true;
+    for (size_t i = 0; i < value->count && added; i++) {
+        char *item;
+        added = asprintf(&item, "%s[%zu]", name, i) >= 0;
+        if (added) {
+            added = flatten(flat, item, &value->items[i]);
+            free(item);
+        }
+    }
+    return added;
+}
+
+/* What has no tensor would not be seen. */
+static void print_kind(const char *name, const strider_value *value) {
+    if (value->kind == STRIDER_OPTIONAL && !value->count)
+        tool_print(stdout, "%s: an optional that holds nothing\n", name);
+    else if (value->kind == STRIDER_OPTIONAL)
+        print_kind(name, &value->items[0]);
+    else if (value->kind == STRIDER_SEQUENCE)
+        tool_print(stdout, "%s: a sequence of %zu tensors\n", name, value->count);
+}
+
+static strider_status run_values(strider_session *session, const Inputs *inputs, strider_value *outputs,
+                                 size_t count, strider_error *error) {
+    strider_value *given = calloc(inputs->count + 1, sizeof *given);
+    if (!given)
+        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
+    for (size_t i = 0; i < inputs->count; i++)
+        given[i].tensor = inputs->tensors[i];
+    const strider_status status =
+        strider_session_run_values(session, given, inputs->count, outputs, count, error);
+    free(given);
+    return status;
+}
+
+static int show_values(const Options *options, const strider_model *model, const char *path,
+                       const strider_value *values, size_t count) {
+    Flat flat = {0};
+    bool added = true;
+    for (size_t i = 0; i < count && added; i++) {
+        strider_value_info info;
+        if (strider_model_get_output(model, i, &info) != STRIDER_OK)
+            continue;
+        if (!options->quiet && !options->json)
+            print_kind(info.name, &values[i]);
+        added = flatten(&flat, info.name, &values[i]);
+    }
+    const int status = added ? show(options, path, flat.items, flat.count) : EXIT_MACHINE;
+    flat_free(&flat);
+    return status;
+}
+
+/* --- the command --- */
+
 static int run_loaded(const Options *options, const strider_model *model, const char *path) {
     Inputs inputs = {0};
     strider_session *session = NULL;
     strider_error error = {0};
-    size_t count = strider_model_output_count(model);
-    strider_tensor *tensors = calloc(count + 1, sizeof *tensors);
-    NamedTensor *outputs = calloc(count + 1, sizeof *outputs);
-    int status = tensors && outputs
-                     ? inputs_make(model, options, options->words + 1, options->n_words - 1, &inputs)
-                     : EXIT_MACHINE;
+    const size_t count = strider_model_output_count(model);
+    strider_value *values = calloc(count + 1, sizeof *values);
+    int status = values ? inputs_make(model, options, options->words + 1, options->n_words - 1, &inputs)
+                        : EXIT_MACHINE;
     if (!status && (make_session(model, options, options->threads[0], &session, &error) ||
-                    strider_session_run(session, inputs.tensors, inputs.count, tensors, count, &error)))
+                    run_values(session, &inputs, values, count, &error)))
         status = report_error(path, &error);
-    for (size_t i = 0; !status && i < count; i++) {
-        strider_value_info info;
-        if (strider_model_get_output(model, i, &info) == STRIDER_OK)
-            outputs[i] = (NamedTensor){(char *)info.name, tensors[i]};
-    }
     if (!status)
-        status = show(options, path, outputs, count);
-    free(outputs);
-    free(tensors);
+        status = show_values(options, model, path, values, count);
+    free(values);
     strider_session_free(session);
     inputs_free(&inputs);
     return status;

@@ -30,9 +30,9 @@ static int make_inputs(const Options *options, Timed *timed) {
 
 static strider_status run_once(Timed *timed, strider_error *error) {
     for (size_t i = 0; i < timed->n_outputs; i++)
-        timed->outputs[i] = (strider_tensor){0};
-    return strider_session_run(timed->session, timed->inputs.tensors, timed->inputs.count, timed->outputs,
-                               timed->n_outputs, error);
+        timed->outputs[i] = (strider_value){0};
+    return strider_session_run_values(timed->session, timed->given, timed->inputs.count, timed->outputs,
+                                      timed->n_outputs, error);
 }
 
 int timed_make(const Options *options, Timed *timed) {
@@ -48,8 +48,11 @@ int timed_make(const Options *options, Timed *timed) {
         return status;
     timed->n_outputs = strider_model_output_count(timed->model);
     timed->outputs = calloc(timed->n_outputs + 1, sizeof *timed->outputs);
-    if (!timed->outputs)
+    timed->given = calloc(timed->inputs.count + 1, sizeof *timed->given);
+    if (!timed->outputs || !timed->given)
         return EXIT_MACHINE;
+    for (size_t i = 0; i < timed->inputs.count; i++)
+        timed->given[i].tensor = timed->inputs.tensors[i];
     const double planned = now_ms();
     if (make_session(timed->model, options, options->threads[0], &timed->session, &error) ||
         strider_session_prepare(timed->session, timed->inputs.tensors, timed->inputs.count, &error))
@@ -66,6 +69,7 @@ void timed_free(Timed *timed) {
     strider_session_free(timed->session);
     inputs_free(&timed->inputs);
     strider_model_free(timed->model);
+    free(timed->given);
     free(timed->outputs);
 }
 

@@ -9,7 +9,7 @@ typedef struct Timed {
     strider_model *model;
     strider_session *session;
     Inputs inputs;
-    strider_tensor *outputs;
+    strider_value *given, *outputs; /* the inputs, and what comes of them */
     size_t n_outputs;
     double load_ms, plan_ms, first_run_ms;
 } Timed;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +15,17 @@
 #include "support/tiny_model.h"
 
 enum { FLOAT = 1 };
+
+static const char *save_model(const char *name, Proto *graph) {
+    Proto model = make_model(graph, 8, 17);
+    const char *path = in_scratch(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
+    fclose(file);
+    proto_free(&model);
+    return path;
+}
 
 /* A Conv of a 1x1x3x3 kernel whose output is declared as 1 x 1 x `declared` x `declared`, and `after` it,
  * whose output is declared as 1 x 1 x `last` x `last`; with an open size of the input where `open`. */
@@ -31,14 +43,7 @@ static const char *write_two(const char *name, int64_t declared, bool open, cons
     proto_value(&graph, GRAPH_INPUT, "x", ONNX_FLOAT, input, 4);
     proto_value(&graph, GRAPH_OUTPUT, "y", ONNX_FLOAT, end, 4);
     proto_value(&graph, 13, "h", ONNX_FLOAT, output, 4);
-    Proto model = make_model(&graph, 8, 17);
-    const char *path = in_scratch(name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
-    fclose(file);
-    proto_free(&model);
-    return path;
+    return save_model(name, &graph);
 }
 
 static void put_in(Proto *proto, int field) {
@@ -47,28 +52,39 @@ static void put_in(Proto *proto, int field) {
     *proto = outer;
 }
 
-/* The number of elements of a sequence of floats. */
-static const char *write_sequence(const char *name) {
+static void put_sequence(Proto *graph, int field, const char *name) {
     enum { TENSOR = 1, SEQUENCE = 4 };
-    Proto graph = {0}, type = {0}, input = {0};
-    put_node(&graph, GRAPH_NODE, "SequenceLength", "", "s", "n");
-    proto_text(&graph, 2, "test");
+    Proto type = {0}, info = {0};
     proto_int(&type, 1, ONNX_FLOAT);
     put_in(&type, TENSOR);
     put_in(&type, 1); /* what the elements are */
     put_in(&type, SEQUENCE);
-    proto_text(&input, 1, "s");
-    proto_message(&input, 2, &type);
-    proto_message(&graph, GRAPH_INPUT, &input);
+    proto_text(&info, 1, name);
+    proto_message(&info, 2, &type);
+    proto_message(graph, field, &info);
+}
+
+/* The number of elements of a sequence of floats. */
+static const char *write_sequence(const char *name) {
+    Proto graph = {0};
+    put_node(&graph, GRAPH_NODE, "SequenceLength", "", "s", "n");
+    proto_text(&graph, 2, "test");
+    put_sequence(&graph, GRAPH_INPUT, "s");
     proto_value(&graph, GRAPH_OUTPUT, "n", ONNX_INT64, NULL, 0);
-    Proto model = make_model(&graph, 8, 17);
-    const char *path = in_scratch(name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(model.data, 1, model.size, file), model.size);
-    fclose(file);
-    proto_free(&model);
-    return path;
+    return save_model(name, &graph);
+}
+
+/* The rows of x as a sequence, and their number. */
+static const char *write_rows(const char *name) {
+    static const int64_t dims[] = {3, 2};
+    Proto graph = {0};
+    put_node(&graph, GRAPH_NODE, "SplitToSequence", "", "x", "rows");
+    put_node(&graph, GRAPH_NODE, "SequenceLength", "", "rows", "n");
+    proto_text(&graph, 2, "test");
+    proto_value(&graph, GRAPH_INPUT, "x", ONNX_FLOAT, dims, 2);
+    put_sequence(&graph, GRAPH_OUTPUT, "rows");
+    proto_value(&graph, GRAPH_OUTPUT, "n", ONNX_INT64, NULL, 0);
+    return save_model(name, &graph);
 }
 
 static const char *write_model(const char *name, int64_t declared, bool open) {
@@ -153,6 +169,19 @@ static void info_shows_kinds_of_values(void **state) {
     assert_non_null(strstr(result->out, "\"kind\": \"tensor\""));
 }
 
+static void run_shows_the_items_of_sequences(void **state) {
+    (void)state;
+    const char *model = write_rows("rows.onnx"), *saved = in_scratch("rows.npz");
+    const Result *result = expect(0, strider("run", model, "ones", "-o", saved, NULL));
+    assert_non_null(strstr(result->out, "rows: a sequence of 3 tensors"));
+    assert_non_null(strstr(result->out, "rows[2]: float32 1x2  min 1  max 1"));
+    assert_non_null(strstr(result->out, "n: int64"));
+    assert_int_equal(access(saved, F_OK), 0);
+    result = expect(0, strider("run", model, "ones", "--json", NULL));
+    assert_int_equal(count_of(result->out, "\"rows["), 3);
+    expect(0, strider("bench", model, "--seconds", "0.01", NULL));
+}
+
 static void sizes_beyond_all_memory_are_refused_before_planning(void **state) {
     (void)state;
     const char *model = write_model("huge.onnx", -1, true);
@@ -168,6 +197,7 @@ int model_tests(void) {
         cmocka_unit_test(open_sizes_are_held_against_the_declaration_when_they_are_known),
         cmocka_unit_test(what_is_fused_into_a_convolution_keeps_its_declaration),
         cmocka_unit_test(info_shows_kinds_of_values),
+        cmocka_unit_test(run_shows_the_items_of_sequences),
         cmocka_unit_test(sizes_beyond_all_memory_are_refused_before_planning),
     };
     return cmocka_run_group_tests_name("declared shapes", tests, NULL, NULL);
