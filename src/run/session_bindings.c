@@ -41,7 +41,8 @@ static int oldest_of(const BindingList *list) {
     return oldest;
 }
 
-/* Of all partitions, but not `keep`, nor what the run that goes on has used; false: there is none. */
+/* Of all partitions, but not `keep`; false: there is none.  Nothing of a plan that has run is needed any
+ * more. */
 static bool drop_oldest(strider_session *session, const Binding *keep) {
     Binding *oldest = NULL;
     for (size_t i = 0; i < session->n_partitions; i++) {
