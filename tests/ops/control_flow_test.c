@@ -7,7 +7,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -400,12 +399,11 @@ static void loops_nest_and_capture_through_all_levels(void **state) {
 }
 
 /* Each level carries a chain of values that settles one by one, so that each asks for all its rounds. */
-static void types_in_deep_nests_are_found_in_bounded_time(void **state) {
+static void types_in_deep_nests_are_found_in_bounded_work(void **state) {
     (void)state;
     enum { DEPTH = 60 };
     Graph *at = &graph;
     const Attr axis[] = {attr_int("axis", 0), {0}};
-    const clock_t begin = clock();
     for (int depth = 0; depth < DEPTH; depth++) {
         Node *node = flow_node_of(at, OPSET, "Loop", depth ? "m - a b d" : "m - x x x", "y z w", NULL, "m");
         if (depth)
@@ -419,7 +417,8 @@ static void types_in_deep_nests_are_found_in_bounded_time(void **state) {
     flow_outputs(&graph, "y");
     declare("x", STRIDER_F32, DIMS(2));
     infer();
-    assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 20);
+    /* Three rounds at each level would be 3^60. */
+    assert_true(graph.inferred_in_bodies < 4 << 20);
     assert_int_equal(graph_find_value(&graph, "y")->type.dtype, STRIDER_F32);
 }
 
@@ -561,7 +560,7 @@ int main(void) {
         TEST(an_optional_may_become_what_it_holds),
         TEST(an_optional_that_holds_nothing_needs_an_iteration),
         TEST(loops_nest_and_capture_through_all_levels),
-        TEST(types_in_deep_nests_are_found_in_bounded_time),
+        TEST(types_in_deep_nests_are_found_in_bounded_work),
         TEST(no_failure_leaves_anything_behind),
         TEST(scan_goes_along_the_first_axis),
         TEST(scan_has_axes_and_directions),
