@@ -246,19 +246,12 @@ strider_status strider_model_get_node_formula(const strider_model *model, size_t
     return STRIDER_OK;
 }
 
-static strider_tensor public_tensor(const Tensor *tensor) {
-    strider_tensor result = {
-        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
-    memcpy(result.dims, tensor->type.shape.dims, sizeof result.dims);
-    return result;
-}
-
 strider_status strider_tensor_from_onnx(const void *data, size_t size, strider_tensor *tensor, char *name,
                                         size_t name_size, strider_error *error) {
     Tensor read;
     *tensor = (strider_tensor){0};
     TRY(loader_read_tensor(data, size, allocator_default(), &read, name, name_size, error));
-    *tensor = public_tensor(&read);
+    *tensor = tensor_to_public(&read);
     return STRIDER_OK;
 }
 
@@ -272,7 +265,7 @@ void strider_tensor_free(strider_tensor *tensor) {
 static Status take_value(RunValue *from, strider_value *to, Error *err) {
     *to = (strider_value){.kind = (strider_value_kind)from->kind, .dtype = from->dtype};
     if (from->kind == VALUE_TENSOR) {
-        to->tensor = public_tensor(&from->tensor);
+        to->tensor = tensor_to_public(&from->tensor);
         from->tensor.data = NULL;
         return STRIDER_OK;
     }

@@ -203,13 +203,6 @@ static Status check_memory(const Value *value, const Type *type, const strider_t
                 dtype_name(type->dtype), shape_text(&type->shape, text));
 }
 
-static strider_tensor public_tensor(const Tensor *tensor) {
-    strider_tensor shown = {
-        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
-    memcpy(shown.dims, tensor->type.shape.dims, sizeof shown.dims);
-    return shown;
-}
-
 Status values_show_tensor(const strider_session *session, size_t index, strider_tensor *output, Error *err) {
     const Value *value = session->model->border->outputs[index];
     const RunValue *result = session->results[index];
@@ -222,7 +215,7 @@ Status values_show_tensor(const strider_session *session, size_t index, strider_
         if (result->tensor.size_bytes)
             memcpy(wanted, result->tensor.data, result->tensor.size_bytes);
     }
-    *output = public_tensor(&result->tensor);
+    *output = tensor_to_public(&result->tensor);
     if (wanted)
         output->data = wanted;
     return STRIDER_OK;
@@ -232,7 +225,7 @@ static Status show_list(strider_session *session, const RunValue *result, stride
     *shown = (strider_value){
         .kind = (strider_value_kind)result->kind, .dtype = result->dtype, .count = result->n_items};
     if (result->kind == VALUE_TENSOR) {
-        shown->tensor = public_tensor(&result->tensor);
+        shown->tensor = tensor_to_public(&result->tensor);
         return STRIDER_OK;
     }
     shown->items = region_alloc_array(&session->shown, result->n_items, sizeof *shown->items);

@@ -157,6 +157,13 @@ Tensor tensor_view(DType dtype, const Shape *shape, void *data) {
     return tensor;
 }
 
+strider_tensor tensor_to_public(const Tensor *tensor) {
+    strider_tensor shown = {
+        .dtype = tensor->type.dtype, .rank = tensor->type.shape.rank, .data = tensor->data};
+    memcpy(shown.dims, tensor->type.shape.dims, sizeof shown.dims);
+    return shown;
+}
+
 void tensor_free(Tensor *tensor) {
     if (tensor->allocator)
         memory_free(tensor->allocator, tensor->data);

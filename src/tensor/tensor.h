@@ -83,6 +83,8 @@ Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, con
                     Error *err) MUST_CHECK;
 /* A view of memory that someone else owns; the shape must be known. */
 Tensor tensor_view(DType dtype, const Shape *shape, void *data);
+/* The same as callers see tensors. */
+strider_tensor tensor_to_public(const Tensor *tensor);
 /* Frees what the tensor owns and zeroes it. */
 void tensor_free(Tensor *tensor);
 int64_t tensor_elements(const Tensor *tensor);
