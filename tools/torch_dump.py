@@ -82,11 +82,13 @@ def export(module, inputs, path: pathlib.Path, exporter: str, opset=None, dynami
 
 
 def as_tuple(outputs):
+    """The tensors of what a module returns, in the order in which exporters make them outputs."""
+    if outputs is None:
+        return ()
     if isinstance(outputs, torch.Tensor):
         return (outputs,)
-    if isinstance(outputs, dict):
-        return tuple(outputs.values())
-    return tuple(outputs)
+    parts = outputs.values() if isinstance(outputs, dict) else outputs
+    return tuple(tensor for part in parts for tensor in as_tuple(part))
 
 
 def dump(module, inputs, folder, exporters=EXPORTERS, cases=None, opset=None, dynamic=None, seed=None, example=None) -> dict:
