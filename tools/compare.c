@@ -20,7 +20,7 @@ const char *tolerance_text(const Options *options, char text[DIMS_TEXT]) {
 static double largest(const strider_tensor *tensor) {
     double peak = 0;
     for (int64_t i = 0; i < strider_tensor_elements(tensor); i++) {
-        double value = fabs(tensor_value(tensor, i));
+        double value = fabs(strider_tensor_get(tensor, i));
         if (isfinite(value))
             peak = fmax(peak, value);
     }
@@ -52,7 +52,7 @@ Comparison compare_tensors(const strider_tensor *got, const strider_tensor *expe
         atol = options->atol >= 0 ? options->atol : (options->peak >= 0 ? options->peak : 1e-5) * peak;
     }
     for (int64_t i = 0; i < strider_tensor_elements(got); i++) {
-        double a = tensor_value(got, i), b = tensor_value(expected, i);
+        double a = strider_tensor_get(got, i), b = strider_tensor_get(expected, i);
         if (a == b || (isnan(a) && isnan(b)))
             continue;
         double difference = fabs(a - b), excess = difference - (atol + rtol * fabs(b));

@@ -267,11 +267,8 @@ static void set_value(strider_tensor *tensor, int64_t i, double unit, bool rando
     case STRIDER_BOOL:
         ((uint8_t *)tensor->data)[i] = random ? unit < 0.5 : unit != 0;
         break;
-    default: {
-        uint64_t value = (uint64_t)(random ? small : (int)unit);
-        size_t size = strider_dtype_size(tensor->dtype);
-        memcpy((char *)tensor->data + (size_t)i * size, &value, size);
-    }
+    default:
+        strider_tensor_set(tensor, i, random ? small : unit);
     }
 }
 
@@ -396,46 +393,4 @@ int inputs_make(const strider_model *model, const Options *options, char const *
             return status;
     }
     return report_missing(model, inputs);
-}
-
-double tensor_value(const strider_tensor *tensor, int64_t i) {
-    switch (tensor->dtype) {
-    case STRIDER_F32:
-        return (double)((const float *)tensor->data)[i];
-    case STRIDER_F64:
-        return ((const double *)tensor->data)[i];
-    case STRIDER_F16: {
-        uint16_t bits = ((const uint16_t *)tensor->data)[i];
-        int exponent = bits >> 10 & 31, fraction = bits & 1023;
-        double value = exponent == 31 ? (fraction ? __builtin_nan("") : __builtin_inf())
-                                      : __builtin_ldexp(exponent ? 1024 + fraction : fraction,
-                                                        (exponent ? exponent : 1) - 25);
-        return bits >> 15 ? -value : value;
-    }
-    case STRIDER_BF16: {
-        uint32_t bits = (uint32_t)((const uint16_t *)tensor->data)[i] << 16;
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        return (double)value;
-    }
-    case STRIDER_I8:
-        return ((const int8_t *)tensor->data)[i];
-    case STRIDER_I16:
-        return ((const int16_t *)tensor->data)[i];
-    case STRIDER_I32:
-        return ((const int32_t *)tensor->data)[i];
-    case STRIDER_I64:
-        return (double)((const int64_t *)tensor->data)[i];
-    case STRIDER_U8:
-    case STRIDER_BOOL:
-        return ((const uint8_t *)tensor->data)[i];
-    case STRIDER_U16:
-        return ((const uint16_t *)tensor->data)[i];
-    case STRIDER_U32:
-        return ((const uint32_t *)tensor->data)[i];
-    case STRIDER_U64:
-        return (double)((const uint64_t *)tensor->data)[i];
-    default:
-        return 0;
-    }
 }

@@ -21,7 +21,7 @@ static Statistics measure(const strider_tensor *tensor) {
     Statistics s = {.min = INFINITY, .max = -INFINITY};
     int64_t count = strider_tensor_elements(tensor), finite = 0;
     for (int64_t i = 0; i < count; i++) {
-        double value = tensor_value(tensor, i);
+        double value = strider_tensor_get(tensor, i);
         s.nan += isnan(value);
         s.infinite += isinf(value) != 0;
         if (!isfinite(value))
@@ -47,7 +47,7 @@ static void print_output(const char *name, const strider_tensor *tensor) {
         tool_print(stdout, "  (%lld NaN, %lld infinite)", (long long)s.nan, (long long)s.infinite);
     tool_print(stdout, "\n ");
     for (int64_t i = 0; i < count && i < SHOWN_VALUES; i++)
-        tool_print(stdout, " %.6g", tensor_value(tensor, i));
+        tool_print(stdout, " %.6g", strider_tensor_get(tensor, i));
     tool_print(stdout, count > SHOWN_VALUES ? " ...\n" : "\n");
 }
 
@@ -116,7 +116,7 @@ static int print_classes(const strider_tensor *tensor, const Labels *labels, int
         return EXIT_MACHINE;
     for (int64_t row = 0; row < rows; row++) {
         for (int64_t i = 0; i < count; i++)
-            values[i] = tensor_value(tensor, row * count + i);
+            values[i] = strider_tensor_get(tensor, row * count + i);
         bool given = is_distribution(values, count);
         if (!given)
             softmax(values, count);

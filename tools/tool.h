@@ -142,7 +142,4 @@ StepColumns step_columns(const strider_session *session, bool with_device);
 void step_columns_title(const StepColumns *columns);
 void step_columns_print(const StepColumns *columns, const strider_step_info *step);
 
-/* Element `index` as a double. */
-double tensor_value(const strider_tensor *tensor, int64_t index);
-
 #endif

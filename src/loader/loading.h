@@ -38,8 +38,6 @@ Status read_message(Region *region, const ProtobufCMessageDescriptor *descriptor
                     Error *err) MUST_CHECK;
 
 /* --- tensors.c: TensorProto to Tensor --- */
-DType dtype_from_onnx(int32_t data_type); /* STRIDER_DTYPE_NONE for what is not supported */
-const char *dtype_onnx_name(int32_t data_type);
 /* Contents stay in the mapped file where the file has them as they are needed, else they are in memory that
  * the tensor owns.  `files` may be NULL where there can be no external data. */
 Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadOptions *options,

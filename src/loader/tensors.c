@@ -6,46 +6,8 @@
 
 #include "base/size.h"
 #include "loader/loading.h"
-
-static const struct {
-    const char *name;
-    DType dtype;
-} onnx_types[] = {
-    [0] = {"UNDEFINED", STRIDER_DTYPE_NONE},
-    [1] = {"FLOAT", STRIDER_F32},
-    [2] = {"UINT8", STRIDER_U8},
-    [3] = {"INT8", STRIDER_I8},
-    [4] = {"UINT16", STRIDER_U16},
-    [5] = {"INT16", STRIDER_I16},
-    [6] = {"INT32", STRIDER_I32},
-    [7] = {"INT64", STRIDER_I64},
-    [8] = {"STRING", STRIDER_DTYPE_NONE},
-    [9] = {"BOOL", STRIDER_BOOL},
-    [10] = {"FLOAT16", STRIDER_F16},
-    [11] = {"DOUBLE", STRIDER_F64},
-    [12] = {"UINT32", STRIDER_U32},
-    [13] = {"UINT64", STRIDER_U64},
-    [14] = {"COMPLEX64", 0},
-    [15] = {"COMPLEX128", 0},
-    [16] = {"BFLOAT16", STRIDER_BF16},
-    [17] = {"FLOAT8E4M3FN", 0},
-    [18] = {"FLOAT8E4M3FNUZ", 0},
-    [19] = {"FLOAT8E5M2", 0},
-    [20] = {"FLOAT8E5M2FNUZ", 0},
-    [21] = {"UINT4", 0},
-    [22] = {"INT4", 0},
-    [23] = {"FLOAT4E2M1", 0},
-};
-
-enum { N_ONNX_TYPES = sizeof onnx_types / sizeof *onnx_types };
-
-DType dtype_from_onnx(int32_t data_type) {
-    return data_type > 0 && data_type < N_ONNX_TYPES ? onnx_types[data_type].dtype : STRIDER_DTYPE_NONE;
-}
-
-const char *dtype_onnx_name(int32_t data_type) {
-    return data_type >= 0 && data_type < N_ONNX_TYPES ? onnx_types[data_type].name : "of an unknown number";
-}
+#include "ops/onnx_type.h"
+#include "tensor/narrow.h"
 
 /* The tensor that is being loaded, for messages. */
 typedef struct Source {
@@ -87,12 +49,28 @@ static Status load_type(const Source *source, uint64_t max_tensor_bytes) {
     return STRIDER_OK;
 }
 
-/* Contents that lie in a file as the tensor needs them. */
-static Status point_at(const Source *source, const File *file, size_t offset, size_t size_bytes) {
+/* Bytes of the tensor's contents in a file. */
+static size_t file_bytes(const Source *source) {
+    return packed_bytes(source->tensor->type.dtype, tensor_elements(source->tensor)).n;
+}
+
+/* Elements of less than a byte; byte i of what is packed lies at from[i * stride]. */
+static Status unpack(const Source *source, const void *from, size_t stride) {
     Tensor *tensor = source->tensor;
-    if (size_bytes != tensor->size_bytes)
+    const Type type = tensor->type;
+    TRY(tensor_alloc(tensor, source->allocator, type.dtype, &type.shape, source->err));
+    unpack_elements(type.dtype, from, stride, tensor_elements(tensor), tensor->data);
+    return STRIDER_OK;
+}
+
+/* Contents that lie in a file as the tensor needs them, or several elements in a byte. */
+static Status load_bytes(const Source *source, const File *file, size_t offset, size_t size_bytes) {
+    Tensor *tensor = source->tensor;
+    if (size_bytes != file_bytes(source))
         return tensor_fail(source, STRIDER_BAD_MODEL, "it has %zu bytes of data, its dimensions need %zu",
-                           size_bytes, tensor->size_bytes);
+                           size_bytes, file_bytes(source));
+    if (dtype_bits(tensor->type.dtype) < 8)
+        return unpack(source, file->data + offset, 1);
     tensor->data = (void *)(file->data + offset);
     tensor->mapped = file->mapped;
     tensor->unaligned = (uintptr_t)tensor->data % dtype_size(tensor->type.dtype) != 0;
@@ -112,7 +90,7 @@ static Status read_number(const Source *source, const char *key, const char *tex
 static Status point_at_external(const Source *source, Files *files) {
     const Onnx__TensorProto *proto = source->proto;
     const char *location = NULL;
-    uint64_t offset = 0, length = source->tensor->size_bytes;
+    uint64_t offset = 0, length = file_bytes(source);
     for (size_t i = 0; i < proto->n_external_data; i++) {
         const char *key = proto->external_data[i]->key, *text = proto->external_data[i]->value;
         if (!key || !text)
@@ -141,17 +119,21 @@ static Status point_at_external(const Source *source, Files *files) {
                            "external data \"%.120s\": %" PRIu64 " bytes at %" PRIu64
                            " lie outside its %zu bytes",
                            location, length, offset, file->size_bytes);
-    return point_at(source, file, (size_t)offset, (size_t)length);
+    return load_bytes(source, file, (size_t)offset, (size_t)length);
+}
+
+static Status check_entries(const Source *source, uint64_t have, uint64_t need) {
+    if (have == need)
+        return STRIDER_OK;
+    return tensor_fail(source, STRIDER_BAD_MODEL,
+                       "it has %" PRIu64 " elements of data, its dimensions need %" PRIu64, have, need);
 }
 
 /* Contents in one of the typed lists, an element an entry. */
 static Status copy_list(const Source *source, const void *list, size_t count, size_t entry_bytes) {
     Tensor *tensor = source->tensor;
     DType dtype = tensor->type.dtype;
-    int64_t elements = tensor_elements(tensor);
-    if ((uint64_t)elements != count)
-        return tensor_fail(source, STRIDER_BAD_MODEL,
-                           "it has %zu elements of data, its dimensions need %" PRId64, count, elements);
+    TRY(check_entries(source, count, (uint64_t)tensor_elements(tensor)));
     Shape shape = tensor->type.shape;
     TRY(tensor_alloc(tensor, source->allocator, dtype, &shape, source->err));
     size_t size = dtype_size(dtype);
@@ -160,7 +142,7 @@ static Status copy_list(const Source *source, const void *list, size_t count, si
             memcpy(tensor->data, list, count * size);
         return STRIDER_OK;
     }
-    /* Narrow types: the low bytes of each entry, which is how f16 and bf16 bit patterns are kept too. */
+    /* Narrow types: the low bytes of each entry, which is how floats' bit patterns are kept too. */
     for (size_t i = 0; i < count; i++) {
         uint64_t entry =
             entry_bytes == 4 ? (uint64_t)((const uint32_t *)list)[i] : ((const uint64_t *)list)[i];
@@ -169,6 +151,12 @@ static Status copy_list(const Source *source, const void *list, size_t count, si
         memcpy((char *)tensor->data + i * size, &entry, size);
     }
     return STRIDER_OK;
+}
+
+/* Elements of 4 and 2 bits: the low byte of each entry holds as many as a byte of a file would. */
+static Status unpack_list(const Source *source, const int32_t *list, size_t count) {
+    TRY(check_entries(source, count, file_bytes(source)));
+    return unpack(source, list, sizeof *list);
 }
 
 static Status load_lists(const Source *source, const File *file) {
@@ -180,17 +168,23 @@ static Status load_lists(const Source *source, const File *file) {
     switch (source->tensor->type.dtype) {
     case STRIDER_F32:
         if (spans->float_data.present)
-            return point_at(source, file, spans->float_data.offset, spans->float_data.size_bytes);
+            return load_bytes(source, file, spans->float_data.offset, spans->float_data.size_bytes);
         return copy_list(source, proto->float_data, proto->n_float_data, 4);
     case STRIDER_F64:
         if (spans->double_data.present)
-            return point_at(source, file, spans->double_data.offset, spans->double_data.size_bytes);
+            return load_bytes(source, file, spans->double_data.offset, spans->double_data.size_bytes);
         return copy_list(source, proto->double_data, proto->n_double_data, 8);
     case STRIDER_I64:
         return copy_list(source, proto->int64_data, proto->n_int64_data, 8);
     case STRIDER_U32:
     case STRIDER_U64:
         return copy_list(source, proto->uint64_data, proto->n_uint64_data, 8);
+    case STRIDER_F4E2M1:
+    case STRIDER_I4:
+    case STRIDER_U4:
+    case STRIDER_I2:
+    case STRIDER_U2:
+        return unpack_list(source, proto->int32_data, proto->n_int32_data);
     default:
         return copy_list(source, proto->int32_data, proto->n_int32_data, 4);
     }
@@ -208,7 +202,7 @@ Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadO
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         status = point_at_external(&source, files);
     else if (spans->raw_data.present && (spans->raw_data.size_bytes || !tensor->size_bytes))
-        status = point_at(&source, file, spans->raw_data.offset, spans->raw_data.size_bytes);
+        status = load_bytes(&source, file, spans->raw_data.offset, spans->raw_data.size_bytes);
     else
         status = load_lists(&source, file);
     if (status)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "loader/loading.h"
+#include "ops/onnx_type.h"
 
 /* The value whose type is being read. */
 typedef struct Declaration {

@@ -44,7 +44,9 @@ static inline const void *infer_attrs(const InferContext *ctx) {
 bool infer_has_input(const InferContext *ctx, int port); /* connected, whether or not its type is known */
 Status infer_fail(InferContext *ctx, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* UNSUPPORTED where input `port` is of a type that is not among `accepted`, a bit set of DTYPE_BIT(); unknown
- * passes. */
+ * passes.  DTYPES_ALL are those that operators compute with.  Those of DTYPES_STORAGE are only kept, moved
+ * and converted: an operator that moves elements by their size asks for no types and takes them with all
+ * others. */
 #define DTYPE_BIT(dtype) (1u << (dtype))
 enum {
     DTYPES_FLOAT = 1u << STRIDER_F32 | 1u << STRIDER_F64 | 1u << STRIDER_F16 | 1u << STRIDER_BF16,
@@ -53,6 +55,12 @@ enum {
     DTYPES_NUMERIC = DTYPES_FLOAT | DTYPES_INTEGER,
     DTYPES_ALL = DTYPES_NUMERIC | 1u << STRIDER_BOOL,
     DTYPES_INDEX = 1u << STRIDER_I32 | 1u << STRIDER_I64,
+    DTYPES_FLOAT8 =
+        1u << STRIDER_F8E4M3FN | 1u << STRIDER_F8E4M3FNUZ | 1u << STRIDER_F8E5M2 | 1u << STRIDER_F8E5M2FNUZ,
+    DTYPES_NARROW_FLOAT = DTYPES_FLOAT8 | 1u << STRIDER_F8E8M0 | 1u << STRIDER_F6E2M3 | 1u << STRIDER_F6E3M2 |
+                          1u << STRIDER_F4E2M1,
+    DTYPES_SMALL_INTEGER = 1u << STRIDER_I4 | 1u << STRIDER_U4 | 1u << STRIDER_I2 | 1u << STRIDER_U2,
+    DTYPES_STORAGE = DTYPES_NARROW_FLOAT | DTYPES_SMALL_INTEGER,
 };
 Status infer_require_dtype(InferContext *ctx, int port, unsigned accepted) MUST_CHECK;
 /* BAD_MODEL where both types are known and differ. */

@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "ops/op.h"
+#include "tensor/narrow.h"
 
 #define FORMAT_MESSAGE(message, format)                                                                      \
     char message[sizeof(((Error *)0)->message)];                                                             \
@@ -251,6 +252,8 @@ uint64_t tensor_get_bits(const Tensor *tensor, int64_t index) {
 
 void tensor_set_bits(Tensor *tensor, int64_t index, uint64_t value) {
     size_t size = dtype_size(tensor->type.dtype);
+    if (dtype_is_small_integer(tensor->type.dtype))
+        value = narrow_element(tensor->type.dtype, (uint8_t)value);
     /* The low bytes stand first: little-endian, as all that Strider runs on. */
     memcpy((char *)tensor->data + (size_t)index * size, &value, size);
 }

@@ -34,6 +34,7 @@ list(APPEND sources
     ops/controlflow/scan.c
     ops/controlflow/scan_run.c
     ops/controlflow/stack.c
+    ops/onnx_type.c
     ops/op_helpers.c
     ops/op_table.c
     ops/optional/optional.c

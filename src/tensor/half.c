@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/tensor.h"
+#include "tensor/narrow.h"
 
 static float f32_from_bits(uint32_t bits) {
     float value;
@@ -25,32 +25,6 @@ float f16_to_f32(uint16_t bits) {
 
 float bf16_to_f32(uint16_t bits) {
     return f32_from_bits((uint32_t)bits << 16);
-}
-
-/* Rounds a double to a format with `fraction_bits` and the least exponent of
- * normal numbers `min_exponent`, to nearest even: scaling by the unit in the last place leaves an integer to
- * round. */
-static double round_to_format(double value, int fraction_bits, int min_exponent) {
-    if (value == 0 || !isfinite(value))
-        return value;
-    int exponent;
-    frexp(value, &exponent); /* value = m * 2^exponent with m in [0.5, 1) */
-    int unit = (exponent - 1 < min_exponent ? min_exponent : exponent - 1) - fraction_bits;
-    return ldexp(nearbyint(ldexp(value, -unit)), unit);
-}
-
-uint16_t f64_to_f16(double value) {
-    uint16_t sign = signbit(value) ? 0x8000 : 0;
-    if (isnan(value))
-        return (uint16_t)(sign | 0x7e00);
-    double rounded = fabs(round_to_format(value, 10, -14));
-    if (rounded >= 65520)
-        return (uint16_t)(sign | 0x7c00);
-    if (rounded < 0x1p-14)
-        return (uint16_t)(sign | (uint16_t)(rounded * 0x1p24));
-    int exponent;
-    double fraction = frexp(rounded, &exponent);
-    return (uint16_t)(sign | (uint16_t)(((exponent + 14) << 10) + (int)((fraction * 2 - 1) * 1024)));
 }
 
 uint16_t f32_to_f16(float value) {

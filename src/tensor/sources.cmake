@@ -1,1 +1,1 @@
-list(APPEND sources tensor/half.c tensor/layout.c tensor/tensor.c)
+list(APPEND sources tensor/half.c tensor/layout.c tensor/narrow.c tensor/tensor.c)

@@ -7,20 +7,46 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "tensor/narrow.h"
 
 static const struct {
-    size_t size_bytes;
+    size_t bits; /* of a byte that holds fewer, the low ones */
     const char *name;
 } dtypes[STRIDER_DTYPE_COUNT] = {
-    [STRIDER_DTYPE_NONE] = {0, "none"}, [STRIDER_F32] = {4, "float32"},   [STRIDER_F64] = {8, "float64"},
-    [STRIDER_F16] = {2, "float16"},     [STRIDER_BF16] = {2, "bfloat16"}, [STRIDER_I8] = {1, "int8"},
-    [STRIDER_I16] = {2, "int16"},       [STRIDER_I32] = {4, "int32"},     [STRIDER_I64] = {8, "int64"},
-    [STRIDER_U8] = {1, "uint8"},        [STRIDER_U16] = {2, "uint16"},    [STRIDER_U32] = {4, "uint32"},
-    [STRIDER_U64] = {8, "uint64"},      [STRIDER_BOOL] = {1, "bool"},
+    [STRIDER_DTYPE_NONE] = {0, "none"},
+    [STRIDER_F32] = {32, "float32"},
+    [STRIDER_F64] = {64, "float64"},
+    [STRIDER_F16] = {16, "float16"},
+    [STRIDER_BF16] = {16, "bfloat16"},
+    [STRIDER_I8] = {8, "int8"},
+    [STRIDER_I16] = {16, "int16"},
+    [STRIDER_I32] = {32, "int32"},
+    [STRIDER_I64] = {64, "int64"},
+    [STRIDER_U8] = {8, "uint8"},
+    [STRIDER_U16] = {16, "uint16"},
+    [STRIDER_U32] = {32, "uint32"},
+    [STRIDER_U64] = {64, "uint64"},
+    [STRIDER_BOOL] = {8, "bool"},
+    [STRIDER_F8E4M3FN] = {8, "float8_e4m3fn"},
+    [STRIDER_F8E4M3FNUZ] = {8, "float8_e4m3fnuz"},
+    [STRIDER_F8E5M2] = {8, "float8_e5m2"},
+    [STRIDER_F8E5M2FNUZ] = {8, "float8_e5m2fnuz"},
+    [STRIDER_F8E8M0] = {8, "float8_e8m0fnu"},
+    [STRIDER_F6E2M3] = {6, "float6_e2m3fn"},
+    [STRIDER_F6E3M2] = {6, "float6_e3m2fn"},
+    [STRIDER_F4E2M1] = {4, "float4_e2m1fn"},
+    [STRIDER_I4] = {4, "int4"},
+    [STRIDER_U4] = {4, "uint4"},
+    [STRIDER_I2] = {2, "int2"},
+    [STRIDER_U2] = {2, "uint2"},
 };
 
+size_t strider_dtype_bits(strider_dtype dtype) {
+    return (unsigned)dtype < STRIDER_DTYPE_COUNT ? dtypes[dtype].bits : 0;
+}
+
 size_t strider_dtype_size(strider_dtype dtype) {
-    return (unsigned)dtype < STRIDER_DTYPE_COUNT ? dtypes[dtype].size_bytes : 0;
+    return (strider_dtype_bits(dtype) + 7) / 8;
 }
 
 const char *strider_dtype_name(strider_dtype dtype) {
@@ -39,12 +65,21 @@ bool dtype_is_float(DType dtype) {
     return dtype >= STRIDER_F32 && dtype <= STRIDER_BF16;
 }
 
+bool dtype_is_narrow_float(DType dtype) {
+    return dtype >= STRIDER_F8E4M3FN && dtype <= STRIDER_F4E2M1;
+}
+
 bool dtype_is_integer(DType dtype) {
     return dtype >= STRIDER_I8 && dtype <= STRIDER_U64;
 }
 
+bool dtype_is_small_integer(DType dtype) {
+    return dtype >= STRIDER_I4 && dtype <= STRIDER_U2;
+}
+
 bool dtype_is_signed(DType dtype) {
-    return dtype >= STRIDER_F32 && dtype <= STRIDER_I64;
+    return (dtype >= STRIDER_F32 && dtype <= STRIDER_I64) || dtype == STRIDER_I4 || dtype == STRIDER_I2 ||
+           (dtype_is_narrow_float(dtype) && dtype != STRIDER_F8E8M0);
 }
 
 Shape shape_make(int rank, const int64_t *dims) {
@@ -226,6 +261,13 @@ int64_t tensor_get_i64(const Tensor *tensor, int64_t index) {
         return LOAD(uint16_t, tensor, index);
     case STRIDER_U32:
         return LOAD(uint32_t, tensor, index);
+    case STRIDER_I4:
+    case STRIDER_U4:
+    case STRIDER_I2:
+    case STRIDER_U2: {
+        const uint8_t element = narrow_element(tensor->type.dtype, LOAD(uint8_t, tensor, index));
+        return dtype_is_signed(tensor->type.dtype) ? (int8_t)element : element;
+    }
     case STRIDER_U64: {
         uint64_t value = LOAD(uint64_t, tensor, index);
         return value > INT64_MAX ? INT64_MAX : (int64_t)value;
@@ -247,6 +289,15 @@ double tensor_get_f64(const Tensor *tensor, int64_t index) {
         return (double)bf16_to_f32(LOAD(uint16_t, tensor, index));
     case STRIDER_U64:
         return (double)LOAD(uint64_t, tensor, index);
+    case STRIDER_F8E4M3FN:
+    case STRIDER_F8E4M3FNUZ:
+    case STRIDER_F8E5M2:
+    case STRIDER_F8E5M2FNUZ:
+    case STRIDER_F8E8M0:
+    case STRIDER_F6E2M3:
+    case STRIDER_F6E3M2:
+    case STRIDER_F4E2M1:
+        return narrow_to_f64(tensor->type.dtype, LOAD(uint8_t, tensor, index));
     case STRIDER_DTYPE_NONE:
     case STRIDER_DTYPE_COUNT:
         return 0;
@@ -287,6 +338,18 @@ void tensor_set_i64(Tensor *tensor, int64_t index, int64_t value) {
     case STRIDER_BOOL:
         STORE(uint8_t, tensor, index, value != 0);
         break;
+    case STRIDER_I4:
+        STORE_SATURATED(int8_t, -8, 7, tensor, index, value);
+        break;
+    case STRIDER_U4:
+        STORE_SATURATED(uint8_t, 0, 15, tensor, index, value);
+        break;
+    case STRIDER_I2:
+        STORE_SATURATED(int8_t, -2, 1, tensor, index, value);
+        break;
+    case STRIDER_U2:
+        STORE_SATURATED(uint8_t, 0, 3, tensor, index, value);
+        break;
     default:
         tensor_set_f64(tensor, index, (double)value);
     }
@@ -312,10 +375,35 @@ void tensor_set_f64(Tensor *tensor, int64_t index, double value) {
     case STRIDER_BOOL:
         STORE(uint8_t, tensor, index, value != 0); /* NaN is true, as in C */
         break;
+    case STRIDER_F8E4M3FN:
+    case STRIDER_F8E4M3FNUZ:
+    case STRIDER_F8E5M2:
+    case STRIDER_F8E5M2FNUZ:
+    case STRIDER_F8E8M0:
+    case STRIDER_F6E2M3:
+    case STRIDER_F6E3M2:
+    case STRIDER_F4E2M1:
+        STORE(uint8_t, tensor, index, narrow_from_f64(tensor->type.dtype, value, true));
+        break;
     case STRIDER_DTYPE_NONE:
     case STRIDER_DTYPE_COUNT:
         break;
     default:
         tensor_set_i64(tensor, index, i64_from_double(value));
     }
+}
+
+static Tensor from_public(const strider_tensor *tensor) {
+    const Shape shape = shape_make(tensor->rank, tensor->dims);
+    return tensor_view(tensor->dtype, &shape, tensor->data);
+}
+
+double strider_tensor_get(const strider_tensor *tensor, int64_t index) {
+    const Tensor view = from_public(tensor);
+    return tensor_get_f64(&view, index);
+}
+
+void strider_tensor_set(strider_tensor *tensor, int64_t index, double value) {
+    Tensor view = from_public(tensor);
+    tensor_set_f64(&view, index, value);
 }

@@ -18,9 +18,14 @@ static inline size_t dtype_size(DType dtype) {
 static inline const char *dtype_name(DType dtype) {
     return strider_dtype_name(dtype);
 }
-bool dtype_is_float(DType dtype);   /* f32 f64 f16 bf16 */
-bool dtype_is_integer(DType dtype); /* i8..i64, u8..u64; not bool */
-bool dtype_is_signed(DType dtype);  /* floats and i8..i64 */
+static inline size_t dtype_bits(DType dtype) {
+    return strider_dtype_bits(dtype);
+}
+bool dtype_is_float(DType dtype);         /* f32 f64 f16 bf16 */
+bool dtype_is_narrow_float(DType dtype);  /* of 8, 6 or 4 bits */
+bool dtype_is_integer(DType dtype);       /* i8..i64, u8..u64; not bool */
+bool dtype_is_small_integer(DType dtype); /* i4 u4 i2 u2 */
+bool dtype_is_signed(DType dtype);        /* floats but f8e8m0, and i2..i64 */
 
 /* A dimension is >= 0 where it is known, DIM_UNKNOWN, or a symbol (see graph/symbols.h), which is below
  * DIM_UNKNOWN. */
@@ -105,7 +110,7 @@ void tensor_list_free(TensorList *list);
 int64_t tensor_get_i64(const Tensor *tensor, int64_t index);
 /* Element `index` of a tensor of any type. */
 double tensor_get_f64(const Tensor *tensor, int64_t index);
-/* The reverse: converts as a C cast would, saturating. */
+/* The reverse: converts as a C cast would, saturating (narrow floats: narrow_from_f64(), saturating). */
 void tensor_set_f64(Tensor *tensor, int64_t index, double value);
 void tensor_set_i64(Tensor *tensor, int64_t index, int64_t value);
 

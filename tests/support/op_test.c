@@ -129,7 +129,7 @@ void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol,
     for (int64_t i = 0; i < tensor_elements(expected); i++) {
         double a = tensor_get_f64(got, i), b = tensor_get_f64(expected, i);
         bool same = a == b || (isnan(a) && isnan(b));
-        if (!dtype_is_float(got->type.dtype)) {
+        if (!dtype_is_float(got->type.dtype) && !dtype_is_narrow_float(got->type.dtype)) {
             same = tensor_get_bits(got, i) == tensor_get_bits(expected, i);
             if (!same)
                 fail_msg("element %lld is %lld, expected %lld", (long long)i,

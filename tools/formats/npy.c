@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NumPy's .npy: a magic, a version, the length of a header, and the header, a Python dictionary such as
  * {'descr': '<f4', 'fortran_order': False, 'shape': (1, 3)}; then the elements.  Format: NEP 1, and
- * numpy.lib.format. */
+ * numpy.lib.format.  Types that NumPy lacks are written as ml_dtypes has them written, as elements of so many
+ * bytes that say nothing of their meaning ('V1', 'V2'): whoever reads them has to know it, as in
+ * numpy.load(FILE).view(ml_dtypes.int4).  So they are not read here; .pb files say what they hold. */
 #include "formats/npy.h"
 
 #include <ctype.h>
@@ -166,7 +168,7 @@ strider_status npy_parse(const unsigned char *data, size_t size, strider_tensor 
 
 void npy_encode(Bytes *bytes, const strider_tensor *tensor) {
     char header[512] = "";
-    const char *descr = "V2"; /* bfloat16, which NumPy itself does not have, as ml_dtypes writes it */
+    const char *descr = strider_dtype_size(tensor->dtype) == 1 ? "V1" : "V2";
     for (size_t i = 0; i < sizeof descrs / sizeof *descrs; i++)
         if (descrs[i].dtype == tensor->dtype)
             descr = descrs[i].descr;

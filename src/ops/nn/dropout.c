@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout at inference: its input, and a mask that keeps everything.  ONNX 1, 6, 7, 10, 12 (training_mode as
- * an input), 13. Before opset 7 is_test = 0, which meant training, was the default that exporters left in
- * models for inference, so it is read as inference as well. */
+ * an input), 13, 22 (floats of 8 bits too).  Before opset 7 is_test = 0, which meant training, was the
+ * default that exporters left in models for inference, so it is read as inference as well. */
 #include <string.h>
 
 #include "ops/op.h"
@@ -14,7 +14,7 @@ static bool drops(const Tensor *training, const Tensor *ratio) {
 }
 
 static Status dropout_infer(InferContext *ctx) {
-    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
+    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT | DTYPES_FLOAT8));
     bool ratio_is_open = infer_has_input(ctx, 1) && !ctx->input_values[1];
     if (infer_has_input(ctx, 2) && !ratio_is_open &&
         drops(ctx->input_values[2], infer_has_input(ctx, 1) ? ctx->input_values[1] : NULL))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IsNaN (ONNX 9, 13, 20), IsInf (10, 20). */
+/* IsNaN (ONNX 9, 13, 20: floats of 8 bits too), IsInf (10, 20). */
 #include "ops/tensor/is_nan.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ static Status is_inf_parse(ParseContext *ctx, void *attrs_) {
 }
 
 static Status test_infer(InferContext *ctx) {
-    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
+    TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT | DTYPES_FLOAT8));
     ctx->outputs[0].tensor = type_of(STRIDER_BOOL, ctx->inputs[0].shape);
     return STRIDER_OK;
 }

@@ -22,7 +22,10 @@ static Status scatter_parse(ParseContext *ctx, void *attrs_) {
 }
 
 static Status infer_operands(InferContext *ctx) {
+    const ScatterAttrs *attrs = infer_attrs(ctx);
     TRY(infer_require_dtype(ctx, SCATTER_INDICES, DTYPES_INDEX));
+    if (attrs->reduction != REDUCTION_NONE)
+        TRY(infer_require_dtype(ctx, SCATTER_DATA, DTYPES_ALL));
     TRY(infer_require_same_dtype(ctx, SCATTER_DATA, SCATTER_UPDATES));
     TRY(infer_require_rank(ctx, SCATTER_DATA, 1, -1));
     ctx->outputs[0] = ctx->inputs[SCATTER_DATA];

@@ -56,8 +56,9 @@ static void assert_runs(const Proto *model, const char *folder, size_t size, con
 
 /* --- tensors --- */
 
-/* Adds Cast(w) to x, where w is 1, 2, 3 of that type, raw or in its list. */
-static void check_type(int onnx_type, const void *raw, size_t raw_size, int list_field, const int64_t *list) {
+/* Adds Cast(w) to x, where w is 1, 2, 3 of that type, raw or in its list, of `count` entries. */
+static void check_packed(int onnx_type, const void *raw, size_t raw_size, int list_field, const int64_t *list,
+                         int count) {
     for (int form = 0; form < 2; form++) {
         Proto graph = start_graph(3), tensor = {0}, cast = make_node("Cast", "", "w", "f");
         proto_int_attribute(&cast, "to", 1);
@@ -68,7 +69,7 @@ static void check_type(int onnx_type, const void *raw, size_t raw_size, int list
         proto_text(&tensor, 8, "w");
         if (form == 0)
             proto_bytes(&tensor, 9, raw, raw_size);
-        for (int i = 0; form == 1 && i < 3; i++) {
+        for (int i = 0; form == 1 && i < count; i++) {
             if (list_field == 4)
                 proto_float(&tensor, 4, (float)list[i]);
             else
@@ -86,6 +87,10 @@ static void check_type(int onnx_type, const void *raw, size_t raw_size, int list
     }
 }
 
+static void check_type(int onnx_type, const void *raw, size_t raw_size, int list_field, const int64_t *list) {
+    check_packed(onnx_type, raw, raw_size, list_field, list, 3);
+}
+
 static void every_type_loads_raw_and_from_its_list(void **state) {
     (void)state;
     const int64_t plain[] = {1, 2, 3}, half[] = {0x3c00, 0x4000, 0x4200}, brain[] = {0x3f80, 0x4000, 0x4040};
@@ -101,6 +106,57 @@ static void every_type_loads_raw_and_from_its_list(void **state) {
     check_type(7, (int64_t[]){1, 2, 3}, 24, 7, plain);
     check_type(12, (uint32_t[]){1, 2, 3}, 12, 11, plain);
     check_type(13, (uint64_t[]){1, 2, 3}, 24, 11, plain);
+    check_type(17, "\x38\x40\x44", 3, 5, (int64_t[]){0x38, 0x40, 0x44});
+    check_type(18, "\x40\x48\x4c", 3, 5, (int64_t[]){0x40, 0x48, 0x4c});
+    check_type(19, "\x3c\x40\x42", 3, 5, (int64_t[]){0x3c, 0x40, 0x42});
+    check_type(20, "\x40\x44\x46", 3, 5, (int64_t[]){0x40, 0x44, 0x46});
+    check_type(27, "\x08\x44\x01", 3, 5, (int64_t[]){0x08, 0x10, 0x14});
+    check_type(28, "\x0c\x24\x01", 3, 5, (int64_t[]){0x0c, 0x10, 0x12});
+    for (int int4 = 21; int4 <= 22; int4++)
+        check_packed(int4, "\x21\x03", 2, 5, (int64_t[]){0x21, 0x03}, 2);
+    check_packed(23, "\x42\x05", 2, 5, (int64_t[]){0x42, 0x05}, 2);
+    check_packed(25, "\x39", 1, 5, (int64_t[]){0x39}, 1);
+}
+
+/* A tensor of packed elements: bytes of raw_data, or entries of its list. */
+static strider_status load_packed(int onnx_type, int64_t elements, size_t bytes, bool in_list) {
+    Proto graph = start_graph(3), tensor = {0};
+    put_node(&graph, GRAPH_NODE, "Relu", "", "x", "y");
+    proto_int(&tensor, 1, elements);
+    proto_int(&tensor, 2, onnx_type);
+    proto_text(&tensor, 8, "w");
+    if (!in_list)
+        proto_bytes(&tensor, 9, "\1\2\3\4\5\6\7\10", bytes);
+    for (size_t i = 0; in_list && i < bytes; i++)
+        proto_int(&tensor, 5, 1);
+    proto_message(&graph, GRAPH_INITIALIZER, &tensor);
+    Proto model = finish_model(&graph, 8);
+    strider_model *loaded;
+    const strider_status status =
+        strider_model_load_memory(model.data, model.size, NULL, NULL, &loaded, &error);
+    strider_model_free(status ? NULL : loaded);
+    proto_free(&model);
+    return status;
+}
+
+static void packed_elements_need_as_many_bytes_as_they_fill(void **state) {
+    (void)state;
+    static const struct {
+        int onnx_type, elements;
+        size_t bytes;
+        bool one_an_entry;
+    } cases[] = {{21, 5, 3, false}, {22, 4, 2, false}, {23, 1, 1, false}, {25, 9, 3, false},
+                 {26, 8, 2, false}, {27, 5, 4, true},  {28, 4, 3, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int in_list = 0; in_list < 2; in_list++) {
+            const size_t need = in_list && cases[i].one_an_entry ? (size_t)cases[i].elements : cases[i].bytes;
+            assert_int_equal(load_packed(cases[i].onnx_type, cases[i].elements, need, in_list), STRIDER_OK);
+            assert_int_equal(load_packed(cases[i].onnx_type, cases[i].elements, need + 1, in_list),
+                             STRIDER_BAD_MODEL);
+            assert_non_null(strstr(error.message, "its dimensions need"));
+            assert_int_equal(load_packed(cases[i].onnx_type, cases[i].elements, need - 1, in_list),
+                             STRIDER_BAD_MODEL);
+        }
 }
 
 static void external_data_is_read_at_its_offset(void **state) {
@@ -376,6 +432,7 @@ static void every_failed_allocation_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_loads_raw_and_from_its_list),
+        cmocka_unit_test(packed_elements_need_as_many_bytes_as_they_fill),
         cmocka_unit_test(external_data_is_read_at_its_offset),
         cmocka_unit_test(an_initializer_that_is_an_input_is_a_constant_before_ir_4_and_a_default_since),
         cmocka_unit_test(a_default_value_may_be_overridden),

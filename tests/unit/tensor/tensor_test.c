@@ -24,13 +24,31 @@ static void data_types_are_what_they_are_called(void **state) {
         const char *name;
         bool is_float, is_integer, is_signed;
     } types[] = {
-        {STRIDER_F32, 4, "float32", true, false, true}, {STRIDER_F64, 8, "float64", true, false, true},
-        {STRIDER_F16, 2, "float16", true, false, true}, {STRIDER_BF16, 2, "bfloat16", true, false, true},
-        {STRIDER_I8, 1, "int8", false, true, true},     {STRIDER_I16, 2, "int16", false, true, true},
-        {STRIDER_I32, 4, "int32", false, true, true},   {STRIDER_I64, 8, "int64", false, true, true},
-        {STRIDER_U8, 1, "uint8", false, true, false},   {STRIDER_U16, 2, "uint16", false, true, false},
-        {STRIDER_U32, 4, "uint32", false, true, false}, {STRIDER_U64, 8, "uint64", false, true, false},
+        {STRIDER_F32, 4, "float32", true, false, true},
+        {STRIDER_F64, 8, "float64", true, false, true},
+        {STRIDER_F16, 2, "float16", true, false, true},
+        {STRIDER_BF16, 2, "bfloat16", true, false, true},
+        {STRIDER_I8, 1, "int8", false, true, true},
+        {STRIDER_I16, 2, "int16", false, true, true},
+        {STRIDER_I32, 4, "int32", false, true, true},
+        {STRIDER_I64, 8, "int64", false, true, true},
+        {STRIDER_U8, 1, "uint8", false, true, false},
+        {STRIDER_U16, 2, "uint16", false, true, false},
+        {STRIDER_U32, 4, "uint32", false, true, false},
+        {STRIDER_U64, 8, "uint64", false, true, false},
         {STRIDER_BOOL, 1, "bool", false, false, false},
+        {STRIDER_F8E4M3FN, 1, "float8_e4m3fn", false, false, true},
+        {STRIDER_F8E4M3FNUZ, 1, "float8_e4m3fnuz", false, false, true},
+        {STRIDER_F8E5M2, 1, "float8_e5m2", false, false, true},
+        {STRIDER_F8E5M2FNUZ, 1, "float8_e5m2fnuz", false, false, true},
+        {STRIDER_F8E8M0, 1, "float8_e8m0fnu", false, false, false},
+        {STRIDER_F6E2M3, 1, "float6_e2m3fn", false, false, true},
+        {STRIDER_F6E3M2, 1, "float6_e3m2fn", false, false, true},
+        {STRIDER_F4E2M1, 1, "float4_e2m1fn", false, false, true},
+        {STRIDER_I4, 1, "int4", false, false, true},
+        {STRIDER_U4, 1, "uint4", false, false, false},
+        {STRIDER_I2, 1, "int2", false, false, true},
+        {STRIDER_U2, 1, "uint2", false, false, false},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         assert_int_equal(dtype_size(types[i].dtype), types[i].size);
@@ -39,7 +57,11 @@ static void data_types_are_what_they_are_called(void **state) {
         assert_int_equal(dtype_is_integer(types[i].dtype), types[i].is_integer);
         assert_int_equal(dtype_is_signed(types[i].dtype), types[i].is_signed);
     }
+    assert_int_equal(sizeof types / sizeof *types, STRIDER_DTYPE_COUNT - 1);
     assert_int_equal(dtype_size(STRIDER_DTYPE_NONE), 0);
+    assert_int_equal(dtype_bits(STRIDER_DTYPE_COUNT), 0);
+    assert_int_equal(dtype_bits(STRIDER_F6E2M3), 6);
+    assert_int_equal(dtype_bits(STRIDER_I16), 16);
 }
 
 static void shapes_agree_where_they_are_known(void **state) {
@@ -213,6 +235,13 @@ static void elements_are_set_as_the_nearest_there_is(void **state) {
         {STRIDER_F16, 65520, INFINITY},
         {STRIDER_BF16, 0.1, 0x1.9ap-4},
         {STRIDER_BF16, 65520, 65536},
+        {STRIDER_F8E4M3FN, 0.1, 0.1015625},
+        {STRIDER_F8E4M3FN, 1e9, 448},
+        {STRIDER_F8E5M2, -INFINITY, -57344},
+        {STRIDER_F8E8M0, 5, 8},
+        {STRIDER_F4E2M1, NAN, 0},
+        {STRIDER_I4, -9, -8},
+        {STRIDER_U2, 2.9, 2},
     };
     for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
         Tensor tensor = one_element(conversions[i].dtype);
@@ -222,6 +251,17 @@ static void elements_are_set_as_the_nearest_there_is(void **state) {
             fail_msg("%s: %.17g became %.17g, not %.17g", dtype_name(conversions[i].dtype),
                      conversions[i].set, got, conversions[i].got);
         assert_int_equal(((char *)tensor.data)[tensor.size_bytes], 0x55);
+    }
+}
+
+static void callers_set_and_read_elements_of_every_type(void **state) {
+    (void)state;
+    for (DType dtype = STRIDER_F32; dtype < STRIDER_DTYPE_COUNT; dtype++) {
+        uint64_t memory[2] = {0};
+        strider_tensor tensor = {.dtype = dtype, .rank = 1, .dims = {2}, .data = memory};
+        strider_tensor_set(&tensor, 1, 1);
+        assert_true(strider_tensor_get(&tensor, 1) == 1);
+        assert_true(strider_tensor_get(&tensor, 0) == (dtype == STRIDER_F8E8M0 ? 0x1p-127 : 0));
     }
 }
 
@@ -283,6 +323,7 @@ int main(void) {
         cmocka_unit_test(a_tensor_owns_what_it_allocates),
         cmocka_unit_test(a_list_takes_tensors_over_also_where_it_fails),
         cmocka_unit_test(elements_are_set_as_the_nearest_there_is),
+        cmocka_unit_test(callers_set_and_read_elements_of_every_type),
         cmocka_unit_test(integers_are_set_and_read_without_loss),
         cmocka_unit_test(elements_that_no_integer_is_saturate),
     };

@@ -28,6 +28,9 @@ static strider_tensor counting(strider_dtype dtype, int rank, const int64_t *dim
     assert_int_equal(tensor_make(&tensor, dtype, rank, dims, &error), STRIDER_OK);
     for (size_t i = 0; i < tensor_bytes(&tensor); i++)
         ((unsigned char *)tensor.data)[i] = (unsigned char)(dtype == STRIDER_BOOL ? i % 2 : i * 7 + 1);
+    if (strider_dtype_bits(dtype) < 8) /* bits beyond the type's as they are after reading */
+        for (int64_t i = 0; i < strider_tensor_elements(&tensor); i++)
+            strider_tensor_set(&tensor, i, strider_tensor_get(&tensor, i));
     return tensor;
 }
 
@@ -46,8 +49,11 @@ static void every_type_comes_back_from_npy_and_pb(void **state) {
         for (int rank = 0; rank <= 3; rank++) {
             strider_tensor tensor = counting((strider_dtype)dtype, rank, dims);
             TensorFile file;
-            if (dtype != STRIDER_BF16) {
-                assert_int_equal(npy_write(scratch_path(".npy"), &tensor, &error), STRIDER_OK);
+            assert_int_equal(npy_write(scratch_path(".npy"), &tensor, &error), STRIDER_OK);
+            if (dtype == STRIDER_BF16 || dtype > STRIDER_BOOL) {
+                assert_int_equal(format_read(scratch_path(".npy"), &file, &error), STRIDER_UNSUPPORTED);
+                tensor_file_free(&file);
+            } else {
                 assert_int_equal(format_read(scratch_path(".npy"), &file, &error), STRIDER_OK);
                 assert_same(&file.items[0].tensor, &tensor);
                 tensor_file_free(&file);
