@@ -7,7 +7,17 @@ list(APPEND sources
     ops/tensor/cast.c
     ops/math/clip.c
     ops/nn/col2im.c
+    ops/tensor/affine_grid.c
+    ops/tensor/compress.c
     ops/tensor/concat.c
+    ops/tensor/grid_sample.c
+    ops/tensor/nonzero.c
+    ops/tensor/order.c
+    ops/tensor/unique.c
+    ops/nn/deform_conv.c
+    ops/nn/max_roi_pool.c
+    ops/object_detection/non_max_suppression.c
+    ops/object_detection/roi_align.c
     ops/nn/conv.c
     ops/nn/conv_transpose.c
     ops/math/cumsum.c

@@ -4,11 +4,11 @@
  * attribute), 10 (an input), 11 (largest, sorted, integers).  What sorted = 0 leaves open is sorted too. */
 #include "ops/math/topk.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/tensor/order.h"
 
 static Status topk_parse(ParseContext *ctx, void *attrs_) {
     TopKAttrs *attrs = attrs_;
@@ -59,22 +59,6 @@ static int by_rank(const void *a_, const void *b_) {
     return (a->index > b->index) - (a->index < b->index);
 }
 
-/* Unsigned numbers that stand in the order of the elements, whatever their type. */
-static uint64_t sort_key(const Tensor *x, int64_t index) {
-    const uint64_t top = (uint64_t)1 << 63;
-    if (!dtype_is_float(x->type.dtype)) {
-        uint64_t bits = tensor_get_bits(x, index);
-        return dtype_is_signed(x->type.dtype) ? bits ^ top : bits;
-    }
-    double value = tensor_get_f64(x, index);
-    if (isnan(value))
-        return UINT64_MAX;
-    value += 0.0; /* -0 becomes 0, which it equals */
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits & top ? ~bits : bits | top;
-}
-
 /* The output's shape, also where K's contents were not known before. */
 static Status topk_shape(EvalContext *ctx, int axis, Shape *shape) {
     const TopKAttrs *attrs = eval_attrs(ctx);
@@ -111,7 +95,7 @@ static Status topk_reference(EvalContext *ctx) {
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
             for (int64_t j = 0; j < n; j++) {
-                uint64_t key = sort_key(x, (o * n + j) * inner + i);
+                uint64_t key = tensor_order_key(x, (o * n + j) * inner + i);
                 entries[j] = (Entry){attrs->largest ? key : ~key, j};
             }
             qsort(entries, (size_t)n, sizeof *entries, by_rank);

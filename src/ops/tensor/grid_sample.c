@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GridSample: elements at the positions that a grid names, between elements by one dimension's weights times
+ * the other's.  ONNX 16 (two spatial dimensions; bilinear, nearest, bicubic), 20 (any number of them; linear,
+ * nearest, cubic), 22 (types).  A grid's last dimension lists coordinates from the innermost dimension to
+ * the outermost.  x in [-1, 1] stands for ((x + 1) * length - 1) / 2, or with align_corners
+ * (x + 1) / 2 * (length - 1).
+ *
+ * Of a position that is NaN weighted sums are NaN, and the nearest element is outside, or the first. */
+#include "ops/tensor/grid_sample.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static Status grid_sample_parse(ParseContext *ctx, void *attrs_) {
+    static const char *const modes[] = {"nearest", "linear", "cubic", "bilinear", "bicubic", NULL};
+    static const GridMode meanings[] = {GRID_NEAREST, GRID_LINEAR, GRID_CUBIC, GRID_LINEAR, GRID_CUBIC};
+    static const char *const paddings[] = {"zeros", "border", "reflection", NULL};
+    GridSampleAttrs *attrs = attrs_;
+    int mode, padding;
+    TRY(parse_enum(ctx, "mode", modes, GRID_LINEAR, &mode));
+    TRY(parse_enum(ctx, "padding_mode", paddings, GRID_ZEROS, &padding));
+    attrs->mode = meanings[mode];
+    attrs->padding = (GridPadding)padding;
+    return parse_bool(ctx, "align_corners", false, &attrs->align_corners);
+}
+
+static Status grid_sample_infer(InferContext *ctx) {
+    const Shape *x = &ctx->inputs[GRID_X].shape, *grid = &ctx->inputs[GRID_GRID].shape;
+    TRY(infer_require_dtype(ctx, GRID_X, DTYPES_ALL));
+    TRY(infer_require_dtype(ctx, GRID_GRID, DTYPES_FLOAT));
+    TRY(infer_require_rank(ctx, GRID_X, 3, -1));
+    TRY(infer_require_rank(ctx, GRID_GRID, 3, -1));
+    ctx->outputs[0].dtype = ctx->inputs[GRID_X].dtype;
+    if (x->rank < 0 && grid->rank < 0)
+        return STRIDER_OK;
+    const int rank = x->rank < 0 ? grid->rank : x->rank;
+    if (x->rank >= 0 && grid->rank >= 0 && x->rank != grid->rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the input has rank %d, the grid %d", x->rank, grid->rank);
+    Shape *y = &ctx->outputs[0].shape;
+    y->rank = rank;
+    for (int i = 0; i < rank; i++)
+        y->dims[i] = i < 2 ? (x->rank < 0 ? DIM_UNKNOWN : x->dims[i])
+                           : (grid->rank < 0 ? DIM_UNKNOWN : grid->dims[i - 1]);
+    if (grid->rank < 0)
+        return STRIDER_OK;
+    if (y->dims[0] == DIM_UNKNOWN)
+        y->dims[0] = grid->dims[0];
+    if (x->rank >= 0 && x->dims[0] >= 0 && grid->dims[0] >= 0 && x->dims[0] != grid->dims[0])
+        return infer_fail(ctx, STRIDER_BAD_MODEL,
+                          "the input has %" PRId64 " images, the grid is for %" PRId64, x->dims[0],
+                          grid->dims[0]);
+    if (grid->dims[rank - 1] >= 0 && grid->dims[rank - 1] != rank - 2)
+        return infer_fail(ctx, STRIDER_BAD_MODEL,
+                          "the grid has %" PRId64 " coordinates for %d spatial dimensions",
+                          grid->dims[rank - 1], rank - 2);
+    return STRIDER_OK;
+}
+
+/* --- positions --- */
+
+double grid_position(bool align_corners, double coordinate, int64_t length) {
+    return align_corners ? (coordinate + 1) / 2 * (double)(length - 1)
+                         : ((coordinate + 1) * (double)length - 1) / 2;
+}
+
+/* Thrown back at both ends until it is between them. */
+static double reflect(double x, double low, double high) {
+    const double range = high - low;
+    if (!(range > 0))
+        return low;
+    const double past = fmod(fabs(x - low), 2 * range);
+    return past <= range ? low + past : high - (past - range);
+}
+
+static double into_range(const GridSampleAttrs *attrs, double x, int64_t length) {
+    return attrs->align_corners ? reflect(x, 0, (double)(length - 1))
+                                : reflect(x, -0.5, (double)length - 0.5);
+}
+
+static int64_t index_of(const GridSampleAttrs *attrs, double x, int64_t length) {
+    const double last = (double)(length - 1);
+    if (length == 0 || (attrs->padding == GRID_ZEROS && !(x >= 0 && x <= last)))
+        return GRID_OUTSIDE;
+    if (attrs->padding == GRID_REFLECTION)
+        x = into_range(attrs, x, length);
+    return i64_from_double(fmin(fmax(x, 0), last));
+}
+
+static void cubic_weights(double t, double weights[GRID_MAX_TAPS]) {
+    const double a = -0.75, s = 1 - t;
+    weights[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
+    weights[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+    weights[2] = ((a + 2) * s - (a + 3)) * s * s + 1;
+    weights[3] = ((a * (s + 1) - 5 * a) * (s + 1) + 8 * a) * (s + 1) - 4 * a;
+}
+
+GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length) {
+    if (attrs->padding == GRID_REFLECTION)
+        position = into_range(attrs, position, length);
+    if (attrs->mode == GRID_NEAREST)
+        return (GridTaps){1, {index_of(attrs, rint(position), length)}, {1}};
+    if (isnan(position))
+        return (GridTaps){1, {length ? 0 : GRID_OUTSIDE}, {NAN}};
+    const double low = floor(position), t = position - low;
+    GridTaps taps = {2, {0}, {1 - t, t}};
+    double first = low;
+    if (attrs->mode == GRID_CUBIC) {
+        taps.count = 4;
+        first = low - 1;
+        cubic_weights(t, taps.weights);
+    }
+    for (int i = 0; i < taps.count; i++)
+        taps.indices[i] = index_of(attrs, first + i, length);
+    return taps;
+}
+
+/* --- reference --- */
+
+double grid_sum(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t offset) {
+    double sum = 0;
+    for (int i = 0; i < taps->count; i++) {
+        if (taps->indices[i] == GRID_OUTSIDE)
+            continue;
+        const int64_t at = offset * dims[0] + taps->indices[i];
+        sum += taps->weights[i] *
+               (rank == 1 ? tensor_get_f64(x, at) : grid_sum(x, rank - 1, dims + 1, taps + 1, at));
+    }
+    return sum;
+}
+
+/* Of any type, unchanged. */
+static void copy_nearest(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t plane,
+                         Tensor *y, int64_t at) {
+    const size_t size = dtype_size(x->type.dtype);
+    bool is_outside = false;
+    int64_t from = plane;
+    for (int d = 0; d < rank; d++) {
+        is_outside |= taps[d].indices[0] == GRID_OUTSIDE;
+        from = from * dims[d] + taps[d].indices[0];
+    }
+    if (is_outside)
+        memset((char *)y->data + (size_t)at * size, 0, size);
+    else
+        memcpy((char *)y->data + (size_t)at * size, (const char *)x->data + (size_t)from * size, size);
+}
+
+static Status grid_sample_reference(EvalContext *ctx) {
+    const GridSampleAttrs *attrs = eval_attrs(ctx);
+    const Tensor *x = ctx->inputs[GRID_X], *grid = ctx->inputs[GRID_GRID];
+    Tensor *y = ctx->outputs[0];
+    const int rank = x->type.shape.rank - 2;
+    const int64_t *dims = x->type.shape.dims + 2, channels = x->type.shape.dims[1];
+    const int64_t points = shape_size(&y->type.shape, 2, rank + 2), batch = x->type.shape.dims[0];
+    GridTaps taps[MAX_RANK];
+    for (int64_t point = 0; point < batch * points; point++) {
+        for (int d = 0; d < rank; d++)
+            taps[d] = grid_taps(attrs,
+                                grid_position(attrs->align_corners,
+                                              tensor_get_f64(grid, point * rank + rank - 1 - d), dims[d]),
+                                dims[d]);
+        for (int64_t c = 0; c < channels; c++) {
+            const int64_t plane = point / points * channels + c, at = plane * points + point % points;
+            if (attrs->mode == GRID_NEAREST)
+                copy_nearest(x, rank, dims, taps, plane, y, at);
+            else
+                tensor_set_f64(y, at, grid_sum(x, rank, dims, taps, plane));
+        }
+    }
+    return STRIDER_OK;
+}
+
+const Op op_grid_sample = {
+    OP_NAMED(GridSample),
+    .since = 16,
+    .inputs = {GRID_INPUTS, GRID_INPUTS},
+    .outputs = {1, 1},
+    .attrs_size = sizeof(GridSampleAttrs),
+    .parse = grid_sample_parse,
+    .infer = grid_sample_infer,
+    .reference = grid_sample_reference,
+};
