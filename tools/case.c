@@ -64,8 +64,12 @@ static void compare_part(void *context, const char *place, const strider_tensor 
 static void compare_output(Case *at, const Options *options, size_t i, const strider_value *got) {
     strider_value_info info;
     char why[WHY_TEXT], what[WHY_TEXT + 2];
-    if (strider_model_get_output(at->model, i, &info) || !value_is_given(&at->expected[i]))
+    if (strider_model_get_output(at->model, i, &info))
         return;
+    if (!value_is_given(&at->expected[i])) {
+        json_array_append_new(at->not_compared, json_text(info.name));
+        return;
+    }
     Output output = {at, options, info.name};
     if (value_compare(got, &at->expected[i], compare_part, &output, why))
         return;
@@ -133,7 +137,7 @@ strider_status case_run(Case *at, const Options *options, strider_error *error) 
 }
 
 strider_status case_init(Case *at, const char *path, const strider_model *model, strider_error *error) {
-    *at = (Case){.path = path, .model = model, .outputs = json_array()};
+    *at = (Case){.path = path, .model = model, .outputs = json_array(), .not_compared = json_array()};
     at->expected = calloc(strider_model_output_count(model) + 1, sizeof *at->expected);
     at->given = calloc(strider_model_input_count(model) + 1, sizeof *at->given);
     if (!at->expected || !at->given)
@@ -153,6 +157,7 @@ void case_free(Case *at) {
     name_index_free(&at->outputs_by_name);
     inputs_free(&at->inputs);
     json_decref(at->outputs);
+    json_decref(at->not_compared);
 }
 
 /* --- files --- */

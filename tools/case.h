@@ -15,7 +15,7 @@ typedef struct Case {
     strider_value *given;    /* by the model's inputs: those that are no tensors */
     strider_value *expected; /* by the model's outputs: those that are compared */
     NameIndex outputs_by_name;
-    json_t *outputs;
+    json_t *outputs, *not_compared; /* of the latter the names: nothing was given to compare them with */
     char message[700];
     double max_abs, max_of_peak;
     bool differs;

@@ -17,8 +17,9 @@ typedef struct Check {
     int status; /* EXIT_DIFFERENT goes before the status of the first error */
 } Check;
 
+/* `at` is NULL where nothing was run. */
 static void finish_case(Check *check, const char *path, const char *status, const char *message,
-                        double max_abs, double max_of_peak, json_t *outputs) {
+                        const Case *at) {
     bool pass = strcmp(status, "pass") == 0;
     check->passed += pass;
     check->failed += !pass;
@@ -28,11 +29,16 @@ static void finish_case(Check *check, const char *path, const char *status, cons
         json_object_set_new(entry, "pass", json_boolean(pass));
         json_object_set_new(entry, "status", json_text(status));
         json_object_set_new(entry, "message", json_text(message));
-        json_object_set_new(entry, "outputs", outputs ? json_incref(outputs) : json_array());
+        json_object_set_new(entry, "outputs", at ? json_incref(at->outputs) : json_array());
+        json_object_set_new(entry, "not_compared", at ? json_incref(at->not_compared) : json_array());
         json_array_append_new(check->cases, entry);
     } else if (pass && !check->options->quiet) {
-        tool_print(stdout, "PASS %s  largest difference %.3g (%.2g of the largest output)\n", path, max_abs,
-                   max_of_peak);
+        tool_print(stdout, "PASS %s  largest difference %.3g (%.2g of the largest output)", path, at->max_abs,
+                   at->max_of_peak);
+        const size_t left = json_array_size(at->not_compared);
+        if (left)
+            tool_print(stdout, "; %zu output%s not compared", left, left == 1 ? "" : "s");
+        tool_print(stdout, "\n");
     } else if (!pass) {
         tool_print(stdout, "FAIL %s  %s\n", path, message);
     }
@@ -48,7 +54,7 @@ static void finish_error(Check *check, const char *path, const strider_error *er
         status = EXIT_FILE; /* the files do not fit the model */
     if (!check->status)
         check->status = status;
-    finish_case(check, path, "error", error->message, 0, 0, NULL);
+    finish_case(check, path, "error", error->message, NULL);
     tool_print(stderr, "strider: %s: %s\n", path, error->message);
 }
 
@@ -57,8 +63,7 @@ static void check_case(Check *check, Case *at) {
     if (case_run(at, check->options, &error))
         finish_error(check, at->path, &error);
     else
-        finish_case(check, at->path, at->differs ? "differ" : "pass", at->message, at->max_abs,
-                    at->max_of_peak, at->outputs);
+        finish_case(check, at->path, at->differs ? "differ" : "pass", at->message, at);
 }
 
 /* --- ONNX test cases --- */

@@ -41,6 +41,12 @@ static bool same_type(const strider_tensor *got, const strider_tensor *expected,
     return !result->why[0];
 }
 
+/* bf16 has 8 bits: two steps of it are more than the usual tolerance.  The ONNX suite's rule. */
+static double relative_tolerance(strider_dtype dtype, const Options *options) {
+    const double rtol = options->rtol >= 0 ? options->rtol : 1e-3;
+    return dtype == STRIDER_BF16 && rtol > 0 ? fmax(rtol, 0x1p-6) : rtol;
+}
+
 Comparison compare_tensors(const strider_tensor *got, const strider_tensor *expected,
                            const Options *options) {
     Comparison result = {.worst = -1};
@@ -48,7 +54,7 @@ Comparison compare_tensors(const strider_tensor *got, const strider_tensor *expe
         return result;
     double peak = largest(expected), rtol = 0, atol = 0, worst_excess = -INFINITY;
     if (is_float(got->dtype) || options->rtol >= 0 || options->atol >= 0) {
-        rtol = options->rtol >= 0 ? options->rtol : 1e-3;
+        rtol = relative_tolerance(got->dtype, options);
         atol = options->atol >= 0 ? options->atol : (options->peak >= 0 ? options->peak : 1e-5) * peak;
     }
     for (int64_t i = 0; i < strider_tensor_elements(got); i++) {

@@ -234,7 +234,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_manual_names_every_option),
     };
     int failed = cmocka_run_group_tests_name("command line", tests, NULL, NULL) + model_tests() +
-                 odd_file_tests() + run_weights_tests();
+                 odd_file_tests() + check_tests() + run_weights_tests();
     char command[200];
     snprintf(command, sizeof command, "rm -r %s", scratch_folder);
     return system(command) != 0 || failed;

@@ -22,15 +22,6 @@ enum { FLOAT = 1 };
 /* Acts on a terminal, begins a line, ends its quotes, turns the direction of writing, and is no UTF-8. */
 #define ODD "\x1b[31m\nstrider: all is well\r\"\xe2\x80\xae\xc2\x9b\xff"
 
-static const char *write_file(const char *name, const void *data, size_t size) {
-    const char *path = in_scratch(name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    fclose(file);
-    return path;
-}
-
 static const char *write_model(const char *name, const char *op_type) {
     Proto graph = {0}, node = {0}, property = {0};
     const int64_t dims[] = {4};

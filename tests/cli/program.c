@@ -84,3 +84,12 @@ void expect_error(int status, const char *text, const Result *result) {
         fail_msg("more than one line:\n%s", result->err);
     assert_string_equal(result->out, "");
 }
+
+const char *write_file(const char *name, const void *data, size_t size) {
+    const char *path = in_scratch(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+    return path;
+}

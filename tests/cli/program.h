@@ -3,6 +3,8 @@
 #ifndef CLI_PROGRAM_H
 #define CLI_PROGRAM_H
 
+#include <stddef.h>
+
 typedef struct Result {
     int status; /* exit status; 1000 + the signal that ended it */
     char out[1 << 16], err[1 << 14];
@@ -16,6 +18,9 @@ extern char scratch_folder[];
 const char *in_source(const char *path);
 const char *in_scratch(const char *path);
 
+/* A file in the scratch folder; returns its path. */
+const char *write_file(const char *name, const void *data, size_t size);
+
 /* strider ARGUMENT..., up to a NULL.  The result is overwritten by the next call. */
 const Result *strider(const char *first, ...) __attribute__((sentinel));
 /* Fails the test, showing what was printed, unless the status is `status`. */
@@ -27,6 +32,8 @@ void expect_error(int status, const char *text, const Result *result);
 int model_tests(void);
 /* Tests of files that say odd things, or change. */
 int odd_file_tests(void);
+/* Those of check_test.c. */
+int check_tests(void);
 /* Those of run_weights_test.c. */
 int run_weights_tests(void);
 

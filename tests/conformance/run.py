@@ -1,83 +1,149 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the ONNX backend test cases that generate.py wrote, by `strider check` under the rule of ONNX's own runner."""
+"""Runs all cases of an ONNX backend test suite by `strider check`, under the rule of ONNX's own runner.
+
+DATA holds CATEGORY/CASE/{model.onnx, test_data_set_*}, as generate.py writes it or Debian's libonnx-testdata has it.  No case
+is left out.  The file --expected names the cases that do not pass, and how many there are: a case that fails and is not in
+it, passes and is in it, or is missing makes the exit status 1.
+"""
 import argparse
+import collections
 import json
 import pathlib
 import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-EXCLUDED = {
-    "test_training_dropout": "random: expects NumPy's generator",
-    "test_training_dropout_default": "random: expects NumPy's generator",
-    "test_training_dropout_mask": "random: expects NumPy's generator",
-    "test_training_dropout_default_mask": "random: expects NumPy's generator",
-}
+from suite import Expected, find_cases, operators
+
+TOLERANCE = {"rtol": 1e-3, "atol": 1e-7}
 BATCH = 100
+SECONDS = 120
 
 
-def select(args):
-    order = {"plain": 0, "float": 1, "all": 2}
-    for line in (HERE / "cases.tsv").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        category, case, tier, types = line.split("\t")
-        # The torch and whole-model categories are taken with whatever types they have.
-        if int(tier) <= args.tier and (category != "node" or order[types] <= order[args.types]):
-            if not args.category or category in args.category:
-                yield category, case
+def tolerance(case: pathlib.Path) -> tuple[float, float]:
+    """What the case's data.json overrides, as onnx's loader reads it."""
+    about = case / "data.json"
+    given = json.loads(about.read_text()) if about.exists() else {}
+    return tuple(given.get(key, default) for key, default in TOLERANCE.items())
+
+
+def check(strider: pathlib.Path, options: list[str], limits: tuple[float, float], cases: list[pathlib.Path]) -> list[dict] | str:
+    """The program's verdicts, or why there are none."""
+    rtol, atol = limits
+    command = [str(strider), "check", "--json", "--quiet", "--rtol", str(rtol), "--atol", str(atol), *options, *map(str, cases)]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"it took more than {SECONDS} seconds"
+    try:
+        return json.loads(result.stdout)["cases"]
+    except (ValueError, KeyError):
+        lines = result.stderr.strip().splitlines()
+        return f"the program ended with {result.returncode}: {lines[-1] if lines else 'no message'}"
+
+
+def why_not(sets: list[dict]) -> str:
+    """"" where all data sets of a case pass."""
+    if not sets:
+        return "no data"
+    for verdict in sets:
+        if not verdict["pass"]:
+            return " ".join(verdict["message"].split()) or "no message"
+        if verdict["not_compared"]:
+            return f"more outputs than expected: {', '.join(verdict['not_compared'])}"
+    return ""
+
+
+def run_batch(strider, options, limits, cases, reasons) -> None:
+    found = check(strider, options, limits, cases)
+    if isinstance(found, str) and len(cases) > 1:
+        for case in cases:
+            run_batch(strider, options, limits, [case], reasons)
+        return
+    if isinstance(found, str):
+        reasons[cases[0]] = found
+        return
+    sets = collections.defaultdict(list)
+    for verdict in found:
+        path = pathlib.Path(verdict["path"])
+        sets[path.parent if path.name.startswith("test_data_set_") else path].append(verdict)
+    for case in cases:
+        reasons[case] = why_not(sets[case])
+
+
+def run_all(strider, options, cases) -> dict[pathlib.Path, str]:
+    """Why each case does not pass; "" for those that do."""
+    groups, reasons = collections.defaultdict(list), {}
+    for case in cases:
+        groups[tolerance(case)].append(case)
+    for limits, group in groups.items():
+        for begin in range(0, len(group), BATCH):
+            run_batch(strider, options, limits, group[begin:begin + BATCH], reasons)
+    return reasons
+
+
+# --- report ---
+
+def print_categories(reasons) -> None:
+    counts = collections.defaultdict(lambda: [0, 0])
+    for case, reason in reasons.items():
+        counts[case.parent.name][bool(reason)] += 1
+    print(f"{'category':<20} {'cases':>6} {'pass':>6} {'fail':>6}")
+    for category, (passed, failed) in sorted(counts.items()):
+        print(f"{category:<20} {passed + failed:>6} {passed:>6} {failed:>6}")
+    print(f"{'all':<20} {len(reasons):>6} {sum(c[0] for c in counts.values()):>6} {sum(c[1] for c in counts.values()):>6}")
+
+
+def print_operators(reasons) -> None:
+    counts = collections.defaultdict(lambda: [0, 0])
+    for case, reason in reasons.items():
+        for name in operators(case / "model.onnx"):
+            counts[name][0] += not reason
+            counts[name][1] += 1
+    print("\noperator: cases in which it occurs that pass, of all")
+    entries = [f"{name} {passed}/{total}" for name, (passed, total) in sorted(counts.items())]
+    columns, width = 3, max(map(len, entries), default=0) + 2
+    height = -(-len(entries) // columns)
+    for row in range(height):
+        print("".join(entry.ljust(width) for entry in entries[row::height]).rstrip())
+
+
+def print_failures(reasons, expected) -> None:
+    print()
+    for case, reason in sorted(reasons.items()):
+        name = f"{case.parent.name}/{case.name}"
+        if reason:
+            print(f"FAIL{' (as listed)' if name in expected.reasons else ''} {name}: {reason}")
+        elif name in expected.reasons:
+            print(f"PASS, though it is listed as failing: {name}")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("strider", type=pathlib.Path)
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("--tier", type=int, default=1)
-    parser.add_argument("--types", choices=("plain", "float", "all"), default="plain")
-    parser.add_argument("--category", action="append")
+    parser.add_argument("--expected", type=pathlib.Path, help="the cases that do not pass; none where it is not given")
+    parser.add_argument("--update", action="store_true", help="write --expected anew from what fails now")
+    parser.add_argument("--match", default="", help="only cases whose CATEGORY/CASE contains this; nothing is asked of the others")
     parser.add_argument("--json", type=pathlib.Path, help="write all verdicts here")
     parser.add_argument("options", nargs="*", help="for strider check, after --")
     args = parser.parse_args()
-    counts, failures, verdicts = {}, [], []
-    wanted = list(select(args))
-    runnable = [(c, n) for c, n in wanted if n not in EXCLUDED]
-    for category, name in wanted:
-        counts.setdefault(category, {"pass": 0, "fail": 0, "excluded": 0})
-        counts[category]["excluded"] += name in EXCLUDED
-    for begin in range(0, len(runnable), BATCH):
-        batch = runnable[begin:begin + BATCH]
-        paths = [str(args.data / category / name) for category, name in batch]
-        result = subprocess.run([str(args.strider), "check", "--json", "--quiet", "--rtol", "1e-3", "--atol", "1e-7", *args.options, *paths],
-                                capture_output=True, text=True, check=False)
-        if result.returncode not in (0, 1, 3, 4, 5):
-            print(f"strider check ended with {result.returncode} among {batch[0]}...\n{result.stderr}", file=sys.stderr)
-            return 1
-        seen = {}
-        for case in json.loads(result.stdout)["cases"]:
-            path = pathlib.Path(case["path"])
-            path = path.parent if path.name.startswith("test_data_set_") else path
-            seen.setdefault((path.parent.name, path.name), []).append(case)
-        for category, name in batch:
-            sets = seen.get((category, name), [])
-            good = bool(sets) and all(s["pass"] for s in sets)
-            counts[category]["pass" if good else "fail"] += 1
-            message = next((s["message"] for s in sets if not s["pass"]), "" if sets else "no data")
-            verdicts.append({"category": category, "case": name, "pass": good, "message": message})
-            if not good:
-                failures.append(f"{category}/{name}: {message}")
-    print(f"{'category':<20} {'pass':>6} {'fail':>6} {'excluded':>9}")
-    for category, c in counts.items():
-        print(f"{category:<20} {c['pass']:>6} {c['fail']:>6} {c['excluded']:>9}")
-    for name in sorted(n for _, n in wanted if n in EXCLUDED):
-        print(f"excluded: {name}: {EXCLUDED[name]}")
-    for failure in failures:
-        print("FAIL", failure)
+    cases = [case for case in find_cases(args.data) if args.match in f"{case.parent.name}/{case.name}"]
+    reasons = run_all(args.strider, args.options, cases)
+    expected = Expected.read(args.expected)
+    print_categories(reasons)
+    print_operators(reasons)
+    print_failures(reasons, expected)
     if args.json:
+        verdicts = [{"category": c.parent.name, "case": c.name, "pass": not r, "message": r} for c, r in reasons.items()]
         args.json.write_text(json.dumps(verdicts, indent=1))
-    total = {k: sum(c[k] for c in counts.values()) for k in ("pass", "fail", "excluded")}
-    print(f"{total['pass']} passed, {total['fail']} failed, {total['excluded']} skipped")
-    return 1 if failures else 0
+    if args.update:
+        expected.write(args.expected, reasons)
+        return 0
+    surprises = expected.compare(reasons, complete=not args.match)
+    for surprise in surprises:
+        print(surprise, file=sys.stderr)
+    return 1 if surprises else 0
 
 
 if __name__ == "__main__":
