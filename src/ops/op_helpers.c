@@ -163,6 +163,14 @@ Status infer_require_rank(InferContext *ctx, int port, int min, int max) {
                       max);
 }
 
+Status infer_require_scalar(InferContext *ctx, int port) {
+    const Shape *shape = port < ctx->n_inputs ? &ctx->inputs[port].shape : NULL;
+    int64_t count;
+    if (shape && shape->rank >= 0 && shape_count(shape, 0, shape->rank, &count) && count != 1)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d must be a scalar", port);
+    return STRIDER_OK;
+}
+
 Status infer_axis(InferContext *ctx, int64_t axis, int rank, int *result) {
     if (axis < -rank || axis >= rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "axis %lld is outside [%d, %d)", (long long)axis, -rank,

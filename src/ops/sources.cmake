@@ -1,4 +1,11 @@
 list(APPEND sources
+    ops/generator/eye_like.c
+    ops/math/det.c
+    ops/math/loss.c
+    ops/tensor/center_crop_pad.c
+    ops/tensor/one_hot.c
+    ops/tensor/reverse_sequence.c
+    ops/tensor/trilu.c
     ops/device.c
     ops/reduction/arg_reduce.c
     ops/nn/batch_norm.c

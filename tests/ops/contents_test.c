@@ -90,6 +90,8 @@ static void what_types_follow_from_is_what_rows_say(void **state) {
          .opset = 21,
          .attrs = {attr_ints("kernel_shape", 2, 2), attr_ints("strides", 2, 2)},
          INPUTS(corners, tensor_i64(DIMS(1, 1, 2, 2), 0, 3, 8, 15), tensor_i64(DIMS(4), 1, 1, 5, 5))},
+        {.op = "OneHot", .opset = 11, INPUTS(TWO(0, 2), ONE(3), TWO(0, 1))},
+        {.op = "CenterCropPad", .opset = 21, INPUTS(x, TWO(6, 6))},
         {.op = "Dropout",
          .opset = 21,
          INPUTS(x, tensor_f32(shape_scalar(), 0.5f), tensor_typed(STRIDER_BOOL, shape_scalar(), 0)),

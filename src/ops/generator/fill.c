@@ -89,10 +89,7 @@ static Status range_infer(InferContext *ctx) {
     for (int i = 0; i < 3; i++) {
         TRY(infer_require_dtype(ctx, i, DTYPES_NUMERIC));
         TRY(infer_require_same_dtype(ctx, 0, i));
-        const Shape *shape = &ctx->inputs[i].shape;
-        int64_t count;
-        if (shape->rank >= 0 && shape_count(shape, 0, shape->rank, &count) && count != 1)
-            return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d must be a scalar", i);
+        TRY(infer_require_scalar(ctx, i));
     }
     if (ctx->input_values[0] && ctx->input_values[1] && ctx->input_values[2]) {
         int64_t count = range_count(ctx->input_values[0], ctx->input_values[1], ctx->input_values[2]);

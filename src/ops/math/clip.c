@@ -24,10 +24,7 @@ static Status clip_infer(InferContext *ctx) {
     TRY(infer_require_dtype(ctx, 0, DTYPES_NUMERIC));
     for (int port = 1; port < ctx->n_inputs; port++) {
         TRY(infer_require_same_dtype(ctx, 0, port));
-        int64_t count;
-        const Shape *shape = &ctx->inputs[port].shape;
-        if (shape->rank > 0 && shape_count(shape, 0, shape->rank, &count) && count != 1)
-            return infer_fail(ctx, STRIDER_BAD_MODEL, "bound %d must be a scalar", port);
+        TRY(infer_require_scalar(ctx, port));
     }
     ctx->outputs[0] = ctx->inputs[0];
     return STRIDER_OK;
