@@ -1,4 +1,10 @@
 list(APPEND sources
+    ops/math/dft.c
+    ops/math/fft.c
+    ops/math/fourier.c
+    ops/math/mel_weight_matrix.c
+    ops/math/stft.c
+    ops/math/window_functions.c
     ops/generator/eye_like.c
     ops/math/det.c
     ops/math/loss.c

@@ -65,6 +65,7 @@ enum { N_TEST_CHANNELS = 9 };
     DO(move)                                                                                                 \
     DO(gemm)                                                                                                 \
     DO(normalize)                                                                                            \
+    DO(signal)                                                                                               \
     DO(conv)                                                                                                 \
     DO(conv_dimensions)                                                                                      \
     DO(dimensions)

@@ -55,6 +55,7 @@ static void what_types_follow_from_is_what_rows_say(void **state) {
     fill_random(numbers, 36, 3);
     const Tensor none = {0}, x = op_test_tensor(STRIDER_F32, DIMS(4, 9), numbers, sizeof numbers),
                  corners = op_test_tensor(STRIDER_F32, DIMS(1, 1, 2, 2), numbers, 4 * sizeof(float)),
+                 signal = op_test_tensor(STRIDER_F32, DIMS(2, 9, 1), numbers, 18 * sizeof(float)),
                  two = tensor_i64(shape_scalar(), 2);
     OpTest cases[] = {
         {.op = "Reshape", .opset = 21, INPUTS(x, TWO(6, -1))},
@@ -92,6 +93,15 @@ static void what_types_follow_from_is_what_rows_say(void **state) {
          INPUTS(corners, tensor_i64(DIMS(1, 1, 2, 2), 0, 3, 8, 15), tensor_i64(DIMS(4), 1, 1, 5, 5))},
         {.op = "OneHot", .opset = 11, INPUTS(TWO(0, 2), ONE(3), TWO(0, 1))},
         {.op = "CenterCropPad", .opset = 21, INPUTS(x, TWO(6, 6))},
+        {.op = "DFT", .opset = 17, INPUTS(signal, ONE(5))},
+        {.op = "DFT", .opset = 20, INPUTS(signal, ONE(5), tensor_i64(shape_scalar(), 0))},
+        {.op = "STFT", .opset = 17, INPUTS(signal, ONE(2), none, ONE(4))},
+        {.op = "HannWindow", .opset = 17, INPUTS(ONE(5))},
+        {.op = "HammingWindow", .opset = 17, INPUTS(ONE(5))},
+        {.op = "BlackmanWindow", .opset = 17, INPUTS(ONE(5))},
+        {.op = "MelWeightMatrix",
+         .opset = 17,
+         INPUTS(ONE(4), ONE(16), ONE(8000), tensor_f32(DIMS(1), 0), tensor_f32(DIMS(1), 4000))},
         {.op = "Dropout",
          .opset = 21,
          INPUTS(x, tensor_f32(shape_scalar(), 0.5f), tensor_typed(STRIDER_BOOL, shape_scalar(), 0)),

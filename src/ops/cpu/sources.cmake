@@ -18,6 +18,7 @@ list(APPEND sources
     ops/cpu/device.c
     ops/cpu/depth_space.c
     ops/cpu/elementwise.c
+    ops/cpu/fourier.c
     ops/cpu/gemm.c
     ops/cpu/kernels.c
     ops/cpu/layer_norm.c
@@ -40,6 +41,7 @@ list(APPEND templates
     ops/cpu/conv/winograd_rows_tmpl.c
     ops/cpu/conv/winograd_tmpl.c
     ops/cpu/elementwise_tmpl.c
+    ops/cpu/fourier_tmpl.c
     ops/cpu/gemm_skinny_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/layer_norm_tmpl.c
