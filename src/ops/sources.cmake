@@ -5,6 +5,10 @@ list(APPEND sources
     ops/math/mel_weight_matrix.c
     ops/math/stft.c
     ops/math/window_functions.c
+    ops/generator/bernoulli.c
+    ops/generator/mersenne_twister.c
+    ops/generator/multinomial.c
+    ops/generator/random.c
     ops/generator/eye_like.c
     ops/math/det.c
     ops/math/loss.c
