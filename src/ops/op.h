@@ -28,6 +28,10 @@ Status parse_enum(ParseContext *ctx, const char *name, const char *const *names,
                   int *result) MUST_CHECK;
 /* *count is -1 where the attribute is absent.  At most `capacity` values; more is BAD_MODEL. */
 Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capacity, int *count) MUST_CHECK;
+/* Lists that lie where a string does; *count is -1 where the attribute is absent. */
+Status parse_floats(ParseContext *ctx, const char *name, const float **values, int64_t *count) MUST_CHECK;
+Status parse_strings(ParseContext *ctx, const char *name, const char *const **values,
+                     int64_t *count) MUST_CHECK;
 /* A data type by ONNX's number, or before opset 6 its name; UNSUPPORTED for those that Strider lacks. */
 Status parse_dtype(ParseContext *ctx, const char *name, DType fallback, DType *dtype) MUST_CHECK;
 /* Unchanged where the attribute is absent. */

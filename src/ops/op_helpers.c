@@ -126,6 +126,22 @@ Status parse_ints(ParseContext *ctx, const char *name, int64_t *values, int capa
     return STRIDER_OK;
 }
 
+Status parse_floats(ParseContext *ctx, const char *name, const float **values, int64_t *count) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_FLOATS, &attr));
+    *values = attr ? attr->floats : NULL;
+    *count = attr ? (int64_t)attr->count : -1;
+    return STRIDER_OK;
+}
+
+Status parse_strings(ParseContext *ctx, const char *name, const char *const **values, int64_t *count) {
+    const Attr *attr;
+    TRY(find_kind(ctx, name, ATTR_STRINGS, &attr));
+    *values = attr ? attr->strings : NULL;
+    *count = attr ? (int64_t)attr->count : -1;
+    return STRIDER_OK;
+}
+
 /* --- infer() --- */
 
 bool infer_has_input(const InferContext *ctx, int port) {

@@ -69,6 +69,12 @@ list(APPEND sources
     ops/post_ops.c
     ops/tensor/pad.c
     ops/nn/pool.c
+    ops/rnn/dynamic_quantize_lstm.c
+    ops/rnn/gru.c
+    ops/rnn/lstm.c
+    ops/rnn/recurrent.c
+    ops/rnn/recurrent_run.c
+    ops/rnn/rnn.c
     ops/reduction/reduce.c
     ops/tensor/repeat.c
     ops/tensor/reshape.c

@@ -47,6 +47,7 @@ INLINE vf v_activate(Unary activation, vf x) {
 
 /* Of all kinds that have a vector form. */
 INLINE vf v_unary(Unary unary, vf x) {
+    const vf alpha = v_set(unary.alpha), beta = v_set(unary.beta);
     switch (unary.kind) {
     case UNARY_NEG:
         return -x;
@@ -62,6 +63,14 @@ INLINE vf v_unary(Unary unary, vf x) {
         return v_erf(x);
     case UNARY_LOG:
         return v_log(x);
+    case UNARY_AFFINE:
+        return alpha * x + beta;
+    case UNARY_SCALED_TANH:
+        return alpha * v_tanh(beta * x);
+    case UNARY_SOFTSIGN:
+        return x / (v_set(1.0f) + v_abs(x));
+    case UNARY_THRESHOLDED_RELU:
+        return v_select(x <= alpha, v_zero(), x);
     case UNARY_SQUARE:
         return x * x;
     case UNARY_CUBE:

@@ -80,6 +80,10 @@ SHARED REAL unary_formula(Unary unary, REAL x) {
         return x < -alpha ? x + beta : x > alpha ? x - beta : 0;
     case UNARY_GELU_TANH:
         return formula_gelu_tanh(x);
+    case UNARY_AFFINE:
+        return alpha * x + beta;
+    case UNARY_SCALED_TANH:
+        return alpha * tanh(beta * x);
     case UNARY_ABS:
         return fabs(x);
     case UNARY_NEG:

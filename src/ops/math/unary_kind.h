@@ -14,8 +14,10 @@ typedef enum UnaryKind {
 #define ACTIVATION(...)
 #define UNARY(KIND, ...) UNARY_##KIND,
 #include "ops/math/unary_list.inc"
-    UNARY_GELU_TANH, /* Gelu's other form */
-    UNARY_SQUARE,    /* in vector form alone: Pow by 2, and by 3, 1/2 and -1/2 */
+    UNARY_GELU_TANH,   /* Gelu's other form */
+    UNARY_AFFINE,      /* alpha x + beta: this and the next are activations of recurrent layers */
+    UNARY_SCALED_TANH, /* alpha tanh(beta x) */
+    UNARY_SQUARE,      /* in vector form alone: Pow by 2, and by 3, 1/2 and -1/2 */
     UNARY_CUBE,
     UNARY_ROOT,
     UNARY_RECIPROCAL_ROOT,
