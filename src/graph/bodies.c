@@ -10,6 +10,13 @@ Graph *graph_of_model(Graph *graph) {
     return graph;
 }
 
+const char *node_body_name(const Node *node, int index) {
+    for (int i = 0; i < MAX_BODIES && node->op->bodies[i]; i++)
+        if (!(node->absent_bodies >> i & 1) && index-- == 0)
+            return node->op->bodies[i];
+    return NULL;
+}
+
 /* --- captures --- */
 
 static Value **captured_inputs(const Node *node, int body) {

@@ -142,11 +142,9 @@ Status graph_set_constant(Graph *graph, Value *value, Tensor tensor, Error *err)
 
 /* As the operator's table row says; the graphs themselves are checked when they are made. */
 static Status check_bodies(const Node *node, Error *err) {
-    for (int i = 0; i < MAX_BODIES && node->op->bodies[i]; i++)
-        if (i >= node->n_bodies)
-            return node_fail(node, err, STRIDER_BAD_MODEL, "required attribute %s is missing",
-                             node->op->bodies[i]);
-    return STRIDER_OK;
+    const char *missing = node_body_name(node, node->n_bodies);
+    return missing ? node_fail(node, err, STRIDER_BAD_MODEL, "required attribute %s is missing", missing)
+                   : STRIDER_OK;
 }
 
 int node_own_inputs(const Node *node) {

@@ -62,6 +62,7 @@ typedef struct Node {
      * order. */
     struct Graph **bodies;
     int n_bodies, n_captures;
+    unsigned absent_bodies; /* bit i: no attribute gives body i of Op.bodies, which bodies[] leaves out */
 } Node;
 
 typedef struct Graph {
@@ -166,6 +167,8 @@ void graph_replace_uses(Graph *graph, Value *from, Value *to);
 /* Marks a node as removed: it reads nothing any more, and its outputs lose their producer. */
 void graph_remove_node(Node *node);
 /* --- bodies (bodies.c) --- */
+/* The attribute that holds node->bodies[index]; NULL after the last one. */
+const char *node_body_name(const Node *node, int index);
 /* Captured values of the graph around that are constants become constants of the node's bodies, and are
  * captured no more; nor are those that no body reads. */
 void node_settle_captures(Node *node);

@@ -72,7 +72,7 @@ typedef struct Declarations {
 
 static Status in_body(const Node *node, int index, Status status, Error *err) {
     char text[NODE_TEXT];
-    return status ? error_within(err, status, "%s: %s", node_text(node, text), node->op->bodies[index])
+    return status ? error_within(err, status, "%s: %s", node_text(node, text), node_body_name(node, index))
                   : status;
 }
 

@@ -73,6 +73,7 @@ enum {
         1 << 5,           /* outputs without a name at the end count: how many there are says what they are */
     OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */
     OP_POST_OPS = 1 << 7, /* reference() computes Node.post_ops, and some kernels do */
+    OP_OPTIONAL_BODIES = 1 << 8, /* each of its bodies may lack: Node.absent_bodies says which do */
 };
 
 enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2 };
@@ -94,7 +95,8 @@ typedef struct Op {
     /* Runs the node by itself, on values of any kind: instead of reference(), or besides it where that
      * computes the same of tensors. */
     Status (*host)(HostContext *ctx);
-    /* The attributes that hold its bodies, in the order of node->bodies; ends with NULL. */
+    /* The attributes that hold its bodies, in the order of node->bodies, which has those that are not absent;
+     * ends with NULL. */
     const char *bodies[MAX_BODIES + 1];
     /* The memory that reference() takes besides its outputs, from known types of all inputs (dtype NONE where
      * absent) and of the outputs that do not depend on data.  NULL: none. */

@@ -20,10 +20,12 @@ typedef struct NodeBody {
     Value **captured; /* by capture: the inputs of the body */
 } NodeBody;
 
+/* *body is NULL where there is no such attribute. */
 static Status find_graph(Loading *loading, const Where *where, const BodyNode *from, const char *name,
                          Body **body) {
     const Onnx__NodeProto *proto = from->proto;
     char message[200];
+    *body = NULL;
     for (size_t i = 0; i < proto->n_attribute; i++) {
         if (strcmp(proto->attribute[i]->name, name) != 0)
             continue;
@@ -37,9 +39,31 @@ static Status find_graph(Loading *loading, const Where *where, const BodyNode *f
                         name);
             return where_fail(loading, where, STRIDER_UNSUPPORTED, message);
         }
+        text_format(message, sizeof message, "attribute \"%.60s\" must be a graph", name);
+        return where_fail(loading, where, STRIDER_BAD_MODEL, message);
     }
-    text_format(message, sizeof message, "attribute \"%.60s\", a graph, is missing", name);
-    return where_fail(loading, where, STRIDER_BAD_MODEL, message);
+    return STRIDER_OK;
+}
+
+/* Those that are there, in the operator's order. */
+static Status find_graphs(Loading *loading, const Where *where, const BodyNode *from, Node *node,
+                          NodeBody made[MAX_BODIES], int *count) {
+    char message[200];
+    *count = 0;
+    for (int i = 0; node->op->bodies[i]; i++) {
+        const char *name = node->op->bodies[i];
+        Body **body = &made[*count].scope.body;
+        TRY(find_graph(loading, where, from, name, body));
+        if (*body) {
+            (*count)++;
+        } else if (node->op->flags & OP_OPTIONAL_BODIES) {
+            node->absent_bodies |= 1u << i;
+        } else {
+            text_format(message, sizeof message, "attribute \"%.60s\", a graph, is missing", name);
+            return where_fail(loading, where, STRIDER_BAD_MODEL, message);
+        }
+    }
+    return STRIDER_OK;
 }
 
 /* The value that a name stands for which a body reads and does not make. */
@@ -156,13 +180,11 @@ static Status load_body(Loading *loading, const Where *where, NodeBody *made, in
 Status load_bodies(Loading *loading, Scope *outer, const Where *where, const BodyNode *from, Node *node) {
     NodeBody made[MAX_BODIES] = {0};
     Captures captures = {0};
-    const char *const *names = node->op->bodies;
-    int count = 0;
+    int count;
     if (outer->depth >= loading->options->max_depth)
         return where_fail(loading, where, STRIDER_LIMIT_EXCEEDED,
                           "bodies and function calls are nested too deeply");
-    for (; names[count]; count++)
-        TRY(find_graph(loading, where, from, names[count], &made[count].scope.body));
+    TRY(find_graphs(loading, where, from, node, made, &count));
     if (!outer->body->marks)
         outer->body->marks = region_alloc_array(&loading->parsed, outer->body->slots.count, sizeof(int));
     node->bodies = region_alloc_array(&outer->graph->region, (size_t)count, sizeof *node->bodies);
@@ -174,7 +196,7 @@ Status load_bodies(Loading *loading, Scope *outer, const Where *where, const Bod
     for (node->n_bodies = 0; node->n_bodies < count; node->n_bodies++) {
         const int i = node->n_bodies;
         node->bodies[i] = made[i].scope.graph;
-        TRY(load_body(loading, where, &made[i], captures.count, names[i]));
+        TRY(load_body(loading, where, &made[i], captures.count, node_body_name(node, i)));
     }
     return STRIDER_OK;
 }

@@ -73,6 +73,8 @@ Status infer_require_same_dtype(InferContext *ctx, int port_a, int port_b) MUST_
 Status infer_require_rank(InferContext *ctx, int port, int min, int max) MUST_CHECK;
 /* BAD_MODEL where input `port` is known to have another number of elements than one. */
 Status infer_require_scalar(InferContext *ctx, int port) MUST_CHECK;
+/* Dimension `at` of an input; DIM_UNKNOWN also where it has none. */
+int64_t infer_input_dim(const InferContext *ctx, int port, int at);
 /* `axis` in [-rank, rank) to [0, rank); BAD_MODEL otherwise. */
 Status infer_axis(InferContext *ctx, int64_t axis, int rank, int *result) MUST_CHECK;
 /* The contents of a rank-0 or rank-1 integer input as int64: *count is -1 where the contents are not known

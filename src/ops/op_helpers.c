@@ -187,6 +187,11 @@ Status infer_require_scalar(InferContext *ctx, int port) {
     return STRIDER_OK;
 }
 
+int64_t infer_input_dim(const InferContext *ctx, int port, int at) {
+    const Shape *shape = port < ctx->n_inputs ? &ctx->inputs[port].shape : NULL;
+    return shape && shape->rank > at ? shape->dims[at] : DIM_UNKNOWN;
+}
+
 Status infer_axis(InferContext *ctx, int64_t axis, int rank, int *result) {
     if (axis < -rank || axis >= rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "axis %lld is outside [%d, %d)", (long long)axis, -rank,

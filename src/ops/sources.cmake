@@ -19,6 +19,14 @@ list(APPEND sources
     ops/tensor/trilu.c
     ops/device.c
     ops/reduction/arg_reduce.c
+    ops/nn/attention.c
+    ops/nn/attention_reference.c
+    ops/nn/causal_conv.c
+    ops/nn/flex_attention.c
+    ops/nn/linear_attention.c
+    ops/nn/rotary_embedding.c
+    ops/math/swiglu.c
+    ops/tensor/tensor_scatter.c
     ops/nn/batch_norm.c
     ops/math/binary.c
     ops/broadcast.c

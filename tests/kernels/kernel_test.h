@@ -63,6 +63,7 @@ enum { N_TEST_CHANNELS = 9 };
     DO(elementwise)                                                                                          \
     DO(pool)                                                                                                 \
     DO(move)                                                                                                 \
+    DO(attention)                                                                                            \
     DO(gemm)                                                                                                 \
     DO(normalize)                                                                                            \
     DO(signal)                                                                                               \

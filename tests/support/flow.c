@@ -48,14 +48,26 @@ static Value *find_or_add(Graph *graph, const char *name) {
     return value;
 }
 
+/* The row of "Operator" or "domain:Operator". */
+static const Op *find_row(const char *op, int opset) {
+    char domain[NAME] = "";
+    const char *colon = strchr(op, ':');
+    if (colon) {
+        assert_true((size_t)(colon - op) < sizeof domain);
+        memcpy(domain, op, (size_t)(colon - op));
+    }
+    const Op *row = op_find(domain, colon ? colon + 1 : op, opset);
+    assert_non_null(row);
+    return row;
+}
+
 Node *flow_node_of(Graph *graph, int opset, const char *op, const char *inputs, const char *outputs,
                    const Attr *attrs, const char *captures) {
-    const Op *row = op_find("", op, opset);
+    const Op *row = find_row(op, opset);
     const int n_inputs = count_names(inputs), n_captures = count_names(captures);
     Node *node;
     Error error;
     char name[NAME];
-    assert_non_null(row);
     ok(graph_add_node(graph, row, op, n_inputs, count_names(outputs), &node, &error), &error);
     node->opset = opset;
     size_t n_attrs = 0;

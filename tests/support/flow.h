@@ -6,8 +6,9 @@
 
 #include "graph/op.h"
 
-/* Names stand with spaces between, "-" for one that is absent.  A name that the graph does not have yet
- * becomes a value.  These fail the test where the graph does. */
+/* Operators of other domains are "domain:Operator".  Names stand with spaces between, "-" for one that is
+ * absent.  A name that the graph does not have yet becomes a value.  These fail the test where the graph
+ * does. */
 Node *flow_node(Graph *graph, int opset, const char *op, const char *inputs, const char *outputs);
 /* With attributes, which end at the first one without a name, and values of `graph` that its bodies read. */
 Node *flow_node_of(Graph *graph, int opset, const char *op, const char *inputs, const char *outputs,

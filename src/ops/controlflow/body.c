@@ -24,7 +24,7 @@ Status infer_body_outputs(InferContext *ctx, int index, int count) {
     const size_t has = ctx->node->bodies[index]->n_outputs;
     if (has < (size_t)count)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "%s has %zu outputs, it must have at least %d",
-                          ctx->node->op->bodies[index], has, count);
+                          node_body_name(ctx->node, index), has, count);
     return STRIDER_OK;
 }
 

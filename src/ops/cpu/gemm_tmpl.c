@@ -2,15 +2,8 @@
 /* Matrix products of many rows: register tiles of rows times a panel of B, both packed so that the inner loop
  * reads on. */
 #include "ops/cpu/gemm_simd.h"
+#include "ops/cpu/row_tile_simd.h"
 #include "ops/cpu/transpose_4.h"
-
-#if STRIDER_WIDTH == 16
-enum { TILE_ROWS = 14 };
-#elif STRIDER_WIDTH == 8
-enum { TILE_ROWS = 6 };
-#else
-enum { TILE_ROWS = 5 };
-#endif
 
 enum { PANEL = GEMM_PANEL_VECTORS * VW };
 
@@ -116,14 +109,6 @@ typedef void (*TileFunction)(const Product *p, Step step, int64_t m, int64_t n, 
         tile(p, step, m, n, a, b, ROWS, 2);                                                                  \
     }
 #define ENTRY(ROWS) {tile_##ROWS##_1, tile_##ROWS##_2},
-
-#if STRIDER_WIDTH == 16
-#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)
-#elif STRIDER_WIDTH == 8
-#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
-#else
-#define FOR_TILES(DO) DO(1) DO(2) DO(3) DO(4) DO(5)
-#endif
 
 FOR_TILES(TILE)
 

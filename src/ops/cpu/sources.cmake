@@ -1,4 +1,5 @@
 list(APPEND sources
+    ops/cpu/attention.c
     ops/cpu/conv/depthwise.c
     ops/cpu/conv/direct.c
     ops/cpu/conv/direct_run.c
@@ -34,6 +35,7 @@ list(APPEND sources
     ops/cpu/transpose.c
 )
 list(APPEND templates
+    ops/cpu/attention_tmpl.c
     ops/cpu/conv/depthwise_tmpl.c
     ops/cpu/conv/grouped_tmpl.c
     ops/cpu/conv/tile_tmpl.c
