@@ -77,6 +77,7 @@ static Status read_model(Loading *loading) {
     TRY(make_imports(loading, proto->n_opset_import, proto->opset_import, &imports));
     loading->model->opset = imports.onnx;
     TRY(make_graph_body(loading, proto->graph, NULL, &body));
+    TRY(survey_operators(loading, &body, &imports));
     TRY(read_graph(loading, &body, &imports, &loading->model->graph));
     return loading->has_defaults ? read_overridable(loading, &body, &imports) : STRIDER_OK;
 }

@@ -4,7 +4,7 @@
 #define LOADER_LOADING_H
 
 #include "base/names.h"
-#include "graph/attrs.h"
+#include "graph/op.h"
 #include "loader/loader.h"
 #include "loader/scan.h"
 #include "onnx.pb-c.h"
@@ -97,6 +97,7 @@ typedef struct Body {
 
 typedef struct Function {
     const Onnx__FunctionProto *proto;
+    bool is_surveyed;
     bool is_prepared; /* what follows is there; done when it is called for the first time */
     Body body;
     int *inputs, *outputs;                 /* slots */
@@ -128,6 +129,10 @@ Status list_functions(Loading *loading) MUST_CHECK;
 Status find_function(Loading *loading, const Onnx__NodeProto *proto, Function **function) MUST_CHECK;
 /* Prepares the callee, and the call's targets. */
 Status prepare_call(Loading *loading, BodyNode *call) MUST_CHECK;
+/* The versions that its nodes are of: a function that states none has those of its caller. */
+static inline const Imports *function_imports(const Function *function, const Imports *outer) {
+    return function->proto->n_opset_import ? &function->body.imports : outer;
+}
 
 /* --- attributes.c --- */
 /* An AttributeProto.AttributeType. */
@@ -160,14 +165,26 @@ typedef struct Where {
     int64_t offset; /* in the file, or -1 */
 } Where;
 enum { WHERE_TEXT = 450 };
+Where make_where(const Loading *loading, const Scope *scope, const BodyNode *node, size_t index);
 const char *where_text(const Where *where, char text[WHERE_TEXT]);
 Status where_fail(Loading *loading, const Where *where, Status status, const char *message);
 
 /* The value of that slot, made where it is met for the first time; NULL where the call left it out. */
 Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) MUST_CHECK;
+/* The same where it is to be made now by the node: BAD_MODEL where something else makes it. */
+Status scope_claim(Loading *loading, Scope *scope, const Where *where, int slot, Value **value) MUST_CHECK;
 /* Lets a slot that was not met stand for no value. */
 void scope_leave_out(Scope *scope, int slot);
 Status load_nodes(Loading *loading, Scope *scope) MUST_CHECK;
+/* Counts one more, which has its place in the file from `where`. */
+Status add_loaded_node(Loading *loading, Scope *scope, const Where *where, const Op *op, int64_t opset,
+                       int n_inputs, int n_outputs, Node **node) MUST_CHECK;
+/* Whether there is such an operator, if perhaps not at `*opset`, which the model imports (0: none). */
+bool has_operator(const Loading *loading, const Where *where, int64_t *opset);
+
+/* --- survey.c --- */
+/* UNSUPPORTED where the body, or what it calls, has nodes of operators that Strider lacks: all are named. */
+Status survey_operators(Loading *loading, Body *body, const Imports *imports) MUST_CHECK;
 
 /* --- node_bodies.c --- */
 /* The bodies of a node whose other inputs are connected, and what they capture of the graph around. */

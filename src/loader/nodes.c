@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "graph/op.h"
+#include "loader/foreign.h"
 #include "loader/loading.h"
 #include "ops/op.h"
 
@@ -55,6 +55,16 @@ Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) {
     TRY(graph_add_value(graph, name, value, loading->err));
     *known = *value;
     return STRIDER_OK;
+}
+
+Status scope_claim(Loading *loading, Scope *scope, const Where *where, int slot, Value **value) {
+    char message[300];
+    TRY(scope_value(loading, scope, slot, value));
+    if (*value && !(*value)->producer && !(*value)->constant && !(*value)->is_input)
+        return STRIDER_OK;
+    text_format(message, sizeof message, "output \"%.100s\" is already made elsewhere",
+                scope->body->names[slot].text);
+    return where_fail(loading, where, STRIDER_BAD_MODEL, message);
 }
 
 void scope_leave_out(Scope *scope, int slot) {
@@ -154,7 +164,7 @@ static Status inline_function(Loading *loading, Scope *outer, const Where *where
     Scope inner = {.graph = outer->graph,
                    .body = &function->body,
                    .prefix = inner_prefix(loading, outer, call),
-                   .imports = proto->n_opset_import ? &function->body.imports : outer->imports,
+                   .imports = function_imports(function, outer->imports),
                    .function = text_or_empty(proto->name),
                    .depth = outer->depth + 1};
     if (!inner.prefix)
@@ -167,29 +177,37 @@ static Status inline_function(Loading *loading, Scope *outer, const Where *where
 
 /* --- nodes --- */
 
-static Status find_op(Loading *loading, const Where *where, const Op **op, int64_t *opset) {
+static int64_t find_opset(const Loading *loading, const Where *where) {
+    const char *domain = text_or_empty(where->proto->domain);
+    const int64_t opset = imported_opset(where->scope->imports, domain);
+    /* Before IR 3 there were no imports. */
+    return !opset && is_default_domain(domain) && loading->model->ir_version < 3 ? 1 : opset;
+}
+
+static bool is_constant(const Onnx__NodeProto *proto) {
+    return is_default_domain(text_or_empty(proto->domain)) &&
+           strcmp(text_or_empty(proto->op_type), "Constant") == 0;
+}
+
+bool has_operator(const Loading *loading, const Where *where, int64_t *opset) {
+    const char *domain = text_or_empty(where->proto->domain), *type = text_or_empty(where->proto->op_type);
+    *opset = find_opset(loading, where);
+    return is_constant(where->proto) || op_exists(domain, type) || op_find(domain, type, *opset) ||
+           foreign_find(domain, type, *opset);
+}
+
+static Status find_op(Loading *loading, const Where *where, int64_t opset, const Op **op) {
     const char *domain = text_or_empty(where->proto->domain), *type = text_or_empty(where->proto->op_type);
     char message[300];
-    *opset = imported_opset(where->scope->imports, domain);
-    if (!*opset && is_default_domain(domain) && loading->model->ir_version < 3)
-        *opset = 1; /* before IR 3 there were no imports */
-    if (!*opset) {
-        text_format(message, sizeof message, "the model imports no version of the operator domain \"%.100s\"",
-                    domain);
-        return where_fail(loading, where, op_exists(domain, type) ? STRIDER_BAD_MODEL : STRIDER_UNSUPPORTED,
-                          message);
-    }
-    *op = op_find(domain, type, *opset);
+    *op = op_find(domain, type, opset);
     if (*op)
         return STRIDER_OK;
-    if (op_exists(domain, type))
-        text_format(message, sizeof message, "the operator does not exist at opset %" PRId64, *opset);
+    if (opset)
+        text_format(message, sizeof message, "the operator does not exist at opset %" PRId64, opset);
     else
-        text_format(message, sizeof message,
-                    "the operator is not supported (domain \"%.100s\", opset %" PRId64 ")",
-                    is_default_domain(domain) ? "ai.onnx" : domain, *opset);
-    return where_fail(loading, where, op_exists(domain, type) ? STRIDER_BAD_MODEL : STRIDER_UNSUPPORTED,
-                      message);
+        text_format(message, sizeof message, "the model imports no version of the operator domain \"%.100s\"",
+                    domain);
+    return where_fail(loading, where, STRIDER_BAD_MODEL, message);
 }
 
 static Status connect(Loading *loading, Scope *scope, const Where *where, const BodyNode *from, Node *node) {
@@ -202,13 +220,7 @@ static Status connect(Loading *loading, Scope *scope, const Where *where, const 
     for (int i = 0; i < from->n_outputs; i++) {
         if (from->outputs[i] == NO_SLOT)
             continue;
-        TRY(scope_value(loading, scope, from->outputs[i], &value));
-        if (!value || value->producer || value->constant || value->is_input) {
-            char message[700];
-            text_format(message, sizeof message, "output \"%.100s\" is already made elsewhere",
-                        scope->body->names[from->outputs[i]].text);
-            return where_fail(loading, where, STRIDER_BAD_MODEL, message);
-        }
+        TRY(scope_claim(loading, scope, where, from->outputs[i], &value));
         node_set_output(node, i, value);
         value->declarer = node;
     }
@@ -224,9 +236,7 @@ static Status add_constant(Loading *loading, Scope *scope, const Where *where, c
         return where_fail(loading, where, STRIDER_BAD_MODEL, "it must have no input and one output");
     TRY(load_attributes(loading, scope->graph, from, scope->bound, &attrs));
     TRY(load_constant(loading, &attrs, text_or_empty(proto->name), &tensor));
-    Status status = scope_value(loading, scope, from->outputs[0], &value);
-    if (!status && (!value || value->producer || value->constant || value->is_input))
-        status = where_fail(loading, where, STRIDER_BAD_MODEL, "its output is already made elsewhere");
+    const Status status = scope_claim(loading, scope, where, from->outputs[0], &value);
     if (status) {
         tensor_free(&tensor);
         return status;
@@ -234,29 +244,33 @@ static Status add_constant(Loading *loading, Scope *scope, const Where *where, c
     return load_parameter(loading, scope->graph, value, tensor);
 }
 
-static Status load_node(Loading *loading, Scope *scope, const Where *where, BodyNode *from) {
-    const Onnx__NodeProto *proto = from->proto;
-    Graph *graph = scope->graph;
-    if (++loading->n_nodes > loading->options->max_nodes)
-        return where_fail(loading, where, STRIDER_LIMIT_EXCEEDED,
-                          "the model has more nodes than the limit (max_nodes)");
-    if (from->callee)
-        return inline_function(loading, scope, where, from);
-    if (is_default_domain(text_or_empty(proto->domain)) &&
-        strcmp(text_or_empty(proto->op_type), "Constant") == 0)
-        return add_constant(loading, scope, where, from);
-    const Op *op = NULL;
-    int64_t opset;
-    TRY(find_op(loading, where, &op, &opset));
-    Node *node;
-    const int n_outputs = op->flags & OP_COUNTS_OUTPUTS ? (int)proto->n_output : from->n_outputs;
-    TRY(graph_add_node(graph, op, text_or_empty(proto->name), from->n_inputs, n_outputs, &node,
+static Status count_node(Loading *loading, const Where *where) {
+    return ++loading->n_nodes > loading->options->max_nodes
+               ? where_fail(loading, where, STRIDER_LIMIT_EXCEEDED,
+                            "the model has more nodes than the limit (max_nodes)")
+               : STRIDER_OK;
+}
+
+Status add_loaded_node(Loading *loading, Scope *scope, const Where *where, const Op *op, int64_t opset,
+                       int n_inputs, int n_outputs, Node **node) {
+    TRY(count_node(loading, where));
+    TRY(graph_add_node(scope->graph, op, text_or_empty(where->proto->name), n_inputs, n_outputs, node,
                        loading->err));
-    node->opset = (int)opset;
-    node->source_index = (int)where->index;
-    node->byte_offset = where->offset;
-    node->torch_scope = from->torch_scope;
+    (*node)->opset = (int)opset;
+    (*node)->source_index = (int)where->index;
+    (*node)->byte_offset = where->offset;
+    return STRIDER_OK;
+}
+
+/* A node of an operator that Strider has, at that opset. */
+static Status add_node(Loading *loading, Scope *scope, const Where *where, const BodyNode *from, const Op *op,
+                       int64_t opset) {
+    Graph *graph = scope->graph;
+    Node *node;
     AttrList attrs;
+    const int n_outputs = op->flags & OP_COUNTS_OUTPUTS ? (int)from->proto->n_output : from->n_outputs;
+    TRY(add_loaded_node(loading, scope, where, op, opset, from->n_inputs, n_outputs, &node));
+    node->torch_scope = from->torch_scope;
     TRY(load_attributes(loading, graph, from, scope->bound, &attrs));
     ParseContext parse = {.node = node, .attrs = &attrs, .region = &graph->region, .err = loading->err};
     if (op->parse)
@@ -265,12 +279,37 @@ static Status load_node(Loading *loading, Scope *scope, const Where *where, Body
     return op->bodies[0] ? load_bodies(loading, scope, where, from, node) : STRIDER_OK;
 }
 
+static Status load_node(Loading *loading, Scope *scope, const Where *where, BodyNode *from) {
+    const Onnx__NodeProto *proto = from->proto;
+    const int64_t opset = find_opset(loading, where);
+    const Foreign *foreign = foreign_find(text_or_empty(proto->domain), text_or_empty(proto->op_type), opset);
+    const Op *op = NULL;
+    if (from->callee) {
+        TRY(count_node(loading, where));
+        return inline_function(loading, scope, where, from);
+    }
+    if (is_constant(proto)) {
+        TRY(count_node(loading, where));
+        return add_constant(loading, scope, where, from);
+    }
+    if (foreign && foreign->expand)
+        return expand_foreign(loading, scope, where, from, foreign);
+    if (foreign)
+        return add_node(loading, scope, where, from, op_find("", foreign->as, foreign->opset),
+                        foreign->opset);
+    TRY(find_op(loading, where, opset, &op));
+    return add_node(loading, scope, where, from, op, opset);
+}
+
+Where make_where(const Loading *loading, const Scope *scope, const BodyNode *node, size_t index) {
+    const bool is_models = !scope->function && !scope->body->outer && index < loading->scan.n_nodes;
+    return (Where){node->proto, scope, index, is_models ? (int64_t)loading->scan.node_offsets[index] : -1};
+}
+
 Status load_nodes(Loading *loading, Scope *scope) {
     for (size_t i = 0; i < scope->body->n_nodes; i++) {
         BodyNode *node = &scope->body->nodes[i];
-        Where where = {node->proto, scope, i, -1};
-        if (!scope->function && !scope->graph->outer && i < loading->scan.n_nodes)
-            where.offset = (int64_t)loading->scan.node_offsets[i];
+        const Where where = make_where(loading, scope, node, i);
         TRY(load_node(loading, scope, &where, node));
     }
     return STRIDER_OK;

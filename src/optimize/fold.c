@@ -17,6 +17,8 @@ static bool is_known(const Node *node, int port) {
     const Value *value = node->inputs[port];
     if (!value || value->constant)
         return true;
+    if (is_op(node, OP_CastLike) && port == 1) /* only its type is read */
+        return value->type.dtype != STRIDER_DTYPE_NONE;
     return (node->op->flags & OP_SHAPE_ONLY) && port == 0 && value->type.dtype &&
            shape_is_known(&value->type.shape);
 }
@@ -69,7 +71,7 @@ static Status aligned_inputs(const Node *node, const Allocator *allocator, const
         const Value *value = node->inputs[i];
         inputs[i] = value ? value->constant : NULL;
         if (value && !value->constant) {
-            copies[i].type = value->type.tensor; /* only its shape is read */
+            copies[i].type = value->type.tensor; /* nothing else of it is read */
             inputs[i] = &copies[i];
         } else if (inputs[i] && inputs[i]->unaligned) {
             TRY(tensor_alloc(&copies[i], allocator, inputs[i]->type.dtype, &inputs[i]->type.shape, err));

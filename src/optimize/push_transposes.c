@@ -32,7 +32,7 @@ static bool same_permutation(const Permutation *a, const Permutation *b) {
 
 static void set_permutation(Node *transpose, const Permutation *permutation) {
     TransposeAttrs *attrs = transpose->attrs;
-    attrs->n_perm = permutation->rank;
+    *attrs = (TransposeAttrs){.form = TRANSPOSE_BY_PERM, .n_perm = permutation->rank};
     for (int d = 0; d < permutation->rank; d++)
         attrs->perm[d] = permutation->perm[d];
 }

@@ -19,8 +19,18 @@ static Status transpose_parse(ParseContext *ctx, void *attrs_) {
 }
 
 void transpose_perm(const TransposeAttrs *attrs, int rank, int perm[MAX_RANK]) {
+    const bool is_listed = attrs->form == TRANSPOSE_BY_PERM, is_matrix = attrs->form == TRANSPOSE_MATRIX;
+    /* Dimensions before this one move up by one, and the first one comes after them. */
+    const int moved = attrs->form == TRANSPOSE_BATCH ? rank - 2 : is_matrix ? 0 : rank - 1;
     for (int i = 0; i < rank; i++)
-        perm[i] = attrs->n_perm < 0 ? rank - 1 - i : (int)attrs->perm[i];
+        perm[i] = is_listed                  ? attrs->n_perm < 0 ? rank - 1 - i : (int)attrs->perm[i]
+                                   : i < moved ? i + 1
+                  : i == moved && !is_matrix ? 0
+                                             : i;
+    if (is_matrix && rank >= 2) {
+        perm[rank - 2] = rank - 1;
+        perm[rank - 1] = rank - 2;
+    }
 }
 
 static Status transpose_infer(InferContext *ctx) {

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the cases beside this file: one node each of an operator that is not ONNX's, with what onnxruntime 1.32 computes of it on
+the CPU; where that has no kernel, what the operator's documentation says, computed by NumPy.
+
+The cases of the repository were written by onnx 1.23.2, onnxruntime 1.32.0 and NumPy 2.4.
+"""
+import pathlib
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+HERE = pathlib.Path(__file__).resolve().parent
+RNG = np.random.default_rng(0)
+INTS = np.int64
+
+
+def rand(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def make_model(op, domain, opset, arrays, constants, outputs, attributes):
+    names = ["" if array is None else f"i{k}" for k, array in enumerate(arrays)]
+    node = helper.make_node(op, names, outputs, name="node", domain=domain, **attributes)
+    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+              for k, (n, a) in enumerate(zip(names, arrays)) if n and k not in constants]
+    initializers = [numpy_helper.from_array(arrays[k], names[k]) for k in constants]
+    results = [helper.make_tensor_value_info(o, helper.np_dtype_to_tensor_dtype(arrays[0].dtype), None) for o in outputs if o]
+    graph = helper.make_graph([node], "graph", inputs, results, initializers)
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def run(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+def case(name, op, arrays, domain="com.microsoft", opset=13, constants=(), outputs=("y",), expected=None, **attributes):
+    """`expected`: what onnxruntime has no kernel for."""
+    model = make_model(op, domain, opset, arrays, constants, outputs, attributes)
+    feeds = {f"i{k}": a for k, a in enumerate(arrays) if a is not None and k not in constants}
+    results = run(model, feeds) if expected is None else [expected.astype(np.float32)]
+    data = HERE / name / "test_data_set_0"
+    data.mkdir(parents=True)
+    onnx.save(model, HERE / name / "model.onnx")
+    for kind, tensors in (("input", list(feeds.items())), ("output", list(zip(filter(None, outputs), results)))):
+        for i, (tensor, array) in enumerate(tensors):
+            (data / f"{kind}_{i}.pb").write_bytes(numpy_helper.from_array(array, tensor).SerializeToString())
+
+
+# --- what onnxruntime has no kernel for ---
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(0.797885 * x + 0.035677 * x ** 3))
+
+
+def exact_gelu(x):
+    from math import erf
+    return 0.5 * x * (1 + np.vectorize(erf)(x / np.sqrt(2)))
+
+
+def conv_nhwc(x, w, b):
+    """3x3, padded by 1, in float64."""
+    padded = np.pad(x.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    y = np.zeros(x.shape[:3] + (w.shape[0],))
+    for i in range(3):
+        for j in range(3):
+            y += padded[:, i:i + x.shape[1], j:j + x.shape[2]] @ w[:, :, i, j].T
+    return y + b
+
+
+def group_norm(x, gamma, beta, groups):
+    n, h, w, c = x.shape
+    grouped = x.astype(np.float64).reshape(n, h * w, groups, c // groups)
+    mean, var = grouped.mean(axis=(1, 3), keepdims=True), grouped.var(axis=(1, 3), keepdims=True)
+    y = ((grouped - mean) / np.sqrt(var + 1e-5)).reshape(x.shape) * gamma + beta
+    return y / (1 + np.exp(-y))
+
+
+# --- the cases ---
+
+def convolutions():
+    x, w, b, z = rand(1, 4, 5, 4), rand(3, 4, 3, 3), rand(3), rand(1, 3, 5, 4)
+    for name, params in (("Relu", None), ("Tanh", None), ("Sigmoid", None), ("LeakyRelu", [0.3]), ("Clip", [-0.5, 1.5]),
+                         ("HardSigmoid", [0.3, 0.4])):
+        given = {"activation": name, "pads": [1, 1, 1, 1], **({"activation_params": params} if params else {})}
+        case(f"fused_conv_{name}", "FusedConv", [x, w, b], constants=(1, 2), **given)
+        case(f"fused_conv_add_{name}", "FusedConv", [x, w, b, z], constants=(1, 2), **given)
+    case("fused_conv_add", "FusedConv", [x, w, None, z], constants=(1,), pads=[1, 1, 1, 1])
+    case("conv_transpose_pads", "ConvTransposeWithDynamicPads", [rand(1, 2, 4, 3), rand(2, 2, 3, 3), np.array([1, 0, 1, 1], INTS),
+                                                                 rand(2)], constants=(1, 2, 3), strides=[2, 2])
+    x, w, z = rand(1, 4, 3, 2), rand(3, 2, 3, 3), rand(1, 4, 3, 3)
+    case("nhwc_conv", "NhwcConv", [x, w, b], constants=(1, 2), pads=[1, 1, 1, 1], expected=conv_nhwc(x, w, b))
+    case("nhwc_fused_conv", "NhwcFusedConv", [x, w, b, z], constants=(1, 2), pads=[1, 1, 1, 1], activation="Relu",
+         expected=np.maximum(conv_nhwc(x, w, b) + z, 0))
+    case("nhwc_max_pool", "NhwcMaxPool", [RNG.integers(0, 255, (1, 5, 6, 3)).astype(np.uint8)], kernel_shape=[2, 2], strides=[2, 1])
+
+
+def products():
+    untransposed = {(0, 0): (0, 1, 2, 3), (1, 0): (0, 1, 3, 2), (0, 1): (2, 0, 1, 3), (1, 1): (3, 0, 1, 2)}
+    for flags in range(16):
+        trans_a, trans_b, batch_a, batch_b = ((flags >> i) & 1 for i in range(4))
+        a = np.ascontiguousarray(rand(2, 1, 2, 3).transpose(untransposed[trans_a, batch_a]))
+        b = np.ascontiguousarray(rand(2, 1, 3, 2).transpose(untransposed[trans_b, batch_b]))
+        case(f"fused_matmul_{trans_a}{trans_b}{batch_a}{batch_b}", "FusedMatMul", [a, b], transA=trans_a, transB=trans_b,
+             transBatchA=batch_a, transBatchB=batch_b, alpha=0.7)
+    case("fused_matmul_2d", "FusedMatMul", [rand(4, 3), rand(5, 3)], constants=(1,), transB=1, alpha=2.0)
+    case("fused_matmul_broadcast", "FusedMatMul", [rand(2, 4, 3), rand(5, 3)], transB=1)
+    case("transpose_matmul", "TransposeMatMul", [rand(3, 4), rand(3, 5)], transA=1)
+    a, b = rand(4, 3), rand(3, 5)
+    product = 0.5 * (a.astype(np.float64) @ b)
+    case("fused_matmul_activation", "FusedMatMulActivation", [a, b], alpha=0.5, activation="LeakyRelu", activation_alpha=0.25,
+         expected=np.where(product < 0, 0.25 * product, product))
+    for name, given in (("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.2}), ("Tanh", {}), ("Sigmoid", {}), ("Softplus", {}),
+                        ("HardSigmoid", {"activation_alpha": 0.25, "activation_beta": 0.45}), ("Softsign", {}),
+                        ("Elu", {"activation_alpha": 0.5}), ("Selu", {"activation_alpha": 1.5, "activation_gamma": 1.1}),
+                        ("ThresholdedRelu", {"activation_alpha": 0.6})):
+        case(f"fused_gemm_{name}", "FusedGemm", [rand(4, 3), rand(5, 3), rand(5)], transB=1, alpha=0.5, beta=0.3, activation=name, **given)
+
+
+def gelus():
+    x, b = rand(3, 4), rand(4)
+    case("gelu", "Gelu", [x])
+    case("bias_gelu", "BiasGelu", [x, b])
+    case("fast_gelu", "FastGelu", [x])
+    case("fast_gelu_bias", "FastGelu", [x, b])
+    case("quick_gelu", "QuickGelu", [x])
+    case("quick_gelu_alpha", "QuickGelu", [x], alpha=1.0)
+    w, c = rand(4, 5), rand(5)
+    case("gemm_fast_gelu", "GemmFastGelu", [x, w, c], expected=gelu(x.astype(np.float64) @ w + c))
+    left, right = np.split(x.astype(np.float64) + b, 2, axis=-1)
+    case("bias_split_gelu", "BiasSplitGelu", [x[None], b], expected=(left * exact_gelu(right))[None])
+
+
+def normalisations():
+    x, skip, gamma, beta, bias = rand(2, 3, 8), rand(2, 3, 8), rand(8), rand(8), rand(8)
+    case("skip_layer_norm", "SkipLayerNormalization", [x, skip, gamma, beta, bias], epsilon=1e-5)
+    case("skip_layer_norm_least", "SkipLayerNormalization", [x, skip, gamma])
+    case("skip_layer_norm_sum", "SkipLayerNormalization", [x, skip[:1], gamma, beta], outputs=("y", "", "", "sum"))
+    case("skip_layer_norm_2d", "SkipLayerNormalization", [x, skip[0], gamma, beta, bias], outputs=("y", "", "", "sum"))
+    case("skip_rms_norm", "SkipSimplifiedLayerNormalization", [x, skip, gamma, bias], epsilon=1e-6, outputs=("y", "", "", "sum"))
+    case("layer_norm_before_17", "LayerNormalization", [x, gamma, beta], domain="", opset=12, outputs=("y", "mean", "inverse"))
+    case("rms_norm", "SimplifiedLayerNormalization", [x, gamma], domain="", epsilon=1e-6)
+    case("bias_add", "BiasAdd", [x, bias, skip], expected=x + bias + skip)
+    case("bias_dropout", "BiasDropout", [x, bias, skip], expected=x + bias + skip)
+    x = rand(1, 3, 2, 8)
+    case("group_norm", "GroupNorm", [x, gamma, beta], groups=4, activation=1, expected=group_norm(x, gamma, beta, 4))
+
+
+def movements():
+    x = rand(3, 4)
+    case("pad", "Pad", [x, np.array([1, 0, 2, 1], INTS), np.array(2.5, np.float32)])
+    case("pad_reflect", "Pad", [x, np.array([[1, 0, 1, 1]], INTS)], mode="reflect")
+    case("expand_dims", "ExpandDims", [x, np.array(1, np.int32)], constants=(1,))
+    case("expand_dims_last", "ExpandDims", [x, np.array(-1, np.int32)])
+    case("range", "Range", [np.array(1, np.float32), np.array(9, np.float32)])
+    case("range_lists", "Range", [np.array([1], np.float32), np.array([9], np.float32), np.array([2.5], np.float32)])
+    case("gather_nd", "GatherND", [x, np.array([[1], [0]], INTS)])
+
+
+def experiments():
+    x = rand(1, 3, 6, 7)
+    old = {"domain": "", "opset": 9}
+    case("scale", "Scale", [x], scale=2.0, **old)
+    case("affine", "Affine", [rand(5)], alpha=2.0, beta=0.5, **old)
+    case("image_scaler", "ImageScaler", [x], scale=0.5, bias=[1.0, 2.0, 3.0], **old)
+    case("crop", "Crop", [x], border=[1, 2, 1, 0], **old)
+    case("crop_to_size", "Crop", [x], border=[1, 2, 0, 0], scale=[3, 4], **old)
+    case("scaled_tanh", "ScaledTanh", [x], alpha=2.0, beta=0.5, **old)
+    case("parametric_softplus", "ParametricSoftplus", [x], alpha=2.0, beta=0.5, **old)
+    case("thresholded_relu_before_10", "ThresholdedRelu", [x], alpha=0.5, **old)
+
+
+if __name__ == "__main__":
+    for folder in HERE.iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    for group in (convolutions, products, gelus, normalisations, movements, experiments):
+        group()
