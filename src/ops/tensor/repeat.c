@@ -56,14 +56,26 @@ const Op op_expand = {
 
 /* --- Tile --- */
 
+/* One number of whatever type the input is of: in Tile-1 it has that of the data. */
+static Status infer_number(InferContext *ctx, int port, int64_t *value, bool *known) {
+    const Tensor *tensor = ctx->input_values[port];
+    TRY(infer_require_dtype(ctx, port, DTYPES_NUMERIC));
+    *known = tensor != NULL;
+    if (tensor && tensor_elements(tensor) != 1)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d must be one number", port);
+    if (tensor)
+        *value = tensor_get_i64(tensor, 0);
+    return STRIDER_OK;
+}
+
 static Status tile_repeats(InferContext *ctx, int rank, int64_t repeats[MAX_RANK], int *count) {
     if (ctx->node->opset >= 6 || ctx->n_inputs < 3)
         return infer_ints(ctx, 1, repeats, MAX_RANK, count);
-    int64_t tiles, axis; /* Tile-1: how often along which axis */
-    int n_tiles, n_axis;
-    TRY(infer_ints(ctx, 1, &tiles, 1, &n_tiles));
-    TRY(infer_ints(ctx, 2, &axis, 1, &n_axis));
-    *count = n_tiles == 1 && n_axis == 1 ? rank : -1;
+    int64_t tiles = 0, axis = 0; /* Tile-1: how often along which axis */
+    bool tiles_known, axis_known;
+    TRY(infer_number(ctx, 1, &tiles, &tiles_known));
+    TRY(infer_number(ctx, 2, &axis, &axis_known));
+    *count = tiles_known && axis_known ? rank : -1;
     if (*count < 0)
         return STRIDER_OK;
     int at;

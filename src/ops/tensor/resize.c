@@ -52,7 +52,9 @@ static Status resize_parse(ParseContext *ctx, void *attrs_) {
     attrs->cubic_coeff_a = -0.75f;
     if (ctx->node->op->kind == OP_Upsample)
         return upsample_parse(ctx, attrs);
-    bool first = ctx->node->opset < 11; /* Resize-10 knew one way of counting only */
+    /* Resize-10 has one way of counting only: that of PyTorch, which wrote such files (onnxruntime rounds up
+     * where the image becomes smaller). */
+    bool first = ctx->node->opset < 11;
     TRY(parse_enum(ctx, "mode", modes, 0, &mode));
     TRY(parse_enum(ctx, "coordinate_transformation_mode", coordinates,
                    first ? COORDINATE_ASYMMETRIC : COORDINATE_HALF_PIXEL, &coordinate));

@@ -6,52 +6,22 @@ the CPU; where that has no kernel, what the operator's documentation says, compu
 The cases of the repository were written by onnx 1.23.2, onnxruntime 1.32.0 and NumPy 2.4.
 """
 import pathlib
-import shutil
+import sys
 
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import helper, numpy_helper
 
 HERE = pathlib.Path(__file__).resolve().parent
-RNG = np.random.default_rng(0)
+sys.path.insert(0, str(HERE.parent))
+from one_node import Folder  # noqa: E402
+
+FOLDER = Folder(HERE)
 INTS = np.int64
+rand = FOLDER.rand
 
 
-def rand(*shape):
-    return RNG.standard_normal(shape).astype(np.float32)
-
-
-def make_model(op, domain, opset, arrays, constants, outputs, attributes):
-    names = ["" if array is None else f"i{k}" for k, array in enumerate(arrays)]
-    node = helper.make_node(op, names, outputs, name="node", domain=domain, **attributes)
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-              for k, (n, a) in enumerate(zip(names, arrays)) if n and k not in constants]
-    initializers = [numpy_helper.from_array(arrays[k], names[k]) for k in constants]
-    results = [helper.make_tensor_value_info(o, helper.np_dtype_to_tensor_dtype(arrays[0].dtype), None) for o in outputs if o]
-    graph = helper.make_graph([node], "graph", inputs, results, initializers)
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(graph, opset_imports=imports, ir_version=8)
-
-
-def run(model, feeds):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)
-
-
-def case(name, op, arrays, domain="com.microsoft", opset=13, constants=(), outputs=("y",), expected=None, **attributes):
+def case(name, op, arrays, domain="com.microsoft", expected=None, **others):
     """`expected`: what onnxruntime has no kernel for."""
-    model = make_model(op, domain, opset, arrays, constants, outputs, attributes)
-    feeds = {f"i{k}": a for k, a in enumerate(arrays) if a is not None and k not in constants}
-    results = run(model, feeds) if expected is None else [expected.astype(np.float32)]
-    data = HERE / name / "test_data_set_0"
-    data.mkdir(parents=True)
-    onnx.save(model, HERE / name / "model.onnx")
-    for kind, tensors in (("input", list(feeds.items())), ("output", list(zip(filter(None, outputs), results)))):
-        for i, (tensor, array) in enumerate(tensors):
-            (data / f"{kind}_{i}.pb").write_bytes(numpy_helper.from_array(array, tensor).SerializeToString())
+    FOLDER.case(name, op, arrays, domain=domain, expected=None if expected is None else [expected.astype(np.float32)], **others)
 
 
 # --- what onnxruntime has no kernel for ---
@@ -99,7 +69,7 @@ def convolutions():
     case("nhwc_conv", "NhwcConv", [x, w, b], constants=(1, 2), pads=[1, 1, 1, 1], expected=conv_nhwc(x, w, b))
     case("nhwc_fused_conv", "NhwcFusedConv", [x, w, b, z], constants=(1, 2), pads=[1, 1, 1, 1], activation="Relu",
          expected=np.maximum(conv_nhwc(x, w, b) + z, 0))
-    case("nhwc_max_pool", "NhwcMaxPool", [RNG.integers(0, 255, (1, 5, 6, 3)).astype(np.uint8)], kernel_shape=[2, 2], strides=[2, 1])
+    case("nhwc_max_pool", "NhwcMaxPool", [FOLDER.random.integers(0, 255, (1, 5, 6, 3)).astype(np.uint8)], kernel_shape=[2, 2], strides=[2, 1])
 
 
 def products():
@@ -178,8 +148,5 @@ def experiments():
 
 
 if __name__ == "__main__":
-    for folder in HERE.iterdir():
-        if folder.is_dir():
-            shutil.rmtree(folder)
     for group in (convolutions, products, gelus, normalisations, movements, experiments):
         group()
