@@ -83,6 +83,7 @@ list(APPEND sources
     ops/rnn/recurrent.c
     ops/rnn/recurrent_run.c
     ops/rnn/rnn.c
+    ops/quantization/quantize.c
     ops/reduction/reduce.c
     ops/tensor/repeat.c
     ops/tensor/reshape.c
