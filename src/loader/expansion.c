@@ -62,7 +62,7 @@ Status expansion_output(Expansion *e, int port, Value *value) {
 
 /* --- attributes --- */
 
-Attr attr_string(const char *name, const char *value) {
+Attr expansion_string_attr(const char *name, const char *value) {
     return (Attr){.name = name, .kind = ATTR_STRING, .s = value, .count = strlen(value)};
 }
 

@@ -61,17 +61,17 @@ Status expansion_apply(Expansion *e, const char *type, int opset, AttrList attrs
     }
 #define NO_ATTRS ((AttrList){0})
 
-static inline Attr attr_int(const char *name, int64_t value) {
+static inline Attr expansion_int_attr(const char *name, int64_t value) {
     return (Attr){.name = name, .kind = ATTR_INT, .i = value};
 }
-static inline Attr attr_float(const char *name, float value) {
+static inline Attr expansion_float_attr(const char *name, float value) {
     return (Attr){.name = name, .kind = ATTR_FLOAT, .f = value};
 }
-static inline Attr attr_ints(const char *name, const int64_t *values, size_t count) {
+static inline Attr expansion_ints_attr(const char *name, const int64_t *values, size_t count) {
     return (Attr){.name = name, .kind = ATTR_INTS, .ints = values, .count = count};
 }
 /* `value` must live as long as the graph. */
-Attr attr_string(const char *name, const char *value);
+Attr expansion_string_attr(const char *name, const char *value);
 
 /* A constant of integers, in one dimension, or none where `count` is negative: then of one number. */
 Status expansion_ints(Expansion *e, int count, const int64_t *values, Value **constant) MUST_CHECK;

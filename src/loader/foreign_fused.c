@@ -73,7 +73,7 @@ static Status activate_by_params(Expansion *e, Value **y) {
         return parse_fail(&e->parse, STRIDER_BAD_MODEL, "%zu activation_params, %s has %zu", count,
                           activations[activation].name, wanted);
     for (size_t i = 0; i < count; i++)
-        attrs[i] = attr_float(activations[activation].params[i], params->floats[i]);
+        attrs[i] = expansion_float_attr(activations[activation].params[i], params->floats[i]);
     return apply_activation(e, activation, (AttrList){attrs, count}, y);
 }
 
@@ -91,7 +91,7 @@ static Status activate_by_attributes(Expansion *e, Value **y) {
         if (!parse_has(&e->parse, name))
             continue;
         TRY(parse_float(&e->parse, name, 0, &value));
-        attrs[count++] = attr_float(param, value);
+        attrs[count++] = expansion_float_attr(param, value);
     }
     return activation < 0 ? STRIDER_OK : apply_activation(e, activation, (AttrList){attrs, count}, y);
 }
@@ -146,7 +146,8 @@ Status expand_gemm(Expansion *e) {
 /* --- Gelu in its forms --- */
 
 static Status apply_gelu(Expansion *e, const char *approximate, Value **y) {
-    return expansion_apply(e, "Gelu", 20, ATTRS(attr_string("approximate", approximate)), INPUTS(*y), y);
+    return expansion_apply(e, "Gelu", 20, ATTRS(expansion_string_attr("approximate", approximate)),
+                           INPUTS(*y), y);
 }
 
 Status expand_bias_gelu(Expansion *e) {
@@ -175,8 +176,8 @@ Status expand_quick_gelu(Expansion *e) {
     Value *y;
     float alpha;
     TRY(parse_float(&e->parse, "alpha", 1.702f, &alpha));
-    TRY(expansion_apply(e, "Swish", 24, ATTRS(attr_float("alpha", alpha)), INPUTS(expansion_input(e, 0)),
-                        &y));
+    TRY(expansion_apply(e, "Swish", 24, ATTRS(expansion_float_attr("alpha", alpha)),
+                        INPUTS(expansion_input(e, 0)), &y));
     return expansion_output(e, 0, y);
 }
 
@@ -185,14 +186,15 @@ Status expand_bias_split_gelu(Expansion *e) {
     Value *sum = expansion_input(e, 0), *halves[2], *y;
     Node *split;
     TRY(expansion_sum(e, expansion_input(e, 1), &sum));
-    TRY(expansion_add(e,
-                      &(NewNode){.type = "Split",
-                                 .opset = 18,
-                                 .attrs = ATTRS(attr_int("axis", -1), attr_int("num_outputs", 2)),
-                                 .n_inputs = 1,
-                                 .n_outputs = 2,
-                                 .inputs = &sum},
-                      halves, &split));
+    TRY(expansion_add(
+        e,
+        &(NewNode){.type = "Split",
+                   .opset = 18,
+                   .attrs = ATTRS(expansion_int_attr("axis", -1), expansion_int_attr("num_outputs", 2)),
+                   .n_inputs = 1,
+                   .n_outputs = 2,
+                   .inputs = &sum},
+        halves, &split));
     TRY(apply_gelu(e, "none", &halves[1]));
     TRY(expansion_apply(e, "Mul", 14, NO_ATTRS, INPUTS(halves[0], halves[1]), &y));
     return expansion_output(e, 0, y);
@@ -233,7 +235,8 @@ static Status expand_skip_norm(Expansion *e, const char *type, int opset, Value 
     TRY(parse_float(&e->parse, "epsilon", 1e-12f, &epsilon));
     TRY(expansion_sum(e, expansion_input(e, 1), &sum));
     TRY(expansion_sum(e, bias, &sum));
-    TRY(expansion_apply(e, type, opset, ATTRS(attr_int("axis", -1), attr_float("epsilon", epsilon)),
+    TRY(expansion_apply(e, type, opset,
+                        ATTRS(expansion_int_attr("axis", -1), expansion_float_attr("epsilon", epsilon)),
                         INPUTS(sum, gamma, beta), &y));
     TRY(expansion_output(e, 0, y));
     return expansion_output(e, 3, sum);
@@ -255,8 +258,8 @@ static Status transpose_by(Expansion *e, bool to_last, int rank, Value **y) {
     for (int i = 1; i < rank; i++)
         perm[i] = to_last ? i + 1 : i - 1;
     perm[to_last ? rank - 1 : 1] = to_last ? 1 : rank - 1;
-    return *y ? expansion_apply(e, "Transpose", 13, ATTRS(attr_ints("perm", perm, (size_t)rank)), INPUTS(*y),
-                                y)
+    return *y ? expansion_apply(e, "Transpose", 13, ATTRS(expansion_ints_attr("perm", perm, (size_t)rank)),
+                                INPUTS(*y), y)
               : STRIDER_OK;
 }
 
@@ -326,9 +329,10 @@ Status expand_group_norm(Expansion *e) {
         TRY(transpose_by(e, false, RANK, &y));
     TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 1), y), &gamma));
     TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 2), y), &beta));
-    TRY(expansion_apply(e, "GroupNormalization", 21,
-                        ATTRS(attr_int("num_groups", groups), attr_float("epsilon", epsilon)),
-                        INPUTS(y, gamma, beta), &y));
+    TRY(expansion_apply(
+        e, "GroupNormalization", 21,
+        ATTRS(expansion_int_attr("num_groups", groups), expansion_float_attr("epsilon", epsilon)),
+        INPUTS(y, gamma, beta), &y));
     if (activation)
         TRY(expansion_apply(e, "Swish", 24, NO_ATTRS, INPUTS(y), &y));
     if (channels_last)

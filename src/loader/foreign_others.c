@@ -25,7 +25,7 @@ Status expand_conv_transpose(Expansion *e) {
     for (int64_t i = 0; i < count; i++)
         values[i] = tensor_get_i64(pads->constant, i);
     if (pads)
-        attrs[given.count++] = attr_ints("pads", values, (size_t)count);
+        attrs[given.count++] = expansion_ints_attr("pads", values, (size_t)count);
     TRY(expansion_apply(e, "ConvTranspose", 11, (AttrList){attrs, given.count},
                         INPUTS(expansion_input(e, 0), expansion_input(e, 1), expansion_input(e, 3)), &y));
     return expansion_output(e, 0, y);
@@ -48,7 +48,7 @@ Status expand_pad(Expansion *e) {
 
 Status expand_expand_dims(Expansion *e) {
     Value *axes = expansion_input(e, 1), *y;
-    TRY(expansion_apply(e, "Cast", 13, ATTRS(attr_int("to", 7)), INPUTS(axes), &axes));
+    TRY(expansion_apply(e, "Cast", 13, ATTRS(expansion_int_attr("to", 7)), INPUTS(axes), &axes));
     TRY(reshape_to(e, 1, &(int64_t){1}, &axes));
     TRY(expansion_apply(e, "Unsqueeze", 13, NO_ATTRS, INPUTS(expansion_input(e, 0), axes), &y));
     return expansion_output(e, 0, y);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout.  ONNX 1, 6, 7, 10; 12: ratio and training_mode as inputs, seed; 13; 22 (floats of 8 bits too).  At inference: its input,
- * and a mask that keeps everything.  In training mode an element stays, divided by 1 - ratio, where a number
- * drawn uniformly from [0, 1) is not below the ratio (0.5 by default), and is 0 elsewhere.  Before opset 7
- * is_test = 0, which meant training, was the default that exporters left in models for inference, so it is
- * read as inference. */
+/* Dropout.  ONNX 1, 6, 7, 10; 12: ratio and training_mode as inputs, seed; 13; 22 (floats of 8 bits too).  At
+ * inference: its input, and a mask that keeps everything.  In training mode an element stays, divided by 1 -
+ * ratio, where a number drawn uniformly from [0, 1) is not below the ratio (0.5 by default), and is 0
+ * elsewhere.  Before opset 7 is_test = 0, which meant training, was the default that exporters left in models
+ * for inference, so it is read as inference. */
 #include <string.h>
 
 #include "ops/generator/mersenne_twister.h"
