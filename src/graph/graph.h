@@ -56,6 +56,7 @@ typedef struct Node {
                           * through node_tell_stale() */
     struct Node **parts; /* in order, what a pass made this node of where that holds for some shapes alone
                           * (see optimize/parts.h): a plan takes them in its place for others */
+    int *const *part_ports; /* by part and its inputs: which input of this node it reads */
     int n_parts;
     /* The graphs that a control flow operator runs (If: then, else), NULL where it has none.  Values of the
      * outer graph that bodies read are the node's last inputs, and the last inputs of each body, in one

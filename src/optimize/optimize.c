@@ -13,6 +13,8 @@ static const Pass passes[] = {
     {"remove_identities", pass_remove_identities},
     {"fuse_activations", pass_fuse_activations},
     {"fuse_layer_norms", pass_fuse_layer_norms},
+    {"lower_einsums", pass_lower_einsums},
+    {"fuse_attention", pass_fuse_attention},
     {"push_transposes", pass_push_transposes},
     {"fuse_batch_norm", pass_fuse_batch_norm},
     {"fuse_epilogues", pass_fuse_epilogues},

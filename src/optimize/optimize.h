@@ -28,6 +28,10 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 Status pass_fuse_activations(Graph *graph, Error *err) MUST_CHECK;
 /* What exporters wrote for LayerNormalization before it was an operator. */
 Status pass_fuse_layer_norms(Graph *graph, Error *err) MUST_CHECK;
+/* Einsum of two inputs that is a product of matrices, with any order of dimensions: Transpose and MatMul. */
+Status pass_lower_einsums(Graph *graph, Error *err) MUST_CHECK;
+/* What exporters wrote for Attention before it was an operator. */
+Status pass_fuse_attention(Graph *graph, Error *err) MUST_CHECK;
 /* Transposes after elementwise nodes, joined, and dropped where they cancel. */
 Status pass_push_transposes(Graph *graph, Error *err) MUST_CHECK;
 /* Activations and residual Adds into the node before them. */

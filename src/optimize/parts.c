@@ -5,6 +5,9 @@
 
 #include "graph/op.h"
 
+/* In the place of a port of the node. */
+enum { AS_IT_IS = -1, RESIDUAL = -2 };
+
 static Status no_memory(Error *err) {
     return fail(err, STRIDER_OUT_OF_MEMORY, "out of memory for the graph");
 }
@@ -31,15 +34,24 @@ static Status copy_node(Graph *graph, const Node *node, Node **copy, Error *err)
     return STRIDER_OK;
 }
 
+/* Which of its inputs are inputs of `node` is not known yet. */
 static Status append(Graph *graph, Node *node, const Node *part, Error *err) {
-    const size_t n = (size_t)node->n_parts;
+    const size_t n = (size_t)node->n_parts, n_inputs = (size_t)part->n_inputs;
     Node **parts = region_alloc_array(&graph->region, n + 1, sizeof(Node *));
-    if (!parts)
+    int **ports = region_alloc_array(&graph->region, n + 1, sizeof(int *));
+    int *own = region_alloc_array(&graph->region, n_inputs, sizeof *own);
+    if (!parts || !ports || !own)
         return no_memory(err);
-    if (n)
+    if (n) {
         memcpy(parts, node->parts, n * sizeof(Node *));
+        memcpy(ports, node->part_ports, n * sizeof(int *));
+    }
+    for (size_t i = 0; i < n_inputs; i++)
+        own[i] = AS_IT_IS;
+    ports[n] = own;
     TRY(copy_node(graph, part, &parts[n], err));
     node->parts = parts;
+    node->part_ports = ports;
     node->n_parts++;
     return STRIDER_OK;
 }
@@ -48,26 +60,46 @@ Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
     TRY(append(graph, node, node, err));
     Node *product = node->parts[0];
     product->parts = NULL;
+    product->part_ports = NULL;
     product->n_parts = 0;
-    return append(graph, node, add, err);
+    for (int port = 0; port < product->n_inputs; port++)
+        node->part_ports[0][port] = port;
+    TRY(append(graph, node, add, err));
+    node->part_ports[1][add->inputs[0] == product->outputs[0]] = RESIDUAL;
+    return STRIDER_OK;
 }
 
 Status parts_extend(Graph *graph, Node *node, const Node *next, Error *err) {
     return node->n_parts ? append(graph, node, next, err) : STRIDER_OK;
 }
 
+Status parts_of(Graph *graph, Node *node, Node *const *nodes, int count, Error *err) {
+    for (int i = 0; i < count; i++) {
+        TRY(append(graph, node, nodes[i], err));
+        for (int at = 0; at < nodes[i]->n_inputs; at++)
+            for (int port = 0; port < node->n_inputs; port++)
+                if (nodes[i]->inputs[at] && nodes[i]->inputs[at] == node->inputs[port])
+                    node->part_ports[i][at] = port;
+    }
+    return STRIDER_OK;
+}
+
+static Value *read_by_part(const Node *node, Value *as_it_is, int port) {
+    if (port == AS_IT_IS)
+        return as_it_is;
+    return node->inputs[port == RESIDUAL ? node_post_op(node, POST_RESIDUAL)->port : port];
+}
+
 void parts_connect(Graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         Node *node = graph->nodes[i];
-        if (!node->n_parts)
-            continue;
-        Node *product = node->parts[0], *add = node->parts[1];
-        for (int port = 0; port < product->n_inputs; port++)
-            product->inputs[port] = node->inputs[port];
-        add->inputs[add->inputs[0] == product->outputs[0]] =
-            node->inputs[node_post_op(node, POST_RESIDUAL)->port];
-        node->parts[node->n_parts - 1]->outputs[0] = node->outputs[0];
-        for (int part = 0; part < node->n_parts; part++)
-            node->parts[part]->index = node->index;
+        for (int part = 0; part < node->n_parts; part++) {
+            Node *own = node->parts[part];
+            for (int at = 0; at < own->n_inputs; at++)
+                own->inputs[at] = read_by_part(node, own->inputs[at], node->part_ports[part][at]);
+            own->index = node->index;
+        }
+        if (node->n_parts)
+            node->parts[node->n_parts - 1]->outputs[0] = node->outputs[0];
     }
 }

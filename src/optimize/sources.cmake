@@ -3,11 +3,14 @@ list(APPEND sources
     optimize/fold.c
     optimize/fuse_batch_norm.c
     optimize/fuse_epilogues.c
+    optimize/attention_pattern.c
     optimize/fuse_activations.c
+    optimize/fuse_attention.c
     optimize/fuse_layer_norms.c
     optimize/fuse_shuffles.c
     optimize/fuse_concats.c
     optimize/known_dims.c
+    optimize/lower_einsums.c
     optimize/optimize.c
     optimize/parts.c
     optimize/push_transposes.c

@@ -186,11 +186,12 @@ static Status plan_known(PlanBuilder *builder, const Node *node, const NodeFacts
                                                                             : choose_steps(builder, node);
 }
 
-/* Whether the shapes are as the pass assumed that made the node of parts: its residual has the shape of its
- * output. */
+/* Whether the shapes are as the pass assumed that made the node of parts: where it has a residual, that has
+ * the shape of its output. */
 static bool is_one_piece(const Node *node, const NodeFacts *facts) {
     const PostOp *residual = node_post_op(node, POST_RESIDUAL);
-    return !node->n_parts || shape_equal(&facts->inputs[residual->port].shape, &facts->outputs[0].shape);
+    return !node->n_parts || !residual ||
+           shape_equal(&facts->inputs[residual->port].shape, &facts->outputs[0].shape);
 }
 
 static Status plan_parts(PlanBuilder *builder, const Node *node) {
@@ -207,8 +208,11 @@ static Status plan_nodes(PlanBuilder *builder) {
     for (size_t i = 0; i < partition->n_nodes; i++) {
         const Node *node = partition->nodes[i];
         NodeFacts facts;
-        TRY(infer_facts(builder, node, &facts));
-        TRY(is_one_piece(node, &facts) ? plan_known(builder, node, &facts) : plan_parts(builder, node));
+        const Status status = infer_facts(builder, node, &facts);
+        if (status && (status != STRIDER_BAD_MODEL || !node->n_parts))
+            return status;
+        TRY(!status && is_one_piece(node, &facts) ? plan_known(builder, node, &facts)
+                                                  : plan_parts(builder, node));
     }
     return STRIDER_OK;
 }

@@ -151,12 +151,13 @@ static void attention_of_packed_heads_with_a_cap(void **state) {
 
 static void set_rows_first(Node *node) {
     AttentionAttrs *attrs = node->attrs;
+    attrs->is_fused = true;
     attrs->order[ATTENTION_Q] = attrs->order[ATTENTION_K] = attrs->y_order = ATTENTION_ROWS_FIRST;
 }
 
-static void set_without_batch(Node *node) {
+static void set_fused(Node *node) {
     AttentionAttrs *attrs = node->attrs;
-    attrs->without_batch = attrs->nan_where_none = true;
+    attrs->is_fused = attrs->nan_where_none = true;
 }
 
 static void attention_as_passes_make_it(void **state) {
@@ -170,13 +171,61 @@ static void attention_as_passes_make_it(void **state) {
         KernelTest flat = attention_test(1, 1, 1, 1, 1, 1, 1);
         flat.inputs[ATTENTION_Q] = DIMS(6, row_counts[i], 16);
         flat.inputs[ATTENTION_K] = flat.inputs[ATTENTION_V] = DIMS(6, 41, 16);
-        flat.adjust = set_without_batch;
+        flat.adjust = set_fused;
         uint8_t bools[70 * 41] = {0};
         add_mask(&flat, DIMS(row_counts[i], 41), bools);
         for (int j = 0; j < 41; j++)
             bools[j] = 0;
         kernel_test_check(flat);
+        KernelTest windows = attention_test(1, 1, 1, 1, 1, 1, 1);
+        windows.inputs[ATTENTION_Q] = DIMS(3, 2, 5, row_counts[i], 16);
+        windows.inputs[ATTENTION_K] = windows.inputs[ATTENTION_V] = DIMS(3, 2, 5, 41, 16);
+        windows.adjust = set_fused;
+        add_mask(&windows, DIMS(1, 2, 1, row_counts[i], 41), NULL);
+        kernel_test_check(windows);
     }
+}
+
+/* --- what stands beside it --- */
+
+static void rotary_embedding(void **state) {
+    (void)state;
+    static const int64_t sizes_of_heads[] = {2, 6, 16, 18, 34, 64};
+    static const int64_t positions[] = {5, 0, 3, 3, 1, 4};
+    for (int i = 0; i < 6; i++)
+        for (int form = 0; form < 8; form++) {
+            const int64_t size = sizes_of_heads[i], turned = form & 4 ? (size + 2) / 4 * 2 : size;
+            KernelTest test = {.op = "RotaryEmbedding",
+                               .opset = 23,
+                               .attrs = {attr_int("interleaved", form & 1), attr_int("num_heads", 5),
+                                         attr_int("rotary_embedding_dim", form & 4 ? turned : 0)},
+                               .inputs = {form & 2 ? DIMS(2, 3, 5 * size) : DIMS(2, 5, 3, size),
+                                          DIMS(2, 3, turned / 2), DIMS(2, 3, turned / 2)},
+                               .n_inputs = 3,
+                               .must_accept = true};
+            kernel_test_check(test);
+            const Shape shape = DIMS(2, 3);
+            test.inputs[1] = test.inputs[2] = DIMS(6, turned / 2);
+            test.n_inputs = 4;
+            test.given[3] = tensor_view(STRIDER_I64, &shape, (void *)positions);
+            test.constants = 8;
+            kernel_test_check(test);
+        }
+}
+
+static void swiglu(void **state) {
+    (void)state;
+    for (int c = 0; c < N_TEST_CHANNELS; c++)
+        kernel_test_check(
+            (KernelTest){.op = "SwiGLU",
+                         .opset = 28,
+                         .attrs = {attr_float("alpha", 1.7f)},
+                         .inputs = {DIMS(2, test_channels[c], 70, 71), DIMS(2, test_channels[c], 70, 71)},
+                         .n_inputs = 2,
+                         .low = -20,
+                         .high = 20,
+                         .rtol = 1e-6,
+                         .must_accept = true});
 }
 
 int attention_kernel_tests(void) {
@@ -189,6 +238,8 @@ int attention_kernel_tests(void) {
         cmocka_unit_test(attention_after_a_past),
         cmocka_unit_test(attention_of_packed_heads_with_a_cap),
         cmocka_unit_test(attention_as_passes_make_it),
+        cmocka_unit_test(rotary_embedding),
+        cmocka_unit_test(swiglu),
     };
     return cmocka_run_group_tests_name("attention kernels", tests, NULL, NULL);
 }

@@ -248,7 +248,7 @@ static void geometry_follows_the_order_of_dimensions(void **state) {
     assert_int_equal(g.q.row, 24);
     assert_int_equal(g.k.head, 56);
     assert_int_equal(g.y.row, 12);
-    attrs = (AttentionAttrs){.without_batch = true, .left = -1, .right = -1};
+    attrs = (AttentionAttrs){.is_fused = true, .left = -1, .right = -1};
     const Shape one = DIMS(6, 5, 8), other = DIMS(6, 7, 8);
     const Shape *ranks_3[ATTENTION_PORTS] = {&one, &other, &other};
     const AttentionGeometry h = attention_geometry(&attrs, ranks_3);

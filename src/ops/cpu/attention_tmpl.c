@@ -346,9 +346,8 @@ static void make_rows(const KernelCall *call, Task *t, int64_t batch, int64_t kv
                                     .seen = attention_range(&args->attrs, g, length, at),
                                     .largest = -INFINITY};
         if (args->mask != MASK_NONE)
-            t->rows[i].mask =
-                (const char *)call->inputs[ATTENTION_MASK] +
-                (size_t)(batch * g->mask.batch + head * g->mask.head + at * g->mask.row) * element;
+            t->rows[i].mask = (const char *)call->inputs[ATTENTION_MASK] +
+                              bytes_of(element, attention_mask_row(g, batch, head, at)).n;
         if (++at == g->rows) {
             at = 0;
             head++;

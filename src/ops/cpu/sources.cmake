@@ -30,7 +30,9 @@ list(APPEND sources
     ops/cpu/reduce.c
     ops/cpu/reorder.c
     ops/cpu/resize.c
+    ops/cpu/rotary_embedding.c
     ops/cpu/shuffle.c
+    ops/cpu/swiglu.c
     ops/cpu/strided_copy.c
     ops/cpu/transpose.c
 )
@@ -51,5 +53,7 @@ list(APPEND templates
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/resize_tmpl.c
+    ops/cpu/rotary_embedding_tmpl.c
     ops/cpu/shuffle_tmpl.c
+    ops/cpu/swiglu_tmpl.c
 )

@@ -6,16 +6,17 @@
  * The inputs are multiplied in one after the other, and a letter is summed over as soon as nothing after it
  * needs it; where a product on the way would be far larger than inputs and output, all at once.  Floats are
  * computed in float64, integers wrap around. */
+#include "ops/math/einsum.h"
+
 #include <ctype.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "base/wrap.h"
-#include "ops/op.h"
 
 /* Labels: 26 capitals and 26 small letters in ASCII's order, then the dimensions of the ellipsis, counted
  * from its last one, as they align there. */
-enum { N_LETTERS = 52, N_LABELS = N_LETTERS + MAX_RANK };
+enum { N_LETTERS = 52, N_LABELS = EINSUM_LABELS };
 
 typedef struct Term {
     int n_before, n_after; /* letters before and after the ellipsis; all before where there is none */
@@ -129,6 +130,11 @@ static bool term_labels(const Term *term, int rank, uint8_t labels[MAX_RANK]) {
     for (int i = 0; i < term->n_after; i++)
         *labels++ = term->after[i];
     return true;
+}
+
+bool einsum_labels(const Node *node, int port, int rank, uint8_t labels[MAX_RANK]) {
+    const EinsumAttrs *attrs = node->attrs;
+    return term_labels(port < node->n_inputs ? &attrs->inputs[port] : &attrs->output, rank, labels);
 }
 
 /* Ones broadcast, as everywhere. */

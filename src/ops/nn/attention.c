@@ -60,33 +60,37 @@ static Status attention_parse(ParseContext *ctx, void *attrs_) {
 
 enum { BATCH, HEADS, ROWS, SIZE, N_DIMS };
 
-/* Where the four dimensions stand in a shape of rank 4. */
+/* Where the last three of the four dimensions stand in a shape of rank 4; elsewhere they are shifted. */
 static void places_of(AttentionOrder order, int places[N_DIMS]) {
-    places[BATCH] = 0;
     places[HEADS] = order == ATTENTION_HEADS_FIRST ? 1 : 2;
     places[ROWS] = order == ATTENTION_HEADS_FIRST ? 2 : 1;
     places[SIZE] = 3;
 }
 
-/* The four dimensions of Q, K or V, of rank 3 or 4; -1 for the size of a head where heads do not divide it.
- */
+/* The product of dimensions [0, count); DIM_UNKNOWN where one is not known, a single one as it is. */
+static int64_t joined_dims(const Shape *shape, int count) {
+    int64_t product;
+    if (count == 1)
+        return shape->dims[0];
+    return shape_count(shape, 0, count, &product) ? product : DIM_UNKNOWN;
+}
+
+/* The four dimensions of Q, K or V; the size of a head is not known where heads do not divide it. */
 static void operand_dims(const AttentionAttrs *attrs, int port, const Shape *shape, int64_t dims[N_DIMS]) {
     const int64_t heads = port == ATTENTION_Q ? attrs->q_heads : attrs->kv_heads;
     int places[N_DIMS];
     places_of(attrs->order[port], places);
-    if (shape->rank == 4) {
-        for (int i = 0; i < N_DIMS; i++)
-            dims[i] = shape->dims[places[i]];
-    } else if (attrs->without_batch) {
-        dims[BATCH] = 1;
-        memcpy(dims + HEADS, shape->dims, 3 * sizeof *dims);
-    } else {
-        const bool divides = shape->dims[2] >= 0 && heads > 0 && shape->dims[2] % heads == 0;
-        dims[BATCH] = shape->dims[0];
-        dims[HEADS] = heads;
-        dims[ROWS] = shape->dims[1];
-        dims[SIZE] = divides ? shape->dims[2] / heads : DIM_UNKNOWN;
+    if (shape->rank > 3 || attrs->is_fused) {
+        dims[BATCH] = shape->rank > 3 ? joined_dims(shape, shape->rank - 3) : 1;
+        for (int i = HEADS; i < N_DIMS; i++)
+            dims[i] = shape->dims[places[i] + shape->rank - 4];
+        return;
     }
+    const bool divides = shape->dims[2] >= 0 && heads > 0 && shape->dims[2] % heads == 0;
+    dims[BATCH] = shape->dims[0];
+    dims[HEADS] = heads;
+    dims[ROWS] = shape->dims[1];
+    dims[SIZE] = divides ? shape->dims[2] / heads : DIM_UNKNOWN;
 }
 
 /* What holds of two dimensions that must be the same. */
@@ -139,7 +143,7 @@ static Status know_operands(InferContext *ctx, Known *known) {
     *known = (Known){.rank = RANK_UNKNOWN};
     for (int port = ATTENTION_Q; port <= ATTENTION_V; port++) {
         const Shape *shape = &ctx->inputs[port].shape;
-        TRY(infer_require_rank(ctx, port, 3, 4));
+        TRY(infer_require_rank(ctx, port, 3, attrs->is_fused ? -1 : 4));
         for (int i = 0; i < N_DIMS; i++)
             dims[port][i] = DIM_UNKNOWN;
         if (shape->rank < 0)
@@ -147,7 +151,7 @@ static Status know_operands(InferContext *ctx, Known *known) {
         if (known->rank >= 0 && known->rank != shape->rank)
             return infer_fail(ctx, STRIDER_BAD_MODEL, "Q, K and V have different ranks");
         known->rank = shape->rank;
-        if (shape->rank == 3 && !attrs->without_batch)
+        if (shape->rank == 3 && !attrs->is_fused)
             TRY(check_packed(ctx, port));
         operand_dims(attrs, port, shape, dims[port]);
         int64_t heads = port == ATTENTION_Q ? attrs->q_heads : attrs->kv_heads;
@@ -180,24 +184,30 @@ static Status know_past(InferContext *ctx, Known *known) {
     return STRIDER_OK;
 }
 
+static Status check_mask_dim(InferContext *ctx, const char *what, int64_t have, int64_t want, bool fits) {
+    if (have >= 0 && want >= 0 && !fits)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the mask has %" PRId64 " %s where there are %" PRId64,
+                          have, what, want);
+    return STRIDER_OK;
+}
+
 /* That the mask broadcasts to the scores; its last dimension may have fewer keys. */
 static Status check_mask(InferContext *ctx, const Known *known) {
-    static const char *const names[] = {"batches", "heads", "rows"};
-    const int64_t wanted[] = {known->q[BATCH], known->q[HEADS], known->q[ROWS]};
+    const AttentionAttrs *attrs = infer_attrs(ctx);
     const Shape *mask = &ctx->inputs[ATTENTION_MASK].shape;
     if (!infer_has_input(ctx, ATTENTION_MASK) || mask->rank < 0)
         return STRIDER_OK;
-    TRY(infer_require_rank(ctx, ATTENTION_MASK, 1, 4));
-    for (int i = 2; i <= mask->rank; i++) {
-        const int64_t have = mask->dims[mask->rank - i], want = wanted[N_DIMS - i];
-        if (have >= 0 && want >= 0 && have != 1 && have != want)
-            return infer_fail(ctx, STRIDER_BAD_MODEL, "the mask has %" PRId64 " %s where there are %" PRId64,
-                              have, names[N_DIMS - i], want);
-    }
-    if (known->keys >= 0 && mask->dims[mask->rank - 1] > known->keys)
-        return infer_fail(ctx, STRIDER_BAD_MODEL, "the mask has %" PRId64 " keys where there are %" PRId64,
-                          mask->dims[mask->rank - 1], known->keys);
-    return STRIDER_OK;
+    TRY(infer_require_rank(ctx, ATTENTION_MASK, 1, attrs->is_fused ? -1 : 4));
+    const int64_t keys = mask->dims[mask->rank - 1], rows = mask->rank > 1 ? mask->dims[mask->rank - 2] : 1,
+                  heads = mask->rank > 2 ? mask->dims[mask->rank - 3] : 1,
+                  batch = mask->rank > 3 ? joined_dims(mask, mask->rank - 3) : 1;
+    const bool repeats = attrs->is_fused && batch > 0 && known->q[BATCH] % batch == 0;
+    TRY(check_mask_dim(ctx, "keys", keys, known->keys,
+                       attrs->is_fused ? keys == known->keys : keys <= known->keys));
+    TRY(check_mask_dim(ctx, "rows", rows, known->q[ROWS], rows == 1 || rows == known->q[ROWS]));
+    TRY(check_mask_dim(ctx, "heads", heads, known->q[HEADS], heads == 1 || heads == known->q[HEADS]));
+    return check_mask_dim(ctx, "batches", batch, known->q[BATCH],
+                          repeats || batch == 1 || batch == known->q[BATCH]);
 }
 
 static Status check_lengths(InferContext *ctx, const Known *known) {
@@ -215,21 +225,24 @@ static Status check_lengths(InferContext *ctx, const Known *known) {
 static Shape y_shape(InferContext *ctx, const Known *known) {
     const AttentionAttrs *attrs = infer_attrs(ctx);
     const int64_t dims[] = {known->q[BATCH], known->q[HEADS], known->q[ROWS], known->v[SIZE]};
+    const Shape *q = &ctx->inputs[ATTENTION_Q].shape;
     Shape shape = {.rank = known->rank};
     int places[N_DIMS];
     places_of(attrs->y_order, places);
-    if (known->rank == 4) {
-        for (int i = 0; i < N_DIMS; i++)
-            shape.dims[places[i]] = dims[i];
-    } else if (attrs->without_batch) {
-        memcpy(shape.dims, dims + HEADS, 3 * sizeof *dims);
-    } else if (known->rank == 3) {
+    if (known->rank < 0)
+        return shape;
+    if (known->rank == 3 && !attrs->is_fused) {
         shape.dims[0] = dims[BATCH];
         shape.dims[1] = dims[ROWS];
         shape.dims[2] = DIM_UNKNOWN;
         if (dims[HEADS] >= 0 && dims[SIZE] >= 0)
             shape.dims[2] = i64_product(dims[HEADS], dims[SIZE]);
+        return shape;
     }
+    for (int i = 0; i < known->rank - 3; i++)
+        shape.dims[i] = known->rank == 4 ? dims[BATCH] : q->rank < 0 ? DIM_UNKNOWN : q->dims[i];
+    for (int i = HEADS; i < N_DIMS; i++)
+        shape.dims[places[i] + known->rank - 4] = dims[i];
     return shape;
 }
 
@@ -273,19 +286,20 @@ static AttentionSteps steps_of(const int64_t dims[N_DIMS], bool rows_first) {
 
 static void place_mask(const Shape *mask, AttentionGeometry *g) {
     int64_t steps[N_DIMS] = {0}, step = 1;
-    for (int i = 1; i <= mask->rank; i++) {
+    for (int i = 1; i <= mask->rank && i < N_DIMS; i++) {
         const int64_t size = mask->dims[mask->rank - i];
         steps[N_DIMS - i] = size == 1 ? 0 : step;
         step *= size;
     }
-    g->mask = (AttentionSteps){steps[BATCH], steps[HEADS], steps[ROWS]};
+    g->mask = (AttentionSteps){step, steps[HEADS], steps[ROWS]};
+    g->mask_batches = mask->rank > 3 ? i64_max(shape_size(mask, 0, mask->rank - 3), 1) : 1;
     g->mask_keys = mask->dims[mask->rank - 1];
 }
 
 AttentionGeometry attention_geometry(const AttentionAttrs *attrs,
                                      const Shape *const shapes[ATTENTION_PORTS]) {
     int64_t dims[ATTENTION_V + 1][N_DIMS];
-    const bool packed = shapes[ATTENTION_Q]->rank == 3 && !attrs->without_batch;
+    const bool packed = shapes[ATTENTION_Q]->rank == 3 && !attrs->is_fused;
     const Shape *past = shapes[ATTENTION_PAST_KEY];
     for (int port = ATTENTION_Q; port <= ATTENTION_V; port++)
         operand_dims(attrs, port, shapes[port], dims[port]);
@@ -307,6 +321,7 @@ AttentionGeometry attention_geometry(const AttentionAttrs *attrs,
     g.y = steps_of((int64_t[]){g.batch, g.q_heads, g.rows, g.v_size},
                    packed || attrs->y_order == ATTENTION_ROWS_FIRST);
     g.mask_keys = g.keys;
+    g.mask_batches = 1;
     if (shapes[ATTENTION_MASK])
         place_mask(shapes[ATTENTION_MASK], &g);
     return g;
@@ -318,17 +333,15 @@ double attention_scale(const AttentionAttrs *attrs, const AttentionGeometry *geo
 
 void attention_copy_present(const AttentionGeometry *g, const AttentionPresent *present, size_t element_bytes,
                             int64_t matrix) {
-    const size_t row_bytes = (size_t)present->size * element_bytes;
+    const size_t row = bytes_of(element_bytes, present->size).n, past = bytes_of(row, g->past).n;
     const AttentionSteps *steps = &present->steps;
     const int64_t first = matrix / g->kv_heads * steps->batch + matrix % g->kv_heads * steps->head;
-    char *to = (char *)present->to + (size_t)(matrix * g->keys) * row_bytes;
+    char *to = (char *)present->to + bytes_of(row, matrix, g->keys).n;
     if (g->past)
-        memcpy(to, (const char *)present->past + (size_t)(matrix * g->past) * row_bytes,
-               (size_t)g->past * row_bytes);
-    to += (size_t)g->past * row_bytes;
-    for (int64_t key = 0; key < g->new_keys; key++, to += row_bytes)
-        memcpy(to, (const char *)present->now + (size_t)(first + key * steps->row) * element_bytes,
-               row_bytes);
+        memcpy(to, (const char *)present->past + bytes_of(past, matrix).n, past);
+    to += past;
+    for (int64_t key = 0; key < g->new_keys; key++, to += row)
+        memcpy(to, (const char *)present->now + bytes_of(element_bytes, first + key * steps->row).n, row);
 }
 
 static AttentionGeometry geometry_of(const Node *node, const Type *inputs) {

@@ -17,8 +17,9 @@ enum {
 };
 enum { ATTENTION_Y, ATTENTION_PRESENT_KEY, ATTENTION_PRESENT_VALUE, ATTENTION_SCORES };
 
-/* How a tensor of rank 4 lies: ONNX's order, or with the rows before the heads, as a Transpose that a pass
- * took away would have made it.  Of rank 3 ONNX packs the heads into the last dimension. */
+/* How the last three dimensions of a tensor of rank 4 lie: ONNX's order, or with the rows before the heads,
+ * as a Transpose that a pass took away would have made it.  Of rank 3 ONNX packs the heads into the last
+ * dimension. */
 typedef enum AttentionOrder { ATTENTION_HEADS_FIRST, ATTENTION_ROWS_FIRST } AttentionOrder;
 
 /* What the optional output of scores holds. */
@@ -38,8 +39,9 @@ typedef struct AttentionAttrs {
     AttentionScores scores;
     int64_t left, right; /* keys that a row sees beside its own position; -1: all */
     /* Set by passes, never by a model. */
+    bool is_fused; /* all dimensions before the last three are the batch, also none; a mask has all keys, and
+                    * its batches repeat */
     AttentionOrder order[ATTENTION_V + 1], y_order;
-    bool without_batch;  /* rank 3 is [heads, rows, size] */
     bool nan_where_none; /* a row that sees no key is NaN, as of a plain Softmax, instead of 0 */
 } AttentionAttrs;
 
@@ -54,6 +56,7 @@ typedef struct AttentionGeometry {
     int64_t batch, q_heads, kv_heads, group, rows, past, new_keys, keys, size, v_size;
     AttentionSteps q, k, v, y; /* the last dimension's elements lie together */
     AttentionSteps mask;       /* 0 where it is broadcast */
+    int64_t mask_batches;      /* those of the mask, which repeat */
     int64_t mask_keys; /* of the mask's rows: keys after these are not seen; `keys` where there is none */
     bool has_lengths;
 } AttentionGeometry;
@@ -62,6 +65,11 @@ typedef struct AttentionGeometry {
 AttentionGeometry attention_geometry(const AttentionAttrs *attrs, const Shape *const shapes[ATTENTION_PORTS]);
 /* Computes it as documented, row by row. */
 Status attention_reference(EvalContext *ctx);
+/* The element of the mask from which on a row reads it. */
+static inline int64_t attention_mask_row(const AttentionGeometry *g, int64_t batch, int64_t head,
+                                         int64_t row) {
+    return batch % g->mask_batches * g->mask.batch + head * g->mask.head + row * g->mask.row;
+}
 double attention_scale(const AttentionAttrs *attrs, const AttentionGeometry *geometry);
 
 /* The past and the new rows of keys or values, and where all of them go, in ONNX's order of dimensions. */

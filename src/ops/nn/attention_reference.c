@@ -60,7 +60,7 @@ static void score_row(const Attention *a, int64_t batch, int64_t head, int64_t r
     const AttentionAttrs *attrs = a->attrs;
     const double *q = a->q + batch * g->q.batch + head * g->q.head + row * g->q.row;
     const double cap = (double)attrs->softcap;
-    const int64_t mask_row = batch * g->mask.batch + head * g->mask.head + row * g->mask.row;
+    const int64_t mask_row = attention_mask_row(g, batch, head, row);
     for (int64_t j = out ? 0 : range.begin; j < (out ? g->keys : range.end); j++) {
         const double *k = row_of(a, a->past_k, a->k, g->k, g->size, batch, head / g->group, j);
         const double raw = product_of(a, q, k), capped = cap > 0 ? cap * tanh(raw / cap) : raw;

@@ -58,6 +58,8 @@ static void add_node(Proto *graph, const char *op, const char *inputs, const cha
     Proto node = make_node(op, "", inputs, output);
     if (strcmp(op, "Conv") == 0)
         proto_ints_attribute(&node, "pads", (const int64_t[]){1, 1, 1, 1}, 4);
+    if (strcmp(op, "Transpose") == 0)
+        proto_ints_attribute(&node, "perm", (const int64_t[]){0, 2, 1}, 3);
     proto_message(graph, GRAPH_NODE, &node);
 }
 
@@ -222,6 +224,50 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
         }
 }
 
+/* Products that repeat one of their operands, and a mask that repeats or is larger than the scores. */
+static void attention_of_other_shapes_than_names_say_is_computed_by_its_parts(void **state) {
+    (void)state;
+    static const strider_tensor shapes[][2] = {
+        {{.rank = 3, .dims = {2, 5, 4}}, {.rank = 3, .dims = {2, 5, 4}}},
+        {{.rank = 3, .dims = {1, 5, 4}}, {.rank = 3, .dims = {3, 5, 4}}},
+        {{.rank = 3, .dims = {3, 5, 4}}, {.rank = 3, .dims = {1, 5, 4}}},
+        {{.rank = 3, .dims = {3, 5, 4}}, {.rank = 3, .dims = {3, 1, 4}}},
+        {{.rank = 3, .dims = {2, 5, 4}}, {.rank = 3, .dims = {2, 5, 4}}}, /* as at first */
+    };
+    for (int masked = 0; masked < 2; masked++) {
+        Proto graph = {0};
+        add_floats(&graph, "scale", 0, NULL, 0.5f);
+        add_node(&graph, "Transpose", masked ? "x" : "r", "t");
+        add_node(&graph, "MatMul", "x t", "p");
+        add_node(&graph, "Mul", "p scale", "s");
+        if (masked) {
+            add_floats(&graph, "w", 2, (const int64_t[]){4, 1}, 1);
+            add_node(&graph, "MatMul", "r w", "column"); /* [S, S, 1] */
+            add_node(&graph, "Transpose", "column", "mask");
+            add_node(&graph, "Add", "s mask", "m");
+        }
+        add_node(&graph, "Softmax", masked ? "m" : "s", "q");
+        add_node(&graph, "MatMul", masked ? "q x" : "q r", "y");
+        for (int i = 0; i < 2; i++)
+            add_input(&graph, GRAPH_INPUT, i ? "r" : "x", 3, (const int64_t[]){OPEN, OPEN, 4});
+        add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
+        Loaded model = load(&graph, true), plain = load(&graph, false);
+        strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
+        assert_int_equal(count_nodes(model.model), masked ? 3 : 1);
+        for (int i = 0; i < 5; i++) {
+            Run fused = run(session, 2, shapes[i]), separate = run(as_it_is, 2, shapes[i]);
+            assert_same(&fused, &separate, "attention", 10 * masked + i);
+            free(fused.data);
+            free(separate.data);
+        }
+        strider_session_free(session);
+        strider_session_free(as_it_is);
+        unload(&model);
+        unload(&plain);
+        proto_free(&graph);
+    }
+}
+
 /* A residual, a Reshape by the input's own shape, one that changes nothing of the declared shape, and the
  * bias of a product with a matrix that is an input: all of it holds for other sizes where these are given in
  * time. */
@@ -328,6 +374,7 @@ static void constants_of_one_element_with_more_dimensions_keep_them(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_residual_of_another_shape_than_its_name_says_is_added_by_itself),
+        cmocka_unit_test(attention_of_other_shapes_than_names_say_is_computed_by_its_parts),
         cmocka_unit_test(shapes_given_while_loading_take_the_place_of_declared_ones),
         cmocka_unit_test(a_shape_that_no_input_can_have_is_refused_while_loading),
         cmocka_unit_test(constants_of_one_element_with_more_dimensions_keep_them),
