@@ -48,6 +48,14 @@ static int64_t channels_of(const Op *op, const Shape *y) {
     return axis >= 0 && axis < y->rank ? y->dims[axis] : DIM_UNKNOWN;
 }
 
+/* A value for each channel: [channels], after dimensions of 1 as exporters write them. */
+static bool fits_channels(const Shape *shape, int64_t channels) {
+    for (int d = 0; d < shape->rank - 1; d++)
+        if (shape->dims[d] >= 0 && shape->dims[d] != 1)
+            return false;
+    return shape->rank >= 1 && (shape->dims[shape->rank - 1] < 0 || shape->dims[shape->rank - 1] == channels);
+}
+
 Status node_check_post_ops(const Node *node, const ValueType *inputs, const ValueType *y, Error *err) {
     for (int i = 0; i < node->n_post_ops; i++) {
         const PostOp *op = &node->post_ops[i];
@@ -62,7 +70,7 @@ Status node_check_post_ops(const Node *node, const ValueType *inputs, const Valu
         const Shape *shape = &operand->shape;
         if (op->kind == POST_RESIDUAL || shape->rank < 0 || channels < 0)
             continue;
-        if (shape->rank != 1 || (shape->dims[0] >= 0 && shape->dims[0] != channels))
+        if (!fits_channels(shape, channels))
             return node_fail(node, err, STRIDER_BAD_MODEL,
                              "operand %d of a post-operation does not fit %lld channels", op->port,
                              (long long)channels);

@@ -335,6 +335,7 @@ static void the_bias_of_a_linear_layer_becomes_part_of_the_product(void **state)
         Value *sum = ADD("Add", "s", bias, ADD("MatMul", "m", x, w));
         finish(&graph, ADD("Add", "y", ADD("Relu", "r", sum), add_input(&graph, "z", DIMS(2, 5, 5))));
         check_pass(&graph, pass_fuse_epilogues, row ? 1 : 4);
+        OK(graph_infer(&graph, STRIDER_SHAPES_CHECK, NULL, &error));
         graph_free(&graph);
     }
 }
