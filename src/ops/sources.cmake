@@ -83,6 +83,12 @@ list(APPEND sources
     ops/rnn/recurrent.c
     ops/rnn/recurrent_run.c
     ops/rnn/rnn.c
+    ops/quantization/dynamic_quantize.c
+    ops/quantization/integer_conv.c
+    ops/quantization/integer_matmul.c
+    ops/quantization/products.c
+    ops/quantization/qlinear_elementwise.c
+    ops/quantization/qlinear_pool.c
     ops/quantization/quantize.c
     ops/reduction/reduce.c
     ops/tensor/repeat.c

@@ -18,11 +18,11 @@ static Status gemm_parse(ParseContext *ctx, void *attrs_) {
     return parse_bool(ctx, "transB", false, &attrs->trans_b);
 }
 
-static Status check_c(InferContext *ctx, const Shape *y) {
-    TRY(infer_require_rank(ctx, GEMM_C, 0, 2));
-    if (!infer_has_input(ctx, GEMM_C))
+static Status check_c(InferContext *ctx, int port_c, const Shape *y) {
+    TRY(infer_require_rank(ctx, port_c, 0, 2));
+    if (!infer_has_input(ctx, port_c))
         return STRIDER_OK;
-    const Shape *c = &ctx->inputs[GEMM_C].shape;
+    const Shape *c = &ctx->inputs[port_c].shape;
     for (int i = 1; i <= c->rank; i++) {
         int64_t have = c->dims[c->rank - i], want = y->dims[2 - i];
         if (have >= 0 && want >= 0 && have != 1 && have != want)
@@ -32,15 +32,11 @@ static Status check_c(InferContext *ctx, const Shape *y) {
     return STRIDER_OK;
 }
 
-static Status gemm_infer(InferContext *ctx) {
+Status gemm_infer_shape(InferContext *ctx, int port_a, int port_b, int port_c) {
     const GemmAttrs *attrs = infer_attrs(ctx);
-    TRY(infer_require_dtype(ctx, GEMM_A,
-                            DTYPES_FLOAT | DTYPES_INDEX | DTYPE_BIT(STRIDER_U32) | DTYPE_BIT(STRIDER_U64)));
-    for (int port = GEMM_B; port < ctx->n_inputs; port++)
-        TRY(infer_require_same_dtype(ctx, GEMM_A, port));
-    TRY(infer_require_rank(ctx, GEMM_A, 2, 2));
-    TRY(infer_require_rank(ctx, GEMM_B, 2, 2));
-    const Shape *a = &ctx->inputs[GEMM_A].shape, *b = &ctx->inputs[GEMM_B].shape;
+    TRY(infer_require_rank(ctx, port_a, 2, 2));
+    TRY(infer_require_rank(ctx, port_b, 2, 2));
+    const Shape *a = &ctx->inputs[port_a].shape, *b = &ctx->inputs[port_b].shape;
     Shape y = {.rank = 2, .dims = {DIM_UNKNOWN, DIM_UNKNOWN}};
     int64_t a_k = DIM_UNKNOWN, b_k = DIM_UNKNOWN;
     if (a->rank == 2) {
@@ -55,9 +51,18 @@ static Status gemm_infer(InferContext *ctx) {
         return infer_fail(ctx, STRIDER_BAD_MODEL, "A has %" PRId64 " columns%s, but B has %" PRId64 " rows%s",
                           a_k, attrs->trans_a ? " (transposed)" : "", b_k,
                           attrs->trans_b ? " (transposed)" : "");
-    TRY(check_c(ctx, &y));
-    ctx->outputs[0].tensor = type_of(ctx->inputs[GEMM_A].dtype, y);
+    TRY(check_c(ctx, port_c, &y));
+    ctx->outputs[0].shape = y;
     return STRIDER_OK;
+}
+
+static Status gemm_infer(InferContext *ctx) {
+    TRY(infer_require_dtype(ctx, GEMM_A,
+                            DTYPES_FLOAT | DTYPES_INDEX | DTYPE_BIT(STRIDER_U32) | DTYPE_BIT(STRIDER_U64)));
+    for (int port = GEMM_B; port < ctx->n_inputs; port++)
+        TRY(infer_require_same_dtype(ctx, GEMM_A, port));
+    ctx->outputs[0].dtype = ctx->inputs[GEMM_A].dtype;
+    return gemm_infer_shape(ctx, GEMM_A, GEMM_B, GEMM_C);
 }
 
 GemmGeometry gemm_geometry(const GemmAttrs *attrs, const Shape *a, const Shape *b, const Shape *c) {
@@ -70,20 +75,26 @@ GemmGeometry gemm_geometry(const GemmAttrs *attrs, const Shape *a, const Shape *
     return g;
 }
 
+GemmStrides gemm_strides(const GemmAttrs *attrs, const GemmGeometry *g) {
+    return (GemmStrides){.a_row = attrs->trans_a ? 1 : g->k,
+                         .a_column = attrs->trans_a ? g->m : 1,
+                         .b_row = attrs->trans_b ? 1 : g->n,
+                         .b_column = attrs->trans_b ? g->k : 1};
+}
+
 typedef struct GemmOperands {
     double *a, *b, *c;
 } GemmOperands;
 
 static void multiply(const EvalContext *ctx, const GemmGeometry *g, const GemmOperands *in) {
     const GemmAttrs *attrs = eval_attrs(ctx);
-    int64_t a_row = attrs->trans_a ? 1 : g->k, a_column = attrs->trans_a ? g->m : 1;
-    int64_t b_row = attrs->trans_b ? 1 : g->n, b_column = attrs->trans_b ? g->k : 1;
+    const GemmStrides s = gemm_strides(attrs, g);
     double alpha = (double)attrs->alpha, beta = (double)attrs->beta;
     for (int64_t m = 0; m < g->m; m++)
         for (int64_t n = 0; n < g->n; n++) {
             double sum = 0;
             for (int64_t k = 0; k < g->k; k++)
-                sum += in->a[m * a_row + k * a_column] * in->b[k * b_row + n * b_column];
+                sum += in->a[m * s.a_row + k * s.a_column] * in->b[k * s.b_row + n * s.b_column];
             sum *= alpha;
             if (in->c)
                 sum += beta * in->c[m * g->c_row + n * g->c_column];

@@ -18,6 +18,14 @@ typedef struct GemmGeometry {
     int64_t c_row, c_column; /* strides in elements, 0 where C is broadcast */
 } GemmGeometry;
 
+/* Of A' and B' in elements. */
+typedef struct GemmStrides {
+    int64_t a_row, a_column, b_row, b_column;
+} GemmStrides;
+GemmStrides gemm_strides(const GemmAttrs *attrs, const GemmGeometry *geometry);
+
+/* The output's shape, from those of the inputs at these ports; the node's attributes are GemmAttrs. */
+Status gemm_infer_shape(InferContext *ctx, int port_a, int port_b, int port_c) MUST_CHECK;
 /* From known shapes that infer() has accepted; `c` is NULL where C is absent. */
 GemmGeometry gemm_geometry(const GemmAttrs *attrs, const Shape *a, const Shape *b, const Shape *c);
 

@@ -14,15 +14,10 @@ static Shape batch_shape(const Shape *shape) {
     return shape_make(shape->rank > 2 ? shape->rank - 2 : 0, shape->dims);
 }
 
-static Status matmul_infer(InferContext *ctx) {
-    TRY(infer_require_dtype(ctx, MATMUL_A,
-                            DTYPES_FLOAT | DTYPES_INDEX | DTYPE_BIT(STRIDER_U32) | DTYPE_BIT(STRIDER_U64)));
-    for (int port = MATMUL_B; port < ctx->n_inputs; port++)
-        TRY(infer_require_same_dtype(ctx, MATMUL_A, port));
-    TRY(infer_require_rank(ctx, MATMUL_A, 1, -1));
-    TRY(infer_require_rank(ctx, MATMUL_B, 1, -1));
-    ctx->outputs[0].dtype = ctx->inputs[MATMUL_A].dtype;
-    const Shape *a = &ctx->inputs[MATMUL_A].shape, *b = &ctx->inputs[MATMUL_B].shape;
+Status matmul_infer_shape(InferContext *ctx, int port_a, int port_b) {
+    TRY(infer_require_rank(ctx, port_a, 1, -1));
+    TRY(infer_require_rank(ctx, port_b, 1, -1));
+    const Shape *a = &ctx->inputs[port_a].shape, *b = &ctx->inputs[port_b].shape;
     if (a->rank < 0 || b->rank < 0)
         return STRIDER_OK;
     int64_t a_k = a->dims[a->rank - 1], b_k = b->dims[b->rank > 1 ? b->rank - 2 : 0];
@@ -37,6 +32,15 @@ static Status matmul_infer(InferContext *ctx) {
         y.dims[y.rank++] = b->dims[b->rank - 1];
     ctx->outputs[0].shape = y;
     return STRIDER_OK;
+}
+
+static Status matmul_infer(InferContext *ctx) {
+    TRY(infer_require_dtype(ctx, MATMUL_A,
+                            DTYPES_FLOAT | DTYPES_INDEX | DTYPE_BIT(STRIDER_U32) | DTYPE_BIT(STRIDER_U64)));
+    for (int port = MATMUL_B; port < ctx->n_inputs; port++)
+        TRY(infer_require_same_dtype(ctx, MATMUL_A, port));
+    ctx->outputs[0].dtype = ctx->inputs[MATMUL_A].dtype;
+    return matmul_infer_shape(ctx, MATMUL_A, MATMUL_B);
 }
 
 MatMulGeometry matmul_geometry(const Shape *a, const Shape *b) {

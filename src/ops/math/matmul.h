@@ -14,6 +14,8 @@ typedef struct MatMulGeometry {
         b_strides[MAX_RANK]; /* in matrices, 0 where broadcast */
 } MatMulGeometry;
 
+/* The output's shape, from those of the inputs at these ports. */
+Status matmul_infer_shape(InferContext *ctx, int port_a, int port_b) MUST_CHECK;
 /* From known shapes that infer() has accepted. */
 MatMulGeometry matmul_geometry(const Shape *a, const Shape *b);
 /* The matrices that product `index` reads. */

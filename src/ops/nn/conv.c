@@ -23,12 +23,11 @@ static Status conv_parse(ParseContext *ctx, void *attrs) {
     return conv_parse_common(ctx, attrs);
 }
 
-static Status check_bias(InferContext *ctx, int64_t channels) {
-    if (!infer_has_input(ctx, CONV_B))
+Status conv_check_bias(InferContext *ctx, int port, int64_t channels) {
+    if (!infer_has_input(ctx, port))
         return STRIDER_OK;
-    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_B));
-    TRY(infer_require_rank(ctx, CONV_B, 1, 1));
-    const Shape *shape = &ctx->inputs[CONV_B].shape;
+    TRY(infer_require_rank(ctx, port, 1, 1));
+    const Shape *shape = &ctx->inputs[port].shape;
     if (shape->rank == 1 && shape->dims[0] >= 0 && channels >= 0 && shape->dims[0] != channels)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "the bias has %" PRId64 " values for %" PRId64 " output channels", shape->dims[0],
@@ -36,12 +35,10 @@ static Status check_bias(InferContext *ctx, int64_t channels) {
     return STRIDER_OK;
 }
 
-Status conv_infer_common(InferContext *ctx, int64_t out_channels) {
-    const Shape *x = &ctx->inputs[CONV_X].shape, *w = &ctx->inputs[CONV_W].shape;
+Status conv_check_kernel(InferContext *ctx, const Shape *x, const Shape *w) {
     if (x->rank >= 0 && w->rank >= 0 && x->rank != w->rank)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "the input has rank %d and the weight rank %d", x->rank,
                           w->rank);
-    TRY(check_bias(ctx, out_channels));
     const ConvAttrs *attrs = infer_attrs(ctx);
     for (int i = 0; i < w->rank - 2; i++)
         if (attrs->window.n_kernel >= 0 && w->dims[2 + i] >= 0 && attrs->window.kernel[i] != w->dims[2 + i])
@@ -51,38 +48,36 @@ Status conv_infer_common(InferContext *ctx, int64_t out_channels) {
     return STRIDER_OK;
 }
 
-static Status check_operands(InferContext *ctx) {
-    TRY(infer_require_dtype(ctx, CONV_X, DTYPES_FLOAT));
-    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_W));
-    TRY(infer_require_rank(ctx, CONV_X, 3, 2 + MAX_SPATIAL));
-    return infer_require_rank(ctx, CONV_W, 3, 2 + MAX_SPATIAL);
-}
-
-static Status conv_infer(InferContext *ctx) {
+static Status check_channels(InferContext *ctx, const Shape *x, const Shape *w) {
     const ConvAttrs *attrs = infer_attrs(ctx);
-    const Shape *x = &ctx->inputs[CONV_X].shape, *w = &ctx->inputs[CONV_W].shape;
-    TRY(check_operands(ctx));
-    int64_t out_channels = w->rank > 0 ? w->dims[0] : DIM_UNKNOWN;
-    ctx->outputs[0].dtype = ctx->inputs[CONV_X].dtype ? ctx->inputs[CONV_X].dtype : ctx->inputs[CONV_W].dtype;
-    int rank = x->rank >= 0 ? x->rank : w->rank;
-    if (rank < 0)
-        return STRIDER_OK;
-    TRY(window_check(ctx, &attrs->window, rank - 2));
-    TRY(conv_infer_common(ctx, out_channels));
     if (x->rank >= 0 && w->rank >= 0 && x->dims[1] >= 0 && w->dims[1] >= 0 &&
         (x->dims[1] % attrs->group || x->dims[1] / attrs->group != w->dims[1]))
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "%" PRId64 " input channels in %" PRId64 " groups do not fit a weight for %" PRId64
                           " channels a group",
                           x->dims[1], attrs->group, w->dims[1]);
-    if (out_channels >= 0 && out_channels % attrs->group)
+    if (w->rank > 0 && w->dims[0] >= 0 && w->dims[0] % attrs->group)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "group %" PRId64 " does not divide %" PRId64 " output channels", attrs->group,
-                          out_channels);
+                          w->dims[0]);
+    return STRIDER_OK;
+}
+
+Status conv_infer_shape(InferContext *ctx, int port_x, int port_w) {
+    const ConvAttrs *attrs = infer_attrs(ctx);
+    const Shape *x = &ctx->inputs[port_x].shape, *w = &ctx->inputs[port_w].shape;
+    TRY(infer_require_rank(ctx, port_x, 3, 2 + MAX_SPATIAL));
+    TRY(infer_require_rank(ctx, port_w, 3, 2 + MAX_SPATIAL));
+    int rank = x->rank >= 0 ? x->rank : w->rank;
+    if (rank < 0)
+        return STRIDER_OK;
+    TRY(window_check(ctx, &attrs->window, rank - 2));
+    TRY(conv_check_kernel(ctx, x, w));
+    TRY(check_channels(ctx, x, w));
     Shape *y = &ctx->outputs[0].shape;
     y->rank = rank;
     y->dims[0] = x->rank >= 0 ? x->dims[0] : DIM_UNKNOWN;
-    y->dims[1] = out_channels;
+    y->dims[1] = w->rank >= 0 ? w->dims[0] : DIM_UNKNOWN;
     for (int i = 0; i < rank - 2; i++) {
         int64_t kernel = w->rank >= 0                  ? w->dims[2 + i]
                          : attrs->window.n_kernel >= 0 ? attrs->window.kernel[i]
@@ -93,6 +88,16 @@ static Status conv_infer(InferContext *ctx) {
                              kernel, &y->dims[2 + i]));
     }
     return STRIDER_OK;
+}
+
+static Status conv_infer(InferContext *ctx) {
+    TRY(infer_require_dtype(ctx, CONV_X, DTYPES_FLOAT));
+    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_W));
+    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_B));
+    ctx->outputs[0].dtype = ctx->inputs[CONV_X].dtype ? ctx->inputs[CONV_X].dtype : ctx->inputs[CONV_W].dtype;
+    TRY(conv_infer_shape(ctx, CONV_X, CONV_W));
+    const Shape *w = &ctx->inputs[CONV_W].shape;
+    return conv_check_bias(ctx, CONV_B, w->rank > 0 ? w->dims[0] : DIM_UNKNOWN);
 }
 
 ConvGeometry conv_geometry(const ConvAttrs *attrs, const Shape *x, const Shape *w) {
@@ -145,7 +150,7 @@ static double window_sum(const ConvGeometry *g, const double *x, const double *w
     return sum;
 }
 
-static void convolve(const EvalContext *ctx, const ConvGeometry *g, const ConvOperands *operands) {
+void conv_products(const ConvGeometry *g, const ConvOperands *operands, ConvStore store, void *context) {
     const WindowDim *d = g->dims;
     int64_t in_size = d[0].in * d[1].in * d[2].in, kernel_size = d[0].kernel * d[1].kernel * d[2].kernel;
     int64_t in_channels = g->in_channels / g->group, out_channels = g->out_channels / g->group, index = 0;
@@ -159,10 +164,16 @@ static void convolve(const EvalContext *ctx, const ConvGeometry *g, const ConvOp
                         int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
                                                       j * d[1].stride - d[1].pad_begin,
                                                       k * d[2].stride - d[2].pad_begin};
-                        double sum = window_sum(g, x, w, begin) + (operands->bias ? operands->bias[m] : 0);
-                        tensor_set_f64(ctx->outputs[0], index, eval_post_ops(ctx, index, sum));
+                        store(context, m, index,
+                              window_sum(g, x, w, begin) + (operands->bias ? operands->bias[m] : 0));
                     }
         }
+}
+
+static void store_sum(void *context, int64_t channel, int64_t index, double sum) {
+    const EvalContext *ctx = context;
+    (void)channel;
+    tensor_set_f64(ctx->outputs[0], index, eval_post_ops(ctx, index, sum));
 }
 
 static Status conv_reference(EvalContext *ctx) {
@@ -172,7 +183,7 @@ static Status conv_reference(EvalContext *ctx) {
     ConvGeometry geometry = conv_geometry_3d(&plain);
     ConvOperands operands;
     TRY(conv_load_operands(ctx, &operands));
-    convolve(ctx, &geometry, &operands);
+    conv_products(&geometry, &operands, store_sum, ctx);
     return STRIDER_OK;
 }
 

@@ -33,13 +33,20 @@ ConvGeometry conv_transpose_geometry(const ConvAttrs *attrs, const Shape *x, con
 /* With ones before the spatial dimensions up to three, which changes nothing. */
 ConvGeometry conv_geometry_3d(const ConvGeometry *geometry);
 
-/* Shared by conv.c and conv_transpose.c. */
+/* Shared by conv.c, conv_transpose.c and quantization/integer_conv.c. */
 Status conv_parse_common(ParseContext *ctx, ConvAttrs *attrs) MUST_CHECK;
-/* Types, ranks, counts, and the inputs that do not depend on the direction. */
-Status conv_infer_common(InferContext *ctx, int64_t out_channels_dim) MUST_CHECK;
+/* What does not depend on the direction: ranks, and the kernel that attributes state; the bias at a port. */
+Status conv_check_kernel(InferContext *ctx, const Shape *x, const Shape *w) MUST_CHECK;
+Status conv_check_bias(InferContext *ctx, int port, int64_t out_channels) MUST_CHECK;
+/* The output's shape of a convolution, from those of the inputs at these ports. */
+Status conv_infer_shape(InferContext *ctx, int port_x, int port_w) MUST_CHECK;
 typedef struct ConvOperands {
     double *x, *w, *bias;
 } ConvOperands;
 Status conv_load_operands(EvalContext *ctx, ConvOperands *operands) MUST_CHECK;
+/* Gives each output element's sum to `store`, in order. */
+typedef void (*ConvStore)(void *context, int64_t channel, int64_t index, double sum);
+void conv_products(const ConvGeometry *geometry, const ConvOperands *operands, ConvStore store,
+                   void *context);
 
 #endif

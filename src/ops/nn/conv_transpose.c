@@ -89,7 +89,9 @@ static Status conv_transpose_infer(InferContext *ctx) {
     int64_t out_channels = DIM_UNKNOWN;
     if (w->rank >= 0 && w->dims[1] >= 0 && !i64_mul(w->dims[1], attrs->group, &out_channels))
         return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "the number of output channels overflows");
-    TRY(conv_infer_common(ctx, out_channels));
+    TRY(conv_check_kernel(ctx, x, w));
+    TRY(infer_require_same_dtype(ctx, CONV_X, CONV_B));
+    TRY(conv_check_bias(ctx, CONV_B, out_channels));
     if (x->rank >= 0 && w->rank >= 0 && x->dims[1] >= 0 && w->dims[0] >= 0 && x->dims[1] != w->dims[0])
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "the input has %" PRId64 " channels, the weight is for %" PRId64, x->dims[1],

@@ -13,7 +13,7 @@
 #define REAL double
 #include "ops/nn/pool_formula.h"
 
-static Status pool_parse(ParseContext *ctx, void *attrs_) {
+Status pool_parse(ParseContext *ctx, void *attrs_) {
     PoolAttrs *attrs = attrs_;
     TRY(parse_require(ctx, "kernel_shape"));
     TRY(window_parse(ctx, &attrs->window));
@@ -42,8 +42,18 @@ static Status check_pads(InferContext *ctx, const WindowAttrs *window, int spati
     return STRIDER_OK;
 }
 
-static Status pool_infer(InferContext *ctx) {
+Status pool_infer_shape(InferContext *ctx, const Shape *x, Shape *y) {
     const PoolAttrs *attrs = infer_attrs(ctx);
+    TRY(window_check(ctx, &attrs->window, x->rank - 2));
+    TRY(check_pads(ctx, &attrs->window, x->rank - 2));
+    *y = *x;
+    for (int i = 0; i < x->rank - 2; i++)
+        TRY(window_infer_dim(ctx, &attrs->window, x->rank - 2, i, x->dims[2 + i], attrs->window.kernel[i],
+                             &y->dims[2 + i]));
+    return STRIDER_OK;
+}
+
+static Status pool_infer(InferContext *ctx) {
     const Shape *x = &ctx->inputs[0].shape;
     TRY(infer_require_rank(ctx, 0, 3, 2 + MAX_SPATIAL));
     ctx->outputs[0].dtype = ctx->inputs[0].dtype;
@@ -51,12 +61,8 @@ static Status pool_infer(InferContext *ctx) {
         ctx->outputs[1].dtype = STRIDER_I64;
     if (x->rank < 0)
         return STRIDER_OK;
-    TRY(window_check(ctx, &attrs->window, x->rank - 2));
-    TRY(check_pads(ctx, &attrs->window, x->rank - 2));
-    Shape y = *x;
-    for (int i = 0; i < x->rank - 2; i++)
-        TRY(window_infer_dim(ctx, &attrs->window, x->rank - 2, i, x->dims[2 + i], attrs->window.kernel[i],
-                             &y.dims[2 + i]));
+    Shape y;
+    TRY(pool_infer_shape(ctx, x, &y));
     for (int i = 0; i < ctx->n_outputs; i++)
         ctx->outputs[i].shape = y;
     return STRIDER_OK;
@@ -175,8 +181,9 @@ typedef struct Pooling {
 } Pooling;
 
 typedef struct PoolOutput {
-    Tensor *y, *indices; /* NULL where nobody asked */
-    int64_t plane, at;   /* the next one */
+    Tensor *y, *indices;    /* NULL where nobody asked */
+    const PoolStore *store; /* instead of `y`; NULL: none */
+    int64_t plane, at;      /* the next one */
 } PoolOutput;
 
 /* The same element `count` times, from the first one on. */
@@ -204,6 +211,8 @@ static void put(PoolOutput *out, const WindowWalk *walk, const Pooling *pooling,
             pool_flat_index(out->plane, d[0].in, d[1].in, d[2].in, walk->index, walk->attrs->column_major));
         repeat(out->indices, out->at, count);
     }
+    for (int64_t i = 0; out->store && i < count; i++)
+        out->store->put(out->store->context, out->at + i, pooling->finish(walk, begin));
     out->at += count;
 }
 
@@ -234,22 +243,31 @@ static void pool_row(WindowWalk *walk, const Pooling *pooling, const double *in,
     }
 }
 
-static Status pool(EvalContext *ctx, const Pooling *pooling) {
-    WindowWalk walk = {.attrs = eval_attrs(ctx)};
-    const Shape *shape = &ctx->inputs[0]->type.shape;
-    pool_geometry(walk.attrs, shape, walk.dims);
+static void pool_planes(const PoolAttrs *attrs, const Shape *shape, const double *x, const Pooling *pooling,
+                        PoolOutput *out) {
+    WindowWalk walk = {.attrs = attrs};
+    pool_geometry(attrs, shape, walk.dims);
     const WindowDim *d = walk.dims;
-    double *x;
-    TRY(eval_load_doubles(ctx, 0, &x));
-    PoolOutput out = {.y = eval_output(ctx, 0), .indices = eval_output(ctx, 1)};
-    for (; out.plane < i64_product(shape->dims[0], shape->dims[1]); out.plane++)
+    for (; out->plane < i64_product(shape->dims[0], shape->dims[1]); out->plane++)
         for (int64_t i = 0; i < d[0].out; i++)
             for (int64_t j = 0; j < d[1].out; j++) {
                 int64_t begin[MAX_SPATIAL] = {i * d[0].stride - d[0].pad_begin,
                                               j * d[1].stride - d[1].pad_begin};
-                pool_row(&walk, pooling, x + out.plane * d[0].in * d[1].in * d[2].in, begin, &out);
+                pool_row(&walk, pooling, x + out->plane * d[0].in * d[1].in * d[2].in, begin, out);
             }
+}
+
+static Status pool(EvalContext *ctx, const Pooling *pooling) {
+    double *x;
+    TRY(eval_load_doubles(ctx, 0, &x));
+    PoolOutput out = {.y = eval_output(ctx, 0), .indices = eval_output(ctx, 1)};
+    pool_planes(eval_attrs(ctx), &ctx->inputs[0]->type.shape, x, pooling, &out);
     return STRIDER_OK;
+}
+
+void pool_averages(const PoolAttrs *attrs, const Shape *shape, const double *x, const PoolStore *store) {
+    PoolOutput out = {.store = store};
+    pool_planes(attrs, shape, x, &(Pooling){NULL, visit_sum, finish_average}, &out);
 }
 
 static Status max_pool_reference(EvalContext *ctx) {

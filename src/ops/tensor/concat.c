@@ -26,48 +26,62 @@ static Status infer_ordered(InferContext *ctx, const ConcatAttrs *attrs, int64_t
     return STRIDER_OK;
 }
 
-static Status concat_infer(InferContext *ctx) {
-    const ConcatAttrs *attrs = infer_attrs(ctx);
-    ValueType *y = &ctx->outputs[0];
-    int axis = -1;
+/* Input `port` beside those before it, whose common shape is *y so far; `axis` is known. */
+static Status join_shape(InferContext *ctx, int port, int axis, Shape *y) {
+    const Shape *x = &ctx->inputs[port].shape;
+    if (x->rank != y->rank)
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, the ones before %d", port, x->rank,
+                          y->rank);
+    for (int d = 0; d < x->rank; d++) {
+        if (d == axis)
+            continue;
+        if (x->dims[d] >= 0 && y->dims[d] >= 0 && x->dims[d] != y->dims[d])
+            return infer_fail(ctx, STRIDER_BAD_MODEL,
+                              "input %d has %" PRId64 " in dimension %d, the ones before %" PRId64, port,
+                              x->dims[d], d, y->dims[d]);
+        y->dims[d] = y->dims[d] >= 0 ? y->dims[d] : x->dims[d] != DIM_UNKNOWN ? x->dims[d] : y->dims[d];
+    }
+    return STRIDER_OK;
+}
+
+Status concat_infer_shape(InferContext *ctx, int64_t stated_axis, int first, int step, int *axis) {
+    Shape *y = &ctx->outputs[0].shape;
     int64_t total = 0;
-    for (int i = 0; i < ctx->n_inputs; i++) {
+    *axis = -1;
+    for (int i = first; i < ctx->n_inputs; i += step) {
         const Shape *x = &ctx->inputs[i].shape;
-        TRY(infer_require_same_dtype(ctx, 0, i));
-        y->dtype = y->dtype ? y->dtype : ctx->inputs[i].dtype;
         if (x->rank < 0) {
             total = DIM_UNKNOWN;
             continue;
         }
-        if (axis < 0) {
-            TRY(infer_axis(ctx, attrs->axis, x->rank, &axis));
-            y->shape = *x;
+        if (*axis < 0) {
+            TRY(infer_axis(ctx, stated_axis, x->rank, axis));
+            *y = *x;
         }
-        if (x->rank != y->shape.rank)
-            return infer_fail(ctx, STRIDER_BAD_MODEL, "input %d has rank %d, the ones before %d", i, x->rank,
-                              y->shape.rank);
-        for (int d = 0; d < x->rank; d++) {
-            if (d == axis)
-                continue;
-            if (x->dims[d] >= 0 && y->shape.dims[d] >= 0 && x->dims[d] != y->shape.dims[d])
-                return infer_fail(ctx, STRIDER_BAD_MODEL,
-                                  "input %d has %" PRId64 " in dimension %d, the ones before %" PRId64, i,
-                                  x->dims[d], d, y->shape.dims[d]);
-            y->shape.dims[d] = y->shape.dims[d] >= 0       ? y->shape.dims[d]
-                               : x->dims[d] != DIM_UNKNOWN ? x->dims[d]
-                                                           : y->shape.dims[d];
-        }
-        if (total >= 0 && x->dims[axis] >= 0) {
-            if (!i64_add(total, x->dims[axis], &total))
-                return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "the sizes along axis %d overflow", axis);
+        TRY(join_shape(ctx, i, *axis, y));
+        if (total >= 0 && x->dims[*axis] >= 0) {
+            if (!i64_add(total, x->dims[*axis], &total))
+                return infer_fail(ctx, STRIDER_LIMIT_EXCEEDED, "the sizes along axis %d overflow", *axis);
         } else {
-            total = ctx->n_inputs == 1 ? x->dims[axis] : DIM_UNKNOWN;
+            total = i == first && i + step >= ctx->n_inputs ? x->dims[*axis] : DIM_UNKNOWN;
         }
     }
-    if (attrs->order)
-        TRY(infer_ordered(ctx, attrs, &total));
-    if (axis >= 0)
-        y->shape.dims[axis] = total;
+    if (*axis >= 0)
+        y->dims[*axis] = total;
+    return STRIDER_OK;
+}
+
+static Status concat_infer(InferContext *ctx) {
+    const ConcatAttrs *attrs = infer_attrs(ctx);
+    ValueType *y = &ctx->outputs[0];
+    for (int i = 0; i < ctx->n_inputs; i++) {
+        TRY(infer_require_same_dtype(ctx, 0, i));
+        y->dtype = y->dtype ? y->dtype : ctx->inputs[i].dtype;
+    }
+    int axis;
+    TRY(concat_infer_shape(ctx, attrs->axis, 0, 1, &axis));
+    if (attrs->order && axis >= 0)
+        TRY(infer_ordered(ctx, attrs, &y->shape.dims[axis]));
     return STRIDER_OK;
 }
 

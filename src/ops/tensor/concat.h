@@ -21,6 +21,9 @@ typedef struct ConcatAttrs {
     int64_t n_order;
 } ConcatAttrs;
 
+/* The output's shape of joining inputs `first`, `first + step`, ...; *axis is -1 where no rank is known. */
+Status concat_infer_shape(InferContext *ctx, int64_t stated_axis, int first, int step, int *axis) MUST_CHECK;
+
 /* Split: the sizes along the axis. */
 typedef struct SplitAttrs {
     int64_t axis;

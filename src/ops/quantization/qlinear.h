@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators of onnxruntime's domain com.microsoft on tensors of uint8 or int8: what they share. */
+#ifndef OPS_QUANTIZATION_QLINEAR_H
+#define OPS_QUANTIZATION_QLINEAR_H
+
+#include "ops/quantization/quantize.h"
+
+/* How a tensor's integers stand for real numbers: scale * (q - zero). */
+typedef struct QLinear {
+    float scale;
+    int64_t zero;
+} QLinear;
+
+/* From the inputs at these ports; the zero point is 0 where it is absent. */
+QLinear qlinear_of(const EvalContext *ctx, int scale_port, int zero_port);
+
+static inline float qlinear_real(QLinear of, int64_t q) {
+    return of.scale * (float)(q - of.zero);
+}
+static inline int64_t qlinear_quantize(QLinear to, float real, IntegerRange range) {
+    return quantize_to_integer((double)(real / to.scale), to.zero, range);
+}
+
+/* BAD_MODEL where the input is absent: of those that follow an optional one. */
+Status qlinear_require(InferContext *ctx, int port) MUST_CHECK;
+/* That the scale is one float32, and the zero point, where it is there, one of `dtype`. */
+Status qlinear_check(InferContext *ctx, int scale_port, int zero_port, DType dtype) MUST_CHECK;
+
+#endif
