@@ -119,7 +119,7 @@ static void fixture_make(Fixture *fixture, const KernelTest *test, bool evaluate
     *fixture = (Fixture){.test = test, .n_outputs = test->n_outputs ? test->n_outputs : 1};
     Error *err = &fixture->error;
     graph_init(&fixture->graph, allocator_default());
-    const Op *op = op_find("", test->op, test->opset);
+    const Op *op = op_find(test->domain ? test->domain : "", test->op, test->opset);
     if (!op)
         fail_msg("no operator %s at opset %d", test->op, test->opset);
     OK(graph_add_node(&fixture->graph, op, "node under test", test->n_inputs, fixture->n_outputs,

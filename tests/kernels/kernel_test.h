@@ -11,6 +11,7 @@
 
 typedef struct KernelTest {
     const char *op;
+    const char *domain; /* NULL: ai.onnx */
     int opset;
     Attr attrs[12];                  /* ends at the first one without a name */
     Shape inputs[OP_TEST_MAX_PORTS]; /* of float32 inputs, filled with random values */
@@ -65,6 +66,8 @@ enum { N_TEST_CHANNELS = 9 };
     DO(move)                                                                                                 \
     DO(attention)                                                                                            \
     DO(gemm)                                                                                                 \
+    DO(integer)                                                                                              \
+    DO(quantize)                                                                                             \
     DO(normalize)                                                                                            \
     DO(signal)                                                                                               \
     DO(conv)                                                                                                 \

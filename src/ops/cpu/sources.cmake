@@ -21,12 +21,16 @@ list(APPEND sources
     ops/cpu/elementwise.c
     ops/cpu/fourier.c
     ops/cpu/gemm.c
+    ops/cpu/integer_conv.c
+    ops/cpu/integer_matmul.c
+    ops/cpu/integer_product.c
     ops/cpu/kernels.c
     ops/cpu/layer_norm.c
     ops/cpu/normalize.c
     ops/cpu/pad.c
     ops/cpu/parts.c
     ops/cpu/pool.c
+    ops/cpu/quantize.c
     ops/cpu/reduce.c
     ops/cpu/reorder.c
     ops/cpu/resize.c
@@ -48,10 +52,12 @@ list(APPEND templates
     ops/cpu/fourier_tmpl.c
     ops/cpu/gemm_skinny_tmpl.c
     ops/cpu/gemm_tmpl.c
+    ops/cpu/integer_tmpl.c
     ops/cpu/layer_norm_tmpl.c
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
+    ops/cpu/quantize_tmpl.c
     ops/cpu/resize_tmpl.c
     ops/cpu/rotary_embedding_tmpl.c
     ops/cpu/shuffle_tmpl.c

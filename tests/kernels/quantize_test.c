@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel_test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const DType integers[] = {STRIDER_U8, STRIDER_I8, STRIDER_U16, STRIDER_I16, STRIDER_I4, STRIDER_U2};
+enum { N_INTEGERS = sizeof integers / sizeof *integers, LARGEST = 70000 };
+
+static uint8_t elements[3][2 * LARGEST]; /* of inputs that are integers */
+
+/* Any bytes: of elements of fewer bits the others do not count. */
+static Tensor some_integers(int memory, DType dtype, Shape shape) {
+    uint64_t seed = (uint64_t)memory + 5;
+    const size_t bytes = dtype_size(dtype) * (size_t)shape_elements(&shape);
+    assert_true(bytes <= sizeof elements[memory]);
+    for (size_t i = 0; i < bytes; i++)
+        elements[memory][i] = (uint8_t)random_below(&seed, 256);
+    return tensor_view(dtype, &shape, elements[memory]);
+}
+
+static float scale_memory[LARGEST];
+
+static Tensor some_scales(Shape shape) {
+    const size_t count = (size_t)shape_elements(&shape);
+    fill_random(scale_memory, count, 3);
+    for (size_t i = 0; i < count; i++)
+        scale_memory[i] = 0.05f + 0.04f * scale_memory[i];
+    return tensor_view(STRIDER_F32, &shape, scale_memory);
+}
+
+/* Both operators on one shape, with scales of another, with and without zero points, constant and not. */
+static void check_both(DType dtype, Shape x, Shape scale, int axis, int block_size) {
+    for (int form = 0; form < 4; form++) {
+        KernelTest test = {.op = "QuantizeLinear",
+                           .opset = 21,
+                           .attrs = {attr_int("axis", axis), attr_int("block_size", block_size)},
+                           .inputs = {x},
+                           .given = {[1] = some_scales(scale), [2] = some_integers(1, dtype, scale)},
+                           .n_inputs = form % 2 ? 2 : 3,
+                           .constants = form / 2 ? 6 : 0,
+                           .low = -8,
+                           .high = 8,
+                           .with_nan = 1,
+                           .must_accept = true};
+        if (form % 2 == 0 || dtype == STRIDER_U8)
+            kernel_test_check(test);
+        test.op = "DequantizeLinear";
+        test.given[0] = some_integers(0, dtype, x);
+        kernel_test_check(test);
+    }
+}
+
+static void with_one_scale(void **state) {
+    (void)state;
+    for (int i = 0; i < N_INTEGERS; i++) {
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            check_both(integers[i], DIMS(2, test_channels[c], 3, 5), DIMS(1), 1, 0);
+        check_both(integers[i], shape_scalar(), shape_scalar(), 1, 0);
+        check_both(integers[i], DIMS(3, 20011), shape_scalar(), 1, 0);
+    }
+}
+
+static void with_a_scale_for_each_index(void **state) {
+    (void)state;
+    for (int i = 0; i < N_INTEGERS; i++)
+        for (int axis = 0; axis < 3; axis++)
+            for (int form = 0; form < 2; form++) {
+                const Shape x = form ? DIMS(5, 3, 41) : DIMS(2, 19, 1);
+                check_both(integers[i], x, DIMS(x.dims[axis]), axis, 0);
+            }
+    check_both(STRIDER_U8, DIMS(2, 9000), DIMS(9000), 1, 0); /* lists longer than a chunk */
+}
+
+static void with_a_scale_for_each_block(void **state) {
+    (void)state;
+    static const int blocks[] = {1, 2, 7, 16, 17, 100};
+    for (int i = 0; i < N_INTEGERS; i++)
+        for (int axis = 0; axis < 3; axis++)
+            for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
+                const Shape x = DIMS(3, 4, 37);
+                Shape scale = x;
+                scale.dims[axis] = (x.dims[axis] + blocks[b] - 1) / blocks[b];
+                check_both(integers[i], x, scale, axis, blocks[b]);
+            }
+    check_both(STRIDER_I8, DIMS(3, 4), DIMS(3, 1), 1, 1 << 30); /* a block far larger than the tensor */
+}
+
+static void wide_integers_are_dequantised(void **state) {
+    (void)state;
+    static int32_t bias[] = {INT32_MIN, INT32_MAX, -1, 0, 16777217, -33554435, 7, 8, 9};
+    kernel_test_check(
+        (KernelTest){.op = "DequantizeLinear",
+                     .opset = 13,
+                     .attrs = {attr_int("axis", 0)},
+                     .given = {op_test_tensor(STRIDER_I32, DIMS(9), bias, sizeof bias), some_scales(DIMS(9))},
+                     .n_inputs = 2,
+                     .must_accept = true});
+}
+
+int quantize_kernel_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_one_scale),
+        cmocka_unit_test(with_a_scale_for_each_index),
+        cmocka_unit_test(with_a_scale_for_each_block),
+        cmocka_unit_test(wide_integers_are_dequantised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+void quantize_kernel_times(void) {
+    static uint8_t image[64 * 56 * 56];
+    kernel_test_time(
+        (KernelTest){.op = "QuantizeLinear",
+                     .opset = 13,
+                     .inputs = {DIMS(1, 64, 56, 56)},
+                     .given = {[1] = some_scales(DIMS(1)), [2] = some_integers(1, STRIDER_U8, DIMS(1))},
+                     .n_inputs = 3},
+        "64x56x56 to u8");
+    kernel_test_time(
+        (KernelTest){.op = "DequantizeLinear",
+                     .opset = 13,
+                     .given = {op_test_tensor(STRIDER_U8, DIMS(1, 64, 56, 56), image, sizeof image),
+                               some_scales(DIMS(1)), some_integers(1, STRIDER_U8, DIMS(1))},
+                     .n_inputs = 3},
+        "64x56x56 from u8");
+}
