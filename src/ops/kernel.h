@@ -59,6 +59,9 @@ typedef struct KernelInstance {
     /* A phase before: `prologue` runs its tasks, likewise, before the first task of `run`.  NULL: none. */
     void (*prologue)(const KernelCall *call, int64_t task);
     int64_t prologue_tasks;
+    /* Before all tasks, by one thread: fails where contents that no plan knows do not fit, such as an index
+     * that is out of range, so that the tasks can rely on them.  NULL: there are none. */
+    Status (*check)(const KernelCall *call, Error *err);
     Bytes scratch_bytes, workspace_bytes;
     void *args;                  /* in PrepareContext.region */
     void (*discard)(void *args); /* frees what `args` hold outside that region; NULL: nothing */

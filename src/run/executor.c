@@ -118,12 +118,25 @@ static void run_phase(Running *running, const Team *team, int member, int phase,
         __atomic_store_n(&next[i].taken, 0, __ATOMIC_RELAXED);
 }
 
+/* All members see the status when they have met, so that none begins with what another refuses. */
+static bool is_checked(Running *running, size_t index, const KernelCall *call, Team *team, int member) {
+    const KernelInstance *instance = &running->execution->plan->steps[index].instance;
+    if (!instance->check)
+        return true;
+    if (member == 0)
+        running->status[index % 2] = instance->check(call, running->err);
+    team_barrier(team);
+    return !running->status[index % 2];
+}
+
 static void run_tasks(Running *running, size_t index, Team *team, int member, int *phase) {
     const Execution *execution = running->execution;
     const Step *step = &execution->plan->steps[index];
     const KernelInstance *instance = &step->instance;
     KernelCall call = call_of(step, &execution->binding->steps[index]);
     call.scratch = execution->scratch + (size_t)member * execution->scratch_stride;
+    if (!is_checked(running, index, &call, team, member))
+        return;
     if (instance->prologue) {
         run_phase(running, team, member, (*phase)++, instance->prologue, &call, instance->prologue_tasks);
         team_barrier(team);

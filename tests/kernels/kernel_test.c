@@ -300,12 +300,15 @@ static void bench_free_memory(Bench *bench) {
 
 static void bench_run(Bench *bench, bool backwards) {
     const KernelInstance *instance = &bench->instance;
+    Fixture *fixture = bench->fixture;
     KernelCall call = {.inputs = bench->input_pointers,
                        .outputs = bench->output_pointers,
                        .scratch = aligned_end(&bench->scratch, instance->scratch_bytes.n),
                        .workspace = aligned_end(&bench->workspace, instance->workspace_bytes.n),
                        .args = instance->args};
     memset(call.workspace, 0xff, instance->workspace_bytes.n);
+    if (instance->check)
+        OK(instance->check(&call, &fixture->error));
     for (int64_t i = 0; i < instance->prologue_tasks; i++) {
         memset(call.scratch, 0xff, instance->scratch_bytes.n);
         instance->prologue(&call, backwards ? instance->prologue_tasks - 1 - i : i);

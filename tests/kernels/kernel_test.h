@@ -65,6 +65,7 @@ enum { N_TEST_CHANNELS = 9 };
     DO(pool)                                                                                                 \
     DO(move)                                                                                                 \
     DO(attention)                                                                                            \
+    DO(sample)                                                                                               \
     DO(gemm)                                                                                                 \
     DO(integer)                                                                                              \
     DO(quantize)                                                                                             \

@@ -17,6 +17,10 @@ bool cpu_optional_constant(const KernelQuery *query, int port) {
     return is_absent(query, port) || query->inputs[port].constant;
 }
 
+bool cpu_has_input(const KernelQuery *query, int port) {
+    return !is_absent(query, port);
+}
+
 bool cpu_is_f32(const KernelQuery *query, int port) {
     return !is_absent(query, port) && query->inputs[port].type.dtype == STRIDER_F32;
 }

@@ -28,6 +28,7 @@ static inline const float *cpu_residual(const KernelCall *call, const Epilogue *
 #define TARGET_TABLE_EXTERN(TARGET, WIDTH, REQUIRES, BESIDES, TYPE, NAME) extern const TYPE NAME##_##TARGET;
 #define TARGET_TABLE_ADDRESS(TARGET, WIDTH, REQUIRES, BESIDES, TYPE, NAME) &NAME##_##TARGET,
 
+bool cpu_has_input(const KernelQuery *query, int port);
 /* Whether the operand is there and of float32. */
 bool cpu_is_f32(const KernelQuery *query, int port);
 /* The blocked layout of the query's target, and whether an operand lies so. */

@@ -112,7 +112,7 @@ static void split_sums(GemmArgs *args, const GemmSkinnyTable *table, KernelInsta
     instance->tasks = args->batch * args->column_parts;
 }
 
-static void split_many_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance) {
+void gemm_split_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance) {
     const int tile_rows = table->rows;
     int64_t panel = GEMM_PANEL_VECTORS * width, panels = ceil_div(args->n, panel);
     int64_t tiles = ceil_div(args->m, tile_rows);
@@ -162,7 +162,7 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
     if (query->inputs[1].constant && !args->batches)
         TRY(pack_panels(query, args, ctx, instance));
     instance->run = table->panels;
-    split_many_rows(args, table, query->width, instance);
+    gemm_split_rows(args, table, query->width, instance);
     return STRIDER_OK;
 }
 

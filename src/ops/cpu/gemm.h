@@ -45,6 +45,11 @@ typedef struct GemmSkinnyTable {
 } GemmSkinnyTable;
 
 TARGET_TABLES(GemmTable, gemm)
+
+/* The division of products of many rows into tasks: sets the blocking in `args`, and the instance's tasks,
+ * prologue and memory.  Where args->panels is set, to whatever address, no task packs B. */
+void gemm_split_rows(GemmArgs *args, const GemmTable *table, int width, KernelInstance *instance);
+
 TARGET_TABLES(GemmSkinnyTable, gemm_skinny)
 
 #endif

@@ -14,7 +14,11 @@ list(APPEND sources
     ops/cpu/conv/winograd_skinny.c
     ops/cpu/conv/winograd_image.c
     ops/cpu/conv/winograd_rows.c
+    ops/cpu/affine_grid.c
     ops/cpu/cpu.c
+    ops/cpu/deform_conv.c
+    ops/cpu/grid_sample.c
+    ops/cpu/roi_align.c
     ops/cpu/copy.c
     ops/cpu/device.c
     ops/cpu/depth_space.c
@@ -48,8 +52,11 @@ list(APPEND templates
     ops/cpu/conv/winograd_skinny_tmpl.c
     ops/cpu/conv/winograd_rows_tmpl.c
     ops/cpu/conv/winograd_tmpl.c
+    ops/cpu/deform_conv_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/fourier_tmpl.c
+    ops/cpu/grid_sample_tmpl.c
+    ops/cpu/roi_align_tmpl.c
     ops/cpu/gemm_skinny_tmpl.c
     ops/cpu/gemm_tmpl.c
     ops/cpu/integer_tmpl.c

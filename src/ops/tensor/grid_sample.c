@@ -102,6 +102,7 @@ GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length
         return (GridTaps){1, {index_of(attrs, rint(position), length)}, {1}};
     if (isnan(position))
         return (GridTaps){1, {length ? 0 : GRID_OUTSIDE}, {NAN}};
+    position = fmin(fmax(position, -3), (double)length + 2); /* beyond, all taps are the same */
     const double low = floor(position), t = position - low;
     GridTaps taps = {2, {0}, {1 - t, t}};
     double first = low;
@@ -117,16 +118,23 @@ GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length
 
 /* --- reference --- */
 
-double grid_sum(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t offset) {
+static double sum_taps(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t offset) {
     double sum = 0;
     for (int i = 0; i < taps->count; i++) {
         if (taps->indices[i] == GRID_OUTSIDE)
             continue;
         const int64_t at = offset * dims[0] + taps->indices[i];
         sum += taps->weights[i] *
-               (rank == 1 ? tensor_get_f64(x, at) : grid_sum(x, rank - 1, dims + 1, taps + 1, at));
+               (rank == 1 ? tensor_get_f64(x, at) : sum_taps(x, rank - 1, dims + 1, taps + 1, at));
     }
     return sum;
+}
+
+double grid_sum(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t plane) {
+    for (int d = 0; d < rank; d++)
+        if (isnan(taps[d].weights[0]))
+            return NAN;
+    return sum_taps(x, rank, dims, taps, plane);
 }
 
 /* Of any type, unchanged. */

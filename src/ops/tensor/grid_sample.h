@@ -28,7 +28,7 @@ typedef struct GridTaps {
 } GridTaps;
 GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length);
 
-/* The sum over the taps of all dimensions, of which the last is dense. `offset` is of the first element. */
-double grid_sum(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t offset);
+/* The sum over the taps of all dimensions, in one of the planes that x is made of. */
+double grid_sum(const Tensor *x, int rank, const int64_t *dims, const GridTaps *taps, int64_t plane);
 
 #endif
