@@ -20,7 +20,7 @@ typedef struct NodeBody {
     Value **captured; /* by capture: the inputs of the body */
 } NodeBody;
 
-/* *body is NULL where there is no such attribute. */
+/* *body is NULL where there is no such graph. */
 static Status find_graph(Loading *loading, const Where *where, const BodyNode *from, const char *name,
                          Body **body) {
     const Onnx__NodeProto *proto = from->proto;
@@ -39,10 +39,15 @@ static Status find_graph(Loading *loading, const Where *where, const BodyNode *f
                         name);
             return where_fail(loading, where, STRIDER_UNSUPPORTED, message);
         }
-        text_format(message, sizeof message, "attribute \"%.60s\" must be a graph", name);
-        return where_fail(loading, where, STRIDER_BAD_MODEL, message);
     }
     return STRIDER_OK;
+}
+
+static bool has_attribute(const BodyNode *node, const char *name) {
+    for (size_t i = 0; i < node->proto->n_attribute; i++)
+        if (strcmp(node->proto->attribute[i]->name, name) == 0)
+            return true;
+    return false;
 }
 
 /* Those that are there, in the operator's order. */
@@ -56,7 +61,7 @@ static Status find_graphs(Loading *loading, const Where *where, const BodyNode *
         TRY(find_graph(loading, where, from, name, body));
         if (*body) {
             (*count)++;
-        } else if (node->op->flags & OP_OPTIONAL_BODIES) {
+        } else if (node->op->flags & OP_OPTIONAL_BODIES && !has_attribute(from, name)) {
             node->absent_bodies |= 1u << i;
         } else {
             text_format(message, sizeof message, "attribute \"%.60s\", a graph, is missing", name);

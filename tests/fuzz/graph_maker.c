@@ -7,6 +7,7 @@ void put_something(Maker *m) {
                                    put_conv,
                                    put_residual,
                                    put_gate,
+                                   put_attention,
                                    put_conv_transpose,
                                    put_correlation,
                                    put_pool,
