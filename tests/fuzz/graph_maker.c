@@ -49,6 +49,7 @@ void put_something(Maker *m) {
                                    put_cumsum,
                                    put_norm,
                                    put_norm,
+                                   put_recurrent,
                                    put_shape_arithmetic,
                                    put_integers,
                                    put_if,

@@ -69,6 +69,7 @@ enum { N_TEST_CHANNELS = 9 };
     DO(gemm)                                                                                                 \
     DO(integer)                                                                                              \
     DO(quantize)                                                                                             \
+    DO(rnn)                                                                                                  \
     DO(normalize)                                                                                            \
     DO(signal)                                                                                               \
     DO(conv)                                                                                                 \

@@ -249,6 +249,11 @@ static void what_does_not_fit_is_refused(void **state) {
     rank.infer_only = true;
     rank.inputs[X].type.shape = DIMS(3, 6);
     op_test_expect_error(&rank, STRIDER_BAD_MODEL, "input 0 has rank 2");
+    OpTest nothing = small_lstm(memory);
+    nothing.infer_only = true;
+    nothing.inputs[X].type.shape = DIMS(3, 2, 0);
+    nothing.inputs[W].type.shape = DIMS(1, 8, 0);
+    op_test_expect_error(&nothing, STRIDER_BAD_MODEL, "the layer has no inputs");
     OpTest type = small_lstm(memory);
     type.infer_only = true;
     type.inputs[H].type.dtype = STRIDER_F64;

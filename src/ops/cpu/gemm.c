@@ -38,13 +38,12 @@ typedef struct PanelFill {
 
 static void fill_panel(const PanelFill *fill, int64_t n, float *to) {
     const GemmArgs *args = &fill->args;
-    const char *source = fill->source->data;
+    const float *source = (const float *)fill->source->data + args->b_offset;
     const int64_t count = i64_min(fill->columns, args->n - n);
     for (int64_t k = 0; k < args->k; k++, to += fill->columns) {
         memset(to, 0, (size_t)fill->columns * sizeof *to);
         for (int64_t j = 0; j < count; j++)
-            memcpy(to + j, source + (size_t)(k * args->b_k + (n + j) * args->b_column) * sizeof(float),
-                   sizeof *to);
+            memcpy(to + j, source + k * args->b_k + (n + j) * args->b_column, sizeof *to);
     }
 }
 
@@ -56,7 +55,7 @@ static void fill_panels(void *context, void *memory, int64_t chunk) {
     if (args->b_k == 1) {
         const int64_t n = chunk * fill->columns;
         fill_panel(fill, n, (float *)memory + chunk * panel);
-        pack_consumed(fill->source, (const char *)fill->source->data + bytes_of(sizeof(float), n, args->k).n,
+        pack_consumed(fill->source, (const float *)fill->source->data + args->b_offset + n * args->k,
                       bytes_of(sizeof(float), i64_min(fill->columns, args->n - n), args->k).n);
         return;
     }
@@ -77,8 +76,8 @@ static Status pack_panels(const KernelQuery *query, GemmArgs *args, PrepareConte
     const Bytes size = bytes_of(sizeof(float), panels, columns, args->k);
     char key[96];
     const void *packed;
-    snprintf(key, sizeof key, "gemm %d %lld %lld %d", query->width, (long long)args->k, (long long)args->n,
-             args->b_k == 1);
+    snprintf(key, sizeof key, "gemm %d %lld %lld %d %lld", query->width, (long long)args->k,
+             (long long)args->n, args->b_k == 1, (long long)args->b_offset);
     TRY(pack_constant_later(ctx, b, key, size, &fill, &packed));
     args->panels = packed;
     instance->packed_bytes = size.n;
@@ -125,12 +124,14 @@ void gemm_split_rows(GemmArgs *args, const GemmTable *table, int width, KernelIn
     args->row_parts = ceil_div(tiles, max_tiles);
     args->rows_a_task = ceil_div(tiles, args->row_parts) * tile_rows;
     args->row_parts = ceil_div(args->m, args->rows_a_task);
-    const int64_t parts = i64_min(ceil_div(MIN_TASKS, args->row_parts * args->batch), panels);
+    /* Where each task packs its rows, few tasks repeat that less. */
+    const int64_t wanted = args->is_phase ? MIN_TASKS / 2 : MIN_TASKS;
+    const int64_t parts = i64_min(ceil_div(wanted, args->row_parts * args->batch), panels);
     args->columns_a_task = ceil_div(panels, parts) * panel;
     args->column_parts = ceil_div(args->n, args->columns_a_task);
     instance->tasks = args->batch * args->row_parts * args->column_parts;
     const Bytes a = bytes_of(sizeof(float), args->batch, args->m, args->k);
-    args->packs_first = args->column_parts > 1 && a.n <= FIRST_BYTES;
+    args->packs_first = !args->is_phase && args->column_parts > 1 && a.n <= FIRST_BYTES;
     const int64_t own_rows = args->packs_first ? 0 : args->rows_a_task,
                   own_columns = args->panels ? 0 : panel;
     instance->scratch_bytes = bytes_of(sizeof(float), args->k_step, i64_sum(own_rows, own_columns));
@@ -164,6 +165,19 @@ static Status finish_args(const KernelQuery *query, GemmArgs *args, PrepareConte
     instance->run = table->panels;
     gemm_split_rows(args, table, query->width, instance);
     return STRIDER_OK;
+}
+
+Status gemm_prepare_phase(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx,
+                          KernelInstance *instance) {
+    args->is_phase = true;
+    args->batch = 1;
+    args->a_row = args->b_column = args->k;
+    args->a_k = args->b_k = 1;
+    args->alpha = args->beta = 1;
+    args->c_port = -1;
+    args->b = query->inputs[1].constant ? query->inputs[1].constant->data : NULL;
+    node_epilogue(query->node, &args->epilogue);
+    return finish_args(query, args, ctx, instance);
 }
 
 static double product_cost(double rows, double columns, double k) {

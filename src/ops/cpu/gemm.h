@@ -17,6 +17,7 @@ typedef struct GemmArgs {
     int64_t a_row, a_k, b_k, b_column, c_row, c_column; /* strides in elements */
     const MatMulGeometry *batches;                      /* NULL: one product */
     const float *b;                                     /* a constant, at any address; NULL: input 1 */
+    int64_t b_offset;                                   /* in elements, where B begins there */
     const float *panels; /* of a constant B: [n / columns][k][columns], zeros after n; NULL: not packed */
     int c_port;          /* -1: none */
     float alpha, beta;
@@ -27,6 +28,7 @@ typedef struct GemmArgs {
     int64_t columns_a_task, rows_a_task, column_parts, row_parts, k_parts;
     int64_t k_step;
     bool packs_first; /* A goes to the workspace, packed, before; else each task packs its rows */
+    bool is_phase;    /* of another kernel: has no phase before and no workspace */
 } GemmArgs;
 
 typedef struct GemmTable {
@@ -43,6 +45,11 @@ typedef struct GemmSkinnyTable {
     void (*sums)(const KernelCall *call, int64_t task);
     void (*join_sums)(const KernelCall *call, int64_t task);
 } GemmSkinnyTable;
+
+/* For kernels that multiply by the transpose of input 1 in one of their phases: `instance` gets the tasks,
+ * which take inputs 0 and 1 and output 0, and their scratch memory. */
+Status gemm_prepare_phase(const KernelQuery *query, GemmArgs *args, PrepareContext *ctx,
+                          KernelInstance *instance) MUST_CHECK;
 
 TARGET_TABLES(GemmTable, gemm)
 

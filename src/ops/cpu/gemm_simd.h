@@ -31,7 +31,8 @@ static Product product_of(const KernelCall *call, int64_t index) {
         matmul_operands(args->batches, index, &a, &b);
     Product p = {.args = args,
                  .a = (const float *)call->inputs[0] + a * args->m * args->k,
-                 .b = (args->b ? args->b : (const float *)call->inputs[1]) + b * args->k * args->n,
+                 .b = (args->b ? args->b : (const float *)call->inputs[1]) + args->b_offset +
+                      b * args->k * args->n,
                  .c = args->c_port >= 0 ? call->inputs[args->c_port] : NULL,
                  .y = (float *)call->outputs[0] + index * args->m * args->n};
     const float *residual = cpu_residual(call, &args->epilogue);

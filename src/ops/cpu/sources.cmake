@@ -39,6 +39,7 @@ list(APPEND sources
     ops/cpu/reorder.c
     ops/cpu/resize.c
     ops/cpu/rotary_embedding.c
+    ops/cpu/rnn.c
     ops/cpu/shuffle.c
     ops/cpu/swiglu.c
     ops/cpu/strided_copy.c
@@ -67,6 +68,7 @@ list(APPEND templates
     ops/cpu/quantize_tmpl.c
     ops/cpu/resize_tmpl.c
     ops/cpu/rotary_embedding_tmpl.c
+    ops/cpu/rnn_tmpl.c
     ops/cpu/shuffle_tmpl.c
     ops/cpu/swiglu_tmpl.c
 )

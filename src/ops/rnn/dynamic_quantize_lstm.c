@@ -7,8 +7,6 @@
 
 #include "ops/rnn/lstm.h"
 
-enum { DQ_W_SCALE = RECURRENT_PEEPHOLES + 1, DQ_W_ZERO_POINT, DQ_R_SCALE, DQ_R_ZERO_POINT, DQ_INPUTS };
-
 /* --- shapes --- */
 
 /* A scale or zero point: [directions] or [directions, 4 hidden]. */
@@ -52,7 +50,9 @@ static Status infer(InferContext *ctx) {
 
 /* --- the computation --- */
 
-/* In float32 as onnxruntime, so that the same values are rounded the same way. */
+/* In float32 as onnxruntime, so that the same values are rounded the same way.  NaN stays, and is in no
+ * range.
+ */
 static void quantise(double *values, int64_t count) {
     float low = 0, high = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -61,9 +61,12 @@ static void quantise(double *values, int64_t count) {
     }
     const float scale = high > low ? (high - low) / 255 : 1;
     const float zero = nearbyintf(fminf(255, fmaxf(0, 0 - low / scale)));
-    for (int64_t i = 0; i < count; i++)
-        values[i] =
-            (double)scale * (double)nearbyintf(fminf(255 - zero, fmaxf(-zero, (float)values[i] / scale)));
+    for (int64_t i = 0; i < count; i++) {
+        const float rounded = nearbyintf((float)values[i] / scale);
+        values[i] = (double)scale * (double)(rounded < -zero        ? -zero
+                                             : rounded > 255 - zero ? 255 - zero
+                                                                    : rounded);
+    }
 }
 
 /* Weights [direction][row][column] as [direction][column][row], with their values. */

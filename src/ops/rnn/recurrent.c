@@ -108,7 +108,8 @@ Status recurrent_parse(ParseContext *ctx, void *attrs_) {
         return parse_fail(ctx, STRIDER_BAD_MODEL, "clip is %g, must not be negative", (double)attrs->clip);
     TRY(parse_bool(ctx, "input_forget", false, &attrs->couples_gates));
     TRY(parse_bool(ctx, "linear_before_reset", false, &attrs->resets_after));
-    TRY(parse_bool(ctx, "layout", false, &attrs->batch_first));
+    if (ctx->node->op->kind != OP_DynamicQuantizeLSTM)
+        TRY(parse_bool(ctx, "layout", false, &attrs->batch_first));
     return parse_activations(ctx, attrs);
 }
 
@@ -139,6 +140,8 @@ Status recurrent_infer_types(InferContext *ctx, int64_t hidden) {
     TRY(infer_require_rank(ctx, RECURRENT_X, 3, 3));
     const int64_t steps = x->rank < 0 ? DIM_UNKNOWN : x->dims[attrs->batch_first],
                   batch = x->rank < 0 ? DIM_UNKNOWN : x->dims[!attrs->batch_first];
+    if (hidden == 0 || (x->rank == 3 && x->dims[2] == 0))
+        return infer_fail(ctx, STRIDER_BAD_MODEL, "the layer has no %s", hidden ? "inputs" : "hidden units");
     const Shape state = state_shape(attrs, batch, hidden);
     TRY(recurrent_require_shape(ctx, RECURRENT_B, (Shape){2, {attrs->directions, times(2 * gates, hidden)}}));
     TRY(recurrent_require_shape(ctx, RECURRENT_LENGTHS, (Shape){1, {batch}}));

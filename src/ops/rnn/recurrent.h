@@ -9,7 +9,7 @@
 #include "ops/math/unary_kind.h"
 #include "ops/op.h"
 
-/* Inputs from RECURRENT_C on are LSTM's alone. */
+/* Inputs from RECURRENT_C on are LSTM's alone, from DQ_W_SCALE on DynamicQuantizeLSTM's. */
 enum {
     RECURRENT_X,
     RECURRENT_W,
@@ -18,7 +18,12 @@ enum {
     RECURRENT_LENGTHS,
     RECURRENT_H,
     RECURRENT_C,
-    RECURRENT_PEEPHOLES
+    RECURRENT_PEEPHOLES,
+    DQ_W_SCALE,
+    DQ_W_ZERO_POINT,
+    DQ_R_SCALE,
+    DQ_R_ZERO_POINT,
+    DQ_INPUTS
 };
 enum { RECURRENT_Y, RECURRENT_Y_H, RECURRENT_Y_C };
 

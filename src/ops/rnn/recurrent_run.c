@@ -117,9 +117,8 @@ void recurrent_walk(RecurrentRun *run, RecurrentCell *cell) {
     const RecurrentGeometry *g = &run->g;
     for (int64_t direction = 0; direction < g->directions; direction++) {
         begin(run, direction);
-        for (int64_t step = 0; step < g->steps; step++) {
-            if (g->batch && g->hidden)
-                memcpy(run->seen, run->h, (size_t)(g->batch * g->hidden) * sizeof *run->h);
+        for (int64_t step = 0; g->batch && step < g->steps; step++) {
+            memcpy(run->seen, run->h, (size_t)(g->batch * g->hidden) * sizeof *run->h);
             if (run->quantise)
                 run->quantise(run->seen, g->batch * g->hidden);
             take_step(run, cell, direction, step);
