@@ -101,12 +101,48 @@ static void wide_integers_are_dequantised(void **state) {
                      .must_accept = true});
 }
 
+static void check_join(const char *op, DType dtype, Shape a, Shape b) {
+    static float steps[3] = {0.04f, 0.07f, 0.05f};
+    steps[2] = op[7] == 'A' ? 0.05f : 0.4f;
+    for (int form = 0; form < 3; form++) {
+        KernelTest test = {.op = op,
+                           .domain = "com.microsoft",
+                           .opset = 1,
+                           .given = {some_integers(0, dtype, a),
+                                     tensor_view(STRIDER_F32, &(Shape){0}, &steps[0]),
+                                     some_integers(1, dtype, shape_scalar()), some_integers(2, dtype, b),
+                                     tensor_view(STRIDER_F32, &(Shape){0}, &steps[1]),
+                                     some_integers(1, dtype, shape_scalar()),
+                                     tensor_view(STRIDER_F32, &(Shape){0}, &steps[2]),
+                                     some_integers(1, dtype, shape_scalar())},
+                           .absent = form == 2 ? 1u << 5 : 0,
+                           .n_inputs = form == 1 ? 7 : 8,
+                           .constants = form ? 0xf6 & ~8u : 0,
+                           .must_accept = true};
+        kernel_test_check(test);
+    }
+}
+
+static void sums_and_products(void **state) {
+    (void)state;
+    const Shape shapes[][2] = {
+        {DIMS(2, 3, 5, 7), DIMS(2, 3, 5, 7)}, {DIMS(2, 3, 5, 7), DIMS(3, 1, 1)}, {DIMS(5, 1), DIMS(1, 33)},
+        {shape_scalar(), DIMS(20)},           {DIMS(40000), DIMS(40000)},        {DIMS(3, 20000), DIMS(3, 1)},
+        {shape_scalar(), shape_scalar()}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int type = 0; type < 2; type++) {
+            check_join("QLinearAdd", type ? STRIDER_I8 : STRIDER_U8, shapes[i][0], shapes[i][1]);
+            check_join("QLinearMul", type ? STRIDER_I8 : STRIDER_U8, shapes[i][0], shapes[i][1]);
+        }
+}
+
 int quantize_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_one_scale),
         cmocka_unit_test(with_a_scale_for_each_index),
         cmocka_unit_test(with_a_scale_for_each_block),
         cmocka_unit_test(wide_integers_are_dequantised),
+        cmocka_unit_test(sums_and_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

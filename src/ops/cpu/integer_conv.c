@@ -23,8 +23,8 @@ typedef struct IntegerConvArgs {
     int64_t taps, channels, filters, pairs, pixels; /* of one group; `pairs` of a tap: channels, two by two */
     int64_t panel, chunk_panels, chunks;            /* columns of a panel; panels of a chunk */
     int64_t tiles;                                  /* of one group's filters */
-    int w_zeros, w_scales;                          /* how many: 1, or as many as filters; 0: none */
-    const int16_t *packed;                          /* NULL: in the workspace */
+    Parameter w_zero, w_scale;
+    const int16_t *packed; /* NULL: in the workspace */
 } IntegerConvArgs;
 
 /* --- weights --- */
@@ -55,9 +55,9 @@ static void pack_tile(const IntegerConvArgs *args, int64_t group, int64_t tile, 
 }
 
 static int32_t zero_of_filter(const IntegerConvArgs *args, const uint8_t *zeros, int64_t filter) {
-    if (!args->w_zeros)
+    if (!zeros)
         return 0;
-    const uint8_t byte = zeros[args->w_zeros == 1 ? 0 : filter];
+    const uint8_t byte = zeros[parameter_at(args->w_zero, 0, filter)];
     return args->w == STRIDER_I8 ? (int8_t)byte : byte;
 }
 
@@ -73,7 +73,7 @@ static void pack_group_tile(const IntegerConvArgs *args, int64_t task, const uin
 static void pack_in_run(const KernelCall *call, int64_t task) {
     const IntegerConvArgs *args = call->args;
     pack_group_tile(args, task, call->inputs[args->ports.b],
-                    args->w_zeros ? call->inputs[args->ports.b_zero] : NULL, call->workspace);
+                    args->ports.b_zero < 0 ? NULL : call->inputs[args->ports.b_zero], call->workspace);
 }
 
 typedef struct ConstantWeights {
@@ -176,7 +176,7 @@ static void run_tile(const ChunkOfPixels *chunk, int64_t tile) {
                      .row_factors = factors};
     for (int r = 0; r < t.rows; r++)
         factors[r] = integer_scale(call, ports->a_scale, 0) *
-                     integer_scale(call, ports->b_scale, args->w_scales == 1 ? 0 : filter + r) /
+                     integer_scale(call, ports->b_scale, parameter_at(args->w_scale, 0, filter + r)) /
                      chunk->form.divisor;
     const int64_t plane = (chunk->image * args->g.out_channels + filter) * args->pixels;
     for (int64_t p = 0; p < chunk->panels; p++) {
@@ -217,30 +217,17 @@ static void integer_conv_run(const KernelCall *call, int64_t task) {
 
 /* --- preparing --- */
 
-static bool is_there(const KernelQuery *query, int port) {
-    return port >= 0 && port < query->n_inputs && query->inputs[port].type.dtype;
-}
-
-static int elements_of(const KernelQuery *query, int port) {
-    return is_there(query, port) ? (int)i64_min(shape_elements(&query->inputs[port].type.shape), INT32_MAX)
-                                 : 0;
-}
-
 static IntegerConvArgs arguments(const KernelQuery *query) {
     const ProductPorts *ports = product_ports(query->node->op->kind);
     const ConvGeometry plain = conv_geometry(query->node->attrs, &query->inputs[ports->a].type.shape,
                                              &query->inputs[ports->b].type.shape);
     IntegerConvArgs args = {.table = integer_for(query->target),
-                            .ports = *ports,
+                            .ports = integer_ports(query),
                             .g = conv_geometry_3d(&plain),
                             .x = query->inputs[ports->a].type.dtype,
                             .w = query->inputs[ports->b].type.dtype,
                             .y = query->outputs[0].type.dtype,
                             .panel = INTEGER_PANEL_VECTORS * query->width};
-    int *const optional[] = {&args.ports.a_zero, &args.ports.b_zero, &args.ports.bias, &args.ports.y_zero};
-    for (int i = 0; i < 4; i++)
-        if (!is_there(query, *optional[i]))
-            *optional[i] = -1;
     const WindowDim *d = args.g.dims;
     args.taps = count_of(d[0].kernel, d[1].kernel, d[2].kernel);
     args.pixels = count_of(d[0].out, d[1].out, d[2].out);
@@ -248,8 +235,8 @@ static IntegerConvArgs arguments(const KernelQuery *query) {
     args.filters = args.g.out_channels / args.g.group;
     args.pairs = ceil_div(args.channels, 2);
     args.tiles = ceil_div(args.filters, args.table->rows);
-    args.w_zeros = elements_of(query, args.ports.b_zero);
-    args.w_scales = elements_of(query, args.ports.b_scale);
+    args.w_zero = integer_parameter(query, args.ports.b_zero);
+    args.w_scale = integer_parameter(query, args.ports.b_scale);
     const int64_t panel_bytes = count_of(args.taps, args.pairs, 2, args.panel, sizeof(int16_t));
     args.chunk_panels = i64_min(i64_max(CHUNK_BYTES / i64_max(panel_bytes, 1), 1), MAX_CHUNK_PANELS);
     const int64_t panels = ceil_div(args.pixels, args.panel);
@@ -267,30 +254,15 @@ static Bytes weights_bytes(const IntegerConvArgs *args) {
     return bytes_of(sizeof(int16_t), args->g.out_channels, args->taps, args->pairs, 2);
 }
 
-/* The zero points that constant weights are packed with, which name the pack: all the same, or none. */
-static bool constant_zero(const KernelQuery *query, const IntegerConvArgs *args, int32_t *zero) {
-    const Tensor *zeros = cpu_input_constant(query, args->ports.b_zero);
-    *zero = 0;
-    if (args->ports.b_zero < 0)
-        return true;
-    for (int i = 0; zeros && i < args->w_zeros; i++) {
-        if (i && tensor_get_i64(zeros, i) != *zero)
-            return false;
-        *zero = (int32_t)tensor_get_i64(zeros, i);
-    }
-    return zeros != NULL;
-}
-
 static bool integer_conv_accepts(KernelQuery *query) {
-    for (int i = 0; i < query->n_inputs; i++)
-        query->inputs[i].layout = layout_plain();
-    query->outputs[0].layout = layout_plain();
+    integer_plain_layouts(query);
     const ProductPorts *ports = product_ports(query->node->op->kind);
     if (!integer_product_accepts(query, ports) || !shape_elements(&query->inputs[ports->b].type.shape))
         return false;
     const IntegerConvArgs args = arguments(query);
     int32_t zero;
-    const bool packs_now = query->inputs[ports->b].constant && constant_zero(query, &args, &zero);
+    const bool packs_now =
+        query->inputs[ports->b].constant && integer_constant_zero(query, args.ports.b_zero, &zero);
     query->inputs[ports->b].packed = packs_now;
     return cpu_in_proportion(query, scratch_of_chunk(&args), packs_now ? (Bytes){0} : weights_bytes(&args));
 }
@@ -314,7 +286,7 @@ static Status pack_weights(const KernelQuery *query, IntegerConvArgs *args, Prep
         instance->workspace_bytes = weights_bytes(args);
         return STRIDER_OK;
     }
-    if (!constant_zero(query, args, &zero))
+    if (!integer_constant_zero(query, args->ports.b_zero, &zero))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "the zero points of packed weights differ");
     char key[80];
     snprintf(key, sizeof key, "integer conv, %d rows, %lld groups, less %d", args->table->rows,

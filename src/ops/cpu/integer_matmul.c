@@ -10,12 +10,6 @@
 
 enum { CHUNK_TILES = 4, CHUNK_PANELS = 4 };
 
-/* A scale or zero point: how many there are, and how far apart those of two matrices lie. */
-typedef struct Parameter {
-    int64_t count; /* 0: absent; 1: the same for all */
-    int64_t matrix_step;
-} Parameter;
-
 typedef struct IntegerMatMulArgs {
     const IntegerTable *table;
     ProductPorts ports; /* -1 also where the node has no such input */
@@ -51,11 +45,6 @@ static Bytes b_bytes(const IntegerMatMulArgs *args) {
 
 static int tile_rows(const IntegerMatMulArgs *args, int64_t tile) {
     return (int)i64_min(args->table->rows, args->g.m - tile * args->table->rows);
-}
-
-/* Where a list has the parameter of `index` of a matrix. */
-static int64_t parameter_at(Parameter parameter, int64_t matrix, int64_t index) {
-    return parameter.count == 1 ? 0 : matrix * parameter.matrix_step + index;
 }
 
 static void pack_a_tile(const IntegerMatMulArgs *args, const KernelCall *call, int64_t task) {
@@ -190,19 +179,6 @@ static void integer_matmul_run(const KernelCall *call, int64_t task) {
 
 /* --- preparing --- */
 
-static bool is_there(const KernelQuery *query, int port) {
-    return port >= 0 && port < query->n_inputs && query->inputs[port].type.dtype;
-}
-
-static Parameter parameter_of(const KernelQuery *query, int port) {
-    if (!is_there(query, port))
-        return (Parameter){0};
-    const Shape *shape = &query->inputs[port].type.shape;
-    const int64_t count = shape_elements(shape);
-    return (Parameter){
-        count, shape->rank > 1 ? i64_max(shape->dims[shape->rank - 1], shape->dims[shape->rank - 2]) : 0};
-}
-
 static void set_geometry(const KernelQuery *query, IntegerMatMulArgs *args) {
     const Shape *a = &query->inputs[args->ports.a].type.shape, *b = &query->inputs[args->ports.b].type.shape;
     const GemmAttrs plain = {.alpha = 1},
@@ -222,20 +198,15 @@ static void set_geometry(const KernelQuery *query, IntegerMatMulArgs *args) {
 static IntegerMatMulArgs arguments(const KernelQuery *query) {
     const ProductPorts *ports = product_ports(query->node->op->kind);
     IntegerMatMulArgs args = {.table = integer_for(query->target),
-                              .ports = *ports,
+                              .ports = integer_ports(query),
                               .a = query->inputs[ports->a].type.dtype,
                               .b = query->inputs[ports->b].type.dtype,
                               .y = query->outputs[0].type.dtype,
                               .panel = INTEGER_PANEL_VECTORS * query->width,
-                              .a_scale = parameter_of(query, ports->a_scale),
-                              .a_zero = parameter_of(query, ports->a_zero),
-                              .b_scale = parameter_of(query, ports->b_scale),
-                              .b_zero = parameter_of(query, ports->b_zero)};
-    int *const optional[] = {&args.ports.a_zero, &args.ports.b_zero, &args.ports.bias, &args.ports.y_scale,
-                             &args.ports.y_zero};
-    for (int i = 0; i < 5; i++)
-        if (!is_there(query, *optional[i]))
-            *optional[i] = -1;
+                              .a_scale = integer_parameter(query, ports->a_scale),
+                              .a_zero = integer_parameter(query, ports->a_zero),
+                              .b_scale = integer_parameter(query, ports->b_scale),
+                              .b_zero = integer_parameter(query, ports->b_zero)};
     set_geometry(query, &args);
     args.pairs = ceil_div(args.g.k, 2);
     args.tiles = ceil_div(args.g.m, args.table->rows);
@@ -243,14 +214,6 @@ static IntegerMatMulArgs arguments(const KernelQuery *query) {
     args.tile_chunks = ceil_div(args.tiles, CHUNK_TILES);
     args.panel_chunks = ceil_div(args.panels, CHUNK_PANELS);
     return args;
-}
-
-/* The zero point that a constant b is packed with, which names the pack: the same for all columns, or none.
- */
-static bool constant_zero(const KernelQuery *query, const IntegerMatMulArgs *args, int32_t *zero) {
-    const Tensor *zeros = cpu_input_constant(query, args->ports.b_zero);
-    *zero = zeros && args->b_zero.count == 1 ? (int32_t)tensor_get_i64(zeros, 0) : 0;
-    return args->ports.b_zero < 0 || (zeros && args->b_zero.count == 1);
 }
 
 /* C as a list for all rows, as biases are. */
@@ -262,16 +225,15 @@ static bool is_bias(const KernelQuery *query, const IntegerMatMulArgs *args) {
 }
 
 static bool integer_matmul_accepts(KernelQuery *query) {
-    for (int i = 0; i < query->n_inputs; i++)
-        query->inputs[i].layout = layout_plain();
-    query->outputs[0].layout = layout_plain();
+    integer_plain_layouts(query);
     const ProductPorts *ports = product_ports(query->node->op->kind);
     if (!integer_product_accepts(query, ports) || !shape_elements(&query->inputs[ports->a].type.shape) ||
         !shape_elements(&query->inputs[ports->b].type.shape))
         return false;
     const IntegerMatMulArgs args = arguments(query);
     int32_t zero;
-    const bool packs_b = query->inputs[ports->b].constant && constant_zero(query, &args, &zero);
+    const bool packs_b =
+        query->inputs[ports->b].constant && integer_constant_zero(query, args.ports.b_zero, &zero);
     query->inputs[ports->b].packed = packs_b;
     return is_bias(query, &args) &&
            cpu_in_proportion(query, (Bytes){0},
@@ -288,7 +250,7 @@ static Status pack_b(const KernelQuery *query, IntegerMatMulArgs *args, PrepareC
                      KernelInstance *instance) {
     const Tensor *b = query->inputs[args->ports.b].constant;
     int32_t zero = 0;
-    if (!constant_zero(query, args, &zero))
+    if (!integer_constant_zero(query, args->ports.b_zero, &zero))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "the zero points of a packed matrix differ");
     char key[80];
     snprintf(key, sizeof key, "integer panels of %lld, steps %lld %lld, less %d", (long long)args->panel,

@@ -38,3 +38,45 @@ bool integer_product_accepts(const KernelQuery *query, const ProductPorts *ports
            is_of(query, ports->b_scale, DTYPE_BIT(STRIDER_F32)) &&
            is_of(query, ports->y_scale, DTYPE_BIT(STRIDER_F32));
 }
+
+static bool is_there(const KernelQuery *query, int port) {
+    return port >= 0 && port < query->n_inputs && query->inputs[port].type.dtype;
+}
+
+ProductPorts integer_ports(const KernelQuery *query) {
+    ProductPorts ports = *product_ports(query->node->op->kind);
+    int *const all[] = {&ports.a_scale, &ports.a_zero,  &ports.b_scale, &ports.b_zero,
+                        &ports.bias,    &ports.y_scale, &ports.y_zero};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!is_there(query, *all[i]))
+            *all[i] = -1;
+    return ports;
+}
+
+void integer_plain_layouts(KernelQuery *query) {
+    for (int i = 0; i < query->n_inputs; i++)
+        query->inputs[i].layout = layout_plain();
+    query->outputs[0].layout = layout_plain();
+}
+
+Parameter integer_parameter(const KernelQuery *query, int port) {
+    if (!is_there(query, port))
+        return (Parameter){0};
+    const Shape *shape = &query->inputs[port].type.shape;
+    const int rank = shape->rank;
+    return (Parameter){shape_elements(shape),
+                       rank > 1 ? i64_max(shape->dims[rank - 1], shape->dims[rank - 2]) : 0};
+}
+
+bool integer_constant_zero(const KernelQuery *query, int port, int32_t *zero) {
+    const Tensor *zeros = cpu_input_constant(query, port);
+    *zero = 0;
+    if (!is_there(query, port))
+        return true;
+    for (int64_t i = 0; zeros && i < tensor_elements(zeros); i++) {
+        if (i && tensor_get_i64(zeros, i) != *zero)
+            return false;
+        *zero = (int32_t)tensor_get_i64(zeros, i);
+    }
+    return zeros != NULL;
+}

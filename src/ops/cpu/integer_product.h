@@ -43,9 +43,20 @@ typedef struct IntegerTile {
     const float *row_factors, *column_factors;
 } IntegerTile;
 
+/* A row of output pixels of one input channel: sums of weights[t] * x[offsets[t] + i], whole numbers below
+ * 2^24, which are `sums` of one row. */
+typedef struct IntegerRow {
+    const float *x, *weights;
+    const int64_t *offsets;
+    int64_t taps;
+    IntegerTile sums; /* without operands */
+} IntegerRow;
+
 typedef struct IntegerTable {
     int rows; /* of a tile that is not the last one */
     void (*tile)(const IntegerTile *tile);
+    /* Reads whole vectors of x. */
+    void (*row)(const IntegerRow *row);
     /* Writes two rows of bytes beside each other as pairs: to[2 i] and to[2 i + 1] from element i * step of
      * each; without `second` its half is zero. */
     void (*interleave)(const uint8_t *first, const uint8_t *second, int64_t step, int64_t count,
@@ -60,6 +71,25 @@ int32_t integer_zero(const KernelCall *call, int port, DType dtype, int64_t inde
 
 /* The form of sums in a run. */
 SumForm integer_sum_form(const KernelCall *call, const ProductPorts *ports, DType y);
+
+/* A scale or zero point: how many there are, and how far apart those of two matrices lie. */
+typedef struct Parameter {
+    int64_t count; /* 0: absent; 1: the same for all */
+    int64_t matrix_step;
+} Parameter;
+Parameter integer_parameter(const KernelQuery *query, int port);
+/* Where a list has the parameter of `index` of a matrix. */
+static inline int64_t parameter_at(Parameter parameter, int64_t matrix, int64_t index) {
+    return parameter.count == 1 ? 0 : matrix * parameter.matrix_step + index;
+}
+
+/* The operator's ports, -1 also where the node has no such input. */
+ProductPorts integer_ports(const KernelQuery *query);
+/* All operands as they lie in tensors. */
+void integer_plain_layouts(KernelQuery *query);
+/* The zero point that a constant is packed with, and which names the pack; false unless it is known and the
+ * same for all. */
+bool integer_constant_zero(const KernelQuery *query, int port, int32_t *zero) MUST_CHECK;
 
 /* Whether the operands are of types that the templates know: 8 bits with scales of float32. */
 bool integer_product_accepts(const KernelQuery *query, const ProductPorts *ports);

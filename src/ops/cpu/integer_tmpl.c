@@ -117,6 +117,15 @@ static void integer_tile(const IntegerTile *t) {
     }
 }
 
+static void integer_row(const IntegerRow *row) {
+    for (int64_t i = 0; i < row->sums.columns; i += VW) {
+        vf sum = v_zero();
+        for (int64_t t = 0; t < row->taps; t++)
+            sum += v_load(row->x + row->offsets[t] + i) * v_set(row->weights[t]);
+        store_sums(&row->sums, 0, i, __builtin_convertvector(sum, vi));
+    }
+}
+
 INLINE int16_t number(uint8_t byte, ByteForm form) {
     return (int16_t)((int32_t)(byte ^ form.flip) - form.offset);
 }
@@ -140,4 +149,5 @@ static void interleave(const uint8_t *first, const uint8_t *second, int64_t step
         interleave_by(first, NULL, step, count, form, to);
 }
 
-const IntegerTable TARGET(integer) = {.rows = ROWS, .tile = integer_tile, .interleave = interleave};
+const IntegerTable TARGET(integer) = {
+    .rows = ROWS, .tile = integer_tile, .row = integer_row, .interleave = interleave};

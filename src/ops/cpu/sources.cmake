@@ -26,6 +26,7 @@ list(APPEND sources
     ops/cpu/fourier.c
     ops/cpu/gemm.c
     ops/cpu/integer_conv.c
+    ops/cpu/integer_depthwise.c
     ops/cpu/integer_matmul.c
     ops/cpu/integer_product.c
     ops/cpu/kernels.c
@@ -34,6 +35,7 @@ list(APPEND sources
     ops/cpu/pad.c
     ops/cpu/parts.c
     ops/cpu/pool.c
+    ops/cpu/qlinear.c
     ops/cpu/quantize.c
     ops/cpu/reduce.c
     ops/cpu/reorder.c
@@ -65,6 +67,7 @@ list(APPEND templates
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
+    ops/cpu/qlinear_tmpl.c
     ops/cpu/quantize_tmpl.c
     ops/cpu/resize_tmpl.c
     ops/cpu/rotary_embedding_tmpl.c

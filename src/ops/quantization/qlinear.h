@@ -11,6 +11,9 @@ typedef struct QLinear {
     int64_t zero;
 } QLinear;
 
+/* The inputs of QLinearAdd and QLinearMul. */
+enum { ADD_A, ADD_A_SCALE, ADD_A_ZERO, ADD_B, ADD_B_SCALE, ADD_B_ZERO, ADD_C_SCALE, ADD_C_ZERO, ADD_INPUTS };
+
 /* From the inputs at these ports; the zero point is 0 where it is absent. */
 QLinear qlinear_of(const EvalContext *ctx, int scale_port, int zero_port);
 

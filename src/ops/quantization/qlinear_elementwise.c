@@ -34,8 +34,6 @@ Status qlinear_check(InferContext *ctx, int scale_port, int zero_port, DType dty
 
 /* --- QLinearAdd, QLinearMul --- */
 
-enum { ADD_A, ADD_A_SCALE, ADD_A_ZERO, ADD_B, ADD_B_SCALE, ADD_B_ZERO, ADD_C_SCALE, ADD_C_ZERO, ADD_INPUTS };
-
 static Status qlinear_binary_infer(InferContext *ctx) {
     const DType dtype = ctx->inputs[ADD_A].dtype;
     TRY(infer_require_dtype(ctx, ADD_A, DTYPES_8));
