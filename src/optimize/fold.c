@@ -9,6 +9,9 @@
 /* What folding may add to the heap: small results always, larger ones where they are no larger than what they
  * are made of, such as a transposed weight. */
 enum { ALWAYS_BYTES = 1 << 20 };
+/* Weights that are kept as integers become as large as those of real numbers, once; else they would be in
+ * each run, and kernels could not pack them before. */
+enum { DEQUANTIZED_GROWTH = sizeof(float) };
 /* And what it may add in all, besides as much again as the constants that were there: a chain of nodes that a
  * file has room for in kilobytes could make gigabytes.  What is not folded is computed in each run. */
 enum { MAX_FOLDED_BYTES = 256 << 20 };
@@ -50,7 +53,8 @@ static bool can_fold(const Node *node, size_t *budget_bytes) {
             (!type_size(&value->type.tensor, &size_bytes) || !size_add(out, size_bytes, &out)))
             return false;
     }
-    if ((out > ALWAYS_BYTES && out > in) || out > *budget_bytes)
+    const bool is_dequantized = node->op->kind == OP_DequantizeLinear;
+    if ((out > ALWAYS_BYTES && out / (is_dequantized ? DEQUANTIZED_GROWTH : 1) > in) || out > *budget_bytes)
         return false;
     if (!is_view_of_constant(node))
         *budget_bytes -= out;

@@ -49,6 +49,30 @@ static void max_pool(void **state) {
             }
 }
 
+static void max_pool_of_bytes(void **state) {
+    (void)state;
+    static uint8_t bytes[2 * 3 * 9 * 11];
+    uint64_t seed = 6;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)random_below(&seed, 256);
+    for (int i = 0; i < N_CASES; i++)
+        for (int is_signed = 0; is_signed < 2; is_signed++) {
+            KernelTest test = test_of("MaxPool", &cases[i], DIMS(1));
+            test.attrs[4] =
+                (Attr){.name = "dilations", .kind = ATTR_INTS, .ints = cases[i].dilations, .count = 2};
+            test.given[0] =
+                op_test_tensor(is_signed ? STRIDER_I8 : STRIDER_U8, DIMS(2, 3, 9, 11), bytes, sizeof bytes);
+            kernel_test_check(test);
+        }
+    KernelTest deep = {.op = "MaxPool",
+                       .opset = 12,
+                       .attrs = {attr_ints("kernel_shape", 2, 3, 2), attr_ints("pads", 1, 0, 1, 0, 2, 0)},
+                       .given = {op_test_tensor(STRIDER_U8, DIMS(1, 2, 3, 9, 11), bytes, sizeof bytes)},
+                       .n_inputs = 1,
+                       .must_accept = true};
+    kernel_test_check(deep);
+}
+
 static void average_pool(void **state) {
     (void)state;
     for (int i = 0; i < N_CASES; i++)
@@ -140,11 +164,9 @@ static void reductions(void **state) {
 
 int pool_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(max_pool),
-        cmocka_unit_test(average_pool),
-        cmocka_unit_test(pools_of_one_and_three_dimensions),
-        cmocka_unit_test(whole_planes),
-        cmocka_unit_test(reductions),
+        cmocka_unit_test(max_pool),     cmocka_unit_test(max_pool_of_bytes),
+        cmocka_unit_test(average_pool), cmocka_unit_test(pools_of_one_and_three_dimensions),
+        cmocka_unit_test(whole_planes), cmocka_unit_test(reductions),
     };
     return cmocka_run_group_tests_name("pooling kernels", tests, NULL, NULL);
 }

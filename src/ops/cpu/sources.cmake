@@ -35,6 +35,7 @@ list(APPEND sources
     ops/cpu/pad.c
     ops/cpu/parts.c
     ops/cpu/pool.c
+    ops/cpu/pool_bytes.c
     ops/cpu/qlinear.c
     ops/cpu/quantize.c
     ops/cpu/reduce.c

@@ -439,6 +439,30 @@ static void what_is_folded_is_limited_in_all(void **state) {
     graph_free(&graph);
 }
 
+/* Four times as large as they were, and beyond what any node may add. */
+static void weights_that_are_kept_as_integers_become_real_numbers_once(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *weights = NULL, *scale = NULL;
+    Tensor tensor;
+    const Shape many = DIMS(1 << 20), one = DIMS(1);
+    OK(tensor_alloc(&tensor, graph.region.allocator, STRIDER_I8, &many, &error));
+    memset(tensor.data, 3, tensor.size_bytes);
+    OK(graph_add_value(&graph, "weights", &weights, &error));
+    OK(graph_set_constant(&graph, weights, tensor, &error));
+    OK(tensor_alloc(&tensor, graph.region.allocator, STRIDER_F32, &one, &error));
+    *(float *)tensor.data = 0.5f;
+    OK(graph_add_value(&graph, "scale", &scale, &error));
+    OK(graph_set_constant(&graph, scale, tensor, &error));
+    Value *y = ADD("DequantizeLinear", "y", weights, scale);
+    finish(&graph, y);
+    OK(pass_fold_constants(&graph, &error));
+    assert_int_equal(graph.n_nodes, 0);
+    assert_true(((const float *)y->constant->data)[many.dims[0] - 1] == 1.5f);
+    graph_free(&graph);
+}
+
 /* Both outputs are parts of one shuffle of one input, with an open batch. */
 static void a_split_after_a_shuffle_becomes_two_concats(void **state) {
     (void)state;
@@ -657,6 +681,7 @@ int main(void) {
         cmocka_unit_test(the_bias_of_a_linear_layer_becomes_part_of_the_product),
         cmocka_unit_test(concats_that_begin_alike_are_nested),
         cmocka_unit_test(what_is_folded_is_limited_in_all),
+        cmocka_unit_test(weights_that_are_kept_as_integers_become_real_numbers_once),
         cmocka_unit_test(channel_shuffles_become_concats_with_an_order),
         cmocka_unit_test(a_split_after_a_shuffle_becomes_two_concats),
         cmocka_unit_test(layer_normalization_of_several_nodes_is_joined),
