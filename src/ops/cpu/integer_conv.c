@@ -121,7 +121,7 @@ static void fill_tap(const IntegerConvArgs *args, const uint8_t *image, ByteForm
                      const int64_t tap[MAX_SPATIAL], int64_t pixel, int64_t columns, int16_t *to) {
     const WindowDim *d = args->g.dims;
     const int64_t plane = count_of(d[0].in, d[1].in, d[2].in);
-    memset(to, 0, (size_t)(args->pairs * args->panel) * 2 * sizeof *to);
+    memset(to, 0, bytes_of(sizeof *to, args->pairs, args->panel, 2).n);
     for (int64_t column = 0; column < columns;) {
         const PixelRun run = run_at(&args->g, pixel + column, columns - column);
         const int64_t z = run.begin[0] + tap[0] * d[0].dilation, y = run.begin[1] + tap[1] * d[1].dilation,
@@ -183,7 +183,7 @@ static void run_tile(const ChunkOfPixels *chunk, int64_t tile) {
         const int64_t pixel = chunk->first_pixel + p * args->panel;
         t.b = panel + p * t.pairs * 2 * args->panel;
         t.columns = (int)i64_min(args->panel, args->pixels - pixel);
-        t.y = (char *)call->outputs[0] + (size_t)(plane + pixel) * dtype_size(args->y);
+        t.y = (char *)call->outputs[0] + bytes_of(dtype_size(args->y), plane + pixel).n;
         args->table->tile(&t);
     }
 }

@@ -84,12 +84,12 @@ static void run_filter(const IntegerDepthwiseArgs *args, const KernelCall *call,
     if (ports->bias >= 0)
         row.sums.row_bias = (const int32_t *)call->inputs[ports->bias] + filter;
     const int64_t plane = (image * args->g.out_channels + filter) * count_of(d[0].out, d[1].out, d[2].out);
-    char *y = (char *)call->outputs[0] + (size_t)plane * dtype_size(args->y);
+    char *y = (char *)call->outputs[0] + bytes_of(dtype_size(args->y), plane).n;
     for (int64_t i = 0; i < d[0].out; i++)
         for (int64_t j = 0; j < d[1].out; j++) {
             row.x = (const float *)call->scratch +
                     (i * d[0].stride * args->size[1] + j * d[1].stride) * args->phases * args->size[2];
-            row.sums.y = y + (size_t)((i * d[1].out + j) * d[2].out) * dtype_size(args->y);
+            row.sums.y = y + bytes_of(dtype_size(args->y), i * d[1].out + j, d[2].out).n;
             args->table->row(&row);
         }
 }

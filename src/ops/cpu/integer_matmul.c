@@ -31,8 +31,8 @@ static int16_t *packed_a(const IntegerMatMulArgs *args, void *workspace, int64_t
     return (int16_t *)workspace + (matrix * args->g.m + row) * args->pairs * 2;
 }
 
-static size_t panel_elements(const IntegerMatMulArgs *args) {
-    return (size_t)(args->pairs * args->panel * 2);
+static int64_t panel_elements(const IntegerMatMulArgs *args) {
+    return args->pairs * args->panel * 2;
 }
 
 static Bytes a_bytes(const IntegerMatMulArgs *args) {
@@ -81,9 +81,9 @@ static void pack_b_panel(const IntegerMatMulArgs *args, int64_t task, const uint
     const int64_t matrix = task / args->panels, first = task % args->panels * args->panel,
                   columns = i64_min(args->panel, args->g.n - first);
     const uint8_t *from = b + matrix * args->g.k * args->g.n + first * args->strides.b_column;
-    int16_t *to = packed + (size_t)task * panel_elements(args);
+    int16_t *to = packed + task * panel_elements(args);
     if (columns < args->panel)
-        memset(to, 0, panel_elements(args) * sizeof *to);
+        memset(to, 0, bytes_of(sizeof *to, panel_elements(args)).n);
     const bool own = args->b_zero.count > 1;
     for (int64_t c = 0; c < columns; c += own ? 1 : columns) {
         const uint8_t byte = zeros ? zeros[parameter_at(args->b_zero, matrix, first + c)] : 0;
@@ -144,13 +144,12 @@ static void run_tile(const OneProduct *p, int64_t tile, int64_t panel) {
     const int64_t row = tile * args->table->rows, column = panel * args->panel;
     float factors[MAX_INTEGER_ROWS];
     IntegerTile t = {.a = packed_a(args, call->workspace, p->a, row),
-                     .b = panels_of_b(args, call) +
-                          (size_t)(p->b * args->panels + panel) * panel_elements(args),
+                     .b = panels_of_b(args, call) + (p->b * args->panels + panel) * panel_elements(args),
                      .pairs = args->pairs,
                      .rows = tile_rows(args, tile),
                      .columns = (int)i64_min(args->panel, args->g.n - column),
                      .y = (char *)call->outputs[0] +
-                          (size_t)((p->index * args->g.m + row) * args->g.n + column) * dtype_size(args->y),
+                          bytes_of(dtype_size(args->y), (p->index * args->g.m + row) * args->g.n + column).n,
                      .y_row = args->g.n,
                      .form = &p->form,
                      .row_factors = factors};
