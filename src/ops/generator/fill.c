@@ -44,8 +44,13 @@ static Status constant_of_shape_reference(EvalContext *ctx) {
     uint64_t bits = 0;
     if (attrs->value)
         memcpy(&bits, attrs->value->data, size);
-    for (int64_t i = 0; i < tensor_elements(y); i++)
-        memcpy((char *)y->data + (size_t)i * size, &bits, size);
+    const int64_t count = tensor_elements(y);
+    DISPATCH_BY_SIZE(size, T, {
+        T value;
+        memcpy(&value, &bits, sizeof value);
+        for (int64_t i = 0; i < count; i++)
+            ((T *)y->data)[i] = value;
+    })
     return STRIDER_OK;
 }
 
