@@ -12,6 +12,7 @@
 #include "support/tiny_model.h"
 
 enum { ONNX_BOOL = 9, N = RUN_MODEL_ELEMENTS };
+static const float DETECTION_THRESHOLD = 6;
 
 /* --- writing --- */
 
@@ -23,6 +24,12 @@ static void put_with_axis(Proto *graph, const char *op, const char *inputs, cons
                           int64_t axis) {
     Proto node = make_node(op, "", inputs, output);
     proto_int_attribute(&node, "axis", axis);
+    proto_message(graph, GRAPH_NODE, &node);
+}
+
+static void put_cast(Proto *graph, const char *input, const char *output) {
+    Proto node = make_node("Cast", "", input, output);
+    proto_int_attribute(&node, "to", ONNX_FLOAT);
     proto_message(graph, GRAPH_NODE, &node);
 }
 
@@ -128,15 +135,96 @@ static void make_shaped(RunModel *model, Proto *graph) {
 
 /* The places of what is positive, as floats. */
 static void make_found(RunModel *model, Proto *graph) {
-    put(graph, "Relu", "x", "a");
-    put(graph, "Found", "a", "places");
-    Proto cast = make_node("Cast", "", "places", "b");
-    proto_int_attribute(&cast, "to", ONNX_FLOAT);
-    proto_message(graph, GRAPH_NODE, &cast);
+    put_integers(graph, "flat", 1, 1, -1);
+    put(graph, "Reshape", "x flat", "row");
+    put(graph, "Relu", "row", "a");
+    put(graph, "NonZero", "a", "places");
+    put_with_axis(graph, "Gather", "places last", "columns", 0);
+    put_integers(graph, "last", 0, 1, 0);
+    put_cast(graph, "columns", "b");
     put(graph, "Neg", "b", "y");
     for (int i = 0; i < N; i++)
         if (model->x[i] > 0)
             model->expected[model->n_expected++] = -(float)i;
+}
+
+/* Six boxes, of which two are the same; their middles are elements of x's second row. */
+enum { N_BOXES = 6 };
+static const int middle_of_box[N_BOXES] = {0, 3, 2, 3, 4, 5};
+
+static void put_boxes(Proto *graph) {
+    static const int64_t batch[] = {1, N_BOXES, 4}, list[] = {N_BOXES, 4};
+    float boxes[4 * N_BOXES];
+    for (int i = 0; i < N_BOXES; i++) {
+        const float middle = (float)middle_of_box[i];
+        memcpy(boxes + 4 * i, (float[]){middle - 0.5f, 0.5f, middle + 0.5f, 1.5f}, 4 * sizeof(float));
+    }
+    put_tensor(graph, "boxes", ONNX_FLOAT, 3, batch, boxes, sizeof boxes);
+    put_tensor(graph, "rois", ONNX_FLOAT, 2, list, boxes, sizeof boxes);
+}
+
+/* Appends what lies in the middle of the boxes that are found by scores, which grow from turn to turn. */
+static void put_detection_body(Proto *graph) {
+    Proto body = start_loop_body("body"), align = make_node("RoiAlign", "", "image chosen images", "values");
+    put_value(&body, GRAPH_INPUT, "carried", ONNX_FLOAT, 1, -1, 0);
+    put_cast(&body, "turn", "more");
+    put(&body, "Add", "scores more", "larger");
+    put(&body, "Add", "larger more", "grown");
+    put(&body, "NonMaxSuppression", "boxes grown most overlap nothing", "found");
+    put_with_axis(&body, "Gather", "found column", "numbers", 1);
+    put_with_axis(&body, "Gather", "rois numbers", "chosen", 0);
+    put(&body, "Mul", "numbers wrong", "images");
+    proto_text_attribute(&align, "coordinate_transformation_mode", "output_half_pixel");
+    proto_message(&body, GRAPH_NODE, &align);
+    put(&body, "Reshape", "values flat", "line");
+    put_with_axis(&body, "Concat", "carried line", "next", 0);
+    put(&body, "Identity", "go", "going");
+    put_value(&body, GRAPH_OUTPUT, "going", ONNX_BOOL, 0, 0, 0);
+    put_value(&body, GRAPH_OUTPUT, "next", ONNX_FLOAT, 1, -1, 0);
+    put_loop(graph, "trips - none", "all", &body);
+}
+
+static void put_floats(Proto *graph, const char *name, int64_t count, float value) {
+    put_tensor(graph, name, ONNX_FLOAT, 1, &count, &value, (size_t)count * sizeof value);
+}
+
+/* What x has in the middle of boxes that come up in any turn, each value once and only what is above -1: none
+ * in the first turn, in the last one three boxes and a fourth that is one of these again. */
+static void expect_detected(RunModel *model) {
+    bool is_seen[N_BOXES] = {0};
+    for (int i = 0; i < N_BOXES; i++)
+        is_seen[middle_of_box[i]] |= model->x[i] + 2 * (float)(model->trips - 1) > DETECTION_THRESHOLD;
+    for (float value = -0.5f; value < 100; value++)
+        for (int i = 0; i < N_BOXES; i++)
+            if (is_seen[i] && model->x[6 + i] == value)
+                model->expected[model->n_expected++] = value;
+}
+
+static void make_detected(RunModel *model, Proto *graph) {
+    static const int64_t shapes[] = {1, 1, -1}, three = 3;
+    put_boxes(graph);
+    put_integers(graph, "leading", 1, 0, 1);
+    put_integers(graph, "nought", 0, 0, 0);
+    put_integers(graph, "column", 0, 2, 0);
+    put_integers(graph, "most", 0, 100, 0);
+    put_integers(graph, "eight", 0, RUN_MODEL_FIRST_INTEGER, 0);
+    put_integers(graph, "trips", 0, model->trips, 0);
+    put_tensor(graph, "row", ONNX_INT64, 1, &three, shapes, sizeof shapes);
+    put_tensor(graph, "flat", ONNX_INT64, 1, (int64_t[]){1}, &shapes[2], sizeof *shapes);
+    put_floats(graph, "overlap", 1, 0.5f);
+    put_floats(graph, "nothing", 1, DETECTION_THRESHOLD);
+    put_floats(graph, "bound", 1, -1);
+    put_floats(graph, "none", 0, 0);
+    put(graph, "Unsqueeze", "x leading", "image");
+    put_with_axis(graph, "Gather", "x nought", "first", 0);
+    put(graph, "Reshape", "first row", "scores");
+    put_with_axis(graph, "Gather", "n nought", "given", 0);
+    put(graph, "Sub", "given eight", "wrong");
+    put_detection_body(graph);
+    put(graph, "Unique", "all", "each");
+    put(graph, "Greater", "each bound", "wanted");
+    put(graph, "Compress", "each wanted", "y");
+    expect_detected(model);
 }
 
 /* -x or relu(x), as the condition says. */
@@ -223,11 +311,12 @@ static void make_nested(RunModel *model, Proto *graph) {
 
 static void make(RunModel *model, RunModelKind kind, int trips) {
     static void (*const makers[RUN_MODEL_KINDS])(RunModel *, Proto *) = {
-        [CASE_PLAIN] = make_plain,   [CASE_SHAPED] = make_shaped, [CASE_FOUND] = make_found,
-        [CASE_BRANCH] = make_branch, [CASE_LOOP] = make_loop,     [CASE_SEQUENCE] = make_sequence,
-        [CASE_NESTED] = make_nested};
+        [CASE_PLAIN] = make_plain,   [CASE_SHAPED] = make_shaped,    [CASE_FOUND] = make_found,
+        [CASE_BRANCH] = make_branch, [CASE_LOOP] = make_loop,        [CASE_SEQUENCE] = make_sequence,
+        [CASE_NESTED] = make_nested, [CASE_DETECTED] = make_detected};
     Proto graph = start_body("graph");
-    *model = (RunModel){.n_inputs = 3, .integers = {8, 3}, .is_true = true, .trips = trips};
+    *model =
+        (RunModel){.n_inputs = 3, .integers = {RUN_MODEL_FIRST_INTEGER, 3}, .is_true = true, .trips = trips};
     for (int i = 0; i < N; i++)
         model->x[i] = (float)(i * 7 % 11) - 4.5f;
     model->inputs[0] = (strider_tensor){STRIDER_F32, 2, {4, 6}, model->x};

@@ -9,16 +9,18 @@
 #include "support/counter.h"
 #include "support/proto_writer.h"
 
-enum { RUN_MODEL_ELEMENTS = 24, RUN_MODEL_MAX_TRIPS = 1000 };
+enum { RUN_MODEL_ELEMENTS = 24, RUN_MODEL_MAX_TRIPS = 1000, RUN_MODEL_FIRST_INTEGER = 8 };
 
 typedef enum RunModelKind {
     CASE_PLAIN,    /* Conv, Relu, MatMul: one partition */
     CASE_SHAPED,   /* ConstantOfShape, Reshape and Slice by integers that the run computes */
-    CASE_FOUND,    /* a node whose output's shape nothing but its result tells; needs support/found_op.h */
+    CASE_FOUND,    /* a node whose output's shape nothing but its result tells */
     CASE_BRANCH,   /* an If whose branches reshape by data */
     CASE_LOOP,     /* with a carried value and results of all iterations */
     CASE_SEQUENCE, /* sequences that are made, grown, read and joined, in a loop as well */
     CASE_NESTED,   /* an If with a shape by data inside a Loop */
+    CASE_DETECTED, /* in each turn of a Loop more boxes are found, at first none, and images read there; an
+                    * image that there is not, where integers[0] is another */
     RUN_MODEL_KINDS
 } RunModelKind;
 

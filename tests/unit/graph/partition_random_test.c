@@ -44,7 +44,7 @@ static const Choice choices[] = {
     {"Neg", "i", 'i'},
     {"Shape", "f", 'i'},
     {"Reshape", "fi", 'f'},
-    {"Found", "f", 'i'},
+    {"Unique", "i", 'i'},
     {"ConstantOfShape", "i", 'f'},
     {"SequenceConstruct", "ff", 's'},
     {"SequenceLength", "s", 'i'},
@@ -107,7 +107,7 @@ typedef struct Levels {
 } Levels;
 
 static bool runs_alone(const Levels *levels, const Node *node) {
-    static const char *const by_itself[] = {"Found", "SequenceConstruct", "SequenceLength"};
+    static const char *const by_itself[] = {"Unique", "SequenceConstruct", "SequenceLength"};
     for (size_t i = 0; i < 3; i++)
         if (strcmp(node->op->name, by_itself[i]) == 0)
             return true;

@@ -90,11 +90,11 @@ static void what_waits_for_data_is_a_level_of_its_own(void **state) {
     flow_inputs(graph, "x");
     cut_declare(&cut, "x", STRIDER_F32, DIMS(4));
     flow_node(graph, 21, "Abs", "x", "a");
-    flow_node(graph, 21, "Found", "a", "where");
+    flow_node(graph, 21, "NonZero", "a", "where");
     flow_node(graph, 21, "Neg", "where", "b");
     flow_node(graph, 21, "Relu", "x", "early");
-    flow_node(graph, 21, "Found", "b", "again");
-    flow_node(graph, 21, "Found", "early", "other");
+    flow_node(graph, 21, "NonZero", "b", "again");
+    flow_node(graph, 21, "NonZero", "early", "other");
     flow_node(graph, 21, "Sign", "again", "y");
     flow_node(graph, 21, "Sin", "early", "z");
     flow_outputs(graph, "y z other");
@@ -172,7 +172,7 @@ static void the_shape_of_data_is_plannable_after_it(void **state) {
     Graph *graph = &cut.graph;
     flow_inputs(graph, "x");
     cut_declare(&cut, "x", STRIDER_F32, DIMS(3, 4));
-    flow_node(graph, 21, "Found", "x", "where");
+    flow_node(graph, 21, "NonZero", "x", "where");
     flow_node(graph, 21, "Shape", "where", "shape");
     flow_node(graph, 21, "ConstantOfShape", "shape", "y");
     flow_outputs(graph, "y");
@@ -187,7 +187,7 @@ static void add_branch(Graph *graph, Node *node, bool is_deep) {
     Graph *body = flow_body(graph, node, "");
     flow_node(body, 21, "Relu", "x", "p");
     if (is_deep)
-        flow_node(body, 21, "Found", "p", "found");
+        flow_node(body, 21, "NonZero", "p", "found");
     else
         flow_node(body, 21, "Shape", "p", "found");
     flow_node(body, 21, "Neg", "found", "q");
@@ -233,7 +233,7 @@ static void cells_end_with_their_last_reader(void **state) {
     cut_declare(&cut, "x", STRIDER_F32, DIMS(4));
     flow_constant(graph, "two", tensor_i64(DIMS(1), 2));
     flow_node(graph, 21, "SequenceConstruct", "x x", "items");
-    flow_node(graph, 21, "Found", "x", "unread");
+    flow_node(graph, 21, "NonZero", "x", "unread");
     flow_node(graph, 21, "SequenceLength", "items", "count");
     flow_node(graph, 21, "SequenceLength", "items", "same");
     flow_outputs(graph, "count same");

@@ -35,7 +35,7 @@ static void make_graph(Cut *cut) {
     flow_node(graph, 21, "Softmax", "b", "d");
     flow_node(graph, 21, "Add", "d a", "e");
     flow_node(graph, 21, "Cos", "e", "f");
-    flow_node(graph, 21, "Found", "f", "places");
+    flow_node(graph, 21, "NonZero", "f", "places");
     flow_node(graph, 21, "Neg", "places", "g");
     flow_node(graph, 21, "Neg", "g", "y");
     flow_outputs(graph, "y e");

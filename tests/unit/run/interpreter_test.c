@@ -75,6 +75,28 @@ static void a_trace_is_kept_of_the_main_program(void **state) {
     }
 }
 
+static void a_kernel_refuses_contents_and_the_next_run_is_right(void **state) {
+    (void)state;
+    for (int reference = 0; reference < 2; reference++)
+        for (int threads = 1; threads < 3; threads++) {
+            RunModel model;
+            strider_error error;
+            run_model_open(&model, CASE_DETECTED);
+            strider_session *session = run_model_session(&model, reference, threads);
+            for (int turn = 0; turn < 3; turn++) {
+                run_model_run(&model, session);
+                model.integers[0]++;
+                assert_false(run_model_try(&model, session, &error));
+                assert_int_equal(error.status, STRIDER_BAD_MODEL);
+                assert_non_null(strstr(error.message, "(RoiAlign): roi 0 is of image 3, but there are 1"));
+                model.integers[0]--;
+            }
+            run_model_run(&model, session);
+            strider_session_free(session);
+            run_model_close(&model);
+        }
+}
+
 /* Each request for memory in turn is refused; then the session runs as ever. */
 static void a_run_that_fails_leaves_nothing_and_the_next_one_is_right(void **state) {
     (void)state;
@@ -104,6 +126,7 @@ int main(void) {
         cmocka_unit_test(every_kind_of_item_makes_what_it_should),
         cmocka_unit_test(a_second_run_allocates_nothing),
         cmocka_unit_test(a_trace_is_kept_of_the_main_program),
+        cmocka_unit_test(a_kernel_refuses_contents_and_the_next_run_is_right),
         cmocka_unit_test(a_run_that_fails_leaves_nothing_and_the_next_one_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
