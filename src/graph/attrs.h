@@ -29,6 +29,7 @@ typedef struct Attr {
     const char *const *strings;
     const Tensor *tensor;
     const ValueType *type;
+    bool *asked; /* set where attrs_find() finds it; NULL: nobody wants to know */
 } Attr;
 
 typedef struct AttrList {

@@ -64,6 +64,13 @@ static Status compare_declared(const Node *node, const Value *value, strider_sha
     return STRIDER_OK;
 }
 
+static void tell_doubt(const Node *node, const Log *log) {
+    char text[NODE_TEXT];
+    const char *doubt = node->op->doubt ? node->op->doubt(node) : NULL;
+    if (doubt)
+        log_warning(log, "%s: %s", node_text(node, text), doubt);
+}
+
 /* What a graph that is inferred is held against; NULL for bodies, which may be inferred several times. */
 typedef struct Declarations {
     strider_shape_policy shapes;
@@ -81,6 +88,7 @@ static Status compare_bodies(const Node *node, const Declarations *declarations,
 static Status compare_body(const Graph *body, const Declarations *declarations, Error *err) {
     for (size_t i = 0; i < body->n_nodes; i++) {
         const Node *node = body->nodes[i];
+        tell_doubt(node, declarations->log);
         for (int port = 0; port < node->n_outputs; port++)
             if (node->outputs[port])
                 TRY(compare_declared(node, node->outputs[port], declarations->shapes, declarations->log,
@@ -123,6 +131,7 @@ Status graph_infer(Graph *graph, strider_shape_policy shapes, const Log *log, Er
         graph->inputs[i]->type = graph->inputs[i]->declared;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         TRY(infer_node(graph, graph->nodes[i], &declarations, err));
+        tell_doubt(graph->nodes[i], log);
         TRY(compare_bodies(graph->nodes[i], &declarations, err));
     }
     return STRIDER_OK;

@@ -76,7 +76,7 @@ enum {
     OP_OPTIONAL_BODIES = 1 << 8, /* each of its bodies may lack: Node.absent_bodies says which do */
 };
 
-enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2 };
+enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2, MAX_IGNORED = 4 };
 
 typedef struct Op {
     int kind;           /* OpKind of ops/op_kind.h: the same for all versions; comparisons go by it */
@@ -95,6 +95,11 @@ typedef struct Op {
     /* Runs the node by itself, on values of any kind: instead of reference(), or besides it where that
      * computes the same of tensors. */
     Status (*host)(HostContext *ctx);
+    /* Attributes that it may have and that say nothing when a model is run; ends with NULL. */
+    const char *ignores[MAX_IGNORED + 1];
+    /* Why a node that is valid is likely not what was meant, told once when a model is loaded; NULL: it is.
+     * Types of inputs are those of their values. */
+    const char *(*doubt)(const Node *node);
     /* The attributes that hold its bodies, in the order of node->bodies, which has those that are not absent;
      * ends with NULL. */
     const char *bodies[MAX_BODIES + 1];

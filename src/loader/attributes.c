@@ -92,7 +92,8 @@ Status load_attributes(Loading *loading, Graph *graph, const BodyNode *node,
                        const Onnx__AttributeProto *const *bound, AttrList *attrs) {
     const Onnx__NodeProto *proto = node->proto;
     Attr *items = region_alloc_array(&graph->region, proto->n_attribute, sizeof *items);
-    if (!items)
+    bool *asked = region_alloc_array(&loading->parsed, proto->n_attribute, sizeof *asked);
+    if (!items || !asked)
         return no_memory(loading);
     *attrs = (AttrList){.items = items};
     for (size_t i = 0; i < proto->n_attribute; i++) {
@@ -100,7 +101,43 @@ Status load_attributes(Loading *loading, Graph *graph, const BodyNode *node,
         if (!attribute)
             continue;
         TRY(load_attribute(loading, graph, proto->attribute[i]->name, attribute, &items[attrs->count]));
-        attrs->count++;
+        items[attrs->count++].asked = &asked[i];
+    }
+    return STRIDER_OK;
+}
+
+/* Those of opset 1 that named buffers, and what its own operator may say, are no news. */
+static bool is_expected(const Op *op, const Attr *attr) {
+    if (strcmp(attr->name, "consumed_inputs") == 0)
+        return true;
+    for (int i = 0; op->ignores[i]; i++)
+        if (strcmp(op->ignores[i], attr->name) == 0)
+            return true;
+    for (int i = 0; op->bodies[i]; i++)
+        if (strcmp(op->bodies[i], attr->name) == 0)
+            return true;
+    return false;
+}
+
+Status warn_of_unknown(Loading *loading, const Where *where, const Op *op, const AttrList *attrs) {
+    const Log log = {loading->options->log, loading->options->log_context};
+    char text[WHERE_TEXT];
+    loading->warned.region = &loading->parsed;
+    for (size_t i = 0; i < attrs->count; i++) {
+        const Attr *attr = &attrs->items[i];
+        if (*attr->asked || is_expected(op, attr))
+            continue;
+        const char *key =
+            region_format(&loading->parsed, "%s %s", attr->name, text_or_empty(where->proto->op_type));
+        if (!key)
+            return no_memory(loading);
+        if (names_find(&loading->warned, key, NULL))
+            continue;
+        log_warning(&log,
+                    "%s: attribute \"%.60s\" is unknown and means nothing here, nor in any node like it",
+                    where_text(where, text), attr->name);
+        if (!names_add(&loading->warned, key, NULL))
+            return no_memory(loading);
     }
     return STRIDER_OK;
 }

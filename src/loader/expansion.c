@@ -62,10 +62,6 @@ Status expansion_output(Expansion *e, int port, Value *value) {
 
 /* --- attributes --- */
 
-Attr expansion_string_attr(const char *name, const char *value) {
-    return (Attr){.name = name, .kind = ATTR_STRING, .s = value, .count = strlen(value)};
-}
-
 static bool is_among(const char *name, int n, const char *const *names) {
     for (int i = 0; i < n; i++)
         if (strcmp(name, names[i]) == 0)
@@ -78,16 +74,20 @@ Status expansion_attrs_without(const Expansion *e, int n, const char *const *nam
     if (!kept)
         return no_memory(e->loading);
     *attrs = (AttrList){.items = kept};
-    for (size_t i = 0; i < e->attrs.count; i++)
-        if (!is_among(e->attrs.items[i].name, n, names))
-            kept[attrs->count++] = e->attrs.items[i];
+    for (size_t i = 0; i < e->attrs.count; i++) {
+        const Attr *attr = &e->attrs.items[i];
+        if (is_among(attr->name, n, names))
+            *attr->asked = true;
+        else
+            kept[attrs->count++] = *attr;
+    }
     return STRIDER_OK;
 }
 
 /* --- nodes --- */
 
-static Status parse_attributes(Expansion *e, const NewNode *what, Node *node) {
-    ParseContext parse = {node, &what->attrs, &e->scope->graph->region, e->loading->err};
+static Status parse_attributes(Expansion *e, const AttrList *attrs, Node *node) {
+    ParseContext parse = {node, attrs, &e->scope->graph->region, e->loading->err};
     return node->op->parse ? node->op->parse(&parse, node->attrs) : STRIDER_OK;
 }
 
@@ -101,7 +101,7 @@ Status expansion_add(Expansion *e, const NewNode *what, Value **outputs, Node **
     TRY(add_loaded_node(e->loading, e->scope, e->where, op, what->opset, what->n_inputs, what->n_outputs,
                         node));
     (*node)->torch_scope = e->from->torch_scope;
-    TRY(parse_attributes(e, what, *node));
+    TRY(parse_attributes(e, &what->attrs, *node));
     for (int i = 0; i < what->n_inputs; i++)
         if (what->inputs[i])
             node_set_input(*node, i, what->inputs[i]);

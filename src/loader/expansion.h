@@ -4,6 +4,8 @@
 #ifndef LOADER_EXPANSION_H
 #define LOADER_EXPANSION_H
 
+#include <string.h>
+
 #include "loader/loading.h"
 #include "ops/op.h"
 
@@ -71,7 +73,9 @@ static inline Attr expansion_ints_attr(const char *name, const int64_t *values, 
     return (Attr){.name = name, .kind = ATTR_INTS, .ints = values, .count = count};
 }
 /* `value` must live as long as the graph. */
-Attr expansion_string_attr(const char *name, const char *value);
+static inline Attr expansion_string_attr(const char *name, const char *value) {
+    return (Attr){.name = name, .kind = ATTR_STRING, .s = value, .count = strlen(value)};
+}
 
 /* A constant of integers, in one dimension, or none where `count` is negative: then of one number. */
 Status expansion_ints(Expansion *e, int count, const int64_t *values, Value **constant) MUST_CHECK;

@@ -80,5 +80,6 @@ Status expand_foreign(Loading *loading, Scope *scope, const Where *where, const 
     Expansion e;
     TRY(expansion_init(&e, loading, scope, where, from));
     TRY(check_ports(&e, foreign));
-    return foreign->expand(&e);
+    TRY(foreign->expand(&e));
+    return warn_of_unknown(loading, where, &e.op, &e.attrs);
 }

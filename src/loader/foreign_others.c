@@ -9,24 +9,24 @@
 
 Status expand_conv_transpose(Expansion *e) {
     const Value *pads = expansion_input(e, 2);
-    AttrList given;
     Value *y;
-    TRY(expansion_attrs_without(e, 0, NULL, &given));
     Attr attrs[16];
+    size_t n_attrs = e->attrs.count;
     int64_t values[2 * MAX_RANK];
     if (pads && (!pads->constant || pads->constant->type.dtype != STRIDER_I64))
         return where_fail(e->loading, e->where, STRIDER_UNSUPPORTED,
                           "pads that are computed are not supported");
     const int64_t count = pads ? tensor_elements(pads->constant) : 0;
-    if (given.count >= sizeof attrs / sizeof *attrs || count > 2 * MAX_RANK)
+    if (n_attrs >= sizeof attrs / sizeof *attrs || count > 2 * MAX_RANK)
         return where_fail(e->loading, e->where, STRIDER_BAD_MODEL,
                           "it has more attributes or pads than there are");
-    memcpy(attrs, given.items, given.count * sizeof *attrs);
+    if (n_attrs)
+        memcpy(attrs, e->attrs.items, n_attrs * sizeof *attrs);
     for (int64_t i = 0; i < count; i++)
         values[i] = tensor_get_i64(pads->constant, i);
     if (pads)
-        attrs[given.count++] = expansion_ints_attr("pads", values, (size_t)count);
-    TRY(expansion_apply(e, "ConvTranspose", 11, (AttrList){attrs, given.count},
+        attrs[n_attrs++] = expansion_ints_attr("pads", values, (size_t)count);
+    TRY(expansion_apply(e, "ConvTranspose", 11, (AttrList){attrs, n_attrs},
                         INPUTS(expansion_input(e, 0), expansion_input(e, 1), expansion_input(e, 3)), &y));
     return expansion_output(e, 0, y);
 }

@@ -18,6 +18,7 @@ typedef struct Loading {
     Region parsed; /* the reduced message, what protobuf-c makes of it, and bodies; gone after loading */
     Onnx__ModelProto *proto;
     NameMap functions; /* to Function, by domain, name and overload */
+    NameMap warned;    /* of attributes that are unknown, with their operators */
     uint64_t n_nodes;
     bool has_defaults; /* some input has one */
     Error *err;
@@ -168,6 +169,10 @@ enum { WHERE_TEXT = 450 };
 Where make_where(const Loading *loading, const Scope *scope, const BodyNode *node, size_t index);
 const char *where_text(const Where *where, char text[WHERE_TEXT]);
 Status where_fail(Loading *loading, const Where *where, Status status, const char *message);
+
+/* Tells the log of attributes that the operator did not ask for and does not ignore either (attributes.c);
+ * once for each operator. */
+Status warn_of_unknown(Loading *loading, const Where *where, const Op *op, const AttrList *attrs) MUST_CHECK;
 
 /* The value of that slot, made where it is met for the first time; NULL where the call left it out. */
 Status scope_value(Loading *loading, Scope *scope, int slot, Value **value) MUST_CHECK;

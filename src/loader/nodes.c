@@ -275,6 +275,7 @@ static Status add_node(Loading *loading, Scope *scope, const Where *where, const
     ParseContext parse = {.node = node, .attrs = &attrs, .region = &graph->region, .err = loading->err};
     if (op->parse)
         TRY(op->parse(&parse, node->attrs));
+    TRY(warn_of_unknown(loading, where, op, &attrs));
     TRY(connect(loading, scope, where, from, node));
     return op->bodies[0] ? load_bodies(loading, scope, where, from, node) : STRIDER_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files that ask for too much, lie or are odd, against the program: each command must end with a status that
- * is right for it, at most one line on standard error, which begins "strider: ", nothing that a terminal
- * obeys, within seconds and a gigabyte.  usage: hostile STRIDER FOLDER, in which commands.txt lists them */
+ * is right for it, at most one line on standard error besides warnings, each of which begins "strider: ",
+ * nothing that a terminal obeys, within seconds and a gigabyte.  usage: hostile STRIDER FOLDER, in which
+ * commands.txt lists them */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -71,21 +72,32 @@ static bool is_plain(FILE *stream, int *n_lines) {
     return plain;
 }
 
+/* Whether all lines are ours, and one of them at most is no warning; `line` is the last that was read. */
+static bool is_message(FILE *errors, char *line, size_t size) {
+    int others = 0;
+    rewind(errors);
+    line[0] = '\0';
+    while (fgets(line, (int)size, errors)) {
+        line[strcspn(line, "\n")] = '\0';
+        others += strstr(line, ": warning: ") == NULL;
+        if (others > 1 || strncmp(line, "strider: ", 9) != 0)
+            return false;
+    }
+    return true;
+}
+
 static const char *complaint(const Ended *ended, const char *statuses, FILE *out, FILE *errors, char *line,
                              size_t size) {
     int n_lines;
     const bool plain = is_plain(out, &n_lines);
     const bool plain_errors = is_plain(errors, &n_lines);
-    rewind(errors);
-    line[0] = '\0';
-    if (fgets(line, (int)size, errors))
-        line[strcspn(line, "\n")] = '\0';
+    const bool is_told = is_message(errors, line, size);
     if (ended->signal)
         return "ended by a signal";
     if (ended->status < 0 || ended->status > 9 || !strchr(statuses, '0' + ended->status))
         return "another exit status";
-    if (n_lines > 1 || (n_lines && strncmp(line, "strider: ", 9) != 0))
-        return "other than one line on standard error";
+    if (!is_told)
+        return "other than one line and warnings on standard error";
     if (!plain || !plain_errors)
         return "control characters";
     if (ended->seconds > SECONDS)

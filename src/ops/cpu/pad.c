@@ -30,7 +30,7 @@ static void fill(const PadArgs *args, float *to, int64_t pixels, int channels) {
 
 /* The input's index in dimension `d` that an output's index shows, or -1. */
 static int64_t source_of(const PadArgs *args, int d, int64_t at) {
-    return pad_source(args->mode, at - args->begins[d], args->in_dims[d]);
+    return pad_source(args->mode, at, args->begins[d], args->in_dims[d], args->dims[d]);
 }
 
 static void pad_pixels(const PadArgs *args, const float *row, float *to, int64_t begin, int64_t end,

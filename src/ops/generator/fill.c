@@ -132,4 +132,5 @@ const Op op_range = {
     .reference = range_reference,
     .reads = 1u << 0 | 1u << 1 | 1u << 2,
     .shaped_by = 1u << 0 | 1u << 1 | 1u << 2,
+    .ignores = {"stash_type"},
 };

@@ -65,11 +65,21 @@ static SlopePlace place_of_slope(const Node *node, const Shape *input, const Sha
     if (node->opset < 7)
         return SLOPE_OF_CHANNELS;
     const int64_t last = input->dims[input->rank - 1], channels = input->dims[1], count = slope->dims[0];
-    if (last == count || last == 1)
+    if (last == count)
         return SLOPE_BROADCASTS;
     if (last < 0 || channels < 0 || count < 0)
         return SLOPE_UNCLEAR;
     return channels == count ? SLOPE_OF_CHANNELS : SLOPE_BROADCASTS;
+}
+
+static const char *binary_doubt(const Node *node) {
+    const Value *input = node->inputs[0], *slope = is_prelu(node) ? node->inputs[1] : NULL;
+    if (!slope || node->opset < 7 || input->type.shape.rank < 0 || slope->type.shape.rank < 0 ||
+        place_of_slope(node, &input->type.shape, &slope->type.shape) != SLOPE_OF_CHANNELS)
+        return NULL;
+    return "the slope, which should broadcast to the input since opset 7, does not: it is taken as one "
+           "number for each "
+           "channel";
 }
 
 bool binary_second_broadcasts(const Node *node, const Shape *first, const Shape *second) {
@@ -309,6 +319,7 @@ static Status variadic_reference(EvalContext *ctx) {
         .attrs_size = sizeof(BinaryAttrs),                                                                   \
         .parse = binary_parse,                                                                               \
         .infer = binary_infer,                                                                               \
+        .doubt = binary_doubt,                                                                               \
         .flags = OP_ELEMENTWISE,                                                                             \
     };
 #include "ops/math/binary_list.inc"

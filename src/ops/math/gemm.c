@@ -135,4 +135,5 @@ const Op op_gemm = {
     .macs = gemm_macs,
     .channel_axis = -1,
     .flags = OP_POST_OPS,
+    .ignores = {"broadcast"},
 };

@@ -131,6 +131,7 @@ static Bytes topk_scratch(const Node *node, const Type *inputs, const Type *outp
         .shaped_by = 1u << 1,                                                                                \
         .reference = topk_reference,                                                                         \
         .scratch = topk_scratch,                                                                             \
+        .ignores = {"sorted"}, /* in any order, 0 says: sorted is one */                                     \
     };
 
 TOPK(op_topk_1, 1, 1)

@@ -158,6 +158,14 @@ static Bytes batch_norm_scratch(const Node *node, const Type *inputs, const Type
     return attrs->training ? bytes_sum(operands, bytes_sum(statistics, statistics)) : operands;
 }
 
+static const char *batch_norm_doubt(const Node *node) {
+    const BatchNormAttrs *attrs = node->attrs;
+    return attrs->training
+               ? "it is in training mode, so that it normalises by the statistics of the batch: export the "
+                 "model in evaluation mode"
+               : NULL;
+}
+
 const Op op_batch_norm = {
     OP_NAMED(BatchNormalization),
     .since = 1,
@@ -168,6 +176,7 @@ const Op op_batch_norm = {
     .infer = batch_norm_infer,
     .reference = batch_norm_reference,
     .scratch = batch_norm_scratch,
+    .doubt = batch_norm_doubt,
     .channel_axis = 1,
     .flags = OP_POST_OPS,
 };

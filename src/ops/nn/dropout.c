@@ -89,4 +89,5 @@ const Op op_dropout = {
     .infer = dropout_infer,
     .reference = dropout_reference,
     .flags = OP_NO_FOLD,
+    .ignores = {"ratio", "is_test"},
 };

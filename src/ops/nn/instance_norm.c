@@ -111,6 +111,7 @@ const Op op_group_norm = {
     .scratch = scratch_of_input,
     .channel_axis = 1,
     .flags = OP_POST_OPS,
+    .ignores = {"stash_type"},
 };
 
 /* --- MeanVarianceNormalization --- */

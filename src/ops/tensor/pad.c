@@ -45,6 +45,12 @@ const char *pad_resolve(const PadAttrs *attrs, int rank, int n_inputs, const Ten
     return NULL;
 }
 
+/* Whether there is an element to repeat, where one is. */
+static bool pad_has_source(PadMode mode, int64_t in, int64_t begin, int64_t end) {
+    const int64_t cropped = i64_max(-begin, 0) + i64_max(-end, 0);
+    return mode == PAD_CONSTANT || (mode == PAD_WRAP ? cropped < in : in > 0);
+}
+
 static Status pad_dim(InferContext *ctx, PadMode mode, int axis, int64_t in, int64_t begin, int64_t end,
                       int64_t *out) {
     if (in < 0) {
@@ -66,7 +72,7 @@ static Status pad_dim(InferContext *ctx, PadMode mode, int axis, int64_t in, int
     if (mode == PAD_REFLECT && max_pad > 0 && max_pad > in - 1)
         return infer_fail(ctx, STRIDER_BAD_MODEL,
                           "reflecting %" PRId64 " elements of a dimension of %" PRId64, max_pad, in);
-    if (mode != PAD_CONSTANT && in == 0 && *out > 0)
+    if (*out > 0 && !pad_has_source(mode, in, begin, end))
         return infer_fail(ctx, STRIDER_BAD_MODEL, "dimension %d is empty, there is nothing to repeat", axis);
     return STRIDER_OK;
 }
@@ -119,7 +125,7 @@ static Status pad_reference(EvalContext *ctx) {
     Shape out = *in;
     for (int d = 0; d < in->rank; d++) {
         if (!i64_add(in->dims[d], begin[d] + end[d], &out.dims[d]) || out.dims[d] < 0 ||
-            (attrs->mode != PAD_CONSTANT && in->dims[d] == 0 && out.dims[d]))
+            (out.dims[d] && !pad_has_source(attrs->mode, in->dims[d], begin[d], end[d])))
             return eval_fail(ctx, STRIDER_BAD_MODEL, "the pads do not fit dimension %d of %" PRId64, d,
                              in->dims[d]);
     }
@@ -135,7 +141,7 @@ static Status pad_reference(EvalContext *ctx) {
     for (int64_t i = 0; i < tensor_elements(y); i++) {
         int64_t from = 0;
         for (int d = 0; d < in->rank && from >= 0; d++) {
-            int64_t at = pad_source(attrs->mode, counters[d] - begin[d], in->dims[d]);
+            int64_t at = pad_source(attrs->mode, counters[d], begin[d], in->dims[d], out.dims[d]);
             from = at < 0 ? -1 : from + at * strides[d];
         }
         memcpy((char *)y->data + (size_t)i * size,

@@ -270,6 +270,12 @@ static Status resize_infer(InferContext *ctx) {
 
 /* --- coordinates --- */
 
+/* Of the nearest element in float32, as onnxruntime has it: exactly divided by a scale that was rounded up to
+ * float32, what should meet an element falls on the one before. */
+static double unscaled(const ResizeAttrs *attrs, const ResizeDim *dim, double x) {
+    return attrs->mode == RESIZE_NEAREST ? (double)((float)x / (float)dim->scale) : x / dim->scale;
+}
+
 /* The coordinate in the input, in elements, that output element `at` stands for. */
 static double coordinate(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t at) {
     double x = (double)at, in = (double)dim->in;
@@ -278,24 +284,24 @@ static double coordinate(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t
     double length = dim->scale * in;
     switch (attrs->coordinates) {
     case COORDINATE_HALF_PIXEL:
-        return (x + 0.5) / dim->scale - 0.5;
+        return unscaled(attrs, dim, x + 0.5) - 0.5;
     case COORDINATE_HALF_PIXEL_SYMMETRIC: {
         double adjustment = (double)dim->out / length, center = in / 2;
-        return center * (1 - adjustment) + (x + 0.5) / dim->scale - 0.5;
+        return center * (1 - adjustment) + unscaled(attrs, dim, x + 0.5) - 0.5;
     }
     case COORDINATE_PYTORCH_HALF_PIXEL:
-        return length > 1 ? (x + 0.5) / dim->scale - 0.5 : -0.5;
+        return length > 1 ? unscaled(attrs, dim, x + 0.5) - 0.5 : -0.5;
     case COORDINATE_ALIGN_CORNERS:
         return length == 1 ? 0 : x * (in - 1) / (length - 1);
     case COORDINATE_ASYMMETRIC:
-        return x / dim->scale;
+        return unscaled(attrs, dim, x);
     case COORDINATE_TF_CROP_AND_RESIZE:
         if (dim->out <= 1)
             return 0.5 * (dim->roi_begin + dim->roi_end) * (in - 1);
         return dim->roi_begin * (in - 1) +
                x * (dim->roi_end - dim->roi_begin) * (in - 1) / (double)(dim->out - 1);
     case COORDINATE_TF_HALF_PIXEL_FOR_NN:
-        return (x + 0.5) / dim->scale;
+        return unscaled(attrs, dim, x + 0.5);
     }
     return x;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the cases beside this file: ai.onnx's operators at opsets 1 to 12, where they mean or say something else than later.
+"""Writes the cases beside this file: ai.onnx's operators at opsets 1 to 12, where they mean or say something else than later, and a
+few of later ones that are read in two ways.
 
 What is expected is worked out here by NumPy from the specification of that opset, as onnxruntime begins at opset 7; what it can
 run it computes as well, and this program fails where the two differ.
@@ -228,6 +229,11 @@ def movements():
     for mode in ("constant", "reflect", "edge"):
         case("Pad", 2, [x], np.pad(x, around, mode=mode), mode, pads=paddings, mode=mode)
     case("Pad", 2, [x], x[:, 1:, :-1].copy(), "crop", pads=[0, -1, 0, 0, 0, -1])
+    for begin, end in ((2, -1), (-1, 3), (-2, 4), (5, -2), (-3, 1), (7, 0)):
+        cropped = x[:, :, max(0, -begin):x.shape[2] - max(0, -end)]
+        pads = np.array([0, 1, begin, 0, 0, end], I64)
+        wrapped = np.pad(cropped, ((0, 0), (1, 0), (max(0, begin), max(0, end))), mode="wrap")
+        case("Pad", 19, [x, pads], wrapped, f"wrap_{begin}_{end}", ir=8, mode="wrap", constants=(1,))
     case("Slice", 1, [x], x[:, 1:3, :-1].copy(), "axes", axes=[1, 2], starts=[1, 0], ends=[100, -1])
     case("Slice", 1, [x], x[:1, 1:].copy(), "no_axes", starts=[0, 1], ends=[1, 3])
     case("Slice", 10, [x, *(np.array(v, I64) for v in ([3], [-100], [2], [-2]))], x[:, :, 3::-2].copy(), "steps", constants=(1, 2, 3, 4))
@@ -301,6 +307,16 @@ def resizing():
     # PyTorch, which exported so, rounds the place down; onnxruntime rounds it up where the image becomes smaller.
     smaller = x[:, :, [0, 1]][:, :, :, [0, 1, 2]]
     case("Resize", 10, [x, f32([1, 1, 0.75, 0.75])], smaller, "smaller", mode="nearest", constants=(1,), differs=True)
+    # Scales that were rounded up to float32 meet elements as exact ones would: 1/3 takes every third one.
+    wide = rand(1, 1, 9, 6)
+    for op, opset, given in (("Resize", 10, {}), ("Upsample", 9, {}),
+                             ("Resize", 13, {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"})):
+        arrays = [wide, f32([1, 1, 4 / 3 if op == "Upsample" else 1 / 3, 8 / 6])]
+        rows = np.arange(12) * 3 // 4 if op == "Upsample" else [0, 3, 6]
+        y = wide[:, :, rows][:, :, :, np.arange(8) * 6 // 8].copy()
+        if opset == 13:
+            arrays.insert(1, None)
+        case(op, opset, arrays, y, "rounded_scales", mode="nearest", constants=(len(arrays) - 1,), ir=8, differs=opset == 10, **given)
 
 
 if __name__ == "__main__":

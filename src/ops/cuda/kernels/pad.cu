@@ -11,7 +11,8 @@ KERNEL(k_pad, PadArgs) {
     for (int d = KERNEL_DIMS - 1; d >= 0; d--) {
         if (args.out_dims[d] == 1 && args.begins[d] == 0)
             continue;
-        const int at = pad_source(args.mode, rest % args.out_dims[d] - args.begins[d], args.in_dims[d]);
+        const int at =
+            pad_source(args.mode, rest % args.out_dims[d], args.begins[d], args.in_dims[d], args.out_dims[d]);
         rest /= args.out_dims[d];
         is_constant = is_constant || at < 0;
         from += at * args.in_strides[d];
