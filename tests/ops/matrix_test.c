@@ -402,6 +402,57 @@ static void det_of_nothing_is_one_and_of_nan_is_nan(void **state) {
     op_test_expect_error(&type, STRIDER_UNSUPPORTED, "int64");
 }
 
+/* --- Inverse --- */
+
+static OpTest inverse_of(Tensor x) {
+    return (OpTest){.op = "Inverse", .domain = "com.microsoft", .opset = 1, .n_inputs = 1, .inputs = {x}};
+}
+
+static void inverse_of_small_matrices_of_every_type(void **state) {
+    (void)state;
+    const DType types[] = {STRIDER_F32, STRIDER_F64, STRIDER_F16, STRIDER_BF16};
+    for (int i = 0; i < 4; i++) {
+        OpTest test = inverse_of(tensor_typed(types[i], DIMS(2, 2, 2), 0, 2, 1, 0, 4, 7, 2, 4));
+        Tensor y = tensor_typed(types[i], DIMS(2, 2, 2), 0, 1, 0.5, 0, 2, -3.5, -1, 2);
+        op_test_expect(&test, &y);
+    }
+}
+
+static void a_matrix_times_its_inverse_is_the_identity(void **state) {
+    (void)state;
+    for (int n = 1; n <= 9; n++) {
+        double x[81], product;
+        float values[81];
+        fill_random(values, (size_t)(n * n), (uint64_t)n);
+        for (int i = 0; i < n * n; i++)
+            x[i] = (double)values[i] + (i % (n + 1) == 0 ? 3 : 0);
+        OpTest test = inverse_of(op_test_tensor(STRIDER_F64, DIMS(n, n), x, (size_t)(n * n) * sizeof *x));
+        if (op_test_run(&test))
+            fail_msg("%s", test.error.message);
+        for (int i = 0; i < n * n; i++) {
+            product = 0;
+            for (int k = 0; k < n; k++)
+                product += x[i / n * n + k] * tensor_get_f64(&test.outputs[0], k * n + i % n);
+            assert_true(fabs(product - (i % (n + 1) == 0)) < 1e-12);
+        }
+        op_test_free(&test);
+    }
+}
+
+static void a_matrix_without_inverse_gives_nothing_finite(void **state) {
+    (void)state;
+    OpTest singular = inverse_of(tensor_f32(DIMS(1, 1), 0));
+    Tensor y = tensor_f32(DIMS(1, 1), INFINITY);
+    op_test_expect(&singular, &y);
+    OpTest none = inverse_of(nothing(STRIDER_F32, DIMS(2, 0, 0)));
+    Tensor empty = nothing(STRIDER_F32, DIMS(2, 0, 0));
+    op_test_expect(&none, &empty);
+    OpTest wide = inverse_of(tensor_f32(DIMS(1, 2), 1, 2));
+    op_test_expect_error(&wide, STRIDER_BAD_MODEL, "no square matrix");
+    OpTest type = inverse_of(tensor_i64(DIMS(1, 1), 1));
+    op_test_expect_error(&type, STRIDER_UNSUPPORTED, "int64");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trilu_keeps_one_side_of_a_diagonal_of_every_type),
@@ -421,6 +472,9 @@ int main(void) {
         cmocka_unit_test(det_of_small_matrices_of_every_type),
         cmocka_unit_test(det_is_that_of_the_expansion),
         cmocka_unit_test(det_of_nothing_is_one_and_of_nan_is_nan),
+        cmocka_unit_test(inverse_of_small_matrices_of_every_type),
+        cmocka_unit_test(a_matrix_times_its_inverse_is_the_identity),
+        cmocka_unit_test(a_matrix_without_inverse_gives_nothing_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,14 @@ static Status dropout_reference(EvalContext *ctx) {
     return STRIDER_OK;
 }
 
+static const char *dropout_doubt(const Node *node) {
+    const Value *training = node->n_inputs > TRAINING ? node->inputs[TRAINING] : NULL;
+    return training && training->constant && tensor_elements(training->constant) == 1 &&
+                   tensor_get_i64(training->constant, 0)
+               ? "it is in training mode, so that it drops elements: export the model in evaluation mode"
+               : NULL;
+}
+
 const Op op_dropout = {
     OP_NAMED(Dropout),
     .since = 1,
@@ -90,4 +98,5 @@ const Op op_dropout = {
     .reference = dropout_reference,
     .flags = OP_NO_FOLD,
     .ignores = {"ratio", "is_test"},
+    .doubt = dropout_doubt,
 };

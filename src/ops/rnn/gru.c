@@ -39,6 +39,7 @@ const Op op_gru = {
     .attrs_size = sizeof(RecurrentAttrs),
     .parse = recurrent_parse,
     .infer = recurrent_infer,
+    .ignores = {"output_sequence"}, /* the outputs that are named say it */
     .reference = gru_reference,
     .scratch = recurrent_scratch,
     .macs = recurrent_macs,

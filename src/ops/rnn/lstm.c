@@ -36,6 +36,7 @@ const Op op_lstm = {
     .attrs_size = sizeof(RecurrentAttrs),
     .parse = recurrent_parse,
     .infer = recurrent_infer,
+    .ignores = {"output_sequence"}, /* the outputs that are named say it */
     .reference = lstm_reference,
     .scratch = recurrent_scratch,
     .macs = recurrent_macs,

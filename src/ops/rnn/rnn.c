@@ -20,6 +20,7 @@ const Op op_rnn = {
     .attrs_size = sizeof(RecurrentAttrs),
     .parse = recurrent_parse,
     .infer = recurrent_infer,
+    .ignores = {"output_sequence"}, /* the outputs that are named say it */
     .reference = rnn_reference,
     .scratch = recurrent_scratch,
     .macs = recurrent_macs,

@@ -131,6 +131,9 @@ def movements():
     case("expand_dims_last", "ExpandDims", [x, np.array(-1, np.int32)])
     case("range", "Range", [np.array(1, np.float32), np.array(9, np.float32)])
     case("range_lists", "Range", [np.array([1], np.float32), np.array([9], np.float32), np.array([2.5], np.float32)])
+    case("trilu", "Trilu", [x, np.array(1, INTS)], upper=0)
+    case("grid_sample", "GridSample", [rand(1, 2, 3, 4), np.clip(rand(1, 2, 3, 2), -1, 1)], padding_mode="border")
+    case("inverse", "Inverse", [rand(2, 3, 3) + 2 * np.eye(3, dtype=np.float32)])
     case("gather_nd", "GatherND", [x, np.array([[1], [0]], INTS)])
 
 

@@ -138,6 +138,18 @@ static void a_batch_norm_that_trains_is_told(void **state) {
     assert_told("node 0 (BatchNormalization): it is in training mode");
 }
 
+static void a_dropout_that_trains_is_told(void **state) {
+    (void)state;
+    for (char training = 0; training < 2; training++) {
+        Proto graph = start_graph(3);
+        put_node(&graph, GRAPH_NODE, "Dropout", "", "x - training", "y");
+        put_tensor(&graph, "training", 9, 0, NULL, &training, 1);
+        Proto model = finish_model(&graph, 8);
+        load(&model, training);
+    }
+    assert_told("node 0 (Dropout): it is in training mode");
+}
+
 static void a_slope_that_is_taken_for_the_channels_is_told(void **state) {
     (void)state;
     static const int64_t dims[] = {1, 2, 3};
@@ -189,6 +201,7 @@ int main(void) {
         cmocka_unit_test(attributes_that_say_nothing_in_a_run_are_no_news),
         cmocka_unit_test(operators_that_become_others_ask_for_theirs),
         cmocka_unit_test(a_batch_norm_that_trains_is_told),
+        cmocka_unit_test(a_dropout_that_trains_is_told),
         cmocka_unit_test(a_slope_that_is_taken_for_the_channels_is_told),
         cmocka_unit_test(what_stands_in_bodies_is_told),
     };
