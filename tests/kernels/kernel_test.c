@@ -18,7 +18,7 @@
 #include "ops/device.h"
 #include "ops/op.h"
 
-enum { MAX_KERNELS = 256, PORTS = OP_TEST_MAX_PORTS };
+enum { MAX_KERNELS = 1024, PORTS = OP_TEST_MAX_PORTS };
 
 const int64_t test_channels[N_TEST_CHANNELS] = {1, 3, 4, 5, 8, 15, 16, 17, 33};
 

@@ -74,7 +74,8 @@ enum { N_TEST_CHANNELS = 9 };
     DO(signal)                                                                                               \
     DO(conv)                                                                                                 \
     DO(conv_dimensions)                                                                                      \
-    DO(dimensions)
+    DO(dimensions)                                                                                           \
+    DO(types)
 
 #define DECLARE_GROUP(NAME)                                                                                  \
     int NAME##_kernel_tests(void);                                                                           \

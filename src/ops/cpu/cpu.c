@@ -37,6 +37,14 @@ double cpu_memory_cost(double bytes) {
     return 1000 + bytes * 0.05;
 }
 
+bool cpu_want_plain(KernelQuery *query) {
+    for (int i = 0; i < query->n_inputs; i++)
+        query->inputs[i].layout = layout_plain();
+    for (int i = 0; i < query->n_outputs; i++)
+        query->outputs[i].layout = layout_plain();
+    return true;
+}
+
 Layout cpu_blocked(const KernelQuery *query) {
     return layout_blocked(query->width);
 }
@@ -64,6 +72,11 @@ static Bytes operands_bytes(const Operand *operands, int count) {
             sum = bytes_sum(sum, type_size(&operands[i].type, &size) ? (Bytes){size} : (Bytes){SIZE_MAX});
     }
     return sum;
+}
+
+double cpu_operands_cost(const KernelQuery *query) {
+    return cpu_memory_cost((double)operands_bytes(query->inputs, query->n_inputs).n +
+                           (double)operands_bytes(query->outputs, query->n_outputs).n);
 }
 
 /* Ordinary networks stay far below: copies are of some rows, transforms 7 times as large as their source. */

@@ -37,6 +37,10 @@ bool cpu_is_blocked(const KernelQuery *query, const Operand *operand);
 /* Takes the first input as it lies, in the target's blocks or else plain, and gives the first output alike.
  */
 void cpu_keep_layout(KernelQuery *query);
+/* Wants all operands plain; returns true, for accepts(). */
+bool cpu_want_plain(KernelQuery *query);
+/* The cost of reading all inputs that are there and writing all outputs. */
+double cpu_operands_cost(const KernelQuery *query);
 /* Zeroed memory in the plan for a kernel's arguments. */
 Status cpu_alloc_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
 /* Whether memory that a kernel takes beside its node's tensors, of each thread and of all together, is in

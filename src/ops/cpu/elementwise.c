@@ -237,22 +237,11 @@ static bool binary_accepts(KernelQuery *query) {
     return true;
 }
 
-static double elementwise_cost(const KernelQuery *query) {
-    double bytes = 0;
-    size_t size_bytes;
-    for (int i = 0; i < query->n_inputs; i++)
-        if (query->inputs[i].type.dtype && type_size(&query->inputs[i].type, &size_bytes))
-            bytes += (double)size_bytes;
-    if (type_size(&query->outputs[0].type, &size_bytes))
-        bytes += (double)size_bytes;
-    return cpu_memory_cost(bytes);
-}
-
 static double binary_cost(const KernelQuery *query) {
     /* A power takes a logarithm and an exponential for each element. */
     const double extra =
         query->node->op->kind == OP_Pow ? (double)shape_elements(&query->outputs[0].type.shape) : 0;
-    return elementwise_cost(query) + extra;
+    return cpu_operands_cost(query) + extra;
 }
 
 static Status binary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -315,7 +304,7 @@ static bool unary_accepts(KernelQuery *query) {
 
 /* What an element costs besides memory: most of the time for those with an exponential. */
 static double unary_cost(const KernelQuery *query) {
-    return elementwise_cost(query) + 0.2 * (double)shape_elements(&query->outputs[0].type.shape);
+    return cpu_operands_cost(query) + 0.2 * (double)shape_elements(&query->outputs[0].type.shape);
 }
 
 static Status unary_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {

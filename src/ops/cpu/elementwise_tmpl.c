@@ -87,7 +87,8 @@ INLINE void unary_loop(const Row *row, const UnaryKind kind) {
 
 /* What no operator of the list is. */
 #define OTHER_UNARIES(DO)                                                                                    \
-    DO(UNARY_CLIP) DO(UNARY_SQUARE) DO(UNARY_CUBE) DO(UNARY_ROOT) DO(UNARY_RECIPROCAL_ROOT)
+    DO(UNARY_CLIP)                                                                                           \
+    DO(UNARY_SQUARE) DO(UNARY_CUBE) DO(UNARY_ROOT) DO(UNARY_RECIPROCAL_ROOT) DO(UNARY_GELU_TANH)
 
 #define FAST_BINARY(KIND, ...) BINARY_ROW(BINARY_##KIND)
 #define BINARY(...)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole planes to one element: GlobalMaxPool, GlobalAveragePool, and ReduceMean, ReduceSum and ReduceMax over
- * exactly the spatial axes of a blocked tensor, or over the last axes of a plain one. */
+ * exactly the spatial axes of a blocked tensor. */
 #include "ops/reduction/reduce.h"
 
 #include "base/size.h"
@@ -97,20 +97,18 @@ static bool reduce_accepts(KernelQuery *query) {
     if (!cpu_is_f32(query, 0) || query->outputs[0].type.dtype != STRIDER_F32 ||
         shape_elements(&query->inputs[0].type.shape) == 0)
         return false;
-    int first = first_axis_of(query);
-    if (first < 0)
+    if (!cpu_is_blocked(query, &query->inputs[0]) || first_axis_of(query) != 2)
         return false;
     if (query->n_inputs > 1)
         query->inputs[1].packed = query->inputs[1].type.dtype != STRIDER_DTYPE_NONE;
-    bool blocked = cpu_is_blocked(query, &query->inputs[0]) && first == 2;
-    query->inputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
-    query->outputs[0].layout = blocked && attrs->keepdims ? cpu_blocked(query) : layout_plain();
+    query->inputs[0].layout = cpu_blocked(query);
+    query->outputs[0].layout = attrs->keepdims ? cpu_blocked(query) : layout_plain();
     return true;
 }
 
 #define REDUCE_KERNEL(ROW, NAME, OP, KIND)                                                                   \
     static Status ROW##_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {   \
-        return planes_prepare(query, first_axis_of(query), KIND, ctx, instance);                             \
+        return planes_prepare(query, 2, KIND, ctx, instance);                                                \
     }                                                                                                        \
     const Kernel ROW = {                                                                                     \
         .name = NAME, .op = OP, .accepts = reduce_accepts, .cost = reduce_cost, .prepare = ROW##_prepare};

@@ -31,6 +31,15 @@ typedef float vf __attribute__((vector_size(STRIDER_WIDTH * 4)));
 typedef int32_t vi __attribute__((vector_size(STRIDER_WIDTH * 4)));
 typedef float vf_unaligned __attribute__((vector_size(STRIDER_WIDTH * 4), aligned(4), may_alias));
 
+/* Before a loop in which no element is read after another one's was written: outputs may lie in inputs'
+ * memory.
+ */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vf v_load(const float *from) {

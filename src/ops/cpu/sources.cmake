@@ -15,6 +15,8 @@ list(APPEND sources
     ops/cpu/conv/winograd_image.c
     ops/cpu/conv/winograd_rows.c
     ops/cpu/affine_grid.c
+    ops/cpu/arg_reduce.c
+    ops/cpu/convert.c
     ops/cpu/cpu.c
     ops/cpu/deform_conv.c
     ops/cpu/grid_sample.c
@@ -31,6 +33,8 @@ list(APPEND sources
     ops/cpu/integer_product.c
     ops/cpu/kernels.c
     ops/cpu/layer_norm.c
+    ops/cpu/map.c
+    ops/cpu/map_run.c
     ops/cpu/normalize.c
     ops/cpu/pad.c
     ops/cpu/parts.c
@@ -39,6 +43,7 @@ list(APPEND sources
     ops/cpu/qlinear.c
     ops/cpu/quantize.c
     ops/cpu/reduce.c
+    ops/cpu/reduce_axes.c
     ops/cpu/reorder.c
     ops/cpu/resize.c
     ops/cpu/rotary_embedding.c
@@ -57,6 +62,8 @@ list(APPEND templates
     ops/cpu/conv/winograd_rows_tmpl.c
     ops/cpu/conv/winograd_tmpl.c
     ops/cpu/deform_conv_tmpl.c
+    ops/cpu/arg_reduce_tmpl.c
+    ops/cpu/convert_tmpl.c
     ops/cpu/elementwise_tmpl.c
     ops/cpu/fourier_tmpl.c
     ops/cpu/grid_sample_tmpl.c
@@ -65,11 +72,13 @@ list(APPEND templates
     ops/cpu/gemm_tmpl.c
     ops/cpu/integer_tmpl.c
     ops/cpu/layer_norm_tmpl.c
+    ops/cpu/map_tmpl.c
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/qlinear_tmpl.c
     ops/cpu/quantize_tmpl.c
+    ops/cpu/reduce_axes_tmpl.c
     ops/cpu/resize_tmpl.c
     ops/cpu/rotary_embedding_tmpl.c
     ops/cpu/rnn_tmpl.c

@@ -10,6 +10,18 @@ INLINE vf v_clamp01(vf x) {
     return v_min(v_set(1.0f), v_max(v_zero(), x));
 }
 
+/* e^x - 1 as tanh(x/2) (e^x + 1), which does not cancel near 0; for x up to 0. */
+INLINE vf v_expm1(vf x) {
+    return v_tanh(x * v_set(0.5f)) * (v_exp(x) + v_set(1.0f));
+}
+
+/* The nearest whole number, of two the even one; -0 stays. */
+INLINE vf v_round_even(vf x) {
+    const vi sign = (vi)x & v_set_int((int32_t)0x80000000u);
+    const vf size = v_abs(x), magic = v_set(8388608.0f); /* 2^23, from where on all floats are whole */
+    return v_select(size < magic, (vf)((vi)(size + magic - magic) | sign), x);
+}
+
 /* Of the kinds before UNARY_ACTIVATIONS: those of the rest would grow every place where the kind is no
  * constant. */
 INLINE vf v_activate(Unary activation, vf x) {
@@ -32,8 +44,7 @@ INLINE vf v_activate(Unary activation, vf x) {
     case UNARY_TANH:
         return v_tanh(x);
     case UNARY_ELU:
-        /* e^x - 1 as tanh(x/2) (e^x + 1), which does not cancel near 0. */
-        return v_select(x < v_zero(), alpha * v_tanh(x * v_set(0.5f)) * (v_exp(x) + v_set(1.0f)), x);
+        return v_select(x < v_zero(), alpha * v_expm1(x), x);
     case UNARY_SOFTPLUS:
         return v_softplus(x);
     case UNARY_MISH:
@@ -70,7 +81,30 @@ INLINE vf v_unary(Unary unary, vf x) {
     case UNARY_SOFTSIGN:
         return x / (v_set(1.0f) + v_abs(x));
     case UNARY_THRESHOLDED_RELU:
-        return v_select(x <= alpha, v_zero(), x);
+        return v_select(x > alpha, x, v_zero());
+    case UNARY_SELU:
+        return v_set(unary.beta) * v_select(x > v_zero(), x, v_set(unary.alpha) * v_expm1(x));
+    case UNARY_CELU:
+        return v_select(x > v_zero(), x, v_set(unary.alpha) * v_expm1(x / v_set(unary.alpha)));
+    case UNARY_SHRINK:
+        return v_select(x < v_set(-unary.alpha), x + v_set(unary.beta),
+                        (vf)((vi)(x - v_set(unary.beta)) & (x > v_set(unary.alpha))));
+    case UNARY_ROUND:
+        return v_round_even(x);
+    case UNARY_FLOOR: {
+        const vf near = v_round_even(x);
+        return v_select(near > x, near - v_set(1.0f), near);
+    }
+    case UNARY_CEIL: { /* -0 above -1 */
+        const vf near = v_round_even(x), above = near + v_set(1.0f);
+        return v_select(near < x, (vf)((vi)above | ((vi)x & v_set_int((int32_t)0x80000000u))), near);
+    }
+    case UNARY_SIGN:
+        return v_select(x > v_zero(), v_set(1.0f), v_select(x < v_zero(), v_set(-1.0f), x));
+    case UNARY_GELU_TANH: {
+        const vf inner = v_set(0.7978845608f) * (x + v_set(0.044715f) * x * x * x);
+        return x * v_sigmoid(inner + inner);
+    }
     case UNARY_SQUARE:
         return x * x;
     case UNARY_CUBE:

@@ -147,6 +147,8 @@ bool node_unary(const Node *node, Unary *unary) {
         return clip_unary(node, unary);
     else if (node->op->kind == OP_Not)
         unary->kind = UNARY_NOT;
+    else if (node->op->kind == OP_BitwiseNot)
+        unary->kind = UNARY_BITWISE_NOT;
     else if (node->op->kind == OP_IsNaN)
         unary->kind = UNARY_IS_NAN;
     else if (node->op->kind == OP_IsInf)

@@ -21,7 +21,8 @@ typedef enum UnaryKind {
     UNARY_CUBE,
     UNARY_ROOT,
     UNARY_RECIPROCAL_ROOT,
-    UNARY_NOT, /* logic.c */
+    UNARY_NOT,         /* logic.c */
+    UNARY_BITWISE_NOT, /* of integers only */
     UNARY_IS_NAN,
     UNARY_IS_INF, /* positive ones where alpha is not 0, negative ones where beta is not */
     UNARY_COUNT
