@@ -55,13 +55,6 @@ INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float 
                  const int rows, const int vectors) {
     vf acc[TILE_ROWS][GEMM_PANEL_VECTORS] = {{v_zero()}};
     const int64_t columns = p->args->n - n;
-    if (!step.first) {
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++)
-                acc[r][v] = load_count(sums_at(p, m + r, n + v * VW), columns - v * VW);
-    }
     for (int64_t i = 0; i < step.k; i++, a += rows, b += PANEL, step.prefetch += step.prefetch_step) {
         __builtin_prefetch(step.prefetch, 0, 2);
         vf weights[GEMM_PANEL_VECTORS];
@@ -75,6 +68,13 @@ INLINE void tile(const Product *p, Step step, int64_t m, int64_t n, const float 
             for (int v = 0; v < vectors; v++)
                 acc[r][v] += weights[v] * value;
         }
+    }
+    if (!step.first) { /* now, as a long sum would cost its last products digits */
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] += load_count(sums_at(p, m + r, n + v * VW), columns - v * VW);
     }
     if (columns >= vectors * VW && (!step.last || p->args->only_bias)) {
         store_whole(p, &step, m, n, rows, vectors, acc);

@@ -262,6 +262,7 @@ void conv_direct_run(const KernelCall *call, int64_t task) {
                                          : input_in_place(args, call, &place);
     const ConvPacked packed = conv_packed(&args->pack, call);
     ConvTile tile = {.in_block_stride = input.block_stride,
+                     .sum_blocks = tile_sum_blocks(args->n_taps * args->block_channels),
                      .block_channels = args->block_channels,
                      .all_taps = args->n_taps,
                      .out_block_stride = out_block,

@@ -8,6 +8,10 @@ ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, i
     return half && tail_out_channels <= TILE_MAX_WIDTH / 2 ? half : tiles->blocked[blocks][pixels];
 }
 
+int64_t tile_sum_blocks(int64_t products) {
+    return i64_max(TILE_SUM / i64_max(products, 1), 1);
+}
+
 int64_t tile_count(const ConvTiles *tiles, int64_t pixels, int blocks) {
     return ceil_div(pixels, tiles->max_pixels[blocks]);
 }

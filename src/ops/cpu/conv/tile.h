@@ -15,6 +15,9 @@ enum {
     TILE_MAX_PIXELS = 14,
     TILE_MAX_WIDTH = 16, /* floats in the widest vector */
     TILE_LINE = 16,      /* floats in a cache line */
+    /* Products that are summed by themselves.  The rounding of a sum grows with the square root of its
+     * length; shorter ones would cost time. */
+    TILE_SUM = 128,
 };
 
 /* Where the input of a tap lies, in floats, and which of the kernel's taps it is. */
@@ -30,6 +33,8 @@ typedef struct ConvTile {
     const float *in;
     int64_t in_block_stride;
     int64_t n_in_blocks;
+    int64_t sum_blocks; /* so many input blocks are summed by themselves, then added to the sum of those
+                         * before: in a long sum the last products would lose digits */
     int block_channels, tail_channels; /* of each input block, and of the last one */
     const ConvTap *taps;
     int64_t n_taps;       /* that are summed */
@@ -72,6 +77,8 @@ typedef struct ConvTiles {
 
 TARGET_TABLES(ConvTiles, conv_tiles)
 
+/* ConvTile.sum_blocks for input blocks of so many products. */
+int64_t tile_sum_blocks(int64_t products);
 /* The tile of blocked input for so many blocks and pixels, and for the channels of its last block. */
 ConvTileFunction tile_function(const ConvTiles *tiles, int blocks, int pixels, int tail_out_channels);
 /* Cycles of one channel of input for a tile of so many output blocks and pixels: the products, and what is

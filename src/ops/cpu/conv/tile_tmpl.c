@@ -68,19 +68,50 @@ INLINE void widen_half(const int blocks, const int pixels, TileSums *sums) {
     }
 }
 
-INLINE void tile_run(const ConvTile *tile, const int blocks, const bool half, const int pixels,
-                     const int pixel_stride) {
-    TileSums sums;
+INLINE void clear_sums(const int blocks, const int pixels, TileSums *sums) {
 #pragma GCC unroll 14
     for (int p = 0; p < pixels; p++) {
-        sums.half[p] = (half_vector){0};
+        sums->half[p] = (half_vector){0};
 #pragma GCC unroll 4
         for (int o = 0; o < blocks; o++)
-            sums.whole[o][p] = v_zero(); /* a large bias would cost every product digits */
+            sums->whole[o][p] = v_zero(); /* a large bias would cost every product digits */
     }
-    const float *weights = tile->weights;
-    const float *prefetch = tile->prefetch;
-    for (int64_t i = 0; i < tile->n_in_blocks; i++) {
+}
+
+INLINE void copy_sums(const int blocks, const bool half, const int pixels, const TileSums *from,
+                      TileSums *to) {
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++) {
+        if (half)
+            to->half[p] = from->half[p];
+#pragma GCC unroll 4
+        for (int o = 0; o < blocks - half; o++)
+            to->whole[o][p] = from->whole[o][p];
+    }
+}
+
+INLINE void add_sums(const int blocks, const bool half, const int pixels, const TileSums *more,
+                     TileSums *sums) {
+#pragma GCC unroll 14
+    for (int p = 0; p < pixels; p++) {
+        if (half)
+            sums->half[p] += more->half[p];
+#pragma GCC unroll 4
+        for (int o = 0; o < blocks - half; o++)
+            sums->whole[o][p] += more->whole[o][p];
+    }
+}
+
+/* What the next input block reads. */
+typedef struct TileNext {
+    const float *weights, *prefetch;
+} TileNext;
+
+/* Adds the products of input blocks [first, end). */
+INLINE void tile_products(const ConvTile *tile, const int blocks, const bool half, const int pixels,
+                          const int pixel_stride, int64_t first, int64_t end, TileNext *next,
+                          TileSums *sums) {
+    for (int64_t i = first; i < end; i++) {
         const float *block = tile->in + i * tile->in_block_stride;
         /* A plain channel is one lane, which saves a loop. */
         const int block_channels = pixel_stride == 1            ? 1
@@ -92,24 +123,45 @@ INLINE void tile_run(const ConvTile *tile, const int blocks, const bool half, co
             for (int p = 0; p < pixels * pixel_stride; p += TILE_LINE)
                 __builtin_prefetch(soon + p);
         }
-        if (pixel_stride != 1) /* not for each tap: that costs small tiles a tenth of their speed */
-            for (const float *end = prefetch + tile->prefetch_step; prefetch < end; prefetch += TILE_LINE)
-                __builtin_prefetch(prefetch, 0, 2);
+        if (pixel_stride != 1) { /* not for each tap: that costs small tiles a tenth of their speed */
+            const float *soon_end = next->prefetch + tile->prefetch_step;
+            for (; next->prefetch < soon_end; next->prefetch += TILE_LINE)
+                __builtin_prefetch(next->prefetch, 0, 2);
+        }
         const int64_t tap_floats = (int64_t)block_channels * blocks * VW;
         for (int64_t t = 0; t < tile->n_taps; t++) {
-            const float *in = block + tile->taps[t].in, *at = weights + tile->taps[t].index * tap_floats;
+            const float *in = block + tile->taps[t].in,
+                        *at = next->weights + tile->taps[t].index * tap_floats;
             if (VW < 16 && pixel_stride != 1 && block_channels == VW) {
 /* Half as many jumps, of which narrow vectors have more; with all unrolled GCC keeps sums in memory. */
 #pragma GCC unroll 2
                 for (int l = 0; l < VW; l++, at += blocks * VW)
-                    tile_channel(blocks, half, pixels, pixel_stride, in + l, at, &sums);
+                    tile_channel(blocks, half, pixels, pixel_stride, in + l, at, sums);
                 continue;
             }
             for (int l = 0; l < block_channels; l++, at += blocks * VW)
-                tile_channel(blocks, half, pixels, pixel_stride, in + l, at, &sums);
+                tile_channel(blocks, half, pixels, pixel_stride, in + l, at, sums);
         }
-        weights += tile->all_taps * tap_floats;
+        next->weights += tile->all_taps * tap_floats;
     }
+}
+
+INLINE void tile_run(const ConvTile *tile, const int blocks, const bool half, const int pixels,
+                     const int pixel_stride) {
+    TileSums sums, total;
+    TileNext next = {tile->weights, tile->prefetch};
+    const int64_t n = tile->n_in_blocks;
+    int64_t first = 0, end;
+    do { /* also where there is no input */
+        end = n - first > tile->sum_blocks ? first + tile->sum_blocks : n;
+        clear_sums(blocks, pixels, &sums);
+        tile_products(tile, blocks, half, pixels, pixel_stride, first, end, &next, &sums);
+        if (first > 0)
+            add_sums(blocks, half, pixels, &total, &sums);
+        if (end < n)
+            copy_sums(blocks, half, pixels, &sums, &total);
+        first = end;
+    } while (first < n);
     if (half)
         widen_half(blocks, pixels, &sums);
     tile_finish(tile, blocks, pixels, sums.whole);

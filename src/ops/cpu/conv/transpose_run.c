@@ -114,6 +114,7 @@ void conv_transpose_run(const KernelCall *call, int64_t task) {
         tile.taps = args->taps + phase * args->max_taps + place.first_depth_tap * plane_taps;
         tile.n_taps = place.depth_taps * plane_taps;
         tile.all_taps = args->depths[place.phase_z].taps * plane_taps;
+        tile.sum_blocks = tile_sum_blocks(tile.all_taps * width);
         for (int64_t b = place.blocks_begin; b < place.blocks_end && columns->count > place.first_column;
              b++) {
             const TileBlocks *blocks = &args->pack.blocks[phase * args->n_tile_blocks + b];

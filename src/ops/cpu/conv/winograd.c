@@ -119,9 +119,17 @@ typedef struct Products {
     int64_t prefetch_step;
 } Products;
 
+/* Input channels that are summed by themselves.  The inverse transform multiplies the rounding of these sums,
+ * so that they are shorter than those of direct convolution.  The error is smallest near the square root of
+ * the channels. */
+static int64_t sum_channels(const WinogradImage *image) {
+    return image->in_channels > 128 ? 2 * TILE_MAX_WIDTH : TILE_MAX_WIDTH;
+}
+
 static void multiply(const WinogradArgs *args, const TileBlocks *blocks, const Products *products) {
     static const ConvTap only_tap;
     ConvTile tile = {.n_in_blocks = products->n_blocks,
+                     .sum_blocks = sum_channels(&args->image) / args->image.width,
                      .block_channels = args->image.width,
                      .tail_channels = (int)winograd_block_channels(&args->image, products->first_block +
                                                                                      products->n_blocks - 1),

@@ -209,6 +209,7 @@ static void run_tiles(const RowsArgs *args, const ConvPacked *packed, int64_t ru
     const int64_t sums_stride = blocks * n * width, block_floats = args->y.out * args->x.out * width;
     ConvTile tile = {.in_block_stride = args->in_rows * frequencies * args->columns,
                      .n_in_blocks = args->channels,
+                     .sum_blocks = tile_sum_blocks(args->y.kernel),
                      .block_channels = 1,
                      .tail_channels = 1,
                      .taps = args->taps,

@@ -8,9 +8,9 @@
 enum {
     SKINNY_MAX_TILES = 4, /* image tiles in a register tile */
     SKINNY_FREQUENCIES = 6,
-    /* Input blocks whose weights the rows of frequencies pass over together, at most: of vectors of 16 floats
-     * they are 90 KiB and stay in L2; of 8 floats 23 KiB, which are read twice as often, mostly from L1. */
-    SKINNY_CHUNK_BLOCKS = 10,
+    /* Input blocks whose weights the rows of frequencies pass over together, at most, and whose products are
+     * summed by themselves: short sums keep digits, which the inverse transform multiplies the loss of. */
+    SKINNY_CHUNK_BLOCKS = 4,
 };
 
 /* For one row of six frequencies and a few image tiles t,

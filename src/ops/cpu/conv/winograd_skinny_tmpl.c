@@ -50,7 +50,7 @@ INLINE void skinny_products(const SkinnyProducts *products, const int row, const
     for (int f = 0; f < N_SUMS; f++)
 #pragma GCC unroll 4
         for (int t = 0; t < tiles; t++)
-            sums[f][t] = products->add ? v_load(out + f * out_stride + t * VW) : v_zero();
+            sums[f][t] = v_zero();
     const int64_t soon = 9 * VW / (SKINNY_FREQUENCIES * HALVES); /* floats to fetch for each channel */
     const float *prefetch =
         products->prefetch + (row * HALVES + first / N_SUMS) * products->n_in_blocks * VW * soon;
@@ -86,8 +86,10 @@ INLINE void skinny_products(const SkinnyProducts *products, const int row, const
 #pragma GCC unroll 6
     for (int f = 0; f < N_SUMS; f++)
 #pragma GCC unroll 4
-        for (int t = 0; t < tiles; t++)
-            v_store(out + f * out_stride + t * VW, sums[f][t]);
+        for (int t = 0; t < tiles; t++) {
+            float *to = out + f * out_stride + t * VW;
+            v_store(to, products->add ? sums[f][t] + v_load(to) : sums[f][t]);
+        }
 }
 
 #define SKINNY(ROW, TILES)                                                                                   \
