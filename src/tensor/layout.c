@@ -57,31 +57,16 @@ void layout_to_plain(const Type *type, Layout layout, const void *from, void *to
                              (n * channels + c) * inner + i);
 }
 
+/* Of four letters at most: LAYOUT_TEXT holds no more. */
 static const char *const short_names[STRIDER_DTYPE_COUNT] = {
-    [STRIDER_F32] = "f32",
-    [STRIDER_F64] = "f64",
-    [STRIDER_F16] = "f16",
-    [STRIDER_BF16] = "bf16",
-    [STRIDER_I8] = "i8",
-    [STRIDER_I16] = "i16",
-    [STRIDER_I32] = "i32",
-    [STRIDER_I64] = "i64",
-    [STRIDER_U8] = "u8",
-    [STRIDER_U16] = "u16",
-    [STRIDER_U32] = "u32",
-    [STRIDER_U64] = "u64",
-    [STRIDER_BOOL] = "bool",
-    [STRIDER_F8E4M3FN] = "f8e4m3fn",
-    [STRIDER_F8E4M3FNUZ] = "f8e4m3fnuz",
-    [STRIDER_F8E5M2] = "f8e5m2",
-    [STRIDER_F8E5M2FNUZ] = "f8e5m2fnuz",
-    [STRIDER_F8E8M0] = "f8e8m0",
-    [STRIDER_F6E2M3] = "f6e2m3",
-    [STRIDER_F6E3M2] = "f6e3m2",
-    [STRIDER_F4E2M1] = "f4e2m1",
-    [STRIDER_I4] = "i4",
-    [STRIDER_U4] = "u4",
-    [STRIDER_I2] = "i2",
+    [STRIDER_F32] = "f32",     [STRIDER_F64] = "f64",         [STRIDER_F16] = "f16",
+    [STRIDER_BF16] = "bf16",   [STRIDER_I8] = "i8",           [STRIDER_I16] = "i16",
+    [STRIDER_I32] = "i32",     [STRIDER_I64] = "i64",         [STRIDER_U8] = "u8",
+    [STRIDER_U16] = "u16",     [STRIDER_U32] = "u32",         [STRIDER_U64] = "u64",
+    [STRIDER_BOOL] = "bool",   [STRIDER_F8E4M3FN] = "e4m3",   [STRIDER_F8E4M3FNUZ] = "e4mz",
+    [STRIDER_F8E5M2] = "e5m2", [STRIDER_F8E5M2FNUZ] = "e5mz", [STRIDER_F8E8M0] = "e8m0",
+    [STRIDER_F6E2M3] = "e2m3", [STRIDER_F6E3M2] = "e3m2",     [STRIDER_F4E2M1] = "e2m1",
+    [STRIDER_I4] = "i4",       [STRIDER_U4] = "u4",           [STRIDER_I2] = "i2",
     [STRIDER_U2] = "u2",
 };
 

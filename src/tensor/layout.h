@@ -46,7 +46,7 @@ bool layout_can_block(const Type *type);
 void layout_to_plain(const Type *type, Layout layout, const void *from, void *to);
 /* "nchw", "nchw16c", with the letters of the rank: "ncw", "ncdhw8c"; "plain" for other ranks.  Where the
  * elements' type in memory is not the tensor's, it follows: "nchw16c:bf16". */
-enum { LAYOUT_TEXT = 24 };
+enum { LAYOUT_TEXT = 16 };
 const char *layout_text(int rank, Layout layout, char text[LAYOUT_TEXT]);
 
 #endif
