@@ -136,6 +136,52 @@ static void sums_and_products(void **state) {
         }
 }
 
+static void functions_by_tables(void **state) {
+    (void)state;
+    static float steps[2] = {0.04f, 0.007f};
+    const Tensor x_scale = tensor_view(STRIDER_F32, &(Shape){0}, &steps[0]),
+                 y_scale = tensor_view(STRIDER_F32, &(Shape){0}, &steps[1]);
+    for (int form = 0; form < 8; form++) {
+        const DType dtype = form % 2 ? STRIDER_I8 : STRIDER_U8;
+        const Tensor zero = some_integers(1, dtype, shape_scalar());
+        KernelTest test = {.op = form / 2 % 2 ? "QLinearSigmoid" : "QLinearLeakyRelu",
+                           .domain = "com.microsoft",
+                           .opset = 1,
+                           .given = {some_integers(0, dtype, form / 4 ? DIMS(3, 5, 7) : DIMS(40000)), x_scale,
+                                     zero, y_scale, zero},
+                           .absent = form / 4 ? 1u << 2 : 0,
+                           .n_inputs = form / 4 ? 4 : 5,
+                           .constants = form / 4 ? 0 : 0x1e,
+                           .must_accept = true};
+        kernel_test_check(test);
+    }
+}
+
+static void parts_by_tables(void **state) {
+    (void)state;
+    static float steps[3] = {0.04f, 0.07f, 0.05f};
+    Tensor scales[3];
+    for (int i = 0; i < 3; i++)
+        scales[i] = tensor_view(STRIDER_F32, &(Shape){0}, &steps[i]);
+    for (int axis = 0; axis < 3; axis++)
+        for (int form = 0; form < 4; form++) {
+            const DType dtype = form % 2 ? STRIDER_I8 : STRIDER_U8;
+            Shape first = form / 2 ? DIMS(2, 3, 5) : DIMS(30, 40, 31), second = first;
+            second.dims[axis] = 4;
+            const Tensor zero = some_integers(1, dtype, shape_scalar());
+            KernelTest test = {.op = "QLinearConcat",
+                               .domain = "com.microsoft",
+                               .opset = 1,
+                               .attrs = {attr_int("axis", axis)},
+                               .given = {scales[0], zero, some_integers(0, dtype, first), scales[1], zero,
+                                         some_integers(2, dtype, second), scales[2], zero},
+                               .n_inputs = 8,
+                               .constants = form / 2 ? 0 : 0xdb,
+                               .must_accept = true};
+            kernel_test_check(test);
+        }
+}
+
 int quantize_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_one_scale),
@@ -143,6 +189,8 @@ int quantize_kernel_tests(void) {
         cmocka_unit_test(with_a_scale_for_each_block),
         cmocka_unit_test(wide_integers_are_dequantised),
         cmocka_unit_test(sums_and_products),
+        cmocka_unit_test(functions_by_tables),
+        cmocka_unit_test(parts_by_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

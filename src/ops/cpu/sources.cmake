@@ -1,4 +1,5 @@
 list(APPEND sources
+    ops/cpu/byte_table.c
     ops/cpu/attention.c
     ops/cpu/conv/depthwise.c
     ops/cpu/conv/direct.c

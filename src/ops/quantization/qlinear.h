@@ -14,6 +14,15 @@ typedef struct QLinear {
 /* The inputs of QLinearAdd and QLinearMul. */
 enum { ADD_A, ADD_A_SCALE, ADD_A_ZERO, ADD_B, ADD_B_SCALE, ADD_B_ZERO, ADD_C_SCALE, ADD_C_ZERO, ADD_INPUTS };
 
+/* Of QLinearSigmoid and QLinearLeakyRelu. */
+enum { UNARY_X, UNARY_X_SCALE, UNARY_X_ZERO, UNARY_Y_SCALE, UNARY_Y_ZERO, UNARY_INPUTS };
+
+/* Of QLinearConcat: each part is elements, scale and zero point, the first one from CONCAT_X on. */
+enum { CONCAT_Y_SCALE, CONCAT_Y_ZERO, CONCAT_X, QLINEAR_PART = 3 };
+
+/* What QLinearSigmoid and QLinearLeakyRelu compute of a real number; QLinearConcat: the number itself. */
+float qlinear_function(const Node *node, float x);
+
 /* From the inputs at these ports; the zero point is 0 where it is absent. */
 QLinear qlinear_of(const EvalContext *ctx, int scale_port, int zero_port);
 

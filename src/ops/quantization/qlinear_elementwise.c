@@ -103,8 +103,6 @@ const Op op_qlinear_mul = {
 
 /* --- QLinearSigmoid, QLinearLeakyRelu --- */
 
-enum { UNARY_X, UNARY_X_SCALE, UNARY_X_ZERO, UNARY_Y_SCALE, UNARY_Y_ZERO, UNARY_INPUTS };
-
 typedef struct LeakyReluAttrs {
     float alpha;
 } LeakyReluAttrs;
@@ -123,34 +121,28 @@ static Status qlinear_unary_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-static Status qlinear_unary(EvalContext *ctx, float (*function)(const EvalContext *ctx, float x)) {
+float qlinear_function(const Node *node, float x) {
+    const LeakyReluAttrs *attrs = node->attrs;
+    switch (node->op->kind) {
+    case OP_QLinearSigmoid:
+        return (float)(1 / (1 + exp(-(double)x)));
+    case OP_QLinearLeakyRelu:
+        return x >= 0 ? x : attrs->alpha * x;
+    default:
+        return x;
+    }
+}
+
+static Status qlinear_unary_reference(EvalContext *ctx) {
     const Tensor *x = ctx->inputs[UNARY_X];
     const QLinear of_x = qlinear_of(ctx, UNARY_X_SCALE, UNARY_X_ZERO),
                   of_y = qlinear_of(ctx, UNARY_Y_SCALE, UNARY_Y_ZERO);
     const IntegerRange range = integer_range(x->type.dtype);
     for (int64_t i = 0; i < tensor_elements(x); i++) {
-        const float y = function(ctx, qlinear_real(of_x, tensor_get_i64(x, i)));
+        const float y = qlinear_function(ctx->node, qlinear_real(of_x, tensor_get_i64(x, i)));
         tensor_set_i64(ctx->outputs[0], i, qlinear_quantize(of_y, y, range));
     }
     return STRIDER_OK;
-}
-
-static float sigmoid(const EvalContext *ctx, float x) {
-    (void)ctx;
-    return (float)(1 / (1 + exp(-(double)x)));
-}
-
-static float leaky_relu(const EvalContext *ctx, float x) {
-    const LeakyReluAttrs *attrs = eval_attrs(ctx);
-    return x >= 0 ? x : attrs->alpha * x;
-}
-
-static Status qlinear_sigmoid_reference(EvalContext *ctx) {
-    return qlinear_unary(ctx, sigmoid);
-}
-
-static Status qlinear_leaky_relu_reference(EvalContext *ctx) {
-    return qlinear_unary(ctx, leaky_relu);
 }
 
 const Op op_qlinear_sigmoid = {
@@ -160,7 +152,7 @@ const Op op_qlinear_sigmoid = {
     .inputs = {2, UNARY_INPUTS},
     .outputs = {1, 1},
     .infer = qlinear_unary_infer,
-    .reference = qlinear_sigmoid_reference,
+    .reference = qlinear_unary_reference,
     .flags = OP_ELEMENTWISE,
 };
 
@@ -173,14 +165,11 @@ const Op op_qlinear_leaky_relu = {
     .attrs_size = sizeof(LeakyReluAttrs),
     .parse = leaky_relu_parse,
     .infer = qlinear_unary_infer,
-    .reference = qlinear_leaky_relu_reference,
+    .reference = qlinear_unary_reference,
     .flags = OP_ELEMENTWISE,
 };
 
 /* --- QLinearConcat --- */
-
-/* The first part: elements, scale and zero point; the others follow likewise. */
-enum { CONCAT_Y_SCALE, CONCAT_Y_ZERO, CONCAT_X, CONCAT_PART = 3 };
 
 static Status qlinear_concat_parse(ParseContext *ctx, void *attrs_) {
     AxisAttrs *attrs = attrs_;
@@ -191,19 +180,19 @@ static Status qlinear_concat_parse(ParseContext *ctx, void *attrs_) {
 static Status qlinear_concat_infer(InferContext *ctx) {
     const AxisAttrs *attrs = infer_attrs(ctx);
     const DType dtype = ctx->inputs[CONCAT_Y_ZERO].dtype;
-    if ((ctx->n_inputs - CONCAT_X) % CONCAT_PART)
+    if ((ctx->n_inputs - CONCAT_X) % QLINEAR_PART)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "it has %d inputs, must have 2 and then 3 for each part",
                           ctx->n_inputs);
     TRY(infer_require_dtype(ctx, CONCAT_Y_ZERO, DTYPES_8));
     TRY(qlinear_check(ctx, CONCAT_Y_SCALE, CONCAT_Y_ZERO, dtype));
-    for (int i = CONCAT_X; i < ctx->n_inputs; i += CONCAT_PART) {
+    for (int i = CONCAT_X; i < ctx->n_inputs; i += QLINEAR_PART) {
         TRY(qlinear_require(ctx, i));
         TRY(infer_require_same_dtype(ctx, CONCAT_Y_ZERO, i));
         TRY(qlinear_check(ctx, i + 1, i + 2, dtype));
     }
     ctx->outputs[0].dtype = dtype;
     int axis;
-    return concat_infer_shape(ctx, attrs->axis, CONCAT_X, CONCAT_PART, &axis);
+    return concat_infer_shape(ctx, attrs->axis, CONCAT_X, QLINEAR_PART, &axis);
 }
 
 /* One part's rows, from element `at` of each row of the output on. */
@@ -224,7 +213,7 @@ static Status qlinear_concat_reference(EvalContext *ctx) {
     const AxisAttrs *attrs = eval_attrs(ctx);
     const int axis = axis_resolve(attrs->axis, ctx->outputs[0]->type.shape.rank);
     int64_t at = 0;
-    for (int i = CONCAT_X; i < ctx->n_inputs; i += CONCAT_PART) {
+    for (int i = CONCAT_X; i < ctx->n_inputs; i += QLINEAR_PART) {
         const Shape *in = &ctx->inputs[i]->type.shape;
         put_part(ctx, i, axis, at);
         at += shape_size(in, axis, in->rank);
@@ -236,7 +225,7 @@ const Op op_qlinear_concat = {
     OP_NAMED(QLinearConcat),
     .domain = "com.microsoft",
     .since = 1,
-    .inputs = {CONCAT_X + CONCAT_PART, -1},
+    .inputs = {CONCAT_X + QLINEAR_PART, -1},
     .outputs = {1, 1},
     .attrs_size = sizeof(AxisAttrs),
     .parse = qlinear_concat_parse,
