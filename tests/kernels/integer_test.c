@@ -209,6 +209,20 @@ static void matrices_of_every_size(void **state) {
         }
 }
 
+/* Which kernels leave to the reference. */
+static void results_of_other_types(void **state) {
+    (void)state;
+    used = 0;
+    const Tensor one = scales(shape_scalar(), 1, 1), zero = bytes_of_type(STRIDER_U8, shape_scalar(), 3);
+    kernel_test_check((KernelTest){.op = "QLinearMatMul",
+                                   .opset = 21,
+                                   .given = {bytes_of_type(STRIDER_U8, DIMS(5, 7), 1), one, zero,
+                                             bytes_of_type(STRIDER_U8, DIMS(7, 9), 2), one, zero,
+                                             scales(shape_scalar(), 99, 99),
+                                             tensor_typed(STRIDER_F8E4M3FN, shape_scalar(), 0)},
+                                   .n_inputs = 8});
+}
+
 static void batches_of_matrices(void **state) {
     (void)state;
     for (int form = 0; form < 12; form++) {
@@ -249,9 +263,9 @@ static void gemms_with_and_without_scales(void **state) {
 
 int integer_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_of_every_kind),    cmocka_unit_test(deep_convolutions),
-        cmocka_unit_test(matrices_of_every_size),        cmocka_unit_test(batches_of_matrices),
-        cmocka_unit_test(gemms_with_and_without_scales),
+        cmocka_unit_test(convolutions_of_every_kind), cmocka_unit_test(deep_convolutions),
+        cmocka_unit_test(matrices_of_every_size),     cmocka_unit_test(results_of_other_types),
+        cmocka_unit_test(batches_of_matrices),        cmocka_unit_test(gemms_with_and_without_scales),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,8 +228,65 @@ static void tensors_without_elements_take_no_time(void **state) {
     op_test_free(&depth);
 }
 
+/* --- every type --- */
+
+/* What moves elements asks only for their size. */
+static void elements_of_every_type_are_moved(void **state) {
+    (void)state;
+    for (DType dtype = STRIDER_F32; dtype < STRIDER_DTYPE_COUNT; dtype++) {
+        const double zero = dtype == STRIDER_F8E8M0 ? 0.5 : 0; /* which has no 0 */
+        const Tensor x = tensor_typed(dtype, DIMS(2, 2), 1, zero, zero, 1);
+        Tensor row = tensor_typed(dtype, DIMS(2), zero, 1),
+               flat = tensor_typed(dtype, DIMS(4), 1, zero, zero, 1),
+               wide = tensor_typed(dtype, DIMS(2, 3), 1, zero, 1, zero, 1, 1);
+        OpTest turned = {
+            .op = "Transpose", .opset = 25, .attrs = {attr_ints("perm", 1, 0)}, .n_inputs = 1, .inputs = {x}};
+        op_test_expect(&turned, &x);
+        OpTest reshaped = {
+            .op = "Reshape", .opset = 25, .n_inputs = 2, .inputs = {x, tensor_i64(DIMS(1), -1)}};
+        op_test_expect(&reshaped, &flat);
+        OpTest one = {
+            .op = "Gather", .opset = 13, .n_inputs = 2, .inputs = {x, tensor_i64(shape_scalar(), 1)}};
+        op_test_expect(&one, &row);
+        OpTest padded = {
+            .op = "Pad",
+            .opset = 25,
+            .n_inputs = 3,
+            .inputs = {x, tensor_i64(DIMS(4), 0, 0, 0, 1), tensor_typed(dtype, shape_scalar(), 1)}};
+        op_test_expect(&padded, &wide);
+        OpTest joined = {
+            .op = "Concat", .opset = 13, .attrs = {attr_int("axis", 0)}, .n_inputs = 2, .inputs = {row, row}};
+        Tensor twice = tensor_typed(dtype, DIMS(4), zero, 1, zero, 1);
+        op_test_expect(&joined, &twice);
+        OpTest filled = {.op = "ConstantOfShape",
+                         .opset = 25,
+                         .attrs = {{.name = "value", .kind = ATTR_TENSOR}},
+                         .n_inputs = 1,
+                         .inputs = {tensor_i64(DIMS(1), 2)}};
+        Tensor value = tensor_typed(dtype, DIMS(1), 1), ones = tensor_typed(dtype, DIMS(2), 1, 1);
+        filled.attrs[0].tensor = &value;
+        op_test_expect(&filled, &ones);
+    }
+}
+
+static void what_joins_elements_takes_types_that_it_computes_with(void **state) {
+    (void)state;
+    OpTest test = {.op = "ScatterElements",
+                   .opset = 18,
+                   .attrs = {attr_string("reduction", "add")},
+                   .n_inputs = 3,
+                   .inputs = {tensor_typed(STRIDER_F8E5M2, DIMS(2), 1, 2), tensor_i64(DIMS(1), 0),
+                              tensor_typed(STRIDER_F8E5M2, DIMS(1), 1)}};
+    op_test_expect_error(&test, STRIDER_UNSUPPORTED, "float8_e5m2");
+    test.attrs[0] = (Attr){0};
+    Tensor y = tensor_typed(STRIDER_F8E5M2, DIMS(2), 1, 2);
+    op_test_expect(&test, &y);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_of_every_type_are_moved),
+        cmocka_unit_test(what_joins_elements_takes_types_that_it_computes_with),
         cmocka_unit_test(a_pad_value_is_one_element),
         cmocka_unit_test(pads_that_overflow_are_refused),
         cmocka_unit_test(a_slice_downwards_from_before_the_first_element_takes_the_first),

@@ -33,8 +33,9 @@ static bool is_of(const KernelQuery *query, int port, unsigned dtypes) {
 }
 
 bool integer_product_accepts(const KernelQuery *query, const ProductPorts *ports) {
-    return is_of(query, ports->a, DTYPES_8) && is_of(query, ports->b, DTYPES_8) &&
-           is_of(query, ports->a_scale, DTYPE_BIT(STRIDER_F32)) &&
+    const unsigned results = DTYPES_8 | DTYPE_BIT(STRIDER_I32) | DTYPE_BIT(STRIDER_F32);
+    return (DTYPE_BIT(query->outputs[0].type.dtype) & results) && is_of(query, ports->a, DTYPES_8) &&
+           is_of(query, ports->b, DTYPES_8) && is_of(query, ports->a_scale, DTYPE_BIT(STRIDER_F32)) &&
            is_of(query, ports->b_scale, DTYPE_BIT(STRIDER_F32)) &&
            is_of(query, ports->y_scale, DTYPE_BIT(STRIDER_F32));
 }
