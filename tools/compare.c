@@ -2,6 +2,7 @@
 #include "compare.h"
 
 #include <math.h>
+#include <string.h>
 
 static bool is_float(strider_dtype dtype) {
     return dtype >= STRIDER_F32 && dtype <= STRIDER_BF16;
@@ -47,11 +48,33 @@ static double relative_tolerance(strider_dtype dtype, const Options *options) {
     return dtype == STRIDER_BF16 && rtol > 0 ? fmax(rtol, 0x1p-6) : rtol;
 }
 
+static int shown_bytes(const strider_string *string) {
+    return string->size < 60 ? (int)string->size : 60;
+}
+
+/* The first one that differs is told. */
+static void compare_strings(const strider_tensor *got, const strider_tensor *expected, Comparison *result) {
+    const strider_string *a = got->data, *b = expected->data;
+    for (int64_t i = 0; i < strider_tensor_elements(got); i++) {
+        if (a[i].size == b[i].size && (!a[i].size || memcmp(a[i].data, b[i].data, a[i].size) == 0))
+            continue;
+        if (!result->n_different++)
+            snprintf(result->why, sizeof result->why, "has \"%.*s\" at %lld, expected \"%.*s\"",
+                     shown_bytes(&a[i]), a[i].data ? a[i].data : "", (long long)i, shown_bytes(&b[i]),
+                     b[i].data ? b[i].data : "");
+    }
+    result->pass = result->n_different == 0;
+}
+
 Comparison compare_tensors(const strider_tensor *got, const strider_tensor *expected,
                            const Options *options) {
     Comparison result = {.worst = -1};
     if (!same_type(got, expected, &result))
         return result;
+    if (got->dtype == STRIDER_STRING) {
+        compare_strings(got, expected, &result);
+        return result;
+    }
     double peak = largest(expected), rtol = 0, atol = 0, worst_excess = -INFINITY;
     if (is_float(got->dtype) || options->rtol >= 0 || options->atol >= 0) {
         rtol = relative_tolerance(got->dtype, options);

@@ -296,6 +296,12 @@ static strider_status generate(const strider_value_info *info, const Options *op
     strider_status status = tensor_make(tensor, info->dtype ? info->dtype : STRIDER_F32, rank, dims, error);
     if (status || strcmp(value, "zeros") == 0)
         return status;
+    if (tensor->dtype == STRIDER_STRING) {
+        strider_tensor_free(tensor);
+        return tool_fail(error, STRIDER_INVALID_ARGUMENT,
+                         "input \"%s\" is of strings: these come from a .pb file, or are empty (zeros)",
+                         info->name);
+    }
     bool random = strncmp(value, "random", 6) == 0;
     uint64_t state = first_state(value[6] == ':' ? strtoull(value + 7, NULL, 10) : 0);
     for (int64_t i = 0; i < strider_tensor_elements(tensor); i++)

@@ -19,7 +19,7 @@ typedef struct Statistics {
 
 static Statistics measure(const strider_tensor *tensor) {
     Statistics s = {.min = INFINITY, .max = -INFINITY};
-    int64_t count = strider_tensor_elements(tensor), finite = 0;
+    int64_t count = tensor->dtype == STRIDER_STRING ? 0 : strider_tensor_elements(tensor), finite = 0;
     for (int64_t i = 0; i < count; i++) {
         double value = strider_tensor_get(tensor, i);
         s.nan += isnan(value);
@@ -35,12 +35,26 @@ static Statistics measure(const strider_tensor *tensor) {
     return s;
 }
 
+static void print_strings(const strider_tensor *tensor) {
+    const strider_string *strings = tensor->data;
+    const int64_t count = strider_tensor_elements(tensor);
+    for (int64_t i = 0; i < count && i < SHOWN_VALUES; i++)
+        tool_print(stdout, " \"%.*s\"", strings[i].size < 100 ? (int)strings[i].size : 100,
+                   strings[i].data ? strings[i].data : "");
+    tool_print(stdout, count > SHOWN_VALUES ? " ...\n" : "\n");
+}
+
 static void print_output(const char *name, const strider_tensor *tensor) {
     char text[DIMS_TEXT];
     Statistics s = measure(tensor);
     int64_t count = strider_tensor_elements(tensor);
     tool_print(stdout, "%s: %s %s", name, strider_dtype_name(tensor->dtype),
                dims_text(tensor->rank, tensor->dims, text));
+    if (tensor->dtype == STRIDER_STRING) {
+        tool_print(stdout, "\n ");
+        print_strings(tensor);
+        return;
+    }
     if (count)
         tool_print(stdout, "  min %.6g  max %.6g  mean %.6g", s.min, s.max, s.mean);
     if (s.nan || s.infinite)

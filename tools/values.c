@@ -26,12 +26,8 @@ bool value_is_given(const strider_value *value) {
 strider_status value_copy(const strider_value *from, strider_value *to, strider_error *error) {
     *to = (strider_value){.kind = from->kind, .dtype = from->dtype};
     strider_status status = STRIDER_OK;
-    if (from->kind == STRIDER_TENSOR) {
-        status = tensor_make(&to->tensor, from->tensor.dtype, from->tensor.rank, from->tensor.dims, error);
-        if (!status && tensor_bytes(&from->tensor))
-            memcpy(to->tensor.data, from->tensor.data, tensor_bytes(&from->tensor));
-        return status;
-    }
+    if (from->kind == STRIDER_TENSOR)
+        return tensor_copy(&from->tensor, &to->tensor, error);
     to->items = calloc(from->count + 1, sizeof *to->items);
     if (!to->items)
         return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory");
@@ -47,9 +43,20 @@ static bool have_same_type(const strider_tensor *a, const strider_tensor *b) {
            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
+static bool have_same_strings(const strider_tensor *a, const strider_tensor *b) {
+    const strider_string *first = a->data, *second = b->data;
+    for (int64_t i = 0; i < strider_tensor_elements(a); i++)
+        if (first[i].size != second[i].size ||
+            (first[i].size && memcmp(first[i].data, second[i].data, first[i].size) != 0))
+            return false;
+    return true;
+}
+
 bool value_has_same_bits(const strider_value *a, const strider_value *b) {
     if (a->kind != b->kind || a->count != b->count)
         return false;
+    if (a->kind == STRIDER_TENSOR && a->tensor.dtype == STRIDER_STRING)
+        return have_same_type(&a->tensor, &b->tensor) && have_same_strings(&a->tensor, &b->tensor);
     if (a->kind == STRIDER_TENSOR) {
         const size_t bytes = have_same_type(&a->tensor, &b->tensor) ? tensor_bytes(&a->tensor) : SIZE_MAX;
         return bytes != SIZE_MAX && (!bytes || memcmp(a->tensor.data, b->tensor.data, bytes) == 0);

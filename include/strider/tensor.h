@@ -48,15 +48,25 @@ typedef enum strider_dtype {
     STRIDER_U4,
     STRIDER_I2,
     STRIDER_U2,
+    STRIDER_STRING, /* elements are strider_string */
     STRIDER_DTYPE_COUNT
 } strider_dtype;
+
+/* An element of a tensor of strings: a view of bytes, by convention UTF-8, which no NUL ends.  Zeroed it is
+ * the empty string.  What a session computes, and what it reads from the model, lies in memory of the
+ * session's or the model's; an output may also show bytes of an input of the same run, wherever it took a
+ * string from there.  All of these are valid until the session runs again, if the inputs' bytes are. */
+typedef struct strider_string {
+    const char *data;
+    size_t size;
+} strider_string;
 
 /* A view of dense row-major elements.  Who owns `data` is stated where a tensor is passed. */
 typedef struct strider_tensor {
     strider_dtype dtype;
     int rank;                       /* 0 for a scalar */
     int64_t dims[STRIDER_MAX_RANK]; /* the first `rank` are meaningful */
-    void *data;                     /* aligned to the element size */
+    void *data;                     /* aligned to the element size, strings as their struct */
 } strider_tensor;
 
 typedef enum strider_value_kind {
@@ -89,11 +99,13 @@ STRIDER_API const char *strider_dtype_name(strider_dtype dtype);
  * overflows.  Thread safe. */
 STRIDER_API int64_t strider_tensor_elements(const strider_tensor *tensor);
 
-/* Element `index`, in [0, strider_tensor_elements()), of a tensor of any type as a number.  Thread safe. */
+/* Element `index`, in [0, strider_tensor_elements()), of a tensor of any type as a number; 0 of strings.
+ * Thread safe. */
 STRIDER_API double strider_tensor_get(const strider_tensor *tensor, int64_t index);
 
 /* The reverse: what does not fit is rounded to nearest (integers: towards 0) and saturates, where the type
- * has an infinity to that; NaN is 0 where the type has none.  Safe where nobody else uses the element. */
+ * has an infinity to that; NaN is 0 where the type has none; strings stay as they are.  Safe where nobody
+ * else uses the element. */
 STRIDER_API void strider_tensor_set(strider_tensor *tensor, int64_t index, double value);
 
 #ifdef __cplusplus

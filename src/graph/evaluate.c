@@ -15,6 +15,26 @@ bool node_is_for_host(const Node *node) {
     return node->op->host && !reads_tensors;
 }
 
+bool node_waits_for_run(const Node *node) {
+    if (node->op->flags & OP_NO_FOLD)
+        return true;
+    for (int i = 0; i < node->n_outputs && node->op->flags & OP_MAKES_STRINGS; i++) {
+        const DType dtype = node->outputs[i] ? node->outputs[i]->type.dtype : STRIDER_BOOL;
+        if (!dtype || dtype == STRIDER_STRING)
+            return true;
+    }
+    return false;
+}
+
+/* Elements of strings are wider than all others, and no numbers: only operators that know them see them. */
+static Status check_strings(const Node *node, const ValueType *types, int count, const char *what,
+                            Error *err) {
+    for (int i = 0; i < count; i++)
+        if (types[i].dtype == STRIDER_STRING && !(node->op->flags & OP_STRINGS))
+            return node_fail(node, err, STRIDER_UNSUPPORTED, "%s %d of strings is not supported", what, i);
+    return STRIDER_OK;
+}
+
 static Status check_kinds(const Node *node, const ValueType *inputs, Error *err) {
     char text[VALUE_TYPE_TEXT];
     for (int i = 0; i < node->n_inputs; i++)
@@ -29,7 +49,9 @@ static Status infer_outputs(InferContext *ctx) {
     for (int i = 0; i < node->n_outputs; i++)
         ctx->outputs[i] = value_type_unknown();
     TRY(check_kinds(node, ctx->inputs, ctx->err));
+    TRY(check_strings(node, ctx->inputs, node->n_inputs, "input", ctx->err));
     TRY(node->op->infer(ctx));
+    TRY(check_strings(node, ctx->outputs, node->n_outputs, "output", ctx->err));
     TRY(node_check_post_ops(node, ctx->inputs, &ctx->outputs[0], ctx->err));
     for (int i = 0; i < node->n_outputs; i++) {
         const ValueType *output = &ctx->outputs[i];
@@ -152,6 +174,11 @@ static Status run_reference(const Node *node, EvalContext *ctx, const Tensor *co
 
 Status node_evaluate(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
                      Tensor *outputs, const Allocator *allocator, Error *err) {
+    return node_evaluate_in_run(node, inputs, output_types, outputs, allocator, NULL, err);
+}
+
+Status node_evaluate_in_run(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
+                            Tensor *outputs, const Allocator *allocator, Region *strings, Error *err) {
     if (!node->op->reference)
         return node_fail(node, err, STRIDER_UNSUPPORTED, "the operator cannot be computed");
     size_t n = (size_t)node->n_outputs;
@@ -168,6 +195,7 @@ Status node_evaluate(const Node *node, const Tensor *const *inputs, const ValueT
                            .inputs = inputs,
                            .outputs = pointers,
                            .allocator = allocator,
+                           .strings = strings,
                            .err = err};
         status = run_reference(node, &ctx, inputs, output_types, allocator);
     }

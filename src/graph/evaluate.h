@@ -15,6 +15,9 @@ Status node_infer(const Node *node, const ValueType *inputs, const Tensor *const
 /* Whether it runs by host(): its operator has no reference, or an input is not a tensor. */
 bool node_is_for_host(const Node *node);
 
+/* Whether it must not be evaluated before a run. */
+bool node_waits_for_run(const Node *node);
+
 /* Whether infer() looks at the contents of that input. */
 bool node_reads(const Node *node, int port);
 
@@ -35,5 +38,9 @@ bool infer_may_repeat(const InferContext *ctx);
  * output is NULL.  On failure what was allocated here is freed. */
 Status node_evaluate(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
                      Tensor *outputs, const Allocator *allocator, Error *err) MUST_CHECK;
+/* The same in a run, in which strings may be made: their bytes are put into `strings`. */
+Status node_evaluate_in_run(const Node *node, const Tensor *const *inputs, const ValueType *output_types,
+                            Tensor *outputs, const Allocator *allocator, Region *strings,
+                            Error *err) MUST_CHECK;
 
 #endif

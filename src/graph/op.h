@@ -41,6 +41,7 @@ typedef struct EvalContext {
     char *scratch;               /* Op.scratch() bytes, aligned, of which eval_alloc() hands out */
     size_t scratch_bytes, scratch_used;
     const Allocator *allocator; /* for eval_set_output_shape(); NULL where all shapes are known */
+    Region *strings;            /* of a run, for the bytes of strings that it makes; NULL before runs */
     Error *err;
 } EvalContext;
 
@@ -74,6 +75,8 @@ enum {
     OP_ANY_KIND = 1 << 6, /* inputs may be sequences or optionals: the others take tensors alone */
     OP_POST_OPS = 1 << 7, /* reference() computes Node.post_ops, and some kernels do */
     OP_OPTIONAL_BODIES = 1 << 8, /* each of its bodies may lack: Node.absent_bodies says which do */
+    OP_STRINGS = 1 << 9,         /* inputs and outputs may be strings: other operators' are refused */
+    OP_MAKES_STRINGS = 1 << 10,  /* strings that it gives may be new: these are made in runs alone */
 };
 
 enum { EXPLANATION_TEXT = 400, MAX_BODIES = 2, MAX_IGNORED = 4 };

@@ -53,7 +53,7 @@ static bool shapes_are_plannable(const Cutting *c, const Node *node) {
 }
 
 static bool outputs_are_plannable(const Cutting *c, const Node *node) {
-    if (node_is_for_host(node) || node->op->flags & (OP_NO_FOLD | OP_DATA_DEPENDENT))
+    if (node_is_for_host(node) || node_waits_for_run(node) || node->op->flags & OP_DATA_DEPENDENT)
         return false;
     for (int i = 0; i < node->n_inputs; i++) {
         const Value *value = node->inputs[i];

@@ -15,6 +15,9 @@ static Status load_strings(Loading *loading, Region *region, const Onnx__Attribu
     if (!strings)
         return no_memory(loading);
     for (size_t i = 0; i < proto->n_strings; i++) {
+        if (proto->strings[i].len && memchr(proto->strings[i].data, 0, proto->strings[i].len))
+            return fail(loading->err, STRIDER_UNSUPPORTED, "attribute %.60s: a string with a NUL byte in it",
+                        proto->name);
         strings[i] = region_string(region, (const char *)proto->strings[i].data, proto->strings[i].len);
         if (!strings[i])
             return no_memory(loading);
@@ -142,6 +145,27 @@ Status warn_of_unknown(Loading *loading, const Where *where, const Op *op, const
     return STRIDER_OK;
 }
 
+/* One string, or a list of them. */
+static Status load_constant_strings(Loading *loading, const Attr *attr, Tensor *tensor) {
+    const bool is_one = attr->kind == ATTR_STRING;
+    const size_t count = is_one ? 1 : attr->count;
+    const Shape shape = is_one ? shape_scalar() : shape_make(1, &(int64_t){(int64_t)count});
+    const Allocator *allocator = loading->graph->region.allocator;
+    const char *const *texts = is_one ? &attr->s : attr->strings;
+    size_t total = 0;
+    char *bytes;
+    for (size_t i = 0; i < count; i++)
+        total += is_one ? attr->count : strlen(texts[i]);
+    TRY(tensor_alloc_strings(tensor, allocator, &shape, total, &bytes, loading->err));
+    String *strings = tensor->data;
+    for (size_t i = 0; i < count; i++) {
+        strings[i] = (String){bytes, is_one ? attr->count : strlen(texts[i])};
+        memcpy(bytes, texts[i], strings[i].size);
+        bytes += strings[i].size;
+    }
+    return STRIDER_OK;
+}
+
 Status load_constant(Loading *loading, const AttrList *attrs, const char *node_name, Tensor *tensor) {
     const Allocator *allocator = loading->graph->region.allocator;
     for (size_t i = 0; i < attrs->count; i++) {
@@ -151,6 +175,9 @@ Status load_constant(Loading *loading, const AttrList *attrs, const char *node_n
             tensor->allocator = NULL; /* the graph owns it already */
             return STRIDER_OK;
         }
+        if ((strcmp(attr->name, "value_string") == 0 && attr->kind == ATTR_STRING) ||
+            (strcmp(attr->name, "value_strings") == 0 && attr->kind == ATTR_STRINGS))
+            return load_constant_strings(loading, attr, tensor);
         bool is_int = strcmp(attr->name, "value_int") == 0 && attr->kind == ATTR_INT;
         bool is_float = strcmp(attr->name, "value_float") == 0 && attr->kind == ATTR_FLOAT;
         bool is_ints = strcmp(attr->name, "value_ints") == 0 && attr->kind == ATTR_INTS;
@@ -170,6 +197,6 @@ Status load_constant(Loading *loading, const AttrList *attrs, const char *node_n
     }
     return fail(loading->err, attrs->count ? STRIDER_UNSUPPORTED : STRIDER_BAD_MODEL,
                 "node \"%.120s\" (Constant): %s", node_name,
-                attrs->count ? "only tensors, ints and floats are supported as its value"
+                attrs->count ? "only tensors, numbers and strings are supported as its value"
                              : "it has no value");
 }

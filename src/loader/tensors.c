@@ -159,6 +159,27 @@ static Status unpack_list(const Source *source, const int32_t *list, size_t coun
     return unpack(source, list, sizeof *list);
 }
 
+/* The views and their bytes become one block. */
+static Status copy_strings(const Source *source) {
+    const Onnx__TensorProto *proto = source->proto;
+    const Shape shape = source->tensor->type.shape;
+    size_t total = 0;
+    char *bytes;
+    TRY(check_entries(source, proto->n_string_data, (uint64_t)shape_elements(&shape)));
+    for (size_t i = 0; i < proto->n_string_data; i++) /* parts of one message: their sum fits */
+        total += proto->string_data[i].len;
+    TRY(tensor_alloc_strings(source->tensor, source->allocator, &shape, total, &bytes, source->err));
+    String *strings = source->tensor->data;
+    for (size_t i = 0; i < proto->n_string_data; i++) {
+        const size_t size = proto->string_data[i].len;
+        if (size)
+            memcpy(bytes, proto->string_data[i].data, size);
+        strings[i] = (String){bytes, size};
+        bytes += size;
+    }
+    return STRIDER_OK;
+}
+
 static Status load_lists(const Source *source, const File *file) {
     const Onnx__TensorProto *proto = source->proto;
     const TensorSpans *spans = source->spans;
@@ -199,7 +220,9 @@ Status load_tensor(const Scan *scan, const File *file, Files *files, const LoadO
     Source source = {proto, spans, tensor, allocator, err};
     TRY(load_type(&source, options->max_tensor_bytes));
     Status status;
-    if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+    if (tensor->type.dtype == STRIDER_STRING)
+        status = copy_strings(&source);
+    else if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         status = point_at_external(&source, files);
     else if (spans->raw_data.present && (spans->raw_data.size_bytes || !tensor->size_bytes))
         status = load_bytes(&source, file, spans->raw_data.offset, spans->raw_data.size_bytes);

@@ -16,7 +16,7 @@ static const struct {
     {"INT16", STRIDER_I16},
     {"INT32", STRIDER_I32},
     {"INT64", STRIDER_I64},
-    {"STRING", STRIDER_DTYPE_NONE},
+    {"STRING", STRIDER_STRING},
     {"BOOL", STRIDER_BOOL},
     {"FLOAT16", STRIDER_F16},
     {"DOUBLE", STRIDER_F64},

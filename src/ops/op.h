@@ -59,6 +59,7 @@ enum {
     DTYPES_NUMERIC = DTYPES_FLOAT | DTYPES_INTEGER,
     DTYPES_ALL = DTYPES_NUMERIC | 1u << STRIDER_BOOL,
     DTYPES_INDEX = 1u << STRIDER_I32 | 1u << STRIDER_I64,
+    DTYPES_STRING = 1u << STRIDER_STRING,
     DTYPES_FLOAT8 =
         1u << STRIDER_F8E4M3FN | 1u << STRIDER_F8E4M3FNUZ | 1u << STRIDER_F8E5M2 | 1u << STRIDER_F8E5M2FNUZ,
     DTYPES_NARROW_FLOAT = DTYPES_FLOAT8 | 1u << STRIDER_F8E8M0 | 1u << STRIDER_F6E2M3 | 1u << STRIDER_F6E3M2 |
@@ -111,6 +112,8 @@ Status eval_set_output_shape(EvalContext *ctx, int port, DType dtype, const Shap
  * of it ends with reference(), which may take no more than Op.scratch() has stated. */
 Status eval_alloc(EvalContext *ctx, size_t size, int64_t count, void **memory) MUST_CHECK;
 Status eval_alloc_doubles(EvalContext *ctx, int64_t count, double **values) MUST_CHECK;
+/* `size` bytes for a string, which stay until the next run; UNSUPPORTED before runs. */
+Status eval_alloc_string(EvalContext *ctx, size_t size, char **bytes) MUST_CHECK;
 /* A tensor's elements as doubles in scratch memory; NULL where the input is absent.  How reference kernels
  * handle all float types by one loop. */
 Status eval_load_doubles(EvalContext *ctx, int port, double **values) MUST_CHECK;

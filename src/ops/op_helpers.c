@@ -326,6 +326,14 @@ Status eval_alloc_doubles(EvalContext *ctx, int64_t count, double **values) {
     return STRIDER_OK;
 }
 
+Status eval_alloc_string(EvalContext *ctx, size_t size, char **bytes) {
+    if (!ctx->strings)
+        return eval_fail(ctx, STRIDER_UNSUPPORTED, "strings are made in runs alone");
+    *bytes = region_alloc(ctx->strings, size);
+    return *bytes ? STRIDER_OK
+                  : eval_fail(ctx, STRIDER_OUT_OF_MEMORY, "no memory for a string of %zu bytes", size);
+}
+
 Status eval_load_doubles(EvalContext *ctx, int port, double **values) {
     const Tensor *tensor = eval_input(ctx, port);
     *values = NULL;

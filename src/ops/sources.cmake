@@ -9,6 +9,7 @@ list(APPEND sources
     ops/generator/mersenne_twister.c
     ops/generator/multinomial.c
     ops/generator/random.c
+    ops/text/number_text.c
     ops/text/tfidf_vectorizer.c
     ops/generator/eye_like.c
     ops/math/det.c

@@ -33,7 +33,7 @@ static bool is_view_of_constant(const Node *node) {
 /* `budget_bytes`: what may be added still, which the results are taken off. */
 static bool can_fold(const Node *node, size_t *budget_bytes) {
     size_t in = 0, out = 0, size_bytes;
-    if ((node->op->flags & OP_NO_FOLD) || !node->op->reference)
+    if (node_waits_for_run(node) || !node->op->reference)
         return false;
     for (int i = 0; i < node->n_inputs; i++) {
         if (!is_known(node, i))

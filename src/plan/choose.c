@@ -135,12 +135,10 @@ static bool can_exist(const Operand *operand) {
     return elements <= most;
 }
 
-static bool operands_can_exist(const KernelQuery *query) {
-    for (int i = 0; i < query->n_inputs; i++)
-        if (!can_exist(&query->inputs[i]))
-            return false;
-    for (int i = 0; i < query->n_outputs; i++)
-        if (!can_exist(&query->outputs[i]))
+/* Strings are left to the references. */
+static bool may_be_asked(const Operand *operands, int count) {
+    for (int i = 0; i < count; i++)
+        if (!can_exist(&operands[i]) || operands[i].type.dtype == STRIDER_STRING)
             return false;
     return true;
 }
@@ -151,7 +149,8 @@ static bool accepts(PlanBuilder *builder, int device, const Kernel *kernel, Kern
         kernel->peak_error > builder->target->max_layer_error)
         return false;
     fill_query(builder, device, query);
-    return operands_can_exist(query) && kernel->accepts(query);
+    return may_be_asked(query->inputs, query->n_inputs) && may_be_asked(query->outputs, query->n_outputs) &&
+           kernel->accepts(query);
 }
 
 /* *best is NULL where no kernel of the device accepts the node; else the query is left as the best one wants

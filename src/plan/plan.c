@@ -85,7 +85,7 @@ static Status infer_facts(PlanBuilder *builder, const Node *node, NodeFacts *fac
 
 /* Whether the contents of the node's outputs follow from what is known now. */
 static bool can_compute(const Node *node, const NodeFacts *facts) {
-    if (node->op->flags & (OP_NO_FOLD | OP_DATA_DEPENDENT))
+    if (node_waits_for_run(node) || node->op->flags & OP_DATA_DEPENDENT)
         return false;
     const bool by_shape = (node->op->flags & OP_SHAPE_ONLY) != 0;
     for (int i = 0; i < node->n_inputs; i++)

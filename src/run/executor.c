@@ -24,7 +24,7 @@ typedef struct Running {
     Error *err;
 } Running;
 
-static Status run_reference(const Step *step, const BoundStep *bound, Error *err) {
+static Status run_reference(const Step *step, const BoundStep *bound, Region *strings, Error *err) {
     EvalContext ctx = {.node = step->node,
                        .n_inputs = step->n_inputs,
                        .n_outputs = step->n_outputs,
@@ -32,6 +32,7 @@ static Status run_reference(const Step *step, const BoundStep *bound, Error *err
                        .outputs = bound->reference_outputs,
                        .scratch = bound->workspace,
                        .scratch_bytes = step->instance.workspace_bytes.n,
+                       .strings = strings,
                        .err = err};
     return step->node->op->reference(&ctx);
 }
@@ -52,7 +53,7 @@ static Status hand_over(const Execution *execution, RunMode mode, size_t index, 
     case STEP_TASKS:
         break;
     case STEP_REFERENCE:
-        return run_reference(step, bound, err);
+        return run_reference(step, bound, execution->strings, err);
     case STEP_SUBMIT:
         if (mode != RUN_REPLAY)
             TRY(device_submit(device, &step->instance, &call, err));

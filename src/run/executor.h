@@ -12,8 +12,9 @@ typedef struct Execution {
     char *scratch;         /* threads * scratch_stride bytes */
     size_t scratch_stride; /* at least plan->scratch_bytes, a multiple of MEMORY_ALIGNMENT */
     int threads;
-    bool profile; /* measure BoundStep.time_ns */
-    bool record;  /* what other devices do, to hand it over as one piece in later runs */
+    Region *strings; /* for the bytes of strings that the run makes */
+    bool profile;    /* measure BoundStep.time_ns */
+    bool record;     /* what other devices do, to hand it over as one piece in later runs */
 } Execution;
 
 /* Runs all steps in order, and waits for all devices.  Fails only where a reference kernel does (an index out

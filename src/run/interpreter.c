@@ -103,6 +103,7 @@ static Status run_brought(strider_session *session, const ProgramItem *item, Fra
                                  .scratch = session->scratch,
                                  .scratch_stride = session->scratch_stride,
                                  .threads = session->options.threads,
+                                 .strings = &session->strings,
                                  .profile = session->profiling,
                                  .record = session->options.record_runs};
     TRY(execute(&execution, err));
@@ -199,7 +200,7 @@ static Status evaluate(strider_session *session, const ProgramItem *item, RunVal
     if (!status)
         status = node_infer(node, types, inputs, &(SymbolTable){.region = &region}, types + n_in, err);
     if (!status)
-        status = node_evaluate(node, inputs, types + n_in, outputs, allocator, err);
+        status = node_evaluate_in_run(node, inputs, types + n_in, outputs, allocator, &session->strings, err);
     for (size_t i = 0; !status && i < n_out; i++)
         if (node->outputs[i])
             status = run_value_wrap(allocator, outputs[i], &frame->cells[item->outputs[i]], err);

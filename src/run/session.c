@@ -40,6 +40,7 @@ static Status alloc_lists(strider_session *session, Error *err) {
     session->views = memory_alloc_zeroed(allocator, model->border->n_inputs, sizeof *session->views);
     session->results = memory_alloc_zeroed(allocator, model->border->n_outputs, sizeof *session->results);
     region_init(&session->shown, &session->pool.allocator, 0);
+    region_init(&session->strings, &session->pool.allocator, 0);
     return session->bindings && session->trace && session->given && session->inputs && session->views &&
                    session->results
                ? STRIDER_OK
@@ -58,6 +59,8 @@ static void drop_results(strider_session *session) {
     release_results(session);
     region_free(&session->shown);
     region_init(&session->shown, &session->pool.allocator, 0);
+    region_free(&session->strings);
+    region_init(&session->strings, &session->pool.allocator, 0);
     values_drop(session);
     session->n_trace = 0;
     session->is_prepared = false;
@@ -103,6 +106,7 @@ void strider_session_free(strider_session *session) {
     const Allocator *allocator = session->allocator;
     drop_results(session);
     region_free(&session->shown);
+    region_free(&session->strings);
     session_drop_bindings(session);
     for (size_t i = 0; session->bindings && i < session->n_partitions; i++)
         memory_free(allocator, session->bindings[i].items);

@@ -46,6 +46,7 @@ struct strider_session {
     RunValue *views;            /* of those that are tensors: of the caller's memory */
     RunValue **results;         /* of the last run */
     Region shown;               /* lists of what the caller was shown of them */
+    Region strings;             /* bytes of the strings that the last run made */
     Trace *trace;
     size_t n_trace;
     bool is_prepared;

@@ -11,12 +11,22 @@ static bool is_absent(const strider_value *given) {
     return given->kind == STRIDER_TENSOR && !given->tensor.dtype;
 }
 
+static bool strings_have_data(const strider_tensor *tensor) {
+    const strider_string *strings = tensor->data;
+    for (int64_t i = 0; i < strider_tensor_elements(tensor); i++)
+        if (strings[i].size && !strings[i].data)
+            return false;
+    return true;
+}
+
 static Status check_tensor(const Value *value, const strider_tensor *tensor, bool with_data, Error *err) {
     const ValueType *declared = &value->declared;
     if (strider_tensor_elements(tensor) < 0 || !dtype_size(tensor->dtype))
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is not a valid tensor", value->name);
     if (with_data && !tensor->data && strider_tensor_elements(tensor) != 0)
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" has no data", value->name);
+    if (with_data && tensor->dtype == STRIDER_STRING && !strings_have_data(tensor))
+        return fail(err, STRIDER_INVALID_ARGUMENT, "a string of input \"%s\" has no data", value->name);
     if (declared->dtype && tensor->dtype != declared->dtype)
         return fail(err, STRIDER_INVALID_ARGUMENT, "input \"%s\" is %s, the model wants %s", value->name,
                     dtype_name(tensor->dtype), dtype_name(declared->dtype));

@@ -68,6 +68,7 @@ static const char *const short_names[STRIDER_DTYPE_COUNT] = {
     [STRIDER_F6E2M3] = "e2m3", [STRIDER_F6E3M2] = "e3m2",     [STRIDER_F4E2M1] = "e2m1",
     [STRIDER_I4] = "i4",       [STRIDER_U4] = "u4",           [STRIDER_I2] = "i2",
     [STRIDER_U2] = "u2",
+    [STRIDER_STRING] = "string",
 };
 
 const char *layout_text(int rank, Layout layout, char text[LAYOUT_TEXT]) {

@@ -39,6 +39,7 @@ static const struct {
     [STRIDER_U4] = {4, "uint4"},
     [STRIDER_I2] = {2, "int2"},
     [STRIDER_U2] = {2, "uint2"},
+    [STRIDER_STRING] = {8 * sizeof(String), "string"},
 };
 
 size_t strider_dtype_bits(strider_dtype dtype) {
@@ -186,6 +187,21 @@ Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, con
     return STRIDER_OK;
 }
 
+Status tensor_alloc_strings(Tensor *tensor, const Allocator *allocator, const Shape *shape,
+                            size_t total_bytes, char **bytes, Error *err) {
+    *tensor = (Tensor){.type = type_of(STRIDER_STRING, *shape)};
+    size_t block_bytes;
+    if (!type_size(&tensor->type, &tensor->size_bytes) ||
+        !size_add(tensor->size_bytes, total_bytes, &block_bytes))
+        return fail(err, STRIDER_LIMIT_EXCEEDED, "a tensor of strings is too large");
+    tensor->data = memory_alloc(allocator, block_bytes);
+    if (!tensor->data)
+        return fail_memory(err, block_bytes, "a tensor of strings");
+    tensor->allocator = allocator;
+    *bytes = (char *)tensor->data + tensor->size_bytes;
+    return STRIDER_OK;
+}
+
 Tensor tensor_view(DType dtype, const Shape *shape, void *data) {
     Tensor tensor = {.type = {dtype, *shape}, .data = data};
     tensor.size_bytes = bytes_of(dtype_size(dtype), shape_elements(shape)).n;
@@ -299,6 +315,7 @@ double tensor_get_f64(const Tensor *tensor, int64_t index) {
     case STRIDER_F4E2M1:
         return narrow_to_f64(tensor->type.dtype, LOAD(uint8_t, tensor, index));
     case STRIDER_DTYPE_NONE:
+    case STRIDER_STRING:
     case STRIDER_DTYPE_COUNT:
         return 0;
     default:
@@ -386,6 +403,7 @@ void tensor_set_f64(Tensor *tensor, int64_t index, double value) {
         STORE(uint8_t, tensor, index, narrow_from_f64(tensor->type.dtype, value, true));
         break;
     case STRIDER_DTYPE_NONE:
+    case STRIDER_STRING:
     case STRIDER_DTYPE_COUNT:
         break;
     default:

@@ -4,6 +4,8 @@
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/status.h"
 #include "strider/tensor.h"
@@ -26,6 +28,13 @@ bool dtype_is_narrow_float(DType dtype);  /* of 8, 6 or 4 bits */
 bool dtype_is_integer(DType dtype);       /* i8..i64, u8..u64; not bool */
 bool dtype_is_small_integer(DType dtype); /* i4 u4 i2 u2 */
 bool dtype_is_signed(DType dtype);        /* floats but f8e8m0, and i2..i64 */
+
+/* An element of a tensor of strings. */
+typedef strider_string String;
+
+static inline bool string_equal(String a, String b) {
+    return a.size == b.size && (!a.size || memcmp(a.data, b.data, a.size) == 0);
+}
 
 /* A dimension is >= 0 where it is known, DIM_UNKNOWN, or a symbol (see graph/symbols.h), which is below
  * DIM_UNKNOWN. */
@@ -86,6 +95,9 @@ typedef struct Tensor {
 /* Memory for a known type, contents undefined.  On failure *tensor is zeroed. */
 Status tensor_alloc(Tensor *tensor, const Allocator *allocator, DType dtype, const Shape *shape,
                     Error *err) MUST_CHECK;
+/* Memory for strings with their bytes, `total_bytes` in all, in one block: *bytes is where these begin. */
+Status tensor_alloc_strings(Tensor *tensor, const Allocator *allocator, const Shape *shape,
+                            size_t total_bytes, char **bytes, Error *err) MUST_CHECK;
 /* A view of memory that someone else owns; the shape must be known. */
 Tensor tensor_view(DType dtype, const Shape *shape, void *data);
 /* The same as callers see tensors. */
@@ -143,13 +155,15 @@ uint16_t f64_to_bf16(double value); /* rounded once */
     DISPATCH_CASE(STRIDER_F32, float, T, BODY)                                                               \
     DISPATCH_CASE(STRIDER_F64, double, T, BODY)
 
-/* An unsigned integer type of the same size as the elements: for operators that only move data. */
+/* A type of the same size as the elements, an unsigned integer or String: for operators that only move data.
+ */
 #define DISPATCH_BY_SIZE(size_bytes, T, BODY)                                                                \
     switch (size_bytes) {                                                                                    \
         DISPATCH_CASE(1, uint8_t, T, BODY)                                                                   \
         DISPATCH_CASE(2, uint16_t, T, BODY)                                                                  \
         DISPATCH_CASE(4, uint32_t, T, BODY)                                                                  \
         DISPATCH_CASE(8, uint64_t, T, BODY)                                                                  \
+        DISPATCH_CASE(sizeof(String), String, T, BODY)                                                       \
     default:                                                                                                 \
         break;                                                                                               \
     }

@@ -7,7 +7,7 @@
 
 enum { MAX_ELEMENTS = 1 << 12, MAX_INPUTS = 16, MAX_OUTPUTS = 64 };
 
-/* Ones for each input, open dimensions as 2; false where they are too many or too large. */
+/* Ones for each input, or empty strings, open dimensions as 2; false where they are too many or too large. */
 static bool make_inputs(const strider_model *model, strider_tensor *inputs, size_t count) {
     for (size_t i = 0; i < count; i++) {
         strider_value_info info;
@@ -19,11 +19,11 @@ static bool make_inputs(const strider_model *model, strider_tensor *inputs, size
         const int64_t elements = strider_tensor_elements(&inputs[i]);
         if (elements < 0 || elements > MAX_ELEMENTS)
             return false;
-        const size_t bytes = (size_t)elements * 8 + 64;
+        const size_t bytes = (size_t)elements * sizeof(strider_string) + 64;
         inputs[i].data = malloc(bytes);
         if (!inputs[i].data)
             return false;
-        memset(inputs[i].data, 1, bytes);
+        memset(inputs[i].data, inputs[i].dtype != STRIDER_STRING, bytes);
     }
     return true;
 }

@@ -31,8 +31,8 @@ static void expect_cast(Tensor x, Tensor y) {
 
 static void every_type_becomes_every_type(void **state) {
     (void)state;
-    for (DType from = STRIDER_F32; from < STRIDER_DTYPE_COUNT; from++)
-        for (DType to = STRIDER_F32; to < STRIDER_DTYPE_COUNT; to++) {
+    for (DType from = STRIDER_F32; from < STRIDER_STRING; from++)
+        for (DType to = STRIDER_F32; to < STRIDER_STRING; to++) {
             /* what all types have; f8e8m0 has powers of two only */
             const double two = from == STRIDER_BOOL || to == STRIDER_BOOL || from == STRIDER_I2 ? 1 : 2;
             const double last = to == STRIDER_I2 && two == 2 ? -2 : two;
@@ -187,19 +187,19 @@ static void before_opset_6_the_type_is_a_name(void **state) {
 
 static void types_that_are_not_there_are_refused(void **state) {
     (void)state;
-    OpTest string = {.op = "Cast",
-                     .opset = 13,
-                     .attrs = {attr_int("to", 8)},
-                     .n_inputs = 1,
-                     .inputs = {tensor_f32(DIMS(1), 1)}};
-    op_test_expect_error(&string, STRIDER_UNSUPPORTED, "STRING");
+    OpTest complex = {.op = "Cast",
+                      .opset = 13,
+                      .attrs = {attr_int("to", 14)},
+                      .n_inputs = 1,
+                      .inputs = {tensor_f32(DIMS(1), 1)}};
+    op_test_expect_error(&complex, STRIDER_UNSUPPORTED, "COMPLEX64");
     const int64_t strange[] = {0, -1, 99, INT64_MAX, INT64_MIN};
     for (int i = 0; i < 5; i++) {
-        string.attrs[0] = attr_int("to", strange[i]);
-        op_test_expect_error(&string, STRIDER_UNSUPPORTED, "not supported");
+        complex.attrs[0] = attr_int("to", strange[i]);
+        op_test_expect_error(&complex, STRIDER_UNSUPPORTED, "not supported");
     }
-    string.attrs[0] = (Attr){0};
-    op_test_expect_error(&string, STRIDER_BAD_MODEL, "to");
+    complex.attrs[0] = (Attr){0};
+    op_test_expect_error(&complex, STRIDER_BAD_MODEL, "to");
 }
 
 static void unknown_shapes_pass_through_casts(void **state) {

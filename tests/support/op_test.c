@@ -41,6 +41,12 @@ Tensor op_test_convert(DType dtype, Shape shape, void *memory, const double *val
     return tensor;
 }
 
+Tensor op_test_strings(Shape shape, String *memory, const char *const *texts, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memory[i] = (String){texts[i], strlen(texts[i])};
+    return op_test_tensor(STRIDER_STRING, shape, memory, count * sizeof *memory);
+}
+
 WRAPS_AROUND void fill_random(float *values, size_t count, uint64_t seed) {
     uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x123456789u;
     for (size_t i = 0; i < count; i++) {
@@ -101,7 +107,8 @@ static Status run_in_graph(OpTest *test, Graph *graph) {
         tensors[OP_TEST_MAX_PORTS + i] = test->output_types[i].tensor;
     }
     test->scratch_bytes = op->scratch ? op->scratch(node, tensors, tensors + OP_TEST_MAX_PORTS).n : 0;
-    TRY(node_evaluate(node, inputs, test->output_types, test->outputs, allocator_default(), err));
+    TRY(node_evaluate_in_run(node, inputs, test->output_types, test->outputs, allocator_default(),
+                             &test->region, err));
     device_case_run(test, graph, node);
     return STRIDER_OK;
 }
@@ -126,6 +133,12 @@ void assert_tensor_close(const Tensor *got, const Tensor *expected, double rtol,
     char got_shape[SHAPE_TEXT], expected_shape[SHAPE_TEXT];
     assert_string_equal(shape_text(&got->type.shape, got_shape),
                         shape_text(&expected->type.shape, expected_shape));
+    for (int64_t i = 0; got->type.dtype == STRIDER_STRING && i < tensor_elements(expected); i++) {
+        const String a = ((const String *)got->data)[i], b = ((const String *)expected->data)[i];
+        if (!string_equal(a, b))
+            fail_msg("element %lld is \"%.*s\", expected \"%.*s\"", (long long)i, (int)a.size, a.data,
+                     (int)b.size, b.data);
+    }
     for (int64_t i = 0; i < tensor_elements(expected); i++) {
         double a = tensor_get_f64(got, i), b = tensor_get_f64(expected, i);
         bool same = a == b || (isnan(a) && isnan(b));

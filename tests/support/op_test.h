@@ -51,6 +51,11 @@ Attr attr_string(const char *name, const char *value);
 #define tensor_typed(DTYPE, SHAPE, ...)                                                                      \
     op_test_convert(DTYPE, SHAPE, (uint64_t[sizeof((double[]){__VA_ARGS__}) / sizeof(double)]){0},           \
                     (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double))
+/* tensor_strings(DIMS(2), "a", "bc"): texts that end with NUL. */
+#define tensor_strings(SHAPE, ...)                                                                           \
+    op_test_strings(SHAPE, (String[sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)]){{0}},            \
+                    (const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
+Tensor op_test_strings(Shape shape, String *memory, const char *const *texts, size_t count);
 /* `memory` has eight bytes for each of the values. */
 Tensor op_test_convert(DType dtype, Shape shape, void *memory, const double *values, size_t count);
 /* A view; fails the test where the bytes do not fit the shape. */

@@ -52,6 +52,9 @@ bool format_is_named(const char *path) {
 }
 
 strider_status format_write(const char *path, const NamedTensor *items, size_t count, strider_error *error) {
+    for (size_t i = 0; i < count && !ends_with(path, ".pb"); i++)
+        if (items[i].tensor.dtype == STRIDER_STRING)
+            return tool_fail(error, STRIDER_UNSUPPORTED, "strings are saved as .pb alone");
     if (ends_with(path, ".npz"))
         return npz_write(path, items, count, error);
     if (count != 1)

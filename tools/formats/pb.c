@@ -31,7 +31,7 @@ static unsigned onnx_number(strider_dtype dtype) {
         [STRIDER_BOOL] = 9,        [STRIDER_F8E4M3FN] = 17, [STRIDER_F8E4M3FNUZ] = 18, [STRIDER_F8E5M2] = 19,
         [STRIDER_F8E5M2FNUZ] = 20, [STRIDER_U4] = 21,       [STRIDER_I4] = 22,         [STRIDER_F4E2M1] = 23,
         [STRIDER_F8E8M0] = 24,     [STRIDER_U2] = 25,       [STRIDER_I2] = 26,         [STRIDER_F6E2M3] = 27,
-        [STRIDER_F6E3M2] = 28,
+        [STRIDER_F6E3M2] = 28,     [STRIDER_STRING] = 8,
     };
     return numbers[dtype];
 }
@@ -61,6 +61,17 @@ static void put_raw_data(Bytes *bytes, const strider_tensor *tensor) {
     }
 }
 
+/* Field string_data, 6, once for each. */
+static void put_strings(Bytes *bytes, const strider_tensor *tensor) {
+    const strider_string *strings = tensor->data;
+    for (int64_t i = 0; i < strider_tensor_elements(tensor); i++) {
+        put_varint(bytes, 6 << 3 | 2);
+        put_varint(bytes, strings[i].size);
+        if (strings[i].size)
+            bytes_put(bytes, strings[i].data, strings[i].size);
+    }
+}
+
 /* Fields of onnx.TensorProto: dims 1, data_type 2, name 8, raw_data 9. */
 strider_status pb_write(const char *path, const char *name, const strider_tensor *tensor,
                         strider_error *error) {
@@ -74,7 +85,11 @@ strider_status pb_write(const char *path, const char *name, const strider_tensor
     put_varint(&bytes, 8 << 3 | 2);
     put_varint(&bytes, strlen(name));
     bytes_put(&bytes, name, strlen(name));
-    put_varint(&bytes, 9 << 3 | 2);
-    put_raw_data(&bytes, tensor);
+    if (tensor->dtype == STRIDER_STRING) {
+        put_strings(&bytes, tensor);
+    } else {
+        put_varint(&bytes, 9 << 3 | 2);
+        put_raw_data(&bytes, tensor);
+    }
     return bytes_write(&bytes, path, error);
 }

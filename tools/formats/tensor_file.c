@@ -28,6 +28,37 @@ strider_status tensor_make(strider_tensor *tensor, strider_dtype dtype, int rank
     return STRIDER_OK;
 }
 
+/* The views and their bytes in one block, which is freed as one. */
+static strider_status copy_strings(const strider_tensor *from, strider_tensor *to, strider_error *error) {
+    const strider_string *strings = from->data;
+    const int64_t count = strider_tensor_elements(from);
+    size_t bytes = tensor_bytes(from);
+    for (int64_t i = 0; i < count; i++) /* all of them lie in memory: their sum fits, unless they share it */
+        if (__builtin_add_overflow(bytes, strings[i].size, &bytes))
+            return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory for strings");
+    *to = *from;
+    if (posix_memalign(&to->data, 64, bytes + 1))
+        return tool_fail(error, STRIDER_OUT_OF_MEMORY, "out of memory: %zu bytes for strings", bytes);
+    strider_string *copies = to->data;
+    char *at = (char *)to->data + tensor_bytes(from);
+    for (int64_t i = 0; i < count; i++) {
+        copies[i] = (strider_string){at, strings[i].size};
+        if (strings[i].size)
+            memcpy(at, strings[i].data, strings[i].size);
+        at += strings[i].size;
+    }
+    return STRIDER_OK;
+}
+
+strider_status tensor_copy(const strider_tensor *from, strider_tensor *to, strider_error *error) {
+    if (from->dtype == STRIDER_STRING)
+        return copy_strings(from, to, error);
+    const strider_status status = tensor_make(to, from->dtype, from->rank, from->dims, error);
+    if (!status && tensor_bytes(from))
+        memcpy(to->data, from->data, tensor_bytes(from));
+    return status;
+}
+
 strider_status tensor_file_add(TensorFile *file, const char *name, strider_tensor tensor,
                                strider_error *error) {
     const bool is_full = file->count == file->capacity;

@@ -21,6 +21,8 @@ typedef struct TensorFile {
 /* A zeroed tensor of that type and shape; its data is freed by strider_tensor_free(). */
 strider_status tensor_make(strider_tensor *tensor, strider_dtype dtype, int rank, const int64_t *dims,
                            strider_error *error);
+/* The same with another's contents; strings' bytes are copied, too. */
+strider_status tensor_copy(const strider_tensor *from, strider_tensor *to, strider_error *error);
 size_t tensor_bytes(const strider_tensor *tensor);
 
 /* Takes over the tensor, also when this fails, and copies the name. */

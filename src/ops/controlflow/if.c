@@ -78,5 +78,5 @@ const Op op_if = {
     .infer = if_infer,
     .host = if_host,
     .bodies = {"then_branch", "else_branch"},
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

@@ -250,5 +250,5 @@ const Op op_loop = {
     .host = loop_host,
     .reads = 1u << TRIPS | 1u << CONDITION,
     .bodies = {"body"},
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

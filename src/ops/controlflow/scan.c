@@ -175,5 +175,5 @@ const Op op_scan = {
     .infer = scan_infer,
     .host = scan_host,
     .bodies = {"body"},
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

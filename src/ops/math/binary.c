@@ -264,7 +264,21 @@ static void combine(EvalContext *ctx, BinaryKind kind, const Tensor *a, const Te
     }
 }
 
+/* Equal alone takes strings. */
+static void compare_strings(const Tensor *a, const Tensor *b, Tensor *y) {
+    const Broadcast broadcast =
+        broadcast_make(&y->type.shape, 2, (const Shape *[]){&a->type.shape, &b->type.shape});
+    const String *first = a->data, *second = b->data;
+    int64_t counters[MAX_RANK] = {0}, offsets[BROADCAST_MAX] = {0};
+    for (int64_t i = 0; i < tensor_elements(y); i++, broadcast_next(&broadcast, counters, offsets))
+        tensor_set_i64(y, i, string_equal(first[offsets[0]], second[offsets[1]]));
+}
+
 static Status binary_reference(EvalContext *ctx) {
+    if (ctx->inputs[0]->type.dtype == STRIDER_STRING) {
+        compare_strings(ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
+        return STRIDER_OK;
+    }
     combine(ctx, node_binary_kind(ctx->node), ctx->inputs[0], ctx->inputs[1], ctx->outputs[0]);
     return STRIDER_OK;
 }
@@ -320,6 +334,6 @@ static Status variadic_reference(EvalContext *ctx) {
         .parse = binary_parse,                                                                               \
         .infer = binary_infer,                                                                               \
         .doubt = binary_doubt,                                                                               \
-        .flags = OP_ELEMENTWISE,                                                                             \
+        .flags = OP_ELEMENTWISE | OP_STRINGS,                                                                \
     };
 #include "ops/math/binary_list.inc"

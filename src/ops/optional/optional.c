@@ -42,7 +42,7 @@ const Op op_optional = {
     .parse = optional_parse,
     .infer = optional_infer,
     .host = optional_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- OptionalGetElement, OptionalHasElement --- */
@@ -80,7 +80,7 @@ const Op op_optional_get_element = {
     .outputs = {1, 1},
     .infer = get_infer,
     .host = get_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };
 
 static Status has_infer(InferContext *ctx) {
@@ -105,5 +105,5 @@ const Op op_optional_has_element = {
     .outputs = {1, 1},
     .infer = has_infer,
     .host = has_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

@@ -109,5 +109,5 @@ const Op op_concat_from_sequence = {
     .parse = concat_parse,
     .infer = concat_infer,
     .host = concat_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

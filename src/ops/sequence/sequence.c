@@ -90,7 +90,7 @@ static Status empty_host(HostContext *ctx) {
 
 const Op op_sequence_empty = {
     OP_NAMED(SequenceEmpty), .since = 11,          .outputs = {1, 1},  .attrs_size = sizeof(EmptyAttrs),
-    .parse = empty_parse,    .infer = empty_infer, .host = empty_host, .flags = OP_NO_FOLD,
+    .parse = empty_parse,    .infer = empty_infer, .host = empty_host, .flags = OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- SequenceConstruct --- */
@@ -135,10 +135,13 @@ static Status construct_host(HostContext *ctx) {
 }
 
 const Op op_sequence_construct = {
-    OP_NAMED(SequenceConstruct), .since = 11,
-    .inputs = {1, -1},           .outputs = {1, 1},
-    .infer = construct_infer,    .host = construct_host,
-    .flags = OP_NO_FOLD,
+    OP_NAMED(SequenceConstruct),
+    .since = 11,
+    .inputs = {1, -1},
+    .outputs = {1, 1},
+    .infer = construct_infer,
+    .host = construct_host,
+    .flags = OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- SequenceInsert --- */
@@ -185,7 +188,7 @@ const Op op_sequence_insert = {
     .outputs = {1, 1},
     .infer = insert_infer,
     .host = insert_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- SequenceErase --- */
@@ -214,7 +217,7 @@ const Op op_sequence_erase = {
     .outputs = {1, 1},
     .infer = erase_infer,
     .host = erase_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- SequenceAt --- */
@@ -242,7 +245,7 @@ const Op op_sequence_at = {
     .outputs = {1, 1},
     .infer = at_infer,
     .host = at_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };
 
 /* --- SequenceLength --- */
@@ -268,5 +271,5 @@ const Op op_sequence_length = {
     .outputs = {1, 1},
     .infer = length_infer,
     .host = length_host,
-    .flags = OP_ANY_KIND | OP_NO_FOLD,
+    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

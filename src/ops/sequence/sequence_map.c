@@ -97,6 +97,8 @@ static Status map_host(HostContext *ctx) {
 }
 
 const Op op_sequence_map = {
-    OP_NAMED(SequenceMap), .since = 17,      .inputs = {1, -1},  .outputs = {1, -1},
-    .infer = map_infer,    .host = map_host, .bodies = {"body"}, .flags = OP_ANY_KIND | OP_NO_FOLD,
+    OP_NAMED(SequenceMap), .since = 17,
+    .inputs = {1, -1},     .outputs = {1, -1},
+    .infer = map_infer,    .host = map_host,
+    .bodies = {"body"},    .flags = OP_ANY_KIND | OP_NO_FOLD | OP_STRINGS,
 };

@@ -135,5 +135,5 @@ const Op op_split_to_sequence = {
     .infer = split_infer,
     .host = split_host,
     .reads = 1u << 1,
-    .flags = OP_NO_FOLD,
+    .flags = OP_NO_FOLD | OP_STRINGS,
 };

@@ -3,12 +3,13 @@
  * `round_mode`), CastLike (15, 19, 24) and BitCast (26).  Floats become integers by cutting off the fraction;
  * what does not fit saturates and NaN becomes 0, where ONNX leaves the result open; of integers of 4 and 2
  * bits, the low bits stay, as in ONNX's reference.  Integers become narrower integers by keeping their low
- * bits.  Bool is 1 for all but 0. */
+ * bits.  Bool is 1 for all but 0.  How numbers become strings and back: text/number_text.h. */
 #include <string.h>
 
 #include "base/wrap.h"
 #include "ops/onnx_type.h"
 #include "ops/op.h"
+#include "ops/text/number_text.h"
 #include "tensor/narrow.h"
 
 typedef struct CastAttrs {
@@ -118,11 +119,43 @@ static void cast(const Tensor *x, Tensor *y) {
     }
 }
 
+static Status write_numbers(EvalContext *ctx, const Tensor *x, Tensor *y) {
+    String *strings = y->data;
+    for (int64_t i = 0; i < tensor_elements(x); i++) {
+        char text[NUMBER_TEXT], *bytes;
+        const size_t size = number_to_text(x, i, text);
+        TRY(eval_alloc_string(ctx, size, &bytes));
+        memcpy(bytes, text, size);
+        strings[i] = (String){bytes, size};
+    }
+    return STRIDER_OK;
+}
+
+static Status read_numbers(EvalContext *ctx, const Tensor *x, Tensor *y) {
+    const String *strings = x->data;
+    for (int64_t i = 0; i < tensor_elements(x); i++)
+        if (!number_from_text(strings[i], y, i))
+            return eval_fail(ctx, STRIDER_BAD_MODEL, "element %lld, \"%.*s\", is no %s", (long long)i,
+                             (int)i64_min((int64_t)strings[i].size, 60),
+                             strings[i].data ? strings[i].data : "", dtype_name(y->type.dtype));
+    return STRIDER_OK;
+}
+
+static Status cast_strings(EvalContext *ctx, const Tensor *x, Tensor *y) {
+    const NumberLocale locale = number_locale_enter();
+    const Status status =
+        y->type.dtype == STRIDER_STRING ? write_numbers(ctx, x, y) : read_numbers(ctx, x, y);
+    number_locale_leave(locale);
+    return status;
+}
+
 static Status cast_reference(EvalContext *ctx) {
     const Tensor *x = ctx->inputs[0];
     Tensor *y = ctx->outputs[0];
     if (x->type.dtype == y->type.dtype)
         memcpy(y->data, x->data, x->size_bytes);
+    else if (x->type.dtype == STRIDER_STRING || y->type.dtype == STRIDER_STRING)
+        return cast_strings(ctx, x, y);
     else if (dtype_is_narrow_float(y->type.dtype))
         cast_to_narrow(eval_attrs(ctx), x, y);
     else
@@ -139,7 +172,7 @@ const Op op_cast = {
     .parse = cast_parse,
     .infer = cast_infer,
     .reference = cast_reference,
-    .flags = OP_ELEMENTWISE,
+    .flags = OP_ELEMENTWISE | OP_STRINGS | OP_MAKES_STRINGS,
 };
 
 const Op op_cast_like = {
@@ -151,6 +184,7 @@ const Op op_cast_like = {
     .parse = cast_like_parse,
     .infer = cast_like_infer,
     .reference = cast_reference,
+    .flags = OP_STRINGS | OP_MAKES_STRINGS,
 };
 
 /* --- BitCast --- */

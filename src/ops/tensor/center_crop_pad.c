@@ -107,4 +107,5 @@ const Op op_center_crop_pad = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = center_crop_pad_reference,
+    .flags = OP_STRINGS,
 };

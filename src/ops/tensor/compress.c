@@ -116,5 +116,5 @@ const Op op_compress = {
     .parse = compress_parse,
     .infer = compress_infer,
     .reference = compress_reference,
-    .flags = OP_DATA_DEPENDENT,
+    .flags = OP_DATA_DEPENDENT | OP_STRINGS,
 };

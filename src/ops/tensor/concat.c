@@ -133,6 +133,7 @@ const Op op_concat = {
     .parse = concat_parse,
     .infer = concat_infer,
     .reference = concat_reference,
+    .flags = OP_STRINGS,
 };
 
 /* --- Split --- */
@@ -239,5 +240,5 @@ const Op op_split = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = split_reference,
-    .flags = OP_COUNTS_OUTPUTS,
+    .flags = OP_COUNTS_OUTPUTS | OP_STRINGS,
 };

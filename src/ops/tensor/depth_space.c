@@ -115,6 +115,7 @@ const Op op_depth_to_space = {
     .parse = depth_to_space_parse,
     .infer = depth_space_infer,
     .reference = depth_space_reference,
+    .flags = OP_STRINGS,
 };
 
 const Op op_space_to_depth = {
@@ -126,4 +127,5 @@ const Op op_space_to_depth = {
     .parse = space_to_depth_parse,
     .infer = depth_space_infer,
     .reference = depth_space_reference,
+    .flags = OP_STRINGS,
 };

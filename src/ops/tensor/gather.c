@@ -72,6 +72,7 @@ const Op op_gather = {
     .parse = axis_parse,
     .infer = gather_infer,
     .reference = gather_reference,
+    .flags = OP_STRINGS,
 };
 
 /* --- GatherElements --- */
@@ -111,6 +112,7 @@ const Op op_gather_elements = {
     .parse = axis_parse,
     .infer = gather_elements_infer,
     .reference = gather_elements_reference,
+    .flags = OP_STRINGS,
 };
 
 /* --- GatherND --- */
@@ -166,4 +168,5 @@ const Op op_gather_nd = {
     .parse = gather_nd_parse,
     .infer = gather_nd_infer,
     .reference = gather_nd_reference,
+    .flags = OP_STRINGS,
 };

@@ -89,4 +89,5 @@ const Op op_one_hot = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = one_hot_reference,
+    .flags = OP_STRINGS,
 };

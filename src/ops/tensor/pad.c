@@ -131,7 +131,7 @@ static Status pad_reference(EvalContext *ctx) {
     }
     TRY(eval_set_output_shape(ctx, 0, x->type.dtype, &out));
     Tensor *y = ctx->outputs[0];
-    Tensor filler = {.type = {x->type.dtype, shape_scalar()}, .data = &(uint64_t){0}};
+    Tensor filler = {.type = {x->type.dtype, shape_scalar()}, .data = &(String){0}};
     size_t size = dtype_size(x->type.dtype);
     if (value)
         memcpy(filler.data, value->data, size);
@@ -163,4 +163,5 @@ const Op op_pad = {
     .reads = 1u << 1 | 1u << 3,
     .shaped_by = 1u << 1 | 1u << 3,
     .reference = pad_reference,
+    .flags = OP_STRINGS,
 };

@@ -52,6 +52,7 @@ const Op op_expand = {
     .inputs = {2, 2},      .outputs = {1, 1},
     .infer = expand_infer, .reference = expand_reference,
     .reads = 1u << 1,      .shaped_by = 1u << 1,
+    .flags = OP_STRINGS,
 };
 
 /* --- Tile --- */
@@ -137,4 +138,5 @@ const Op op_tile = {
     .reference = tile_reference,
     .reads = 1u << 1 | 1u << 2,
     .shaped_by = 1u << 1 | 1u << 2,
+    .flags = OP_STRINGS,
 };

@@ -34,7 +34,7 @@ const Op op_identity = {
     OP_NAMED(Identity),      .since = 1,
     .inputs = {1, 1},        .outputs = {1, 1},
     .infer = identity_infer, .reference = copy_reference,
-    .host = identity_host,   .flags = OP_VIEW | OP_ELEMENTWISE | OP_ANY_KIND,
+    .host = identity_host,   .flags = OP_VIEW | OP_ELEMENTWISE | OP_ANY_KIND | OP_STRINGS,
 };
 
 /* --- Reshape --- */
@@ -128,7 +128,7 @@ const Op op_reshape = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = copy_reference,
-    .flags = OP_VIEW,
+    .flags = OP_VIEW | OP_STRINGS,
 };
 
 /* --- Flatten --- */
@@ -180,7 +180,7 @@ const Op op_flatten = {
     .parse = flatten_parse,
     .infer = flatten_infer,
     .reference = copy_reference,
-    .flags = OP_VIEW,
+    .flags = OP_VIEW | OP_STRINGS,
 };
 
 /* --- Squeeze, Unsqueeze --- */
@@ -275,7 +275,7 @@ const Op op_squeeze = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = copy_reference,
-    .flags = OP_VIEW,
+    .flags = OP_VIEW | OP_STRINGS,
 };
 
 const Op op_unsqueeze = {
@@ -289,5 +289,5 @@ const Op op_unsqueeze = {
     .reads = 1u << 1,
     .shaped_by = 1u << 1,
     .reference = copy_reference,
-    .flags = OP_VIEW,
+    .flags = OP_VIEW | OP_STRINGS,
 };

@@ -74,4 +74,5 @@ const Op op_reverse_sequence = {
     .parse = reverse_sequence_parse,
     .infer = reverse_sequence_infer,
     .reference = reverse_sequence_reference,
+    .flags = OP_STRINGS,
 };

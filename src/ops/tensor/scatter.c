@@ -135,6 +135,7 @@ static Status scatter_elements_reference(EvalContext *ctx) {
         .parse = scatter_parse,                                                                              \
         .infer = scatter_elements_infer,                                                                     \
         .reference = scatter_elements_reference,                                                             \
+        .flags = OP_STRINGS,                                                                                 \
     };
 
 SCATTER_ELEMENTS(op_scatter, Scatter, 9)
@@ -176,4 +177,5 @@ const Op op_scatter_nd = {
     .parse = scatter_parse,
     .infer = scatter_nd_infer,
     .reference = scatter_nd_reference,
+    .flags = OP_STRINGS,
 };

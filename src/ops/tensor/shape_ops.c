@@ -59,11 +59,15 @@ const Op op_shape = {
     .parse = shape_parse,
     .infer = shape_infer,
     .reference = shape_reference,
-    .flags = OP_SHAPE_ONLY,
+    .flags = OP_SHAPE_ONLY | OP_STRINGS,
 };
 
 const Op op_size = {
-    OP_NAMED(Size),         .since = 1,          .inputs = {1, 1},
-    .outputs = {1, 1},      .infer = size_infer, .reference = size_reference,
-    .flags = OP_SHAPE_ONLY,
+    OP_NAMED(Size),
+    .since = 1,
+    .inputs = {1, 1},
+    .outputs = {1, 1},
+    .infer = size_infer,
+    .reference = size_reference,
+    .flags = OP_SHAPE_ONLY | OP_STRINGS,
 };

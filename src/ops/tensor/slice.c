@@ -149,4 +149,5 @@ const Op op_slice = {
     .reads = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4,
     .shaped_by = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4,
     .reference = slice_reference,
+    .flags = OP_STRINGS,
 };

@@ -83,4 +83,5 @@ const Op op_transpose = {
     .parse = transpose_parse,
     .infer = transpose_infer,
     .reference = transpose_reference,
+    .flags = OP_STRINGS,
 };

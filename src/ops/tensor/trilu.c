@@ -51,4 +51,5 @@ const Op op_trilu = {
     .parse = trilu_parse,
     .infer = trilu_infer,
     .reference = trilu_reference,
+    .flags = OP_STRINGS,
 };

@@ -33,7 +33,11 @@ static Status where_reference(EvalContext *ctx) {
 }
 
 const Op op_where = {
-    OP_NAMED(Where),         .since = 9,           .inputs = {3, 3},
-    .outputs = {1, 1},       .infer = where_infer, .reference = where_reference,
-    .flags = OP_ELEMENTWISE,
+    OP_NAMED(Where),
+    .since = 9,
+    .inputs = {3, 3},
+    .outputs = {1, 1},
+    .infer = where_infer,
+    .reference = where_reference,
+    .flags = OP_ELEMENTWISE | OP_STRINGS,
 };
