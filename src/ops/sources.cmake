@@ -10,6 +10,13 @@ list(APPEND sources
     ops/generator/multinomial.c
     ops/generator/random.c
     ops/text/number_text.c
+    ops/text/regex.c
+    ops/text/regex_full_match.c
+    ops/text/regex_parse.c
+    ops/text/regex_set.c
+    ops/text/string_concat.c
+    ops/text/string_normalizer.c
+    ops/text/string_split.c
     ops/text/tfidf_vectorizer.c
     ops/generator/eye_like.c
     ops/math/det.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TfIdfVectorizer (ONNX 9) of integers: how often each n-gram of a pool stands in a row [C] or in each row of
+/* TfIdfVectorizer (ONNX 9): how often each n-gram of a pool stands in a row [C] or in each row of
  * [N, C].  The items of an n-gram may stand up to max_skip_count items apart, all equally far.  Mode TF: the
  * counts; IDF: the weight where the count is not 0; TFIDF: count times weight.  Weights belong to the
  * output's places, as in ONNX's reference implementation and in onnxruntime.
@@ -29,6 +29,8 @@ typedef struct TfIdfAttrs {
     Ngram *ngrams;
     int64_t n_ngrams, places;
     const float *weights; /* NULL: 1 */
+    const char **words;   /* the pool's strings, sorted; NULL: it is of integers */
+    int64_t n_words;
 } TfIdfAttrs;
 
 /* --- the pool --- */
@@ -37,7 +39,49 @@ static Status find_list(ParseContext *ctx, const char *name, AttrKind kind, cons
     *list = attrs_find(ctx->attrs, name);
     if (*list && (*list)->kind != kind)
         return parse_fail(ctx, STRIDER_BAD_MODEL, "attribute %s is no list of %s", name,
-                          kind == ATTR_INTS ? "ints" : "floats");
+                          kind == ATTR_INTS     ? "ints"
+                          : kind == ATTR_FLOATS ? "floats"
+                                                : "strings");
+    return STRIDER_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The place of a string among the pool's; -1 where it is none of them. */
+static int64_t find_word(const TfIdfAttrs *attrs, String text) {
+    int64_t low = 0, high = attrs->n_words;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        const size_t length = strlen(attrs->words[middle]), shared = length < text.size ? length : text.size;
+        const int order = shared ? memcmp(attrs->words[middle], text.data, shared) : 0;
+        if (order == 0 && length == text.size)
+            return middle;
+        if (order < 0 || (order == 0 && length < text.size))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+/* The pool's strings as integers. */
+static Status number_words(ParseContext *ctx, const Attr *pool, const int64_t **items) {
+    TfIdfAttrs *attrs = ctx->node->attrs;
+    int64_t *numbers = region_alloc_array(ctx->region, pool->count + 1, sizeof *numbers);
+    attrs->words = region_alloc_array(ctx->region, pool->count + 1, sizeof *attrs->words);
+    if (!numbers || !attrs->words)
+        return parse_fail(ctx, STRIDER_OUT_OF_MEMORY, "no memory for a pool of %zu strings", pool->count);
+    if (pool->count)
+        memcpy(attrs->words, pool->strings, bytes_of(sizeof *attrs->words, (int64_t)pool->count).n);
+    qsort(attrs->words, pool->count, sizeof *attrs->words, by_text);
+    for (size_t i = 0; i < pool->count; i++)
+        if (i == 0 || strcmp(attrs->words[i], attrs->words[attrs->n_words - 1]) != 0)
+            attrs->words[attrs->n_words++] = attrs->words[i];
+    for (size_t i = 0; i < pool->count; i++)
+        numbers[i] = find_word(attrs, (String){pool->strings[i], strlen(pool->strings[i])});
+    *items = numbers;
     return STRIDER_OK;
 }
 
@@ -79,7 +123,8 @@ static void drop_repeated(TfIdfAttrs *attrs) {
 }
 
 /* Where the 1-grams, 2-grams and so on begin in the pool says ngram_counts. */
-static Status read_pool(ParseContext *ctx, const Attr *pool, const Attr *counts, const Attr *places) {
+static Status read_pool(ParseContext *ctx, const int64_t *items, size_t n_items, const Attr *counts,
+                        const Attr *places) {
     TfIdfAttrs *attrs = ctx->node->attrs;
     int64_t numbered = 0;
     attrs->ngrams = region_alloc_array(ctx->region, places->count + 1, sizeof *attrs->ngrams);
@@ -87,13 +132,13 @@ static Status read_pool(ParseContext *ctx, const Attr *pool, const Attr *counts,
         return parse_fail(ctx, STRIDER_OUT_OF_MEMORY, "no memory for %zu n-grams", places->count);
     for (size_t n = 0; n < counts->count; n++) {
         const int64_t from = counts->ints[n],
-                      to = n + 1 < counts->count ? counts->ints[n + 1] : (int64_t)pool->count;
-        if (from < 0 || to < from || to > (int64_t)pool->count)
+                      to = n + 1 < counts->count ? counts->ints[n + 1] : (int64_t)n_items;
+        if (from < 0 || to < from || to > (int64_t)n_items)
             return parse_fail(ctx, STRIDER_BAD_MODEL,
                               "ngram_counts says that the n-grams of %zu items are items %" PRId64
                               " to %" PRId64 " of a pool of %zu",
-                              n + 1, from, to, pool->count);
-        TRY(add_ngrams(ctx, places, pool->ints + from, to - from, (int64_t)n + 1, &numbered));
+                              n + 1, from, to, n_items);
+        TRY(add_ngrams(ctx, places, items + from, to - from, (int64_t)n + 1, &numbered));
     }
     qsort(attrs->ngrams, (size_t)attrs->n_ngrams, sizeof *attrs->ngrams, by_items);
     drop_repeated(attrs);
@@ -142,18 +187,22 @@ static Status tfidf_parse(ParseContext *ctx, void *attrs_) {
     static const char *const required[] = {"mode",           "ngram_counts",    "ngram_indexes",
                                            "max_skip_count", "min_gram_length", "max_gram_length"};
     TfIdfAttrs *attrs = attrs_;
-    const Attr *pool, *counts, *places;
+    const Attr *pool, *words, *counts, *places;
     for (size_t i = 0; i < sizeof required / sizeof *required; i++)
         TRY(parse_require(ctx, required[i]));
     TRY(parse_enum(ctx, "mode", modes, MODE_TF, &attrs->mode));
     TRY(find_list(ctx, "pool_int64s", ATTR_INTS, &pool));
     TRY(find_list(ctx, "ngram_counts", ATTR_INTS, &counts));
     TRY(find_list(ctx, "ngram_indexes", ATTR_INTS, &places));
-    if (!pool)
-        return parse_fail(ctx, STRIDER_UNSUPPORTED, "n-grams of strings are not supported");
+    TRY(find_list(ctx, "pool_strings", ATTR_STRINGS, &words));
+    if (!pool == !words)
+        return parse_fail(ctx, STRIDER_BAD_MODEL, "one of pool_int64s and pool_strings must be there");
     TRY(parse_lengths(ctx, counts->count));
     TRY(parse_weights(ctx, places));
-    return read_pool(ctx, pool, counts, places);
+    const int64_t *items = pool ? pool->ints : NULL;
+    if (words)
+        TRY(number_words(ctx, words, &items));
+    return read_pool(ctx, items, pool ? pool->count : words->count, counts, places);
 }
 
 /* --- counting --- */
@@ -161,7 +210,7 @@ static Status tfidf_parse(ParseContext *ctx, void *attrs_) {
 static Status tfidf_infer(InferContext *ctx) {
     const TfIdfAttrs *attrs = infer_attrs(ctx);
     const Shape *x = &ctx->inputs[0].shape;
-    TRY(infer_require_dtype(ctx, 0, DTYPES_INDEX));
+    TRY(infer_require_dtype(ctx, 0, attrs->words ? DTYPES_STRING : DTYPES_INDEX));
     TRY(infer_require_rank(ctx, 0, 1, 2));
     ctx->outputs[0].dtype = STRIDER_F32;
     if (x->rank < 0)
@@ -197,7 +246,8 @@ static void count_from(const TfIdfAttrs *attrs, const Tensor *x, int64_t start, 
                        int64_t shortest, float *counts) {
     int64_t low = 0, high = attrs->n_ngrams;
     for (int64_t depth = 0, at = start; depth < attrs->max_length && at < end; depth++, at += distance) {
-        const int64_t item = tensor_get_i64(x, at);
+        const int64_t item =
+            attrs->words ? find_word(attrs, ((const String *)x->data)[at]) : tensor_get_i64(x, at);
         low = bisect(attrs->ngrams, low, high, depth, item, false);
         high = bisect(attrs->ngrams, low, high, depth, item, true);
         if (low == high)
@@ -247,4 +297,5 @@ const Op op_tfidf_vectorizer = {
     .parse = tfidf_parse,
     .infer = tfidf_infer,
     .reference = tfidf_reference,
+    .flags = OP_STRINGS,
 };
