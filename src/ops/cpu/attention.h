@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention in float32: what the preparation hands to the templates. */
+/* Attention: what the preparation hands to the templates. */
 #ifndef OPS_CPU_ATTENTION_H
 #define OPS_CPU_ATTENTION_H
 
@@ -18,9 +18,8 @@ typedef enum AttentionMask { MASK_NONE, MASK_FLOATS, MASK_BOOLS } AttentionMask;
 
 /* One row of a task. */
 typedef struct AttentionRow {
-    const float *q;
-    const char *mask; /* NULL: none */
-    float *y;
+    const char *q, *mask; /* mask NULL: none */
+    char *y;
     float *sums; /* values, weighed so far */
     AttentionRange seen;
     float largest, weight; /* so far: the largest score, the sum of weights relative to it */
@@ -31,13 +30,16 @@ typedef struct AttentionArgs {
     AttentionAttrs attrs;
     AttentionGeometry g;
     float scale;
+    DType dtype; /* of all but the mask: f32, f16 or bf16, which are converted in scratch memory */
     AttentionMask mask;
+    DType mask_dtype;
     int64_t rows, rows_a_task, row_parts; /* of all these heads */
     int64_t v_width;                      /* of a row of values in scratch memory, whole vectors */
-    bool copies_v;                        /* values go through scratch memory, as they end within a vector */
-    bool has_present;                     /* an output of the keys or values is asked for */
-    /* Scratch memory, in floats: keys as panels, then values, two tiles of rows, sums, and the rows. */
-    int64_t v_at, tiles_at, sums_at, rows_at;
+    bool copies_v;    /* values go through scratch memory, as they end within a vector or are no float32 */
+    bool has_present; /* an output of the keys or values is asked for */
+    /* Scratch memory, in floats: keys as panels, then values, what is converted, two tiles of rows, sums, and
+     * the rows. */
+    int64_t v_at, converted_at, tiles_at, sums_at, rows_at;
 } AttentionArgs;
 
 typedef struct AttentionTable {

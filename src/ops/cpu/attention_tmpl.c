@@ -5,75 +5,25 @@
 #include <math.h>
 
 #include "base/size.h"
-#include "ops/cpu/attention.h"
-#include "ops/cpu/row_tile_simd.h"
+#include "ops/cpu/attention_simd.h"
 #include "ops/cpu/transpose_4.h"
-
-enum { PANEL = ATTENTION_COLUMNS * VW, STEP = ATTENTION_STEP };
 
 /* One head of keys and values, and what a task has for it. */
 typedef struct Task {
     const AttentionArgs *args;
-    const float *k, *v, *past_k, *past_v;
+    const char *k, *v, *past_k, *past_v;
     int64_t n_rows;
-    AttentionRow *rows;                        /* scratch memory, as all that follows */
-    float *panels, *values, *queries, *scores; /* the last two: a tile of rows */
+    AttentionRow *rows;                                    /* scratch memory, as all that follows */
+    float *panels, *values, *converted, *queries, *scores; /* the last two: a tile of rows */
 } Task;
 
 /* Some keys that lie one after the other. */
 typedef struct Chunk {
     int64_t first, count;
-    const float *k, *v;
-    int64_t v_step;
+    const char *k, *v;
+    int64_t k_step, v_step; /* in elements */
+    const float *values;    /* the same as v, or converted */
 } Chunk;
-
-/* --- products --- */
-
-/* c = a b, or c + a b: `rows` rows of k elements, STEP apart, times k rows of vectors. */
-INLINE void product(const float *a, const float *b, int64_t b_step, int64_t k, bool adds, float *c,
-                    int64_t c_step, const int rows, const int vectors) {
-    vf acc[TILE_ROWS][ATTENTION_COLUMNS] = {{v_zero()}};
-    if (adds) {
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++)
-                acc[r][v] = v_load(c + r * c_step + v * VW);
-    }
-    for (int64_t i = 0; i < k; i++, a++, b += b_step) {
-        vf right[ATTENTION_COLUMNS];
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
-            right[v] = v_load(b + v * VW);
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            const float left = a[r * STEP];
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++)
-                acc[r][v] += right[v] * left;
-        }
-    }
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
-            v_store(c + r * c_step + v * VW, acc[r][v]);
-}
-
-typedef void (*ProductFunction)(const float *a, const float *b, int64_t b_step, int64_t k, bool adds,
-                                float *c, int64_t c_step);
-
-#define PRODUCT(ROWS, VECTORS)                                                                               \
-    static void product_##ROWS##_##VECTORS(const float *a, const float *b, int64_t b_step, int64_t k,        \
-                                           bool adds, float *c, int64_t c_step) {                            \
-        product(a, b, b_step, k, adds, c, c_step, ROWS, VECTORS);                                            \
-    }
-#define PRODUCTS(ROWS) PRODUCT(ROWS, 1) PRODUCT(ROWS, 2)
-#define ENTRY(ROWS) {product_##ROWS##_1, product_##ROWS##_2},
-
-FOR_TILES(PRODUCTS)
-
-static const ProductFunction products[TILE_ROWS][ATTENTION_COLUMNS] = {FOR_TILES(ENTRY)};
 
 /* --- keys and values --- */
 
@@ -91,46 +41,60 @@ static void pack_four(const float *k, int64_t row, int64_t size, float *to) {
             to[i * PANEL + j] = k[j * row + i];
 }
 
+/* Up to four keys; those that are not there are zeros. */
+static void pack_some(const float *k, int64_t row, int64_t count, int64_t size, float *to) {
+    if (count >= 4) {
+        pack_four(k, row, size, to);
+        return;
+    }
+    for (int64_t i = 0; i < size; i++)
+        for (int j = 0; j < 4; j++)
+            to[i * PANEL + j] = j < count ? k[j * row + i] : 0;
+}
+
 static void pack_keys(const Task *t, const Chunk *chunk) {
-    const int64_t size = t->args->g.size, row = chunk->first < t->args->g.past ? size : t->args->g.k.row;
-    const int64_t columns = (chunk->count + PANEL - 1) / PANEL * PANEL;
+    const int64_t size = t->args->g.size, columns = (chunk->count + PANEL - 1) / PANEL * PANEL;
+    const DType dtype = t->args->dtype;
     for (int64_t key = 0; key < columns; key += 4) {
         float *to = t->panels + key / PANEL * PANEL * size + key % PANEL;
-        if (key + 4 <= chunk->count) {
-            pack_four(chunk->k + key * row, row, size, to);
+        const int64_t count = i64_max(i64_min(chunk->count - key, 4), 0);
+        if (dtype == STRIDER_F32) {
+            pack_some((const float *)(const void *)chunk->k + key * chunk->k_step, chunk->k_step, count, size,
+                      to);
             continue;
         }
-        for (int64_t i = 0; i < size; i++)
-            for (int j = 0; j < 4; j++)
-                to[i * PANEL + j] = key + j < chunk->count ? chunk->k[(key + j) * row + i] : 0;
+        for (int64_t i = 0; i < count; i++)
+            floats_of(dtype, chunk->k, (key + i) * chunk->k_step, size, t->converted + i * size);
+        pack_some(t->converted, size, count, size, to);
     }
 }
 
-/* Rows of whole vectors. */
+/* Rows of whole vectors, of float32. */
 static void copy_values(const Task *t, Chunk *chunk) {
     const int64_t size = t->args->g.v_size, width = t->args->v_width;
-    for (int64_t key = 0; key < chunk->count; key++)
-        for (int64_t i = 0; i < width; i += VW)
-            v_store(t->values + key * width + i,
-                    v_load_first(chunk->v + key * chunk->v_step + i, i64_min(size - i, VW), 0));
-    chunk->v = t->values;
+    for (int64_t key = 0; key < chunk->count; key++) {
+        float *to = t->values + key * width;
+        floats_of(t->args->dtype, chunk->v, key * chunk->v_step, size, to);
+        memset(to + size, 0, (size_t)(width - size) * sizeof *to);
+    }
+    chunk->values = t->values;
     chunk->v_step = width;
 }
 
 /* The keys from `first` on, up to a chunk of those that are of the past, or of those that are not. */
 static Chunk chunk_at(const Task *t, int64_t first, int64_t end) {
     const AttentionGeometry *g = &t->args->g;
-    Chunk chunk = {.first = first, .count = i64_min(end - first, ATTENTION_CHUNK)};
-    if (first < g->past) {
-        chunk.count = i64_min(chunk.count, g->past - first);
-        chunk.k = t->past_k + first * g->size;
-        chunk.v = t->past_v + first * g->v_size;
-        chunk.v_step = g->v_size;
-    } else {
-        chunk.k = t->k + (first - g->past) * g->k.row;
-        chunk.v = t->v + (first - g->past) * g->v.row;
-        chunk.v_step = g->v.row;
-    }
+    const size_t element = dtype_size(t->args->dtype);
+    const bool is_past = first < g->past;
+    const int64_t at = is_past ? first : first - g->past;
+    Chunk chunk = {.first = first,
+                   .count =
+                       i64_min(i64_min(end - first, ATTENTION_CHUNK), is_past ? g->past - first : INT64_MAX),
+                   .k_step = is_past ? g->size : g->k.row,
+                   .v_step = is_past ? g->v_size : g->v.row};
+    chunk.k = (is_past ? t->past_k : t->k) + bytes_of(element, at * chunk.k_step).n;
+    chunk.v = (is_past ? t->past_v : t->v) + bytes_of(element, at * chunk.v_step).n;
+    chunk.values = (const float *)(const void *)chunk.v;
     return chunk;
 }
 
@@ -247,18 +211,13 @@ static AttentionRange seen_by_any(const AttentionRow *rows, int64_t count) {
     return any.begin < any.end ? any : (AttentionRange){0, 0};
 }
 
-/* Elements [begin, begin + count) of the rows of Q, scaled. */
+/* Elements [begin, begin + count) of the rows of Q, scaled; whole vectors are written. */
 static void load_queries(const Task *t, const AttentionRow *rows, int64_t n_rows, int64_t begin,
                          int64_t count) {
-    const vf factor = v_set(t->args->scale);
     for (int64_t r = 0; r < n_rows; r++) {
-        const float *from = rows[r].q + begin;
         float *to = t->queries + r * STEP;
-        int64_t i = 0;
-        for (; i + VW <= count; i += VW)
-            v_store(to + i, v_load(from + i) * factor);
-        if (i < count)
-            v_store_first(to + i, v_load_first(from + i, count - i, 0) * factor, count - i);
+        floats_of(t->args->dtype, rows[r].q, begin, count, to);
+        scale(to, count, t->args->scale);
     }
 }
 
@@ -279,12 +238,23 @@ static void multiply_values(const Task *t, const Chunk *chunk, const AttentionRo
                             int64_t begin, int64_t end) {
     const int64_t width = t->args->v_width;
     for (int64_t n = 0; n < width; n += PANEL)
-        products[n_rows - 1][width - n > VW](t->scores + begin, chunk->v + begin * chunk->v_step + n,
+        products[n_rows - 1][width - n > VW](t->scores + begin, chunk->values + begin * chunk->v_step + n,
                                              chunk->v_step, end - begin, true, rows[0].sums + n, width);
 }
 
+/* A row of the mask, from the chunk's first key on. */
+static const char *mask_row(const Task *t, const Chunk *chunk, const AttentionRow *row) {
+    const AttentionArgs *args = t->args;
+    if (!row->mask)
+        return NULL;
+    if (args->mask == MASK_BOOLS || args->mask_dtype == STRIDER_F32)
+        return row->mask + bytes_of(dtype_size(args->mask_dtype), chunk->first).n;
+    const int64_t count = i64_min(i64_max(row->seen.end - chunk->first, 0), chunk->count);
+    floats_of(args->mask_dtype, row->mask, chunk->first, count, t->converted);
+    return (const char *)t->converted;
+}
+
 static void attend_tile(const Task *t, const Chunk *chunk, AttentionRow *rows, int64_t n_rows) {
-    const size_t element = t->args->mask == MASK_BOOLS ? 1 : sizeof(float);
     const AttentionRange any = seen_by_any(rows, n_rows);
     const int64_t begin = i64_max(any.begin - chunk->first, 0) / PANEL * PANEL,
                   end = i64_min(any.end - chunk->first, chunk->count);
@@ -298,7 +268,7 @@ static void attend_tile(const Task *t, const Chunk *chunk, AttentionRow *rows, i
                                .end = columns,
                                .from = rows[r].seen.begin - chunk->first,
                                .to = i64_min(rows[r].seen.end - chunk->first, chunk->count),
-                               .mask = rows[r].mask ? rows[r].mask + (size_t)chunk->first * element : NULL};
+                               .mask = mask_row(t, chunk, &rows[r])};
         update_row(t->args, &rows[r], &scores);
     }
     multiply_values(t, chunk, rows, n_rows, begin, end);
@@ -317,37 +287,38 @@ static void attend_chunk(const Task *t, Chunk *chunk) {
 
 /* A row that sees nothing is 0, or NaN. */
 static void store_row(const AttentionArgs *args, const AttentionRow *row) {
-    const int64_t size = args->g.v_size;
-    const vf factor = v_set(row->weight != 0 ? 1 / row->weight : args->attrs.nan_where_none ? NAN : 0);
-    int64_t i = 0;
-    for (; i + VW <= size; i += VW)
-        v_store(row->y + i, v_load(row->sums + i) * factor);
-    if (i < size)
-        v_store_first(row->y + i, v_load(row->sums + i) * factor, size - i);
+    scale(row->sums, args->v_width,
+          row->weight != 0             ? 1 / row->weight
+          : args->attrs.nan_where_none ? NAN
+                                       : 0);
+    store_floats(args->dtype, row->y, row->sums, args->g.v_size);
 }
 
 /* --- the task --- */
+
+static const char *element_at(const void *base, DType dtype, int64_t at) {
+    return (const char *)base + bytes_of(dtype_size(dtype), at).n;
+}
 
 /* Rows from `first` on of all query heads that go with one of keys. */
 static void make_rows(const KernelCall *call, Task *t, int64_t batch, int64_t kv_head, int64_t first) {
     const AttentionArgs *args = call->args;
     const AttentionGeometry *g = &args->g;
     const int64_t length = g->has_lengths ? ((const int64_t *)call->inputs[ATTENTION_LENGTHS])[batch] : 0;
-    const size_t element = args->mask == MASK_BOOLS ? 1 : sizeof(float);
     int64_t head = kv_head * g->group + first / g->rows, at = first % g->rows;
     float *sums = (float *)call->scratch + args->sums_at;
     memset(sums, 0, (size_t)(t->n_rows * args->v_width) * sizeof *sums);
     for (int64_t i = 0; i < t->n_rows; i++, sums += args->v_width) {
-        t->rows[i] = (AttentionRow){.q = (const float *)call->inputs[ATTENTION_Q] + batch * g->q.batch +
-                                         head * g->q.head + at * g->q.row,
-                                    .y = (float *)call->outputs[ATTENTION_Y] + batch * g->y.batch +
-                                         head * g->y.head + at * g->y.row,
+        const int64_t q = batch * g->q.batch + head * g->q.head + at * g->q.row,
+                      y = batch * g->y.batch + head * g->y.head + at * g->y.row;
+        t->rows[i] = (AttentionRow){.q = element_at(call->inputs[ATTENTION_Q], args->dtype, q),
+                                    .y = (char *)element_at(call->outputs[ATTENTION_Y], args->dtype, y),
                                     .sums = sums,
                                     .seen = attention_range(&args->attrs, g, length, at),
                                     .largest = -INFINITY};
         if (args->mask != MASK_NONE)
-            t->rows[i].mask = (const char *)call->inputs[ATTENTION_MASK] +
-                              bytes_of(element, attention_mask_row(g, batch, head, at)).n;
+            t->rows[i].mask = element_at(call->inputs[ATTENTION_MASK], args->mask_dtype,
+                                         attention_mask_row(g, batch, head, at));
         if (++at == g->rows) {
             at = 0;
             head++;
@@ -358,21 +329,25 @@ static void make_rows(const KernelCall *call, Task *t, int64_t batch, int64_t kv
 static Task task_of(const KernelCall *call, int64_t index) {
     const AttentionArgs *args = call->args;
     const AttentionGeometry *g = &args->g;
+    const DType dtype = args->dtype;
     float *scratch = call->scratch;
     const int64_t matrix = index / args->row_parts, first = index % args->row_parts * args->rows_a_task,
                   batch = matrix / g->kv_heads, kv_head = matrix % g->kv_heads;
-    Task t = {.args = args,
-              .k = (const float *)call->inputs[ATTENTION_K] + batch * g->k.batch + kv_head * g->k.head,
-              .v = (const float *)call->inputs[ATTENTION_V] + batch * g->v.batch + kv_head * g->v.head,
-              .n_rows = i64_min(args->rows - first, args->rows_a_task),
-              .rows = (AttentionRow *)(void *)(scratch + args->rows_at),
-              .panels = scratch,
-              .values = scratch + args->v_at,
-              .queries = scratch + args->tiles_at,
-              .scores = scratch + args->tiles_at + TILE_ROWS * STEP};
+    Task t = {
+        .args = args,
+        .k = element_at(call->inputs[ATTENTION_K], dtype, batch * g->k.batch + kv_head * g->k.head),
+        .v = element_at(call->inputs[ATTENTION_V], dtype, batch * g->v.batch + kv_head * g->v.head),
+        .n_rows = i64_min(args->rows - first, args->rows_a_task),
+        .rows = (AttentionRow *)(void *)(scratch + args->rows_at),
+        .panels = scratch,
+        .values = scratch + args->v_at,
+        .converted = scratch + args->converted_at,
+        .queries = scratch + args->tiles_at,
+        .scores = scratch + args->tiles_at + TILE_ROWS * STEP,
+    };
     if (g->past) {
-        t.past_k = (const float *)call->inputs[ATTENTION_PAST_KEY] + matrix * g->past * g->size;
-        t.past_v = (const float *)call->inputs[ATTENTION_PAST_VALUE] + matrix * g->past * g->v_size;
+        t.past_k = element_at(call->inputs[ATTENTION_PAST_KEY], dtype, matrix * g->past * g->size);
+        t.past_v = element_at(call->inputs[ATTENTION_PAST_VALUE], dtype, matrix * g->past * g->v_size);
     }
     make_rows(call, &t, batch, kv_head, first);
     return t;

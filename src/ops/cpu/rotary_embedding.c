@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RotaryEmbedding in float32.  Positions must be constants: those of a run may be outside of the caches,
- * which only the reference tells. */
+/* RotaryEmbedding in float32. */
 #include "ops/cpu/rotary_embedding.h"
+
+#include <inttypes.h>
 
 #include "base/size.h"
 
@@ -16,37 +17,25 @@ static RotaryGeometry query_geometry(const KernelQuery *query) {
                            &query->inputs[ROTARY_COS].type.shape, has_positions(query));
 }
 
-static bool positions_fit(const KernelQuery *query) {
-    const Tensor *positions = cpu_input_constant(query, ROTARY_POSITIONS);
-    const int64_t count = query_geometry(query).positions;
-    for (int64_t i = 0; positions && i < tensor_elements(positions); i++)
-        if (tensor_get_i64(positions, i) < 0 || tensor_get_i64(positions, i) >= count)
-            return false;
-    return positions;
-}
-
 static bool rotary_accepts(KernelQuery *query) {
     for (int i = 0; i < query->n_inputs; i++)
         query->inputs[i].layout = layout_plain();
     query->outputs[0].layout = layout_plain();
-    if (!cpu_is_f32(query, ROTARY_X) || (has_positions(query) && !positions_fit(query)))
-        return false;
-    if (has_positions(query))
-        query->inputs[ROTARY_POSITIONS].packed = true;
-    return true;
+    return cpu_is_f32(query, ROTARY_X);
 }
 
 static double rotary_cost(const KernelQuery *query) {
     return cpu_memory_cost(8 * (double)shape_elements(&query->outputs[0].type.shape));
 }
 
-static Status copy_positions(const KernelQuery *query, RotaryArgs *args, PrepareContext *ctx) {
-    const Tensor *constant = cpu_input_constant(query, ROTARY_POSITIONS);
-    int64_t *positions;
-    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *positions, args->rows), &positions));
+static Status check_positions(const KernelCall *call, Error *err) {
+    const RotaryArgs *args = call->args;
+    const int64_t *positions = call->inputs[ROTARY_POSITIONS];
     for (int64_t i = 0; i < args->rows; i++)
-        positions[i] = tensor_get_i64(constant, i);
-    args->positions = positions;
+        if (positions[i] < 0 || positions[i] >= args->g.positions)
+            return node_fail(args->node, err, STRIDER_BAD_MODEL,
+                             "position %" PRId64 " is outside [0, %" PRId64 ")", positions[i],
+                             args->g.positions);
     return STRIDER_OK;
 }
 
@@ -58,8 +47,10 @@ static Status rotary_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
     args->interleaved = attrs->interleaved;
     args->rows = args->g.batch * args->g.rows;
     args->rows_a_task = i64_max(TASK_FLOATS / i64_max(count_of(args->g.heads, args->g.head_size), 1), 1);
-    if (has_positions(query))
-        TRY(copy_positions(query, args, ctx));
+    args->node = query->node;
+    args->has_positions = has_positions(query);
+    if (args->has_positions)
+        instance->check = check_positions;
     instance->args = args;
     instance->run = rotary_embedding_for(query->target)->run;
     instance->tasks = ceil_div(args->rows, args->rows_a_task);

@@ -9,7 +9,8 @@
 typedef struct RotaryArgs {
     RotaryGeometry g;
     bool interleaved;
-    const int64_t *positions; /* of each row; NULL: the caches lie by row */
+    bool has_positions; /* of each row; else the caches lie by row */
+    const Node *node;   /* for messages */
     int64_t rows, rows_a_task;
 } RotaryArgs;
 

@@ -45,10 +45,11 @@ static void turn_row(const RotaryArgs *args, const float *x, float *y, const flo
 static void run(const KernelCall *call, int64_t task) {
     const RotaryArgs *args = call->args;
     const RotaryGeometry *g = &args->g;
+    const int64_t *positions = args->has_positions ? call->inputs[ROTARY_POSITIONS] : NULL;
     const int64_t end = i64_min((task + 1) * args->rows_a_task, args->rows);
     for (int64_t row = task * args->rows_a_task; row < end; row++) {
         const int64_t at = row / g->rows * g->heads * g->rows * g->head_size + row % g->rows * g->row_step;
-        const int64_t angle = (args->positions ? args->positions[row] : row) * g->half;
+        const int64_t angle = (positions ? positions[row] : row) * g->half;
         turn_row(args, (const float *)call->inputs[ROTARY_X] + at, (float *)call->outputs[0] + at,
                  (const float *)call->inputs[ROTARY_COS] + angle,
                  (const float *)call->inputs[ROTARY_SIN] + angle);
