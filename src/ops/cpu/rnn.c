@@ -14,10 +14,6 @@ enum {
     STATE_BUFFERS = 4, /* h before and after, c or z, r h */
 };
 
-static const Tensor *lengths_of(const KernelQuery *query) {
-    return cpu_input_constant(query, query->n_inputs > RECURRENT_LENGTHS ? RECURRENT_LENGTHS : -1);
-}
-
 static RecurrentGeometry query_geometry(const KernelQuery *query) {
     return recurrent_geometry(query->node, &query->inputs[RECURRENT_X].type.shape,
                               &query->inputs[RECURRENT_R].type.shape);
@@ -64,7 +60,9 @@ static void split_rows(RnnArgs *args, int tile_rows) {
 }
 
 static RnnArgs args_of(const KernelQuery *query) {
-    RnnArgs args = {.g = query_geometry(query), .attrs = *(const RecurrentAttrs *)query->node->attrs};
+    RnnArgs args = {.node = query->node,
+                    .g = query_geometry(query),
+                    .attrs = *(const RecurrentAttrs *)query->node->attrs};
     const RecurrentGeometry *g = &args.g;
     args.n_inputs = query->n_inputs;
     args.n_outputs = query->n_outputs;
@@ -214,15 +212,21 @@ static Status prepare_projection(const KernelQuery *query, RnnArgs *args, Prepar
                : prepare_gemm(query, args, ctx, instance);
 }
 
+static Status check_lengths(const KernelCall *call, Error *err) {
+    const RnnArgs *args = call->args;
+    return recurrent_check_lengths(args->node, &args->g, call->inputs[RECURRENT_LENGTHS], err);
+}
+
 static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     RnnArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = args_of(query);
-    TRY(recurrent_check_lengths(query->node, lengths_of(query), args->g.steps, ctx->err));
     TRY(prepare_projection(query, args, ctx, instance));
     TRY(pack_r(query, args, ctx, instance));
     const RnnTable *table = rnn_for(query->target);
     instance->args = args;
+    if (query->n_inputs > RECURRENT_LENGTHS && query->inputs[RECURRENT_LENGTHS].type.dtype)
+        instance->check = check_lengths;
     instance->prologue = table->prologue;
     const int64_t panels = args->panels ? 0 : i64_product(args->n_products, args->chunks);
     instance->prologue_tasks = i64_product(args->g.directions, i64_sum(args->project_tasks, 1 + panels));
@@ -236,11 +240,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
 
 /* --- the rows --- */
 
-/* In proportion, with something to do, and with lengths that a plan has checked: a run cannot say what is
- * wrong with them. */
 static bool accepts_layer(KernelQuery *query) {
-    if (query->n_inputs > RECURRENT_LENGTHS && !cpu_optional_constant(query, RECURRENT_LENGTHS))
-        return false;
     for (int i = 0; i < query->n_inputs; i++)
         query->inputs[i].layout = layout_plain();
     for (int i = 0; i < query->n_outputs; i++)

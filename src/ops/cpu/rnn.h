@@ -18,6 +18,7 @@ typedef struct RnnProduct {
 /* A first phase multiplies x of all steps by W, into the workspace, and packs what varies.  Then a task takes
  * some rows of the batch through all steps of a direction. */
 typedef struct RnnArgs {
+    const Node *node;
     RecurrentGeometry g;
     RecurrentAttrs attrs;
     int n_inputs, n_outputs;

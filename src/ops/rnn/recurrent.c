@@ -203,14 +203,13 @@ RecurrentGeometry recurrent_geometry(const Node *node, const Shape *x, const Sha
     return g;
 }
 
-Status recurrent_check_lengths(const Node *node, const Tensor *lengths, int64_t steps, Error *err) {
-    for (int64_t i = 0; lengths && i < tensor_elements(lengths); i++) {
-        const int64_t length = tensor_get_i64(lengths, i);
-        if (length < 0 || length > steps)
+Status recurrent_check_lengths(const Node *node, const RecurrentGeometry *g, const int32_t *lengths,
+                               Error *err) {
+    for (int64_t i = 0; lengths && i < g->batch; i++)
+        if (lengths[i] < 0 || lengths[i] > g->steps)
             return node_fail(node, err, STRIDER_BAD_MODEL,
-                             "sequence %" PRId64 " has length %" PRId64 ", but there are %" PRId64 " steps",
-                             i, length, steps);
-    }
+                             "sequence %" PRId64 " has length %d, but there are %" PRId64 " steps", i,
+                             (int)lengths[i], g->steps);
     return STRIDER_OK;
 }
 

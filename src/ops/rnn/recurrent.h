@@ -52,8 +52,9 @@ RecurrentGeometry recurrent_geometry(const Node *node, const Shape *x, const Sha
 static inline bool recurrent_is_reversed(const RecurrentAttrs *attrs, int64_t direction) {
     return direction ? true : attrs->first_reversed;
 }
-/* BAD_MODEL unless each sequence has between 0 and all steps; NULL passes. */
-Status recurrent_check_lengths(const Node *node, const Tensor *lengths, int64_t steps, Error *err) MUST_CHECK;
+/* BAD_MODEL unless each of a batch has between 0 and all steps; NULL passes. */
+Status recurrent_check_lengths(const Node *node, const RecurrentGeometry *g, const int32_t *lengths,
+                               Error *err) MUST_CHECK;
 
 Status recurrent_parse(ParseContext *ctx, void *attrs) MUST_CHECK;
 /* The shapes of W and R are the caller's, which differ where they are quantised; `hidden` may be unknown. */

@@ -31,8 +31,8 @@ Status recurrent_load(EvalContext *ctx, RecurrentRun *run) {
     run->g = recurrent_geometry(ctx->node, x, &ctx->inputs[RECURRENT_R]->type.shape);
     const RecurrentGeometry *g = &run->g;
     const Tensor *lengths = eval_input(ctx, RECURRENT_LENGTHS);
-    TRY(recurrent_check_lengths(ctx->node, lengths, g->steps, ctx->err));
     run->lengths = lengths ? lengths->data : NULL;
+    TRY(recurrent_check_lengths(ctx->node, g, run->lengths, ctx->err));
     TRY(eval_load_doubles(ctx, RECURRENT_X, &run->x));
     TRY(eval_load_doubles(ctx, RECURRENT_B, &run->b));
     TRY(eval_load_doubles(ctx, RECURRENT_H, &run->initial_h));
