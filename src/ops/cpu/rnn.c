@@ -98,7 +98,7 @@ static Bytes workspace_bytes(const KernelQuery *query, const RnnArgs *args) {
 typedef struct PanelFill {
     const RnnArgs *args;
     const RnnTable *table;
-    const Tensor *source, *scale, *zero; /* scale and zero are NULL where the source is of floats */
+    const Tensor *source, *zero; /* zero is NULL where the source is of floats */
     const RnnProduct *products;
     int n_products;
     int64_t source_floats, panel_floats; /* of a direction */
@@ -110,27 +110,46 @@ static float parameter_at(const Tensor *parameter, int64_t direction, int64_t co
     return (float)tensor_get_f64(parameter, each ? direction * columns + column : direction);
 }
 
+/* Where a column of W or R lies in a vector of units, whose rows are `row` floats. */
+static int64_t lane_of(const RnnArgs *args, int64_t column, int64_t row) {
+    const int64_t width = args->padded / args->chunks, gate = column / args->g.hidden,
+                  unit = column % args->g.hidden;
+    return unit / width * row + gate * width + unit % width;
+}
+
 /* [directions][k][gates * hidden] in 8 bits. */
 static void fill_quantised(const PanelFill *fill, int64_t direction, float *to) {
-    const RecurrentGeometry *g = &fill->args->g;
-    const int64_t k = fill->products->k, width = fill->args->padded / fill->args->chunks,
-                  columns = g->gates * g->hidden;
+    const RnnArgs *args = fill->args;
+    const int64_t k = fill->products->k, columns = args->g.gates * args->g.hidden,
+                  row = args->g.gates * (args->padded / args->chunks);
     memset(to, 0, bytes_of(sizeof *to, fill->panel_floats).n);
     for (int64_t column = 0; column < columns; column++) {
-        const float scale = parameter_at(fill->scale, direction, columns, column),
-                    zero = parameter_at(fill->zero, direction, columns, column);
-        const int64_t gate = column / g->hidden, unit = column % g->hidden;
-        float *lane = to + unit / width * width * g->gates * k + gate * width + unit % width;
+        const float zero = parameter_at(fill->zero, direction, columns, column);
+        float *lane = to + lane_of(args, column, k * row);
         for (int64_t i = 0; i < k; i++)
-            lane[i * g->gates * width] =
-                scale * ((float)tensor_get_f64(fill->source, (direction * k + i) * columns + column) - zero);
+            lane[i * row] =
+                (float)tensor_get_i64(fill->source, (direction * k + i) * columns + column) - zero;
     }
+}
+
+static Status make_scales(const RnnArgs *args, const Tensor *scale, PrepareContext *ctx,
+                          const float **scales) {
+    const RecurrentGeometry *g = &args->g;
+    const int64_t columns = g->gates * g->hidden, row = g->gates * (args->padded / args->chunks);
+    float *values;
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *values, g->directions, args->chunks, row), &values));
+    for (int64_t d = 0; d < g->directions; d++)
+        for (int64_t column = 0; column < columns; column++)
+            values[d * args->chunks * row + lane_of(args, column, row)] =
+                parameter_at(scale, d, columns, column);
+    *scales = values;
+    return STRIDER_OK;
 }
 
 static void fill_panels(void *context, void *memory, int64_t direction) {
     const PanelFill *fill = context;
     float *to = (float *)memory + direction * fill->panel_floats;
-    if (fill->scale) {
+    if (fill->zero) {
         fill_quantised(fill, direction, to);
         return;
     }
@@ -150,10 +169,10 @@ static Status pack_panels(const KernelQuery *query, PanelFill fill, PrepareConte
     context->table = rnn_for(query->target);
     const PackFill pieces = {fill_panels, directions, context};
     const Bytes size = bytes_of(sizeof(float), directions, fill.panel_floats);
-    char key[128];
+    char key[96];
     const void *packed;
-    snprintf(key, sizeof key, "rnn %d %d %d %p %p", query->width, (int)fill.args->g.gates, fill.n_products,
-             (const void *)fill.scale, (const void *)fill.zero);
+    snprintf(key, sizeof key, "rnn %d %d %d %p", query->width, (int)fill.args->g.gates, fill.n_products,
+             (const void *)fill.zero);
     TRY(pack_constant_later(ctx, fill.source, key, size, &pieces, &packed));
     *panels = packed;
     instance->packed_bytes += size.n;
@@ -163,25 +182,27 @@ static Status pack_panels(const KernelQuery *query, PanelFill fill, PrepareConte
 static Status pack_r(const KernelQuery *query, RnnArgs *args, PrepareContext *ctx, KernelInstance *instance) {
     const PanelFill fill = {.args = args,
                             .source = query->inputs[RECURRENT_R].constant,
-                            .scale = args->quantises ? query->inputs[DQ_R_SCALE].constant : NULL,
                             .zero = args->quantises ? query->inputs[DQ_R_ZERO_POINT].constant : NULL,
                             .products = args->products,
                             .n_products = args->n_products,
                             .source_floats = count_of(args->g.gates, args->g.hidden, args->g.hidden),
                             .panel_floats = args->panel_floats};
+    if (args->quantises)
+        TRY(make_scales(args, query->inputs[DQ_R_SCALE].constant, ctx, &args->r_scales));
     return fill.source ? pack_panels(query, fill, ctx, instance, &args->panels) : STRIDER_OK;
 }
 
 static Status pack_w(const KernelQuery *query, RnnArgs *args, PrepareContext *ctx, KernelInstance *instance) {
     const PanelFill fill = {.args = args,
                             .source = query->inputs[RECURRENT_W].constant,
-                            .scale = args->quantises ? query->inputs[DQ_W_SCALE].constant : NULL,
                             .zero = args->quantises ? query->inputs[DQ_W_ZERO_POINT].constant : NULL,
                             .products = &args->projection,
                             .n_products = 1,
                             .source_floats = count_of(args->g.gates, args->g.hidden, args->g.inputs),
                             .panel_floats = args->w_panel_floats};
     args->project_tasks = i64_min(args->chunks, PROJECT_TASKS);
+    if (args->quantises)
+        TRY(make_scales(args, query->inputs[DQ_W_SCALE].constant, ctx, &args->w_scales));
     return pack_panels(query, fill, ctx, instance, &args->w_panels);
 }
 

@@ -28,6 +28,9 @@ typedef struct RnnArgs {
     RnnProduct products[RNN_MAX_PRODUCTS];
     int n_products;
     bool quantises; /* what products take: x as a whole, h of all rows in each step */
+    /* Then panels hold whole numbers, which sums are exact of, and these are what a sum of W and of R is
+     * scaled by, as [direction][vector of units][gate][vector]. */
+    const float *w_scales, *r_scales;
     /* Of x and W: by panels of the same kind, all packed before, where there are few rows or what they take
      * is quantised, else by gemm. */
     RnnProduct projection;

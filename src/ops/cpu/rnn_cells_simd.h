@@ -27,6 +27,7 @@ typedef struct Walk {
     float *h, *next; /* [row][padded]: before and after the step */
     float *c;        /* LSTM: c; GRU: z */
     float *reset;    /* GRU: r h; LSTM: h quantised; where that is multiplied */
+    float h_scale;   /* of h quantised */
 } Walk;
 
 /* A vector of units of one row in one step. */

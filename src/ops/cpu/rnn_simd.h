@@ -152,12 +152,12 @@ static Quantisation quantisation_of(const Range *range) {
     return (Quantisation){scale, round_even(v_set(zero < 0 ? 0 : zero > 255 ? 255 : zero))[0]};
 }
 
-/* The values that they stand for after rounding to 8 bits. */
+/* Rounded to 8 bits, as distances from 0 in units of the scale. */
 static void quantise(Quantisation q, const float *from, float *to, int64_t count) {
     const vf scale = v_set(q.scale), low = v_set(-q.zero), high = v_set(255 - q.zero);
     for (int64_t i = 0; i < count; i += VW) {
         const vf x = round_even(load_count(from + i, count - i) / scale);
-        store_count(to + i, scale * v_min(high, v_max(low, x)), count - i);
+        store_count(to + i, v_min(high, v_max(low, x)), count - i);
     }
 }
 

@@ -48,6 +48,21 @@ static float *projected_of(const KernelCall *call, int64_t direction) {
     return (float *)call->workspace + direction * g->steps * g->batch * g->gates * g->hidden;
 }
 
+static const float zeros[RNN_MAX_GATES * VW];
+
+static const float *scales_at(const RnnArgs *args, const float *scales, int64_t direction, int64_t chunk) {
+    return scales + (direction * args->chunks + chunk) * args->g.gates * VW;
+}
+
+/* What sums of whole numbers stand for, added to where they start. */
+static void scale_sums(TileSums sums, int64_t rows, const float *start, const float *scales, float scale,
+                       const RnnProduct *product) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int gate = 0; gate < product->gates; gate++)
+            v_store(sums[r][gate], v_load(start + gate * VW) +
+                                       v_load(sums[r][gate]) * (v_load(scales + gate * VW) * v_set(scale)));
+}
+
 /* Steps that some row of the batch takes. */
 static int64_t steps_taken(const KernelCall *call) {
     const RecurrentGeometry *g = &((const RnnArgs *)call->args)->g;
@@ -66,10 +81,9 @@ static Quantisation quantisation_of_x(const KernelCall *call) {
     return quantisation_of(&range);
 }
 
-/* Of a register tile of rows, some vectors of units. */
-static void project_rows(const KernelCall *call, int64_t direction, int64_t task, const float *x, int64_t row,
-                         int64_t count) {
-    static const float zeros[RNN_MAX_GATES * VW];
+/* Of a register tile of rows, some vectors of units; x_scale is what quantised rows are scaled by. */
+static void project_rows(const KernelCall *call, int64_t direction, int64_t task, const float *x,
+                         float x_scale, int64_t row, int64_t count) {
     const RnnArgs *args = call->args;
     const RecurrentGeometry *g = &args->g;
     const float *panels = args->w_panels + direction * args->w_panel_floats;
@@ -78,6 +92,9 @@ static void project_rows(const KernelCall *call, int64_t direction, int64_t task
         TileSums sums;
         sum_rows(panels + panel_at(&args->projection, chunk), x, g->inputs, &args->projection, zeros, sums,
                  count);
+        if (args->quantises)
+            scale_sums(sums, count, zeros, scales_at(args, args->w_scales, direction, chunk), x_scale,
+                       &args->projection);
         float *to = projected_of(call, direction) + row * g->gates * g->hidden + chunk * VW;
         for (int64_t r = 0; r < count; r++)
             for (int64_t gate = 0; gate < g->gates; gate++)
@@ -99,7 +116,7 @@ static void project(const KernelCall *call, int64_t direction, int64_t task) {
             quantise(quantisation, x, call->scratch, count * inputs);
             x = call->scratch;
         }
-        project_rows(call, direction, task, x, row, count);
+        project_rows(call, direction, task, x, quantisation.scale, row, count);
     }
 }
 
@@ -147,7 +164,11 @@ static void multiply(const Walk *walk, int product, const float *operand, Finish
             const int64_t begin = tile * walk->rows / tiles_of_rows,
                           end = (tile + 1) * walk->rows / tiles_of_rows;
             TileSums sums;
-            sum_rows(panel, operand + begin * args->padded, args->padded, p, start, sums, end - begin);
+            sum_rows(panel, operand + begin * args->padded, args->padded, p, args->quantises ? zeros : start,
+                     sums, end - begin);
+            if (args->quantises)
+                scale_sums(sums, end - begin, start, scales_at(args, args->r_scales, walk->direction, chunk),
+                           walk->h_scale, p);
             for (int64_t row = begin; row < end; row++) {
                 Place place;
                 if (find_place(walk, row, chunk * VW, &place))
@@ -209,12 +230,13 @@ static bool next_step(Walk *walk) {
 }
 
 /* What products take for h. */
-static const float *quantised_h(const Walk *walk) {
+static const float *quantised_h(Walk *walk) {
     const int64_t padded = walk->args->padded, hidden = walk->args->g.hidden;
     Range range = {v_zero(), v_zero()};
     for (int64_t row = 0; row < walk->rows; row++)
         widen(&range, walk->h + row * padded, hidden);
     const Quantisation quantisation = quantisation_of(&range);
+    walk->h_scale = quantisation.scale;
     for (int64_t row = 0; row < walk->rows; row++)
         quantise(quantisation, walk->h + row * padded, walk->reset + row * padded, hidden);
     return walk->reset;
