@@ -140,9 +140,13 @@ Status expansion_ints(Expansion *e, int count, const int64_t *values, Value **co
     return new_constant(e, STRIDER_I64, &shape, values, constant);
 }
 
+Status expansion_floats(Expansion *e, const Shape *shape, const float *values, Value **constant) {
+    return new_constant(e, STRIDER_F32, shape, values, constant);
+}
+
 Status expansion_floats_like(Expansion *e, Value *like, const Shape *shape, const float *values,
                              Value **constant) {
-    TRY(new_constant(e, STRIDER_F32, shape, values, constant));
+    TRY(expansion_floats(e, shape, values, constant));
     return expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(*constant, like), constant);
 }
 

@@ -79,7 +79,8 @@ static inline Attr expansion_string_attr(const char *name, const char *value) {
 
 /* A constant of integers, in one dimension, or none where `count` is negative: then of one number. */
 Status expansion_ints(Expansion *e, int count, const int64_t *values, Value **constant) MUST_CHECK;
-/* A constant of floats of that shape, of the type that `like` has. */
+/* A constant of floats of that shape; and of the type that `like` has. */
+Status expansion_floats(Expansion *e, const Shape *shape, const float *values, Value **constant) MUST_CHECK;
 Status expansion_floats_like(Expansion *e, Value *like, const Shape *shape, const float *values,
                              Value **constant) MUST_CHECK;
 

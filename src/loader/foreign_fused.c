@@ -268,7 +268,7 @@ static Status find_rank(Expansion *e, const Value *weights, int *rank) {
     int64_t kernel[MAX_RANK];
     int count;
     TRY(parse_ints(&e->parse, "kernel_shape", kernel, MAX_RANK - 2, &count));
-    *rank = count > 0 ? count + 2 : weights && weights->constant ? weights->constant->type.shape.rank : 4;
+    *rank = count > 0 ? count + 2 : weights && weights->type.shape.rank >= 0 ? weights->type.shape.rank : 4;
     return *rank < 3
                ? where_fail(e->loading, e->where, STRIDER_BAD_MODEL, "the weights have too few dimensions")
                : STRIDER_OK;

@@ -149,3 +149,60 @@ Status expand_crop(Expansion *e) {
     TRY(expansion_apply(e, "Slice", 13, NO_ATTRS, INPUTS(y, starts, ends, axes), &y));
     return expansion_output(e, 0, y);
 }
+
+/* Over the batch, too, as onnxruntime computes it. */
+Status expand_mean_variance_norm(Expansion *e) {
+    static const int64_t axes[] = {0, 2, 3, 1};
+    Value *x = expansion_input(e, 0), *y;
+    bool across_channels, normalises_variance;
+    TRY(parse_bool(&e->parse, "across_channels", false, &across_channels));
+    TRY(parse_bool(&e->parse, "normalize_variance", true, &normalises_variance));
+    const Attr over = expansion_ints_attr("axes", axes, across_channels ? 4 : 3);
+    if (normalises_variance) {
+        TRY(expansion_apply(e, "MeanVarianceNormalization", 9, ATTRS(over), INPUTS(x), &y));
+    } else {
+        TRY(expansion_apply(e, "ReduceMean", 11, ATTRS(over), INPUTS(x), &y));
+        TRY(expansion_apply(e, "Sub", 14, NO_ATTRS, INPUTS(x, y), &y));
+    }
+    return expansion_output(e, 0, y);
+}
+
+/* --- ConstantFill, with which PyTorch before 1.0 made the first states of recurrent layers --- */
+
+/* `shape` of the attribute or of the input, or the input as a shape; then `extra_shape`. */
+static Status filled_shape(Expansion *e, Value **shape) {
+    int64_t dims[MAX_RANK], extra[MAX_RANK];
+    int n_dims, n_extra;
+    bool is_shape;
+    Value *input = expansion_input(e, 0), *more;
+    TRY(parse_ints(&e->parse, "shape", dims, MAX_RANK, &n_dims));
+    TRY(parse_ints(&e->parse, "extra_shape", extra, MAX_RANK, &n_extra));
+    TRY(parse_bool(&e->parse, "input_as_shape", false, &is_shape));
+    if (input ? n_dims >= 0 : n_dims < 0 || n_extra > 0)
+        return parse_fail(&e->parse, STRIDER_BAD_MODEL, "its shape must be an attribute or that of an input");
+    if (!input)
+        return expansion_ints(e, n_dims, dims, shape);
+    if (is_shape)
+        TRY(expansion_apply(e, "Cast", 13, ATTRS(expansion_int_attr("to", 7)), INPUTS(input), shape));
+    else
+        TRY(expansion_apply(e, "Shape", 13, NO_ATTRS, INPUTS(input), shape));
+    if (n_extra <= 0)
+        return STRIDER_OK;
+    TRY(expansion_ints(e, n_extra, extra, &more));
+    return expansion_apply(e, "Concat", 13, ATTRS(expansion_int_attr("axis", 0)), INPUTS(*shape, more),
+                           shape);
+}
+
+Status expand_constant_fill(Expansion *e) {
+    const Shape scalar = shape_scalar();
+    Value *number, *shape, *y;
+    int64_t dtype;
+    float value;
+    TRY(parse_int(&e->parse, "dtype", 1, &dtype));
+    TRY(parse_float(&e->parse, "value", 0, &value));
+    TRY(filled_shape(e, &shape));
+    TRY(expansion_floats(e, &scalar, &value, &number));
+    TRY(expansion_apply(e, "Cast", 13, ATTRS(expansion_int_attr("to", dtype)), INPUTS(number), &number));
+    TRY(expansion_apply(e, "Expand", 13, NO_ATTRS, INPUTS(number, shape), &y));
+    return expansion_output(e, 0, y);
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs each fuzzer for SECONDS, two at a time, from the same seeds: models/, tests/hostile, random graphs and what earlier
+# Runs each fuzzer for SECONDS, two at a time, from the same seeds: models/, tests/hostile, tests/data, random graphs and what earlier
 # runs left in CORPUS.  Fails where one finds something; the input is then in FOLDER/NAME.find-*.
 # usage: run.sh FOLDER SECONDS [CORPUS]      FOLDER: of the fuzzers, build-checked/tests/fuzz
 set -eu
@@ -19,7 +19,7 @@ copy() { # copy NAME FILE...: under names that do not collide
         [ "$(stat -c %s "$file")" -gt 65536 ] || cp "$file" "$corpus/$name/seed_$(echo "${file#"$source"/}" | tr / _)"
     done
 }
-mapfile -t models < <(find "$source/models" "$source/tests/hostile" -name '*.onnx')
+mapfile -t models < <(find "$source/models" "$source/tests/hostile" "$source"/tests/data/{foreign,opsets,styles} -name '*.onnx')
 mapfile -t tensors < <(find "$source/models" "$source/tests/hostile" -name '*.npy' -o -name '*.npz' -o -name '*.pb')
 copy fuzz_model "${models[@]}"
 "$folder/seeds" "$corpus/fuzz_model" 200

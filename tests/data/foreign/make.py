@@ -140,6 +140,13 @@ def movements():
 def experiments():
     x = rand(1, 3, 6, 7)
     old = {"domain": "", "opset": 9}
+    for across in (0, 1):
+        for variance in (0, 1):
+            case(f"mean_variance_norm_{across}{variance}", "MeanVarianceNormalization", [x], across_channels=across, normalize_variance=variance,
+                 domain="", opset=8)
+    case("dynamic_slice", "DynamicSlice", [x, np.array([1, 0], INTS), np.array([3, 2], INTS), np.array([1, 3], INTS)], **old)
+    case("constant_fill", "ConstantFill", [np.array([2, 3], INTS)], expected=np.full((2, 3, 4), 1.5), dtypes=[np.float32], input_as_shape=1, extra_shape=[4], value=1.5, **old)
+    case("constant_fill_like", "ConstantFill", [x], expected=np.full(x.shape, 1.5), value=1.5, **old)
     case("scale", "Scale", [x], scale=2.0, **old)
     case("affine", "Affine", [rand(5)], alpha=2.0, beta=0.5, **old)
     case("image_scaler", "ImageScaler", [x], scale=0.5, bias=[1.0, 2.0, 3.0], **old)
