@@ -57,6 +57,7 @@ static const char usage[] =
     "run:    -o, --output FILE   save the outputs: .npz, .npy (of one), or a folder (DIR/, --format npy|pb)\n"
     "        --labels FILE       names of classes, one a line: show the --top N (default 5) of the first "
     "output\n"
+    "        --verbose           name the operators that no fast kernel computes\n"
     "check:  --rtol R --atol A   pass when |a - b| <= A + R |b|.  Default: R = 1e-3, A = 1e-5 of the largest "
     "|b|;\n"
     "                            R is at least 2^-6 for bf16\n"

@@ -329,6 +329,32 @@ static int show_values(const Options *options, const strider_model *model, const
     return status;
 }
 
+/* --- what is slow --- */
+
+enum { MAX_SHOWN_OPERATORS = 64 };
+
+/* Each operator of the plan that no fast kernel computes, with the first of its nodes. */
+static void print_references(strider_session *session) {
+    const char *shown[MAX_SHOWN_OPERATORS];
+    size_t n_shown = 0;
+    strider_plan_info plan;
+    strider_step_info step;
+    if (strider_session_get_plan(session, &plan))
+        return;
+    for (size_t i = 0; i < plan.step_count && n_shown < MAX_SHOWN_OPERATORS; i++) {
+        size_t k = 0;
+        if (strider_session_get_step(session, i, &step) || strcmp(step.kernel, "reference") != 0)
+            continue;
+        while (k < n_shown && strcmp(shown[k], step.op_type) != 0)
+            k++;
+        if (k < n_shown)
+            continue;
+        shown[n_shown++] = step.op_type;
+        tool_print(stderr, "computed by a plain reference kernel: %s, first by node \"%s\"\n", step.op_type,
+                   step.name);
+    }
+}
+
 /* --- the command --- */
 
 static int run_loaded(const Options *options, const strider_model *model, const char *path) {
@@ -342,6 +368,8 @@ static int run_loaded(const Options *options, const strider_model *model, const 
     if (!status && (make_session(model, options, options->threads[0], &session, &error) ||
                     run_values(session, &inputs, values, count, &error)))
         status = report_error(path, &error);
+    if (!status && options->verbose && !options->reference)
+        print_references(session);
     if (!status)
         status = show_values(options, model, path, values, count);
     free(values);
