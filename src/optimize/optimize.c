@@ -3,17 +3,19 @@
 
 #include "optimize/parts.h"
 
-/* Folding first, so that what others look for is a constant; dead nodes go before uses are counted on. Bodies
- * go through all passes when it is known what is constant in them, and before captures are counted as uses.
+/* What makes nodes that others know goes first; then folding, so that what they look for is a constant; dead
+ * nodes go before uses are counted on. Bodies go through all passes when it is known what is constant in
+ * them, and before captures are counted as uses.
  */
 static const Pass passes[] = {
+    {"widen_halves", pass_widen_halves},
+    {"lower_einsum", pass_lower_einsum},
     {"fold_constants", pass_fold_constants},
     {"remove_dead", pass_remove_dead},
     {"bodies", pass_bodies},
     {"remove_identities", pass_remove_identities},
     {"fuse_activations", pass_fuse_activations},
     {"fuse_layer_norms", pass_fuse_layer_norms},
-    {"lower_einsums", pass_lower_einsums},
     {"fuse_attention", pass_fuse_attention},
     {"push_transposes", pass_push_transposes},
     {"fuse_batch_norm", pass_fuse_batch_norm},

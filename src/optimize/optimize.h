@@ -11,6 +11,10 @@ typedef struct Pass {
     Status (*run)(Graph *graph, Error *err);
 } Pass;
 
+/* What takes float16 or bfloat16 computes in float32; casts are left where others read or make halves. */
+Status pass_widen_halves(Graph *graph, Error *err) MUST_CHECK;
+/* Einsum becomes products of matrices or of elements, with what moves their operands. */
+Status pass_lower_einsum(Graph *graph, Error *err) MUST_CHECK;
 /* Evaluates nodes whose inputs are constants, or whose output follows from shapes that are known; constants
  * go into bodies, and a body that runs in every run goes into the graph. */
 Status pass_fold_constants(Graph *graph, Error *err) MUST_CHECK;
@@ -28,8 +32,6 @@ Status pass_fuse_batch_norm(Graph *graph, Error *err) MUST_CHECK;
 Status pass_fuse_activations(Graph *graph, Error *err) MUST_CHECK;
 /* What exporters wrote for LayerNormalization before it was an operator. */
 Status pass_fuse_layer_norms(Graph *graph, Error *err) MUST_CHECK;
-/* Einsum of two inputs that is a product of matrices, with any order of dimensions: Transpose and MatMul. */
-Status pass_lower_einsums(Graph *graph, Error *err) MUST_CHECK;
 /* What exporters wrote for Attention before it was an operator. */
 Status pass_fuse_attention(Graph *graph, Error *err) MUST_CHECK;
 /* Transposes after elementwise nodes, joined, and dropped where they cancel. */

@@ -3,6 +3,7 @@
 #ifndef OPTIMIZE_REWRITE_H
 #define OPTIMIZE_REWRITE_H
 
+#include "graph/attrs.h"
 #include "graph/op.h"
 #include "ops/op_kind.h"
 #include "optimize/optimize.h"
@@ -19,6 +20,15 @@ void absorb(Node *front, Node *next);
 /* A new constant of one dimension; `dtype` a float type. */
 Status add_vector(Graph *graph, const char *stem, DType dtype, const double *values, int64_t count,
                   Value **value, Error *err) MUST_CHECK;
+
+/* A node of an operator of the domain ai.onnx at opset 18 with attributes as a model would state them, on
+ * behalf of `node`, and its one output, whose type is inferred. */
+Status add_stated(Graph *graph, const Node *node, const char *op, const Attr *attrs, size_t n_attrs,
+                  Value *const *inputs, int n_inputs, Value **result, Error *err) MUST_CHECK;
+
+/* A new constant of one dimension, of int64. */
+Status add_integers(Graph *graph, const char *stem, const int64_t *values, int64_t count, Value **value,
+                    Error *err) MUST_CHECK;
 
 /* A constant float of one element; false where it is none. */
 bool scalar_constant(const Value *value, double *number);

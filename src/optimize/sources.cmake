@@ -10,11 +10,12 @@ list(APPEND sources
     optimize/fuse_shuffles.c
     optimize/fuse_concats.c
     optimize/known_dims.c
-    optimize/lower_einsums.c
+    optimize/lower_einsum.c
     optimize/optimize.c
     optimize/parts.c
     optimize/push_transposes.c
     optimize/remove_dead.c
     optimize/remove_identities.c
     optimize/rewrite.c
+    optimize/widen_halves.c
 )

@@ -16,7 +16,7 @@
 
 /* Labels: 26 capitals and 26 small letters in ASCII's order, then the dimensions of the ellipsis, counted
  * from its last one, as they align there. */
-enum { N_LETTERS = 52, N_LABELS = EINSUM_LABELS };
+enum { N_LABELS = EINSUM_MAX_LABELS, N_LETTERS = N_LABELS - MAX_RANK };
 
 typedef struct Term {
     int n_before, n_after; /* letters before and after the ellipsis; all before where there is none */
@@ -134,7 +134,7 @@ static bool term_labels(const Term *term, int rank, uint8_t labels[MAX_RANK]) {
 
 bool einsum_labels(const Node *node, int port, int rank, uint8_t labels[MAX_RANK]) {
     const EinsumAttrs *attrs = node->attrs;
-    return term_labels(port < node->n_inputs ? &attrs->inputs[port] : &attrs->output, rank, labels);
+    return rank <= MAX_RANK && term_labels(port < 0 ? &attrs->output : &attrs->inputs[port], rank, labels);
 }
 
 /* Ones broadcast, as everywhere. */

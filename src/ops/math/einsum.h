@@ -4,10 +4,10 @@
 
 #include "ops/op.h"
 
-enum { EINSUM_LABELS = 52 + MAX_RANK }; /* letters, then dimensions of the ellipsis */
+enum { EINSUM_MAX_LABELS = 52 + MAX_RANK };
 
-/* The label, below EINSUM_LABELS, of each dimension of an input, or with `port` n_inputs of the output; false
- * where the equation has another rank. */
+/* The label of each dimension of input `port`, of the output for port -1, where it has `rank` of them: a
+ * number below EINSUM_MAX_LABELS.  False where the rank does not fit the equation. */
 bool einsum_labels(const Node *node, int port, int rank, uint8_t labels[MAX_RANK]);
 
 #endif

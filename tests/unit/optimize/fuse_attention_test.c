@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention in all forms that exporters write it in, and Einsums that are products of matrices. */
+/* Attention in all forms that exporters write it in. */
 #include "optimize/optimize.h"
 
 #include <math.h>
@@ -178,57 +178,6 @@ static void what_is_not_attention_stays(void **state) {
     }
 }
 
-/* --- Einsum --- */
-
-static Value *einsum(const char *equation, Shape a, Shape b) {
-    Value *inputs[] = {add_input(&graph, "a", a), add_input(&graph, "b", b)};
-    return add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", equation)}}, 2, inputs);
-}
-
-static void einsums_become_products(void **state) {
-    (void)state;
-    const struct {
-        const char *equation;
-        Shape a, b;
-        size_t nodes;
-    } cases[] = {
-        {"ik,kj->ij", DIMS(3, 4), DIMS(4, 5), 1},
-        {"ik,jk->ij", DIMS(3, 4), DIMS(5, 4), 2},
-        {"ki,kj->ij", DIMS(4, 3), DIMS(4, 5), 2},
-        {"ik,kj->ji", DIMS(3, 4), DIMS(4, 5), 2},
-        {"...ik,...kj", DIMS(2, 3, 4), DIMS(2, 4, 5), 1},
-        {"B G H I D, B G H J D -> B G H I J", DIMS(1, 2, 3, 4, 5), DIMS(1, 2, 3, 6, 5), 2},
-        {"bihd,bjhd->bhij", DIMS(2, 4, 3, 5), DIMS(2, 6, 3, 5), 3},
-        {"bhij,bjhd->bihd", DIMS(2, 3, 4, 6), DIMS(2, 6, 3, 5), 3},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        start();
-        finish(&graph, einsum(cases[i].equation, cases[i].a, cases[i].b));
-        check_pass(&graph, pass_lower_einsums, cases[i].nodes);
-        assert_int_equal(count_nodes(&graph, "MatMul"), 1);
-        graph_free(&graph);
-    }
-}
-
-static void other_einsums_stay(void **state) {
-    (void)state;
-    const struct {
-        const char *equation;
-        Shape a, b;
-    } cases[] = {
-        {"ik,kj->i", DIMS(3, 4), DIMS(4, 5)},           {"ii,ij->ij", DIMS(3, 3), DIMS(3, 5)},
-        {"bik,bkj->bij", DIMS(1, 3, 4), DIMS(2, 4, 5)}, {"ik,kj->ij", DIMS(3, 1), DIMS(4, 5)},
-        {"ij,ij->ij", DIMS(3, 4), DIMS(3, 4)},          {"abk,kc->abc", DIMS(2, 3, 4), DIMS(4, 5)},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        start();
-        finish(&graph, einsum(cases[i].equation, cases[i].a, cases[i].b));
-        check_pass(&graph, pass_lower_einsums, 1);
-        assert_int_equal(count_nodes(&graph, "Einsum"), 1);
-        graph_free(&graph);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scales_and_masks_become_part_of_it),
@@ -238,8 +187,6 @@ int main(void) {
         cmocka_unit_test(masks_of_windows_become_one),
         cmocka_unit_test(rows_that_see_nothing_stay_what_they_are),
         cmocka_unit_test(what_is_not_attention_stays),
-        cmocka_unit_test(einsums_become_products),
-        cmocka_unit_test(other_einsums_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

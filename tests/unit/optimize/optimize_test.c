@@ -660,6 +660,112 @@ static void activations_of_several_nodes_are_joined(void **state) {
     }
 }
 
+/* --- Einsum --- */
+
+static void check_einsum(const char *equation, Shape a, Shape b, bool lowers) {
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *inputs[2] = {add_input(&graph, "a", a)};
+    const int n = b.rank < 0 ? 1 : 2;
+    if (n == 2)
+        inputs[1] = add_input(&graph, "b", b);
+    Value *y = add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", equation)}}, n, inputs);
+    finish(&graph, ADD("Relu", "z", y));
+    Tensor before = compute(&graph);
+    OK(pass_lower_einsum(&graph, &error));
+    if ((count_nodes(&graph, "Einsum") == 0) != lowers)
+        fail_msg("%s is %slowered", equation, lowers ? "not " : "");
+    Tensor after = compute(&graph);
+    assert_tensor_close(&after, &before, 1e-5, 1e-5);
+    tensor_free(&before);
+    tensor_free(&after);
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
+static void einsum_becomes_products(void **state) {
+    (void)state;
+    const Shape none = shape_unknown();
+    check_einsum("bij,bjk->bik", DIMS(2, 3, 4), DIMS(2, 4, 5), true);
+    check_einsum("bhid,bhjd->bhij", DIMS(2, 3, 4, 5), DIMS(2, 3, 6, 5), true);
+    check_einsum("bhij,bhjd->bihd", DIMS(2, 3, 4, 5), DIMS(2, 3, 5, 6), true);
+    check_einsum("bchw,kc->bkhw", DIMS(2, 3, 4, 5), DIMS(6, 3), true);
+    check_einsum("nkctv,kvw->nctw", DIMS(2, 3, 4, 5, 6), DIMS(3, 6, 7), true);
+    check_einsum("bhwc,hkc->bhwk", DIMS(2, 3, 4, 5), DIMS(3, 6, 5), true);
+    check_einsum("bhwc,wkc->bhwk", DIMS(2, 3, 4, 5), DIMS(4, 6, 5), true);
+    check_einsum("bqc,bchw->bqhw", DIMS(2, 3, 4), DIMS(2, 4, 5, 6), true);
+    check_einsum("i,j->ij", DIMS(3), DIMS(4), true);
+    check_einsum("i,j->ji", DIMS(3), DIMS(4), true);
+    check_einsum("bi,bi->b", DIMS(3, 4), DIMS(3, 4), true);
+    check_einsum("bi,i->b", DIMS(3, 4), DIMS(4), true);
+    check_einsum("ij,ij->", DIMS(3, 4), DIMS(3, 4), true);
+    check_einsum("bc,cb->bc", DIMS(3, 4), DIMS(4, 3), true);
+    check_einsum("bc,c->cb", DIMS(3, 4), DIMS(4), true);
+    check_einsum("...ij,...jk->...ik", DIMS(2, 3, 4, 5), DIMS(3, 5, 6), true);
+    check_einsum("aib,jbc->ij", DIMS(2, 3, 4), DIMS(5, 4, 6), true); /* a and c are summed by themselves */
+    check_einsum("ij,jk", DIMS(3, 4), DIMS(4, 5), true);
+    check_einsum("ab,cd->acbd", DIMS(2, 3), DIMS(4, 5), true);
+    check_einsum("ikb,jkb->ijb", DIMS(3, 2, 4), DIMS(5, 2, 4), true); /* the last label is of both */
+    check_einsum("ij->ji", DIMS(3, 4), none, true);
+    check_einsum("bij->jb", DIMS(2, 3, 4), none, true);
+    check_einsum("ij->", DIMS(3, 4), none, true);
+}
+
+static void einsum_stays_where_matrices_do_not_fit(void **state) {
+    (void)state;
+    check_einsum("bii->bi", DIMS(2, 3, 3), shape_unknown(), false);
+    check_einsum("ij->ij", DIMS(2, 3), shape_unknown(), false);
+    check_einsum("bij,bjk->bik", DIMS(2, 3, 4), DIMS(1, 4, 5), false); /* ones broadcast */
+    check_einsum("ij,jk->ik", DIMS(3, 4), DIMS(1, 5), false);
+}
+
+/* --- halves --- */
+
+static Value *half(Graph *graph, const char *name, Value *x) {
+    return add(graph, "Cast", name, (Attrs){{attr_int("to", 10)}}, 1, &x);
+}
+
+static void halves_are_computed_as_floats(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = half(&graph, "x16", add_input(&graph, "x", DIMS(2, 3, 8, 8)));
+    Value *w = half(&graph, "w16", add_constant(&graph, "w", DIMS(4, 3, 3, 3), 1, 0));
+    Value *inputs[2] = {x, w}, *y = add(&graph, "Conv", "c", (Attrs){0}, 2, inputs);
+    y = ADD("Mul", "m", ADD("Sigmoid", "s", ADD("Relu", "r", y)), y);
+    finish(&graph, y);
+    Tensor before = compute(&graph);
+    OK(pass_widen_halves(&graph, &error));
+    OK(pass_remove_dead(&graph, &error));
+    assert_int_equal(graph.outputs[0]->type.dtype, STRIDER_F16);
+    assert_string_equal(graph.outputs[0]->name, "m");
+    assert_int_equal(count_nodes(&graph, "Cast"),
+                     5); /* two of the test's, two before the Conv, one at the end */
+    Tensor after = compute(&graph);
+    assert_int_equal(after.type.dtype, STRIDER_F16);
+    assert_tensor_close(&after, &before, 4e-3, 4e-3);
+    tensor_free(&before);
+    tensor_free(&after);
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
+static void what_is_not_widened_reads_halves(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = half(&graph, "x16", add_input(&graph, "x", DIMS(2, 3)));
+    Value *e = ADD("Exp", "e", x), *s = ADD("Shape", "s", e);
+    OK(graph_add_output(&graph, s, &error));
+    finish(&graph, ADD("Identity", "y", e)); /* an Identity is none of them */
+    OK(pass_widen_halves(&graph, &error));
+    OK(pass_remove_dead(&graph, &error));
+    assert_int_equal(count_nodes(&graph, "Cast"), 3);
+    assert_int_equal(graph.outputs[1]->type.dtype, STRIDER_F16);
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(constants_are_folded),
@@ -691,6 +797,10 @@ int main(void) {
         cmocka_unit_test(transposes_in_a_row_are_joined),
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
+        cmocka_unit_test(einsum_becomes_products),
+        cmocka_unit_test(einsum_stays_where_matrices_do_not_fit),
+        cmocka_unit_test(halves_are_computed_as_floats),
+        cmocka_unit_test(what_is_not_widened_reads_halves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
