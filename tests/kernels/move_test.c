@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -398,6 +399,64 @@ static void upsample(void **state) {
                                    .must_accept = true});
 }
 
+static void expand(void **state) {
+    (void)state;
+    const struct {
+        Shape from, to;
+    } cases[] = {{DIMS(4, 1, 5, 7), DIMS(4, 6, 5, 7)},
+                 {DIMS(6, 1, 1), DIMS(2, 6, 5, 7)},
+                 {DIMS(1, 37), DIMS(50, 37)},
+                 {DIMS(33, 1), DIMS(33, 70)},
+                 {DIMS(), DIMS(3, 5)},
+                 {DIMS(3, 5), DIMS(1, 1)},
+                 {DIMS(1), DIMS(9)},
+                 {DIMS(2, 1, 3, 1, 2), DIMS(2, 4, 3, 5, 2)},
+                 {DIMS(16, 1), DIMS(1, 16)}};
+    static const DType dtypes[] = {STRIDER_F32, STRIDER_I64, STRIDER_BOOL, STRIDER_F16};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int t = 0; t < 4; t++) {
+            int64_t dims[MAX_RANK];
+            memcpy(dims, cases[i].to.dims, sizeof dims);
+            const Shape list = DIMS(cases[i].to.rank);
+            kernel_test_check((KernelTest){
+                .op = "Expand",
+                .opset = 13,
+                .given = {small_numbers(dtypes[t], cases[i].from), tensor_view(STRIDER_I64, &list, dims)},
+                .n_inputs = 2,
+                .constants = 2,
+                .varying = 2,
+                .must_accept = true});
+        }
+}
+
+static void tile(void **state) {
+    (void)state;
+    const struct {
+        Shape from, repeats;
+    } cases[] = {{DIMS(1, 3, 5), DIMS(4, 1, 1)},
+                 {DIMS(7, 3), DIMS(1, 9)},
+                 {DIMS(2, 3, 4, 5), DIMS(2, 3, 2, 3)},
+                 {DIMS(5), DIMS(7)},
+                 {DIMS(3, 5), DIMS(1, 1)},
+                 {DIMS(17, 1), DIMS(1, 33)},
+                 {DIMS(2, 2, 2, 2, 2), DIMS(1, 2, 1, 2, 3)}};
+    static const DType dtypes[] = {STRIDER_F32, STRIDER_I64, STRIDER_BOOL, STRIDER_F16};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int t = 0; t < 4; t++) {
+            int64_t repeats[MAX_RANK];
+            memcpy(repeats, cases[i].repeats.dims, sizeof repeats);
+            const Shape list = DIMS(cases[i].repeats.rank);
+            kernel_test_check((KernelTest){
+                .op = "Tile",
+                .opset = 13,
+                .given = {small_numbers(dtypes[t], cases[i].from), tensor_view(STRIDER_I64, &list, repeats)},
+                .n_inputs = 2,
+                .constants = 2,
+                .varying = 2,
+                .must_accept = true});
+        }
+}
+
 int move_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concat),
@@ -414,6 +473,8 @@ int move_kernel_tests(void) {
         cmocka_unit_test(resize_by_sizes_that_are_not_constant),
         cmocka_unit_test(upsample),
         cmocka_unit_test(depth_and_space),
+        cmocka_unit_test(expand),
+        cmocka_unit_test(tile),
     };
     return cmocka_run_group_tests_name("kernels that move elements", tests, NULL, NULL);
 }

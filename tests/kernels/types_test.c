@@ -457,6 +457,80 @@ static void places_of_the_best(void **state) {
                         }
 }
 
+/* --- along an axis --- */
+
+static void sums_up_to_each_element(void **state) {
+    (void)state;
+    static const char *const ops[] = {"CumSum", "CumProd"};
+    const Shape shapes[] = {DIMS(2, 7, 5), DIMS(1, 9, 300), DIMS(600), DIMS(3, 1, 260)};
+    uint64_t seed = 31;
+    for (int o = 0; o < 2; o++)
+        for (int t = 0; t < N_DTYPES - 1; t++)
+            for (int form = 0; form < 4; form++)
+                for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+                    for (int64_t axis = 0; axis < shapes[s].rank; axis++) {
+                        const Shape scalar = DIMS();
+                        int64_t stated = form & 1 ? axis : axis - shapes[s].rank;
+                        KernelTest test = {
+                            .op = ops[o],
+                            .opset = 26,
+                            .attrs = {attr_int("exclusive", form & 1), attr_int("reverse", form >> 1)},
+                            .n_inputs = 2,
+                            .constants = 2,
+                            .rtol = unit_of(dtypes[t]),
+                            .must_accept = true};
+                        test.given[0] = random_tensor(0, dtypes[t], shapes[s], &seed);
+                        test.given[1] = tensor_view(STRIDER_I64, &scalar, &stated);
+                        kernel_test_check(test);
+                    }
+}
+
+static void largest_and_smallest(void **state) {
+    (void)state;
+    const Shape shapes[] = {DIMS(2, 7, 5), DIMS(2, 40, 3), DIMS(3, 1000), DIMS(1)}, one = DIMS(1);
+    uint64_t seed = 37;
+    for (int t = 0; t < N_DTYPES - 1; t++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            for (int axis = 0; axis < shapes[s].rank; axis++)
+                for (int largest = 0; largest < 2; largest++)
+                    for (int part = 0; part < 4; part++) {
+                        const int64_t n = shapes[s].dims[axis];
+                        int64_t k = part == 0 ? 1 : part == 1 ? n / 3 : part == 2 ? n - 1 : n;
+                        KernelTest test = {.op = "TopK",
+                                           .opset = 11,
+                                           .attrs = {attr_int("axis", axis), attr_int("largest", largest)},
+                                           .n_inputs = 2,
+                                           .n_outputs = 2,
+                                           .unused_outputs = part == 1 ? 1 + (unsigned)largest : 0,
+                                           .constants = 2,
+                                           .must_accept = dtype_size(dtypes[t]) < 8};
+                        if (k == 0)
+                            continue;
+                        test.given[0] = random_tensor(0, dtypes[t], shapes[s], &seed);
+                        put_special(&test.given[0], &seed);
+                        test.given[1] = tensor_view(STRIDER_I64, &one, &k);
+                        kernel_test_check(test);
+                    }
+}
+
+/* The worst order for what keeps the best so far. */
+static void largest_of_rising_numbers(void **state) {
+    (void)state;
+    static float rising[5000];
+    const Shape shape = DIMS(5000), one = DIMS(1);
+    int64_t k = 777;
+    for (int i = 0; i < 5000; i++)
+        rising[i] = (float)(i / 2);
+    kernel_test_check(
+        (KernelTest){.op = "TopK",
+                     .opset = 11,
+                     .given = {tensor_view(STRIDER_F32, &shape, rising), tensor_view(STRIDER_I64, &one, &k)},
+                     .n_inputs = 2,
+                     .n_outputs = 2,
+                     .constants = 2,
+                     .must_accept = true});
+}
+
 int types_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_of_two_elements),
@@ -474,6 +548,9 @@ int types_kernel_tests(void) {
         cmocka_unit_test(reductions_of_many_elements),
         cmocka_unit_test(products_beyond_any_float),
         cmocka_unit_test(places_of_the_best),
+        cmocka_unit_test(sums_up_to_each_element),
+        cmocka_unit_test(largest_and_smallest),
+        cmocka_unit_test(largest_of_rising_numbers),
     };
     return cmocka_run_group_tests_name("kernels of any type", tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ list(APPEND sources
     ops/cpu/grid_sample.c
     ops/cpu/roi_align.c
     ops/cpu/copy.c
+    ops/cpu/cumulate.c
     ops/cpu/device.c
     ops/cpu/depth_space.c
     ops/cpu/elementwise.c
@@ -46,12 +47,14 @@ list(APPEND sources
     ops/cpu/reduce.c
     ops/cpu/reduce_axes.c
     ops/cpu/reorder.c
+    ops/cpu/repeat.c
     ops/cpu/resize.c
     ops/cpu/rotary_embedding.c
     ops/cpu/rnn.c
     ops/cpu/shuffle.c
     ops/cpu/swiglu.c
     ops/cpu/strided_copy.c
+    ops/cpu/topk.c
     ops/cpu/transpose.c
 )
 list(APPEND templates

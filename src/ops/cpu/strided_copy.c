@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/cpu/transpose_4.h"
 
 enum {
     MAX_RUN_PARTS = 4096,   /* of a run: more would take long to find */
@@ -37,19 +38,37 @@ typedef struct CopyArgs {
         memcpy(to + i * out, &element, sizeof element);                                                      \
     }
 
+/* One element again and again: a loop that becomes vectors. */
+#define FILL(T)                                                                                              \
+    {                                                                                                        \
+        T element;                                                                                           \
+        memcpy(&element, from, sizeof element);                                                              \
+        for (int64_t i = 0; i < count; i++)                                                                  \
+            memcpy(to + i * (int64_t)sizeof element, &element, sizeof element);                              \
+    }
+
+#define COPY_OR_FILL(T)                                                                                      \
+    if (in == 0 && out == sizeof(T))                                                                         \
+        FILL(T)                                                                                              \
+    else                                                                                                     \
+        COPY_RUNS(T)
+
 static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int64_t out, int64_t run_bytes) {
     typedef struct {
         char bytes[64];
     } Line;
     switch (run_bytes) {
     case 1:
-        COPY_RUNS(char)
+        COPY_OR_FILL(char)
+        break;
+    case 2:
+        COPY_OR_FILL(int16_t)
         break;
     case 4:
-        COPY_RUNS(int32_t)
+        COPY_OR_FILL(int32_t)
         break;
     case 8:
-        COPY_RUNS(int64_t)
+        COPY_OR_FILL(int64_t)
         break;
     case sizeof(Line):
         COPY_RUNS(Line)
@@ -60,43 +79,91 @@ static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int
     }
 }
 
+/* Rows and columns of floats, or of whatever has their size, by four of each, which all must be multiples
+ * of. */
+static void transpose_floats(const CopyJob *job, const char *from, char *to, int64_t rows, int64_t columns) {
+    const int64_t in = job->in[job->rank - 1], out = job->out[job->rank - 2];
+    for (int64_t c = 0; c < columns; c += 4)
+        for (int64_t r = 0; r < rows; r += 4) {
+            v4 made[4];
+            transpose_4((const float *)(from + c * in) + r, in / (int64_t)sizeof(float), made);
+            for (int i = 0; i < 4; i++)
+                *(v4_anywhere *)(to + (r + i) * out + c * (int64_t)sizeof(float)) = made[i];
+        }
+}
+
 /* The last two dimensions, a tile of rows of the output at a time. */
 static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t rows) {
     const int rank = job->rank;
     const int64_t columns = job->dims[rank - 1];
+    const bool fours = job->run_bytes == sizeof(float);
     for (int64_t begin = 0; begin < columns; begin += TILE) {
         const int64_t count = i64_min(TILE, columns - begin);
-        for (int64_t r = 0; r < rows; r++)
-            copy_runs(from + r * job->in[rank - 2] + begin * job->in[rank - 1],
-                      to + r * job->out[rank - 2] + begin * job->out[rank - 1], count, job->in[rank - 1],
+        const int64_t whole_rows = fours ? rows / 4 * 4 : 0, whole_columns = fours ? count / 4 * 4 : 0;
+        transpose_floats(job, from + begin * job->in[rank - 1], to + begin * job->out[rank - 1], whole_rows,
+                         whole_columns);
+        for (int64_t r = whole_columns == count ? whole_rows : 0; r < rows; r++) {
+            const int64_t done = r < whole_rows ? whole_columns : 0, at = begin + done;
+            copy_runs(from + r * job->in[rank - 2] + at * job->in[rank - 1],
+                      to + r * job->out[rank - 2] + at * job->out[rank - 1], count - done, job->in[rank - 1],
                       job->out[rank - 1], job->run_bytes);
+        }
     }
 }
 
-/* A chunk is one row of the last dimension, or a tile of the last two. */
-static void copy_chunk(const CopyJob *job, const char *from, char *to, int64_t chunk) {
-    int d = job->rank - 1 - job->inner;
-    int64_t rows = 1;
+/* Chunks in turn: one row of the last dimension, a tile of the last two, or a run. */
+typedef struct CopyWalk {
+    const CopyJob *job;
+    int n_outer; /* dimensions outside a chunk, and of a transposed one its tiles */
+    int64_t index[COPY_MAX_DIMS], dims[COPY_MAX_DIMS], in[COPY_MAX_DIMS], out[COPY_MAX_DIMS];
+    const char *from;
+    char *to;
+} CopyWalk;
+
+static CopyWalk walk_from(const CopyJob *job, const char *from, char *to, int64_t chunk) {
+    CopyWalk walk = {.job = job, .n_outer = job->rank - job->inner, .from = from, .to = to};
+    for (int d = 0; d < walk.n_outer; d++) {
+        walk.dims[d] = job->dims[d];
+        walk.in[d] = job->in[d];
+        walk.out[d] = job->out[d];
+    }
     if (job->transposes) {
-        int64_t tiles = ceil_div(job->dims[d + 1], TILE), first = chunk % tiles * TILE;
-        chunk /= tiles;
-        rows = i64_min(TILE, job->dims[d + 1] - first);
-        from += first * job->in[d + 1];
-        to += first * job->out[d + 1];
+        const int d = walk.n_outer++;
+        walk.dims[d] = ceil_div(job->dims[d], TILE);
+        walk.in[d] = job->in[d] * TILE;
+        walk.out[d] = job->out[d] * TILE;
     }
-    for (; d >= 0; d--) {
-        int64_t at = chunk % job->dims[d];
-        chunk /= job->dims[d];
-        from += at * job->in[d];
-        to += at * job->out[d];
+    for (int d = walk.n_outer - 1; d >= 0; d--) {
+        walk.index[d] = chunk % walk.dims[d];
+        chunk /= walk.dims[d];
+        walk.from += walk.index[d] * walk.in[d];
+        walk.to += walk.index[d] * walk.out[d];
     }
+    return walk;
+}
+
+static void walk_next(CopyWalk *walk) {
+    for (int d = walk->n_outer - 1; d >= 0; d--) {
+        walk->from += walk->in[d];
+        walk->to += walk->out[d];
+        if (++walk->index[d] < walk->dims[d])
+            return;
+        walk->from -= walk->in[d] * walk->dims[d];
+        walk->to -= walk->out[d] * walk->dims[d];
+        walk->index[d] = 0;
+    }
+}
+
+static void copy_chunk(const CopyWalk *walk) {
+    const CopyJob *job = walk->job;
+    const int last = job->rank - 1;
     if (job->transposes)
-        copy_tile(job, from, to, rows);
+        copy_tile(job, walk->from, walk->to,
+                  i64_min(TILE, job->dims[last - 1] - walk->index[walk->n_outer - 1] * TILE));
     else if (job->inner)
-        copy_runs(from, to, job->dims[job->rank - 1], job->in[job->rank - 1], job->out[job->rank - 1],
-                  job->run_bytes);
+        copy_runs(walk->from, walk->to, job->dims[last], job->in[last], job->out[last], job->run_bytes);
     else
-        memcpy(to, from, (size_t)job->run_bytes);
+        memcpy(walk->to, walk->from, (size_t)job->run_bytes);
 }
 
 static const CopyJob *job_of(const CopyArgs *args, int64_t task) {
@@ -120,8 +187,9 @@ static void copy_run(const KernelCall *call, int64_t task) {
         return;
     int64_t first = (task - job->first_task) * job->chunks_a_task,
             end = i64_min(first + job->chunks_a_task, job->n_chunks);
-    for (int64_t chunk = first; chunk < end; chunk++)
-        copy_chunk(job, from + job->in_offset, to + job->out_offset, chunk);
+    CopyWalk walk = walk_from(job, from + job->in_offset, to + job->out_offset, first);
+    for (int64_t chunk = first; chunk < end; chunk++, walk_next(&walk))
+        copy_chunk(&walk);
 }
 
 /* --- preparing --- */
@@ -164,7 +232,7 @@ static void merge_dims(CopyJob *job, const CopyBox *box, int64_t element_bytes) 
  * there is brought next to the last one, to be copied by tiles. */
 static void find_transpose(CopyJob *job) {
     int last = job->rank - 1;
-    if (last < 1 || job->out[last] != job->run_bytes || job->in[last] == job->run_bytes)
+    if (last < 1 || job->out[last] != job->run_bytes || job->in[last] == job->run_bytes || job->in[last] == 0)
         return;
     for (int d = 0; d < last; d++)
         if (job->in[d] == job->run_bytes) {
