@@ -58,6 +58,8 @@ strider_status make_session(const strider_model *model, const Options *options, 
     strider_session_options settings = strider_session_options_default();
     settings.threads = threads;
     settings.reference = options->reference;
+    if (options->fast_winograd)
+        settings.max_layer_error = STRIDER_FAST_WINOGRAD_ERROR;
     if (options->max_error >= 0)
         settings.max_layer_error = options->max_error;
     settings.max_memory_bytes = options->limit_memory;

@@ -207,6 +207,7 @@ static bool set_flag(const char *option, Options *options) {
         {"--memory", &options->show_memory},
         {"--reference", &options->reference},
         {"--tune", &options->tune},
+        {"--fast-winograd", &options->fast_winograd},
         {"--devices", &options->list_devices},
         {"--tf32", &options->tf32},
         {"--nondeterministic", &options->nondeterministic},

@@ -44,6 +44,7 @@ typedef struct Options {
     uint64_t limit_loops;    /* --limit-loops; 0: not given */
     uint64_t limit_memory;   /* --limit-memory, in bytes; 0: not given */
     bool tune;               /* --tune */
+    bool fast_winograd;      /* --fast-winograd */
     const char *tuning_file; /* --tuning; NULL: not given */
     strider_tuning *tuning;  /* what either asks for, between tuning_begin() and tuning_end() */
     bool by_time;            /* --sort time */

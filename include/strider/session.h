@@ -10,6 +10,9 @@
 extern "C" {
 #endif
 
+/* For strider_session_options.max_layer_error: all of Winograd's algorithms. */
+#define STRIDER_FAST_WINOGRAD_ERROR 3e-5
+
 /* How to run.  Fill it with strider_session_options_default(), then change what you need. */
 typedef struct strider_session_options {
     size_t struct_size;   /* set by the default call */
@@ -30,8 +33,9 @@ typedef struct strider_session_options {
      * and the node's name.  Default 10 million; UINT64_MAX: no limit. */
     uint64_t max_body_runs;
     /* Algorithms that err by more of a layer's largest output than this, by their measured bounds, are not
-     * used.  Default 3e-5: direct sums and Winograd F(2x2), F(4x4) and F(6x6), which is the fastest on large
-     * images; 1e-5: without F(6x6); 0: direct sums alone. */
+     * used.  Default 1e-5: direct sums and Winograd F(2x2) and F(4x4), with which whole networks err at most
+     * about twice as much as with direct sums alone, which 0 asks for; STRIDER_FAST_WINOGRAD_ERROR: F(6x6)
+     * too, up to a tenth faster on large images of few channels, with four to eight times the error. */
     double max_layer_error;
     /* Kernels are chosen by times measured on this machine, kept here for other sessions; it must outlive the
      * session.  Making a plan then takes longer.  Default NULL: by estimates. */

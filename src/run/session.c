@@ -14,7 +14,7 @@ strider_session_options strider_session_options_default(void) {
     return (strider_session_options){.struct_size = sizeof(strider_session_options),
                                      .max_cached_plans = 16,
                                      .max_body_runs = 10000000,
-                                     .max_layer_error = 3e-5,
+                                     .max_layer_error = 1e-5,
                                      .max_workspace_bytes = (uint64_t)1 << 30};
 }
 

@@ -184,6 +184,7 @@ static void plain_and_reference_runs_agree(void **state) {
     expect(0, strider("check", DIGITS, SEVEN, "--no-optimize", "--expect", in_scratch("fast.npy"), NULL));
     expect(0, strider("check", DIGITS, SEVEN, "--reference", "--expect", in_scratch("fast.npy"), NULL));
     expect(0, strider("check", DIGITS, SEVEN, "--max-error", "0", "--expect", in_scratch("fast.npy"), NULL));
+    expect(0, strider("check", DIGITS, SEVEN, "--fast-winograd", "--expect", in_scratch("fast.npy"), NULL));
     /* The bound chooses the algorithms. */
     assert_non_null(strstr(expect(0, strider("profile", DIGITS, "--seconds", "0", NULL))->out, "winograd"));
     assert_null(strstr(expect(0, strider("profile", DIGITS, "--seconds", "0", "--max-error", "0", NULL))->out,

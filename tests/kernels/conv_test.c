@@ -125,6 +125,30 @@ static void padding_lanes_stay_zero(void **state) {
 
 /* Winograd's blockings of the work: few and many tiles, weights in one chunk and in several, several images,
  * edges of every width. */
+/* Of one, two and more partial sums, the last one of any length. */
+static void long_sums(void **state) {
+    (void)state;
+    static const int64_t channels[] = {120, 128, 129, 257, 400};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (int64_t kernel = 1; kernel <= 3; kernel += 2)
+            for (int transposed = 0; transposed < 2; transposed++) {
+                ConvCase conv = {.spatial = 2,
+                                 .batch = 1,
+                                 .in = channels[i],
+                                 .out = 40,
+                                 .group = 1,
+                                 .size = {5, 9},
+                                 .kernel = {kernel, kernel},
+                                 .strides = {1, 1},
+                                 .dilations = {1, 1},
+                                 .pads = {1, 1, 1, 1},
+                                 .transposed = transposed};
+                KernelTest test = conv_case_test(&conv, i);
+                conv_case_fuse(&test, &conv, kernel == 1, i);
+                kernel_test_check(test);
+            }
+}
+
 static void winograd(void **state) {
     (void)state;
     static const int64_t shapes[][5] = {{1, 16, 32, 7, 7},    {1, 40, 24, 31, 33},  {2, 33, 20, 13, 14},
@@ -313,6 +337,7 @@ int conv_kernel_tests(void) {
         cmocka_unit_test(depthwise),
         cmocka_unit_test(padding_lanes_stay_zero),
         cmocka_unit_test(one_dimension),
+        cmocka_unit_test(long_sums),
         cmocka_unit_test(winograd),
         cmocka_unit_test(winograd_along_rows),
         cmocka_unit_test(groups_within_vectors),
