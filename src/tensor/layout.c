@@ -67,8 +67,7 @@ static const char *const short_names[STRIDER_DTYPE_COUNT] = {
     [STRIDER_F8E5M2] = "e5m2", [STRIDER_F8E5M2FNUZ] = "e5mz", [STRIDER_F8E8M0] = "e8m0",
     [STRIDER_F6E2M3] = "e2m3", [STRIDER_F6E3M2] = "e3m2",     [STRIDER_F4E2M1] = "e2m1",
     [STRIDER_I4] = "i4",       [STRIDER_U4] = "u4",           [STRIDER_I2] = "i2",
-    [STRIDER_U2] = "u2",
-    [STRIDER_STRING] = "string",
+    [STRIDER_U2] = "u2",       [STRIDER_STRING] = "str",
 };
 
 const char *layout_text(int rank, Layout layout, char text[LAYOUT_TEXT]) {

@@ -40,14 +40,11 @@ static Status constant_of_shape_reference(EvalContext *ctx) {
                 return eval_fail(ctx, STRIDER_BAD_MODEL, "dimension %d is %" PRId64, i, shape.dims[i]);
         TRY(eval_set_output_shape(ctx, 0, dtype, &shape));
     }
-    size_t size = dtype_size(dtype);
-    uint64_t bits = 0;
-    if (attrs->value)
-        memcpy(&bits, attrs->value->data, size);
     const int64_t count = tensor_elements(y);
-    DISPATCH_BY_SIZE(size, T, {
-        T value;
-        memcpy(&value, &bits, sizeof value);
+    DISPATCH_BY_SIZE(dtype_size(dtype), T, {
+        T value = {0};
+        if (attrs->value)
+            memcpy(&value, attrs->value->data, sizeof value);
         for (int64_t i = 0; i < count; i++)
             ((T *)y->data)[i] = value;
     })

@@ -188,7 +188,8 @@ static void operands_of_post_operations_must_fit_the_output(void **state) {
         Status expected;
     } rows[] = {{STRIDER_F32, shape_make(1, (int64_t[]){3}), STRIDER_OK},
                 {STRIDER_F32, shape_make(1, (int64_t[]){4}), STRIDER_BAD_MODEL},
-                {STRIDER_F32, shape_make(2, (int64_t[]){1, 3}), STRIDER_BAD_MODEL},
+                {STRIDER_F32, shape_make(2, (int64_t[]){1, 3}), STRIDER_OK},
+                {STRIDER_F32, shape_make(2, (int64_t[]){3, 1}), STRIDER_BAD_MODEL},
                 {STRIDER_F64, shape_make(1, (int64_t[]){3}), STRIDER_BAD_MODEL}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Graph graph;

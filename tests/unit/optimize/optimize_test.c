@@ -671,11 +671,11 @@ static void check_einsum(const char *equation, Shape a, Shape b, bool lowers) {
         inputs[1] = add_input(&graph, "b", b);
     Value *y = add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", equation)}}, n, inputs);
     finish(&graph, ADD("Relu", "z", y));
-    Tensor before = compute(&graph);
+    Tensor before = compute_graph(&graph);
     OK(pass_lower_einsum(&graph, &error));
     if ((count_nodes(&graph, "Einsum") == 0) != lowers)
         fail_msg("%s is %slowered", equation, lowers ? "not " : "");
-    Tensor after = compute(&graph);
+    Tensor after = compute_graph(&graph);
     assert_tensor_close(&after, &before, 1e-5, 1e-5);
     tensor_free(&before);
     tensor_free(&after);
@@ -734,14 +734,14 @@ static void halves_are_computed_as_floats(void **state) {
     Value *inputs[2] = {x, w}, *y = add(&graph, "Conv", "c", (Attrs){0}, 2, inputs);
     y = ADD("Mul", "m", ADD("Sigmoid", "s", ADD("Relu", "r", y)), y);
     finish(&graph, y);
-    Tensor before = compute(&graph);
+    Tensor before = compute_graph(&graph);
     OK(pass_widen_halves(&graph, &error));
     OK(pass_remove_dead(&graph, &error));
     assert_int_equal(graph.outputs[0]->type.dtype, STRIDER_F16);
     assert_string_equal(graph.outputs[0]->name, "m");
     assert_int_equal(count_nodes(&graph, "Cast"),
                      5); /* two of the test's, two before the Conv, one at the end */
-    Tensor after = compute(&graph);
+    Tensor after = compute_graph(&graph);
     assert_int_equal(after.type.dtype, STRIDER_F16);
     assert_tensor_close(&after, &before, 4e-3, 4e-3);
     tensor_free(&before);
