@@ -258,7 +258,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20, help="of each kind of node")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for the cases that fail")
-    parser.add_argument("options", nargs="*", help="for strider run, after --")
+    parser.add_argument("--option", action="append", default=[], help="for strider run, as in --option=--reference")
     args = parser.parse_args()
     failed = refused = 0
     totals = [0, 0]
@@ -272,7 +272,7 @@ def main() -> int:
                 if results is None:
                     refused += 1
                     continue
-                wrong = compare(args.strider, folder, results, args.options, totals)
+                wrong = compare(args.strider, folder, results, args.option, totals)
                 if wrong:
                     failed += 1
                     print(f"FAIL {folder.name} ({op} {attributes}): {wrong}")
