@@ -137,6 +137,28 @@ static void sixty_four_bits_are_exact(void **state) {
     }
 }
 
+/* Equal numbers, which only their signs tell apart. */
+static void a_remainder_of_zero_has_the_divisors_sign(void **state) {
+    (void)state;
+    const double x[] = {0.0, -0.0, 0.0, -0.0, 6, -6}, by[] = {-2, 2, 2, -2, -3, 3};
+    for (int fmod_sign = 0; fmod_sign < 2; fmod_sign++)
+        for (int t = 0; t < 4; t++) {
+            uint64_t a[6], b[6];
+            OpTest test = {.op = "Mod",
+                           .opset = 28,
+                           .attrs = {attr_int("fmod", fmod_sign)},
+                           .n_inputs = 2,
+                           .inputs = {op_test_convert(float_types[t], DIMS(6), a, x, 6),
+                                      op_test_convert(float_types[t], DIMS(6), b, by, 6)}};
+            assert_int_equal(op_test_run(&test), STRIDER_OK);
+            for (int i = 0; i < 6; i++) {
+                const double rest = tensor_get_f64(&test.outputs[0], i);
+                assert_true(rest == 0 && !signbit(rest) == !signbit(fmod_sign ? x[i] : by[i]));
+            }
+            op_test_free(&test);
+        }
+}
+
 static void comparisons_give_bool_for_every_type(void **state) {
     (void)state;
     const Case cases[] = {
@@ -507,6 +529,7 @@ int main(void) {
         cmocka_unit_test(signed_integers_wrap_around_and_division_never_traps),
         cmocka_unit_test(unsigned_integers_wrap_around),
         cmocka_unit_test(sixty_four_bits_are_exact),
+        cmocka_unit_test(a_remainder_of_zero_has_the_divisors_sign),
         cmocka_unit_test(comparisons_give_bool_for_every_type),
         cmocka_unit_test(logic_is_right_whatever_byte_stands_for_true),
         cmocka_unit_test(pow_takes_an_exponent_of_another_type),

@@ -146,7 +146,7 @@ static void mod_f32(const MapRow *row) {
             const double fixed = x[i] < 0 ? over + (over > 0 ? -size : 0) : over + (over < 0 ? size : 0);
             const int moves = !row->flag & (fixed != 0) & ((fixed < 0) != (y[i] < 0));
             far |= !is_near;
-            rest[i] = moves ? fixed + y[i] : copysign(fixed, x[i]);
+            rest[i] = moves ? fixed + y[i] : copysign(fixed, row->flag || fixed != 0 ? x[i] : y[i]);
         }
         for (int64_t i = 0; i < n; i++)
             out[begin + i] = (float)(far ? formula_mod(x[i], y[i], row->flag) : rest[i]);

@@ -6,10 +6,14 @@
 #include "ops/math/binary_kind.h"
 #include "ops/shared_math.h"
 
-/* The remainder has the sign of the divisor, or with `is_fmod` the dividend's. */
+/* The remainder, also where it is zero, has the sign of the divisor, or with `is_fmod` the dividend's. */
 SHARED REAL formula_mod(REAL a, REAL b, bool is_fmod) {
     const REAL rest = fmod(a, b);
-    return !is_fmod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    if (is_fmod || isnan(rest))
+        return rest;
+    if (rest == 0)
+        return copysign(rest, b);
+    return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 /* What compares gives 1 or 0; logic takes these. */
