@@ -26,6 +26,7 @@ void put_something(Maker *m) {
                                    put_prelu,
                                    put_comparison,
                                    put_cast,
+                                   put_quantized,
                                    put_identity,
                                    put_identity,
                                    put_transpose,

@@ -113,7 +113,7 @@ int shape_of(Maker *m, int x);
 typedef int PutFn(Maker *m);
 PutFn put_conv, put_conv_transpose, put_correlation, put_pool, put_global_pool;
 PutFn put_gemm, put_matmul, put_unary, put_steep, put_clip, put_binary, put_prelu, put_comparison, put_cast,
-    put_identity;
+    put_identity, put_quantized;
 PutFn put_transpose, put_reshape, put_flatten, put_squeeze, put_expand, put_shuffle;
 PutFn put_concat, put_split, put_slice, put_pad, put_resize, put_gather, put_depth_space;
 PutFn put_reduce, put_softmax, put_arg_max, put_cumsum, put_norm, put_recurrent;
