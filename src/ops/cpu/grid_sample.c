@@ -59,6 +59,7 @@ static Status grid_sample_prepare(const KernelQuery *query, PrepareContext *ctx,
     for (int i = 0; i < args->spatial; i++)
         args->dims[i] = x->dims[2 + i];
     args->taps = taps_of(&args->attrs, args->spatial);
+    args->in_pairs = !blocked && args->attrs.mode == GRID_LINEAR && args->dims[args->spatial - 1] > 1;
     args->channels_a_task = blocked ? TASK_CHANNELS / query->width : TASK_CHANNELS;
     args->channel_parts = ceil_div(args->channels, args->channels_a_task);
     args->point_parts = ceil_div(args->points, GRID_POINTS);

@@ -10,21 +10,67 @@ INLINE vf position_of(const GridSampleAttrs *attrs, vf coordinate, float length)
                                 : (from_edge * v_set(length) - v_set(1)) * v_set(0.5f);
 }
 
+/* Of dimension `d`, for up to a vector of points. */
+INLINE void find_dim(const GridSampleArgs *args, const float *grid, int64_t count, int d, DimTaps *taps) {
+    const float length = (float)args->dims[d];
+    float coordinates[VW] = {0};
+    for (int64_t i = 0; i < count; i++)
+        coordinates[i] = grid[i * args->spatial + args->spatial - 1 - d];
+    sample_taps(&args->attrs, position_of(&args->attrs, v_load(coordinates), length), length, taps);
+}
+
+/* The taps as weights of two neighbours that are there, and whether these count. */
+typedef struct PairTaps {
+    vi first, inside[2];
+    vf weights[2];
+} PairTaps;
+
+INLINE PairTaps pair_of(const DimTaps *taps, int length) {
+    const vi a = taps->indices[0], b = taps->indices[1];
+    const vi zero = v_set_int(0), last = v_set_int(length - 2);
+    vi first = v_select_ints((a >= zero) & ((b < zero) | (a < b)), a, b);
+    first = v_select_ints(first > zero, first, zero);
+    first = v_select_ints(first < last, first, last);
+    PairTaps pair = {.first = first};
+    for (int i = 0; i < 2; i++) {
+        const vi is_a = a == first + i, is_b = b == first + i;
+        pair.inside[i] = is_a | is_b;
+        pair.weights[i] =
+            v_select(is_a, taps->weights[0], v_zero()) + v_select(is_b, taps->weights[1], v_zero());
+    }
+    return pair;
+}
+
+INLINE void store_pairs(const PairTaps *pair, int length, int rows, const vi *offsets, const vf *weights,
+                        int64_t at, GridTable *table) {
+    for (int r = 0; r < rows; r++) {
+        const vi inside = offsets[r] >= 0;
+        v_store_ints(&table->offsets[r][at], (offsets[r] & inside) * v_set_int(length) + pair->first);
+        for (int i = 0; i < 2; i++) {
+            v_store_ints(&table->masks[r][i][at], inside & pair->inside[i]);
+            v_store(&table->weights[2 * r + i][at], weights[r] * pair->weights[i]);
+        }
+    }
+}
+
 /* Of up to a vector of points. */
 static void find_points(const GridSampleArgs *args, const float *grid, int64_t count, int64_t at,
                         GridTable *table) {
     const int per_dim = args->attrs.mode == GRID_NEAREST ? 1 : args->attrs.mode == GRID_LINEAR ? 2 : 4;
+    const int last = args->spatial - 1;
     vi offsets[GRID_TAPS] = {{0}};
     vf weights[GRID_TAPS] = {v_set(1)};
+    DimTaps dim;
     int taps = 1;
-    for (int d = 0; d < args->spatial; d++) {
-        float coordinates[VW] = {0};
-        const float length = (float)args->dims[d];
-        DimTaps dim;
-        for (int64_t i = 0; i < count; i++)
-            coordinates[i] = grid[(at + i) * args->spatial + args->spatial - 1 - d];
-        sample_taps(&args->attrs, position_of(&args->attrs, v_load(coordinates), length), length, &dim);
-        taps = sample_add_dim(&dim, taps, (int)args->dims[d], per_dim, offsets, weights);
+    for (int d = 0; d <= last; d++) {
+        find_dim(args, grid + at * args->spatial, count, d, &dim);
+        if (d < last || !args->in_pairs)
+            taps = sample_add_dim(&dim, taps, (int)args->dims[d], per_dim, offsets, weights);
+    }
+    if (args->in_pairs) {
+        const PairTaps pair = pair_of(&dim, (int)args->dims[last]);
+        store_pairs(&pair, (int)args->dims[last], taps, offsets, weights, at, table);
+        return;
     }
     for (int t = 0; t < taps; t++) {
         v_store_ints(&table->offsets[t][at], offsets[t]);
@@ -68,6 +114,24 @@ INLINE void gather_plane(const float *plane, const GridTable *table, int64_t poi
     }
 }
 
+INLINE void gather_pairs(const float *plane, const GridTable *table, int64_t points, float *out,
+                         const int pairs) {
+    for (int64_t at = 0; at < points; at += VW) {
+        vf sum = v_zero();
+        for (int p = 0; p < pairs; p++) {
+            vf values[2];
+            v_gather_pairs(plane, v_load_ints(&table->offsets[p][at]), &values[0], &values[1]);
+            for (int i = 0; i < 2; i++)
+                sum += v_load(&table->weights[2 * p + i][at]) *
+                       (vf)((vi)values[i] & v_load_ints(&table->masks[p][i][at]));
+        }
+        if (at + VW <= points)
+            v_store(out + at, sum);
+        else
+            v_store_first(out + at, sum, points - at);
+    }
+}
+
 static void plain(const KernelCall *call, int64_t task) {
     const GridSampleArgs *args = call->args;
     const GridTable *table = call->scratch;
@@ -78,8 +142,10 @@ static void plain(const KernelCall *call, int64_t task) {
         float *out = (float *)call->outputs[0] + channel * args->points + part.first_point;
         if (args->taps == 1)
             gather_plane(plane, table, part.n_points, out, 1);
-        else if (args->taps == 4)
-            gather_plane(plane, table, part.n_points, out, 4);
+        else if (args->in_pairs && args->taps == 4)
+            gather_pairs(plane, table, part.n_points, out, 2);
+        else if (args->in_pairs)
+            gather_pairs(plane, table, part.n_points, out, args->taps / 2);
         else
             gather_plane(plane, table, part.n_points, out, args->taps);
     }

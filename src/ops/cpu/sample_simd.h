@@ -21,6 +21,37 @@ INLINE vf v_gather(const float *from, vi index, vi mask) {
 #endif
 }
 
+/* from[index[i]] and from[index[i] + 1], of all lanes. */
+INLINE void v_gather_pairs(const float *from, vi index, vf *first, vf *second) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    const __m512i lanes = (__m512i)index;
+    const __m512 low = _mm512_castpd_ps(_mm512_i32gather_pd(_mm512_castsi512_si256(lanes), from, 4));
+    const __m512 high = _mm512_castpd_ps(_mm512_i32gather_pd(_mm512_extracti64x4_epi64(lanes, 1), from, 4));
+    vi even;
+    for (int i = 0; i < VW; i++)
+        even[i] = 2 * i;
+    *first = (vf)_mm512_permutex2var_ps(low, (__m512i)even, high);
+    *second = (vf)_mm512_permutex2var_ps(low, (__m512i)(even + 1), high);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    const __m256i lanes = (__m256i)index;
+    const double *pairs = (const double *)(const void *)from; /* only as an address */
+    const __m256d low = _mm256_i32gather_pd(pairs, _mm256_castsi256_si128(lanes), 4);
+    const __m256d high = _mm256_i32gather_pd(pairs, _mm256_extracti128_si256(lanes, 1), 4);
+    const __m256 even = _mm256_shuffle_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high), 0x88);
+    const __m256 odd = _mm256_shuffle_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high), 0xdd);
+    *first = (vf)_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8);
+    *second = (vf)_mm256_permute4x64_pd(_mm256_castps_pd(odd), 0xd8);
+#else
+    vf low, high;
+    for (int i = 0; i < VW; i++) {
+        low[i] = from[index[i]];
+        high[i] = from[index[i] + 1];
+    }
+    *first = low;
+    *second = high;
+#endif
+}
+
 INLINE vi v_load_ints(const int32_t *from) {
     vi value;
     memcpy(&value, from, sizeof value);
@@ -28,6 +59,10 @@ INLINE vi v_load_ints(const int32_t *from) {
 }
 INLINE void v_store_ints(int32_t *to, vi value) {
     memcpy(to, &value, sizeof value);
+}
+
+INLINE vi v_select_ints(vi mask, vi a, vi b) {
+    return (mask & a) | (~mask & b);
 }
 
 /* The whole numbers next to x; NaN becomes 0, and what an int32 does not hold must not come. */

@@ -67,32 +67,41 @@ typedef struct Keys {
     int64_t size; /* of a slice */
 } Keys;
 
-static int compare(const Keys *keys, int64_t a, int64_t b) {
+static bool are_equal(const Keys *keys, int64_t a, int64_t b) {
     const uint64_t *first = keys->keys + a * keys->size, *second = keys->keys + b * keys->size;
-    for (int64_t i = 0; i < keys->size; i++)
-        if (first[i] != second[i])
-            return first[i] < second[i] ? -1 : 1;
-    return 0;
+    return !keys->size || memcmp(first, second, (size_t)keys->size * sizeof *first) == 0;
 }
 
-static void merge(const Keys *keys, const int64_t *from, int64_t begin, int64_t middle, int64_t end,
-                  int64_t *to) {
-    for (int64_t a = begin, b = middle, at = begin; at < end; at++)
-        to[at] = a < middle && (b == end || compare(keys, from[a], from[b]) <= 0) ? from[a++] : from[b++];
+/* By one byte of a key; equal ones as they stand. */
+static bool sort_by_byte(const Keys *keys, int64_t count, int64_t word, int shift, const int64_t *from,
+                         int64_t *to) {
+    enum { VALUES = 256 };
+    int64_t begin[VALUES + 1] = {0};
+    for (int64_t i = 0; i < count; i++)
+        begin[(keys->keys[i * keys->size + word] >> shift & 255) + 1]++;
+    for (int value = 0; value < VALUES; value++) {
+        if (begin[value + 1] == count) /* all have the same */
+            return false;
+        begin[value + 1] += begin[value];
+    }
+    for (int64_t i = 0; i < count; i++)
+        to[begin[keys->keys[from[i] * keys->size + word] >> shift & 255]++] = from[i];
+    return true;
 }
 
-/* The slices' numbers in order, equal ones as they stand.  `memory` has room for twice as many. */
+/* The slices' numbers in order, equal ones as they stand: byte by byte from the last to the first, so that
+ * the time is linear in the bytes.  `memory` has room for twice as many. */
 static const int64_t *sort(const Keys *keys, int64_t count, int64_t *memory) {
     int64_t *sorted = memory, *other = memory + count;
     for (int64_t i = 0; i < count; i++)
         sorted[i] = i;
-    for (int64_t run = 1; run < count; run *= 2) {
-        for (int64_t begin = 0; begin < count; begin += 2 * run)
-            merge(keys, sorted, begin, i64_min(begin + run, count), i64_min(begin + 2 * run, count), other);
-        int64_t *swapped = sorted;
-        sorted = other;
-        other = swapped;
-    }
+    for (int64_t word = keys->size - 1; word >= 0; word--)
+        for (int shift = 0; shift < 64; shift += 8)
+            if (sort_by_byte(keys, count, word, shift, sorted, other)) {
+                int64_t *swapped = sorted;
+                sorted = other;
+                other = swapped;
+            }
     return sorted;
 }
 
@@ -127,7 +136,7 @@ static Status open_groups(EvalContext *ctx, int64_t length, Groups *groups) {
 
 static void number_sorted(Groups *groups, const Keys *keys, const int64_t *sorted, int64_t length) {
     for (int64_t i = 0; i < length; i++) {
-        if (i == 0 || compare(keys, sorted[i - 1], sorted[i]) != 0) {
+        if (i == 0 || !are_equal(keys, sorted[i - 1], sorted[i])) {
             groups->first[groups->count] = sorted[i];
             groups->size[groups->count++] = 0;
         }
