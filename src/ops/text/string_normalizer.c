@@ -192,5 +192,6 @@ const Op op_string_normalizer = {
     .parse = normalizer_parse,
     .infer = normalizer_infer,
     .reference = normalizer_reference,
+    .ignores = {"locale"},
     .flags = OP_STRINGS | OP_MAKES_STRINGS | OP_DATA_DEPENDENT,
 };
