@@ -134,10 +134,12 @@ static void linear_attention_follows_its_rule(void **state) {
                        .inputs = {tensor_f32(DIMS(1, 2, 1), 1, 2), tensor_f32(DIMS(1, 2, 1), 2, 4),
                                   tensor_f32(DIMS(1, 2, 1), 3, 5), tensor_f32(DIMS(1, 1, 1, 1), 20)},
                        .n_outputs = 2};
+        const Tensor decay = tensor_typed(STRIDER_F32, DIMS(1, 2, 1), -LN2, -2 * LN2),
+                     beta = tensor_f32(DIMS(1, 2, 1), 0.5f, 0.25f);
         if (cases[i].decays)
-            test.inputs[4] = tensor_typed(STRIDER_F32, DIMS(1, 2, 1), -LN2, -2 * LN2);
+            test.inputs[4] = decay;
         if (cases[i].corrects)
-            test.inputs[5] = tensor_f32(DIMS(1, 2, 1), 0.5f, 0.25f);
+            test.inputs[5] = beta;
         if (op_test_run(&test))
             fail_msg("%s", test.error.message);
         const Tensor y = tensor_f32(DIMS(1, 2, 1), cases[i].y[0], cases[i].y[1]),

@@ -29,6 +29,7 @@ static void put_strings(Proto *graph, const char *name, const char *const *texts
 }
 
 typedef struct Model {
+    Proto bytes; /* the model's strings lie in them */
     strider_model *model;
     strider_session *session;
     strider_error error;
@@ -39,12 +40,11 @@ static strider_status open_graph(Model *opened, Proto *graph, bool reference) {
     strider_load_options load = strider_load_options_default();
     strider_session_options options = strider_session_options_default();
     proto_text(graph, GRAPH_NAME, "strings");
-    Proto bytes = make_model(graph, 10, 21);
+    opened->bytes = make_model(graph, 10, 21);
     counter_init(&opened->counter);
     load.allocator = &opened->counter.allocator;
-    strider_status status =
-        strider_model_load_memory(bytes.data, bytes.size, NULL, &load, &opened->model, &opened->error);
-    proto_free(&bytes);
+    strider_status status = strider_model_load_memory(opened->bytes.data, opened->bytes.size, NULL, &load,
+                                                      &opened->model, &opened->error);
     options.reference = reference;
     options.threads = 2;
     return status ? status
@@ -54,6 +54,7 @@ static strider_status open_graph(Model *opened, Proto *graph, bool reference) {
 static void close_model(Model *opened) {
     strider_session_free(opened->session);
     strider_model_free(opened->model);
+    proto_free(&opened->bytes);
 }
 
 static strider_tensor run(Model *opened, strider_string *strings, int64_t count) {
