@@ -112,7 +112,7 @@ STRIDER_API strider_load_options strider_load_options_default(void);
  * and may not lie outside these folders. `options` may be NULL.  On success *model is the caller's, to be
  * freed with strider_model_free(); on failure it is set to NULL and `error`, unless NULL, says why.  A model
  * of an IR version beyond 14, or of an opset of ai.onnx beyond 28, is UNSUPPORTED: its operators may mean
- * something else; versions of other domains do not matter, as no operator is from there.  Returns STRIDER_OK,
+ * something else; versions of other domains do not matter.  Returns STRIDER_OK,
  * FILE_ERROR, BAD_MODEL, UNSUPPORTED, LIMIT_EXCEEDED or OUT_OF_MEMORY; INVALID_ARGUMENT where the options ask
  * for the shape of an input that the model does not have, or for another rank.  Thread safe. */
 STRIDER_API strider_status strider_model_load(const char *path, const strider_load_options *options,
