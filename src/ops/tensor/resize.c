@@ -290,7 +290,7 @@ static double coordinate(const ResizeAttrs *attrs, const ResizeDim *dim, int64_t
         return center * (1 - adjustment) + unscaled(attrs, dim, x + 0.5) - 0.5;
     }
     case COORDINATE_PYTORCH_HALF_PIXEL:
-        return length > 1 ? unscaled(attrs, dim, x + 0.5) - 0.5 : -0.5;
+        return dim->out > 1 ? unscaled(attrs, dim, x + 0.5) - 0.5 : -0.5;
     case COORDINATE_ALIGN_CORNERS:
         return length == 1 ? 0 : x * (in - 1) / (length - 1);
     case COORDINATE_ASYMMETRIC:

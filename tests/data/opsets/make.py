@@ -317,6 +317,9 @@ def resizing():
         if opset == 13:
             arrays.insert(1, None)
         case(op, opset, arrays, y, "rounded_scales", mode="nearest", constants=(len(arrays) - 1,), ir=8, differs=opset == 10, **given)
+    # One element is the first one, also where the scale makes a little more than 1 of 3.
+    case("Resize", 13, [wide, None, f32([1, 1, 1, 1 / 6])], wide[:, :, :, :1].copy(), "to_one_element", mode="linear",
+         coordinate_transformation_mode="pytorch_half_pixel", constants=(2,), ir=8)
 
 
 if __name__ == "__main__":
