@@ -121,8 +121,9 @@ static bool deform_conv_accepts(KernelQuery *query) {
     query->inputs[DEFORM_W].packed = query->inputs[DEFORM_W].constant != NULL;
     if (!fill_args(query, &args, &instance) || args.plane > INT32_MAX)
         return false;
-    for (int i = 0; i < args.geometry.spatial; i++)
-        if (args.geometry.dims[i].in < 1 || args.geometry.dims[i].in > MAX_LENGTH)
+    const int last = args.geometry.spatial - 1; /* of which two neighbours are read together */
+    for (int i = 0; i <= last; i++)
+        if (args.geometry.dims[i].in < 1 + (i == last) || args.geometry.dims[i].in > MAX_LENGTH)
             return false;
     return cpu_in_proportion(query, instance.scratch_bytes, instance.workspace_bytes);
 }

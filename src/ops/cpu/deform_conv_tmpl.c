@@ -2,7 +2,7 @@
 #include "ops/cpu/deform_conv.h"
 #include "ops/cpu/sample_simd.h"
 
-enum { PANEL = GEMM_PANEL_VECTORS * VW, MAX_CORNERS = 1 << MAX_SPATIAL };
+enum { PANEL = GEMM_PANEL_VECTORS * VW };
 
 /* Up to a panel's width of outputs of an image, and where their windows begin. */
 typedef struct Outputs {
@@ -32,43 +32,58 @@ static void find_begins(Outputs *outputs) {
 
 /* What a vector of outputs reads of each channel for one tap. */
 typedef struct Corners {
-    int count;
-    vi offsets[MAX_CORNERS];
-    vf weights[MAX_CORNERS];
+    PairRows rows;
     vf mask;
 } Corners;
 
-/* `row` is the tap's among those of all offset groups, `k` its coordinates in the kernel. */
-static Corners find_corners(const Outputs *outputs, int64_t row, const int64_t k[MAX_SPATIAL], int64_t from) {
+/* A tap of a vector of outputs, the first of which is number `at` of the image. */
+typedef struct MovedTap {
+    int64_t row;      /* among those of all offset groups */
+    const int64_t *k; /* its coordinates in the kernel */
+    int64_t from, count, at;
+} MovedTap;
+
+INLINE void move_tap(const Outputs *outputs, const MovedTap *tap, int d, DimTaps *taps) {
     static const GridSampleAttrs linear = {GRID_LINEAR, GRID_ZEROS, true};
     const DeformGeometry *g = &outputs->args->geometry;
+    const float *by = outputs->offset + (tap->row * g->spatial + d) * g->outputs + tap->at;
+    const vf begin = v_load_first(&outputs->begins[d][tap->from], tap->count, 0) +
+                     v_set((float)(tap->k[d] * g->dims[d].dilation));
+    sample_taps(&linear, begin + v_load_first(by, tap->count, 0), (float)g->dims[d].in, taps);
+}
+
+static Corners find_corners(const Outputs *outputs, int64_t row, const int64_t k[MAX_SPATIAL], int64_t from) {
+    const DeformGeometry *g = &outputs->args->geometry;
+    const int last = g->spatial - 1;
     from = i64_min(from, outputs->count); /* after the last output there are lanes, but none is inside */
-    const int64_t count = i64_min(outputs->count - from, VW), first = outputs->first + from;
-    Corners corners = {
-        .count = 1, .offsets = {~v_lane_mask((int)count)}, .weights = {v_set(1)}, .mask = v_set(1)};
-    if (outputs->mask)
-        corners.mask = v_load_first(outputs->mask + row * g->outputs + first, count, 0);
-    for (int d = 0; d < g->spatial; d++) {
-        const float *by = outputs->offset + (row * g->spatial + d) * g->outputs + first;
-        const vf begin =
-            v_load_first(&outputs->begins[d][from], count, 0) + v_set((float)(k[d] * g->dims[d].dilation));
-        DimTaps taps;
-        sample_taps(&linear, begin + v_load_first(by, count, 0), (float)g->dims[d].in, &taps);
-        corners.count =
-            sample_add_dim(&taps, corners.count, (int)g->dims[d].in, 2, corners.offsets, corners.weights);
+    const MovedTap tap = {row, k, from, i64_min(outputs->count - from, VW), outputs->first + from};
+    vi offsets[MAX_PAIR_ROWS] = {~v_lane_mask((int)tap.count)};
+    vf weights[MAX_PAIR_ROWS] = {v_set(1)};
+    DimTaps taps;
+    int rows = 1;
+    for (int d = 0; d < last; d++) {
+        move_tap(outputs, &tap, d, &taps);
+        rows = sample_add_dim(&taps, rows, (int)g->dims[d].in, 2, offsets, weights);
     }
+    move_tap(outputs, &tap, last, &taps);
+    Corners corners = {.rows = sample_pairs(&taps, (int)g->dims[last].in, rows, offsets, weights),
+                       .mask = v_set(1)};
+    if (outputs->mask)
+        corners.mask = v_load_first(outputs->mask + row * g->outputs + tap.at, tap.count, 0);
     return corners;
 }
 
 INLINE void read_channels(const Corners *corners, const float *x, int64_t plane, int64_t channels, float *to,
                           int64_t step, const int count) {
-    vi inside[MAX_CORNERS];
-    for (int i = 0; i < count; i++)
-        inside[i] = corners->offsets[i] >= 0;
+    const PairRows *rows = &corners->rows;
     for (int64_t c = 0; c < channels; c++, x += plane, to += step) {
         vf sum = v_zero();
-        for (int i = 0; i < count; i++)
-            sum += corners->weights[i] * v_gather(x, corners->offsets[i], inside[i]);
+        for (int r = 0; r < count; r++) {
+            vf values[2];
+            v_gather_pairs(x, rows->offsets[r], &values[0], &values[1]);
+            for (int i = 0; i < 2; i++)
+                sum += rows->weights[r][i] * (vf)((vi)values[i] & rows->masks[r][i]);
+        }
         v_store(to, sum * corners->mask);
     }
 }
@@ -81,10 +96,10 @@ static void read_tap(const Outputs *outputs, const Corners *corners, int64_t beg
                   first = begin % (args->geometry.in_channels / args->geometry.group);
     const float *x = outputs->x + begin * args->plane;
     float *to = panel + (first * taps + tap) * PANEL;
-    if (corners->count == 4)
-        read_channels(corners, x, args->plane, end - begin, to, taps * PANEL, 4);
+    if (corners->rows.count == 2)
+        read_channels(corners, x, args->plane, end - begin, to, taps * PANEL, 2);
     else
-        read_channels(corners, x, args->plane, end - begin, to, taps * PANEL, corners->count);
+        read_channels(corners, x, args->plane, end - begin, to, taps * PANEL, corners->rows.count);
 }
 
 /* One tap of an offset group, whose channels may be in several groups. */

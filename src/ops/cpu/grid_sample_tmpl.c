@@ -19,36 +19,12 @@ INLINE void find_dim(const GridSampleArgs *args, const float *grid, int64_t coun
     sample_taps(&args->attrs, position_of(&args->attrs, v_load(coordinates), length), length, taps);
 }
 
-/* The taps as weights of two neighbours that are there, and whether these count. */
-typedef struct PairTaps {
-    vi first, inside[2];
-    vf weights[2];
-} PairTaps;
-
-INLINE PairTaps pair_of(const DimTaps *taps, int length) {
-    const vi a = taps->indices[0], b = taps->indices[1];
-    const vi zero = v_set_int(0), last = v_set_int(length - 2);
-    vi first = v_select_ints((a >= zero) & ((b < zero) | (a < b)), a, b);
-    first = v_select_ints(first > zero, first, zero);
-    first = v_select_ints(first < last, first, last);
-    PairTaps pair = {.first = first};
-    for (int i = 0; i < 2; i++) {
-        const vi is_a = a == first + i, is_b = b == first + i;
-        pair.inside[i] = is_a | is_b;
-        pair.weights[i] =
-            v_select(is_a, taps->weights[0], v_zero()) + v_select(is_b, taps->weights[1], v_zero());
-    }
-    return pair;
-}
-
-INLINE void store_pairs(const PairTaps *pair, int length, int rows, const vi *offsets, const vf *weights,
-                        int64_t at, GridTable *table) {
-    for (int r = 0; r < rows; r++) {
-        const vi inside = offsets[r] >= 0;
-        v_store_ints(&table->offsets[r][at], (offsets[r] & inside) * v_set_int(length) + pair->first);
+static void store_pairs(const PairRows *rows, int64_t at, GridTable *table) {
+    for (int r = 0; r < rows->count; r++) {
+        v_store_ints(&table->offsets[r][at], rows->offsets[r]);
         for (int i = 0; i < 2; i++) {
-            v_store_ints(&table->masks[r][i][at], inside & pair->inside[i]);
-            v_store(&table->weights[2 * r + i][at], weights[r] * pair->weights[i]);
+            v_store_ints(&table->masks[r][i][at], rows->masks[r][i]);
+            v_store(&table->weights[2 * r + i][at], rows->weights[r][i]);
         }
     }
 }
@@ -68,8 +44,8 @@ static void find_points(const GridSampleArgs *args, const float *grid, int64_t c
             taps = sample_add_dim(&dim, taps, (int)args->dims[d], per_dim, offsets, weights);
     }
     if (args->in_pairs) {
-        const PairTaps pair = pair_of(&dim, (int)args->dims[last]);
-        store_pairs(&pair, (int)args->dims[last], taps, offsets, weights, at, table);
+        const PairRows rows = sample_pairs(&dim, (int)args->dims[last], taps, offsets, weights);
+        store_pairs(&rows, at, table);
         return;
     }
     for (int t = 0; t < taps; t++) {

@@ -155,4 +155,50 @@ INLINE int sample_add_dim(const DimTaps *dim, int count, int length, int n, vi *
     return n * count;
 }
 
+/* The taps as weights of two neighbours that are there, and whether these count. */
+typedef struct PairTaps {
+    vi first, inside[2];
+    vf weights[2];
+} PairTaps;
+
+INLINE PairTaps pair_of(const DimTaps *taps, int length) {
+    const vi a = taps->indices[0], b = taps->indices[1];
+    const vi zero = v_set_int(0), last = v_set_int(length - 2);
+    vi first = v_select_ints((a >= zero) & ((b < zero) | (a < b)), a, b);
+    first = v_select_ints(first > zero, first, zero);
+    first = v_select_ints(first < last, first, last);
+    PairTaps pair = {.first = first};
+    for (int i = 0; i < 2; i++) {
+        const vi is_a = a == first + i, is_b = b == first + i;
+        pair.inside[i] = is_a | is_b;
+        pair.weights[i] =
+            v_select(is_a, taps->weights[0], v_zero()) + v_select(is_b, taps->weights[1], v_zero());
+    }
+    return pair;
+}
+
+/* What the taps of the outer dimensions make of a last one that is linear: in each row two neighbours, which
+ * are there also where they do not count. */
+enum { MAX_PAIR_ROWS = 4 };
+typedef struct PairRows {
+    int count;
+    vi offsets[MAX_PAIR_ROWS], masks[MAX_PAIR_ROWS][2];
+    vf weights[MAX_PAIR_ROWS][2];
+} PairRows;
+
+INLINE PairRows sample_pairs(const DimTaps *last, int length, int count, const vi *offsets,
+                             const vf *weights) {
+    const PairTaps pair = pair_of(last, length);
+    PairRows rows = {.count = count};
+    for (int r = 0; r < count; r++) {
+        const vi inside = offsets[r] >= 0;
+        rows.offsets[r] = (offsets[r] & inside) * v_set_int(length) + pair.first;
+        for (int i = 0; i < 2; i++) {
+            rows.masks[r][i] = inside & pair.inside[i];
+            rows.weights[r][i] = weights[r] * pair.weights[i];
+        }
+    }
+    return rows;
+}
+
 #endif
