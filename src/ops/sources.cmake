@@ -80,6 +80,7 @@ list(APPEND sources
     ops/controlflow/stack.c
     ops/onnx_type.c
     ops/op_helpers.c
+    ops/op_parse.c
     ops/op_table.c
     ops/optional/optional.c
     ops/post_ops.c
