@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Exports whole networks with reference outputs for tests/networks/run.py: torchvision's with random weights, a UNet, networks of
-one and three dimensions (dimensions.py) and with branches, loops and lists (control_flow.py), and models that PyPI packages carry
-(nudenet's YOLOv8n, rapidocr-onnxruntime's three), the latter with onnxruntime's outputs."""
+one and three dimensions (dimensions.py), with attention (attention.py) and with branches, loops and lists (control_flow.py), and
+models that PyPI packages carry (nudenet's YOLOv8n, rapidocr-onnxruntime's three), the latter with onnxruntime's outputs."""
 import argparse
 import pathlib
 import subprocess
@@ -14,6 +14,7 @@ import numpy
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import attention  # noqa: E402
 import control_flow  # noqa: E402
 import dimensions  # noqa: E402
 import torch_dump  # noqa: E402
@@ -62,8 +63,8 @@ def make_torch(outdir: pathlib.Path, names) -> None:
             make_module, shape, exporters = control_flow.NETWORKS[name]
             offsets = control_flow.OFFSETS
             module = make_module()
-        elif name in dimensions.NETWORKS:
-            make_module, shape = dimensions.NETWORKS[name]
+        elif name in dimensions.NETWORKS or name in attention.NETWORKS:
+            make_module, shape = {**dimensions.NETWORKS, **attention.NETWORKS}[name]
             module = make_module()
         else:
             size = 256 if name == "unet" else 224
@@ -126,7 +127,7 @@ if __name__ == "__main__":
     parser.add_argument("outdir", type=pathlib.Path)
     parser.add_argument("names", nargs="*", help="these, 'packaged', or any model of torchvision; default: all but other models")
     args = parser.parse_args()
-    everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS) + tuple(control_flow.NETWORKS)
+    everything = TORCHVISION + ("unet",) + tuple(dimensions.NETWORKS) + tuple(attention.NETWORKS) + tuple(control_flow.NETWORKS)
     make_torch(args.outdir, [n for n in args.names if n != "packaged"] if args.names else everything)
     if not args.names or "packaged" in args.names:
         make_packaged(args.outdir)

@@ -192,10 +192,12 @@ static void update_row(const AttentionArgs *args, AttentionRow *row, const Score
         memset(scores->values + scores->begin, 0, (size_t)(scores->end - scores->begin) * sizeof(float));
         return;
     }
-    const float factor = row->largest == -INFINITY ? 0 : expf(row->largest - largest);
-    if (factor != 1)
+    if (largest != row->largest && row->largest != -INFINITY) {
+        const float factor = expf(row->largest - largest);
         scale(row->sums, args->v_width, factor);
-    row->weight = row->weight * factor + weigh(scores, largest);
+        row->weight *= factor;
+    }
+    row->weight += weigh(scores, largest);
     row->largest = largest;
 }
 

@@ -16,11 +16,7 @@ static void turn_halves(const float *x, float *y, const float *cos, const float 
 
 /* Pairs of neighbours: a vector has half as many cosines as lanes. */
 static void turn_neighbours(const float *x, float *y, const float *cos, const float *sin, int64_t half) {
-    vi twice, is_second;
-    for (int i = 0; i < VW; i++) {
-        twice[i] = i / 2;
-        is_second[i] = -(i & 1);
-    }
+    const vi twice = v_lanes() >> 1, is_second = -(v_lanes() & 1);
     for (int64_t i = 0; i < half; i += VW / 2) {
         const int64_t pairs = i64_min(half - i, VW / 2);
         const vf pair = v_load_first(x + 2 * i, 2 * pairs, 0),

@@ -68,12 +68,20 @@ INLINE vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
+/* 0, 1, 2 and so on.  Spelled out: GCC makes vectors that loops fill lane by lane. */
+INLINE vi v_lanes(void) {
+#if STRIDER_WIDTH == 16
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif STRIDER_WIDTH == 8
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
+
 /* Lanes [0, count) of the vector, zero after them, whatever is in them. */
 INLINE vi v_lane_mask(int count) {
-    vi lane;
-    for (int i = 0; i < VW; i++)
-        lane[i] = i;
-    return lane < v_set_int(count);
+    return v_lanes() < v_set_int(count);
 }
 INLINE vf v_first_lanes(vf value, int count) {
     return (vf)((vi)value & v_lane_mask(count));
@@ -121,10 +129,7 @@ INLINE void v_store_first(float *to, vf value, int64_t count) {
 
 /* Lane i of the result is lane i ^ distance of x: `distance`, a power of two, is a constant. */
 INLINE vf v_exchange(vf x, const int distance) {
-    vi from;
-    for (int i = 0; i < VW; i++)
-        from[i] = i ^ distance;
-    return v_permute(x, from);
+    return v_permute(x, v_lanes() ^ v_set_int(distance));
 }
 INLINE float v_sum_lanes(vf x) {
 #pragma GCC unroll 4
