@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Einsum of one or two inputs of float32 becomes what it is made of: ReduceSum of what one input alone has
+/* Einsum of one or two inputs of floats becomes what it is made of: ReduceSum of what one input alone has
  * and the output has not, Transpose, Reshape, and MatMul, or Mul where nothing is summed over.
  *
  * The output's labels are divided into leading ones, over which products are repeated, and trailing ones,
@@ -228,7 +228,7 @@ static Status multiply_elements(Lowering *in, const Division *d, Value **result)
 static bool read_operand(Lowering *in, int operand) {
     Labels *labels = &in->operands[operand];
     const ValueType *type = &in->values[operand]->type;
-    if (type->kind != VALUE_TENSOR || type->dtype != STRIDER_F32 || type->shape.rank < 0 ||
+    if (type->kind != VALUE_TENSOR || !dtype_is_float(type->dtype) || type->shape.rank < 0 ||
         !einsum_labels(in->node, operand, type->shape.rank, labels->at))
         return false;
     labels->n = type->shape.rank;
@@ -258,7 +258,7 @@ static bool dims_agree(const Lowering *in) {
         for (int j = 0; j < b->n; j++) {
             const int64_t x = in->values[0]->type.shape.dims[i], y = in->values[1]->type.shape.dims[j];
             const bool is_summed = !has(&in->output, a->at[i]);
-            if (a->at[i] == b->at[j] && (is_summed ? x != y || x < 0 : x > 0 && y > 0 && x != y))
+            if (a->at[i] == b->at[j] && (is_summed ? x != y || x == DIM_UNKNOWN : x > 0 && y > 0 && x != y))
                 return false;
         }
     return true;
@@ -285,11 +285,24 @@ static Labels by_owner(const Lowering *in) {
     return order;
 }
 
+/* Whether products of vectors would be repeated over labels of one operand, which can be a matrix's. */
+static bool hides_matrices(const Lowering *in, const Division *d) {
+    if (d->rows.n && d->columns.n)
+        return false;
+    if (!d->rows.n && !d->columns.n)
+        return !leads_evenly(in, &d->leading);
+    for (int i = 0; i < d->leading.n; i++)
+        if (has(&in->operands[1 - d->left], d->leading.at[i]) &&
+            !has(&in->operands[d->left], d->leading.at[i]))
+            return true;
+    return false;
+}
+
 static Status lower_two(Lowering *in, Value **result) {
     const Labels wanted = in->output;
     Division d;
     divide(in, &d);
-    if (d.summed.n && !d.rows.n && !d.columns.n && !leads_evenly(in, &d.leading)) {
+    if (d.summed.n && hides_matrices(in, &d)) {
         in->output = by_owner(in);
         divide(in, &d);
     }

@@ -711,6 +711,22 @@ static void einsum_becomes_products(void **state) {
     check_einsum("ij->", DIMS(3, 4), none, true);
 }
 
+/* Rows that stand before a label of both inputs are a matrix's all the same. */
+static void einsum_multiplies_whole_matrices(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *inputs[2] = {add_input(&graph, "a", DIMS(2, 3, 4, 6)), add_input(&graph, "b", DIMS(2, 3, 6, 5))};
+    finish(&graph,
+           add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", "bhij,bhjd->bihd")}}, 2, inputs));
+    OK(pass_lower_einsum(&graph, &error));
+    const Value *product = graph.nodes[0]->outputs[0];
+    assert_string_equal(graph.nodes[0]->op->name, "MatMul");
+    const Shape expected = DIMS(2, 3, 4, 5);
+    assert_true(shape_equal(&product->type.shape, &expected));
+    graph_free(&graph);
+}
+
 static void einsum_stays_where_matrices_do_not_fit(void **state) {
     (void)state;
     check_einsum("bii->bi", DIMS(2, 3, 3), shape_unknown(), false);
@@ -798,6 +814,7 @@ int main(void) {
         cmocka_unit_test(of_two_summed_convolutions_the_later_takes_the_other),
         cmocka_unit_test(activations_of_several_nodes_are_joined),
         cmocka_unit_test(einsum_becomes_products),
+        cmocka_unit_test(einsum_multiplies_whole_matrices),
         cmocka_unit_test(einsum_stays_where_matrices_do_not_fit),
         cmocka_unit_test(halves_are_computed_as_floats),
         cmocka_unit_test(what_is_not_widened_reads_halves),
