@@ -367,6 +367,38 @@ static void resize(void **state) {
                                      .must_accept = true});
 }
 
+/* Channels-last images, and other plain tensors whose last dimensions stay. */
+static void resize_of_plain_tensors(void **state) {
+    (void)state;
+    const struct {
+        Shape x;
+        float scales[5];
+    } cases[] = {{DIMS(2, 5, 7, 19), {1, 1.7f, 2.2f, 1}},       {DIMS(1, 6, 8, 16), {1, 2, 2, 1}},
+                 {DIMS(2, 9, 11, 5), {1, 0.6f, 0.4f, 1}},       {DIMS(7, 4, 3), {2.5f, 1, 1}},
+                 {DIMS(2, 3, 4, 5, 33), {1, 2, 0.8f, 1.5f, 1}}, {DIMS(3, 4, 2, 4), {2, 1, 1, 1}}};
+    static const char *const modes[] = {"nearest", "linear", "cubic"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int m = 0; m < 3; m++)
+            for (int antialias = 0; antialias < 2; antialias++) {
+                float scales[5];
+                memcpy(scales, cases[i].scales, sizeof scales);
+                const Shape list = DIMS(cases[i].x.rank);
+                if ((m == 2 && cases[i].x.rank == 5) || (m == 0 && antialias))
+                    continue;
+                kernel_test_check(
+                    (KernelTest){.op = "Resize",
+                                 .opset = 18,
+                                 .attrs = {attr_string("mode", modes[m]), attr_int("antialias", antialias)},
+                                 .inputs = {cases[i].x},
+                                 .given = {[2] = tensor_view(STRIDER_F32, &list, scales)},
+                                 .n_inputs = 3,
+                                 .absent = 2,
+                                 .constants = 4,
+                                 .with_nan = m == 0,
+                                 .must_accept = true});
+            }
+}
+
 static void resize_by_sizes_that_are_not_constant(void **state) {
     (void)state;
     for (int c = 0; c < N_TEST_CHANNELS; c++)
@@ -474,6 +506,7 @@ int move_kernel_tests(void) {
         cmocka_unit_test(upsample),
         cmocka_unit_test(depth_and_space),
         cmocka_unit_test(expand),
+        cmocka_unit_test(resize_of_plain_tensors),
         cmocka_unit_test(tile),
     };
     return cmocka_run_group_tests_name("kernels that move elements", tests, NULL, NULL);

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resize and Upsample of blocked tensors in up to three spatial dimensions, every mode that is a weighted sum
+/* Resize and Upsample of blocked tensors in up to three spatial dimensions, and of plain ones whose last
+ * dimensions stay, as channels-last images: every mode that is a weighted sum
  * of input elements dimension by dimension. */
 #include "ops/cpu/resize.h"
 
 #include "base/size.h"
 #include "ops/tensor/resize.h"
 
-enum { RESIZE_INPUTS = 4, TASK_FLOATS = 16 * 1024, MAX_TAPS = 64 };
+enum {
+    RESIZE_INPUTS = 4,
+    TASK_FLOATS = 16 * 1024,
+    MAX_TAPS = 64,
+    MIN_PIXEL = 4, /* floats that stay together, of plain tensors */
+};
 
 static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
     const Tensor *inputs[RESIZE_INPUTS] = {0};
@@ -18,20 +24,45 @@ static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
                                   query->n_inputs, inputs, dims);
 }
 
+/* The dimensions [first, end) that are resized as depth, height and width, up to three. */
+typedef struct Resized {
+    bool blocked;
+    int first, end;
+} Resized;
+
+/* Blocked, where batch and channels stay; or plain, where enough of the last dimensions stay to be a vector.
+ */
+static bool find_resized(const KernelQuery *query, const ResizeDim *dims, Resized *resized) {
+    const Shape *x = &query->inputs[0].type.shape;
+    *resized = (Resized){true, 2, x->rank};
+    if (layout_can_block(&query->inputs[0].type) && dims[0].scale == 1 && dims[1].scale == 1)
+        return true;
+    resized->blocked = false;
+    resized->first = 0;
+    while (resized->end > 0 && dims[resized->end - 1].scale == 1)
+        resized->end--;
+    while (resized->first < resized->end && dims[resized->first].scale == 1)
+        resized->first++;
+    return resized->first < resized->end && resized->end - resized->first <= MAX_SPATIAL &&
+           shape_size(x, resized->end, x->rank) >= MIN_PIXEL;
+}
+
 static bool resize_accepts(KernelQuery *query) {
     const ResizeAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     ResizeDim dims[MAX_RANK];
-    if (!cpu_is_f32(query, 0) || !layout_can_block(&query->inputs[0].type) || shape_elements(x) == 0 ||
-        attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE || !resolve(query, dims) || dims[0].scale != 1 ||
-        dims[1].scale != 1)
+    Resized resized;
+    if (!cpu_is_f32(query, 0) || shape_elements(x) == 0 ||
+        attrs->coordinates == COORDINATE_TF_CROP_AND_RESIZE || !resolve(query, dims) ||
+        !find_resized(query, dims, &resized))
         return false;
-    for (int d = 2; d < x->rank; d++)
+    for (int d = resized.first; d < resized.end; d++)
         if (resize_max_taps(attrs, &dims[d]) > MAX_TAPS)
             return false;
-    if (!resize_tables_fit(attrs, dims, 2, x->rank))
+    if (!resize_tables_fit(attrs, dims, resized.first, resized.end))
         return false;
-    query->inputs[0].layout = query->outputs[0].layout = cpu_blocked(query);
+    query->inputs[0].layout = query->outputs[0].layout =
+        resized.blocked ? cpu_blocked(query) : layout_plain();
     for (int i = 1; i < query->n_inputs; i++)
         query->inputs[i].packed = query->inputs[i].constant != NULL;
     return true;
@@ -98,26 +129,37 @@ static Status resize_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
     const Shape *x = &query->inputs[0].type.shape;
     ResizeDim dims[MAX_RANK];
     ResizeArgs *args;
-    if (!resolve(query, dims))
+    Resized resized;
+    if (!resolve(query, dims) || !find_resized(query, dims, &resized))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "sizes that are not known");
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     static const ResizeDim one = {1, 1, 1, 0, 1};
     for (int i = 0; i < MAX_SPATIAL; i++) {
-        int d = x->rank - MAX_SPATIAL + i;
-        TRY(make_taps(attrs, d >= 2 ? &dims[d] : &one, ctx, &args->dims[i]));
+        int d = resized.end - MAX_SPATIAL + i;
+        TRY(make_taps(attrs, d >= resized.first ? &dims[d] : &one, ctx, &args->dims[i]));
     }
-    args->blocks = layout_blocks(x, query->inputs[0].layout);
-    args->tail_channels = cpu_tail_channels(x, query->inputs[0].layout);
-    args->rows = x->dims[0] * args->blocks * args->dims[0].out * args->dims[1].out;
-    args->rows_a_task = i64_max(TASK_FLOATS / i64_max(args->dims[2].out * query->width, 1), 1);
+    args->pixel = query->width;
+    int64_t planes = shape_size(x, 0, resized.first);
+    if (resized.blocked) {
+        args->blocks = layout_blocks(x, query->inputs[0].layout);
+        args->tail_channels = cpu_tail_channels(x, query->inputs[0].layout);
+        planes = x->dims[0] * args->blocks;
+    } else {
+        args->pixel = shape_size(x, resized.end, x->rank);
+    }
+    args->rows = planes * args->dims[0].out * args->dims[1].out;
+    args->rows_a_task = i64_max(TASK_FLOATS / i64_max(count_of(args->dims[2].out, args->pixel), 1), 1);
     const ResizeTable *table = resize_for(query->target);
     const bool weighted = attrs->mode != RESIZE_NEAREST;
     if (weighted)
         TRY(find_columns(args, ctx));
-    *instance = (KernelInstance){.run = weighted ? table->weighted : table->nearest,
-                                 .args = args,
-                                 .scratch_bytes = bytes_of(sizeof(float), args->n_columns, query->width),
-                                 .tasks = ceil_div(args->rows, args->rows_a_task)};
+    *instance =
+        (KernelInstance){.run = !resized.blocked ? weighted ? table->plain_weighted : table->plain_nearest
+                                : weighted       ? table->weighted
+                                                 : table->nearest,
+                         .args = args,
+                         .scratch_bytes = bytes_of(sizeof(float), args->n_columns, args->pixel),
+                         .tasks = ceil_div(args->rows, args->rows_a_task)};
     return STRIDER_OK;
 }
 

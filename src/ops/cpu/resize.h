@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resizing of blocked tensors: what the preparation hands to the template. */
+/* Resizing: what the preparation hands to the template. */
 #ifndef OPS_CPU_RESIZE_H
 #define OPS_CPU_RESIZE_H
 
@@ -20,12 +20,15 @@ typedef struct ResizeArgs {
     const int64_t *columns;
     int64_t n_columns;
     int64_t blocks, rows, rows_a_task;
+    int64_t pixel; /* floats that are resized alike: a block of channels, or of plain tensors all channels */
     int tail_channels;
 } ResizeArgs;
 
 typedef struct ResizeTable {
     void (*nearest)(const KernelCall *call, int64_t task);
     void (*weighted)(const KernelCall *call, int64_t task);
+    void (*plain_nearest)(const KernelCall *call, int64_t task);
+    void (*plain_weighted)(const KernelCall *call, int64_t task);
 } ResizeTable;
 
 TARGET_TABLES(ResizeTable, resize)
