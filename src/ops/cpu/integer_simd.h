@@ -8,6 +8,28 @@
 typedef uint8_t v_bytes __attribute__((vector_size(STRIDER_WIDTH)));
 typedef uint16_t v_shorts __attribute__((vector_size(STRIDER_WIDTH * 2)));
 
+/* GCC 12 takes vectors of bytes apart for __builtin_convertvector(). */
+INLINE vi v_widen_bytes(v_bytes bytes) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vi)_mm512_cvtepu8_epi32((__m128i)bytes);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    int64_t eight;
+    memcpy(&eight, &bytes, sizeof eight);
+    return (vi)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight));
+#else
+    return __builtin_convertvector(bytes, vi);
+#endif
+}
+INLINE vi v_widen_shorts(v_shorts shorts) {
+#if STRIDER_WIDTH == 16 && defined(__AVX512F__)
+    return (vi)_mm512_cvtepu16_epi32((__m256i)shorts);
+#elif STRIDER_WIDTH == 8 && defined(__AVX2__)
+    return (vi)_mm256_cvtepu16_epi32((__m128i)shorts);
+#else
+    return __builtin_convertvector(shorts, vi);
+#endif
+}
+
 /* `count` elements, up to a vector of them, of 1, 2 or 4 bytes: zero-extended, and zero after them. */
 INLINE vi v_load_integers(const void *from, const int size, int64_t count) {
     const size_t bytes = (size_t)size * (size_t)(count < VW ? count : VW);
@@ -22,14 +44,14 @@ INLINE vi v_load_integers(const void *from, const int size, int64_t count) {
             memcpy(&shorts, from, sizeof shorts);
         else
             memcpy(&shorts, from, bytes);
-        return __builtin_convertvector(shorts, vi);
+        return v_widen_shorts(shorts);
     }
     v_bytes few = {0};
     if (count >= VW)
         memcpy(&few, from, sizeof few);
     else
         memcpy(&few, from, bytes);
-    return __builtin_convertvector(few, vi);
+    return v_widen_bytes(few);
 }
 
 /* The low bytes of each lane. */
