@@ -80,6 +80,8 @@ list(APPEND sources
     ops/controlflow/stack.c
     ops/onnx_type.c
     ops/op_helpers.c
+    ops/ml/features.c
+    ops/ml/label_encoder.c
     ops/op_parse.c
     ops/op_table.c
     ops/optional/optional.c
