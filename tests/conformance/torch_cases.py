@@ -6,7 +6,7 @@ torch computes.
     torch_cases.py OUTDIR [--count N] [--seed S] [--family NAME...]
 
 writes N cases of each family to OUTDIR/FAMILY_INDEX_EXPORTER/{model.onnx, test_data_set_0/}; `strider check OUTDIR/*` runs them.
-A sample stands in torch_sample/, which the tests check.  What an exporter refuses is printed and left out."""
+A sample (--count 4) stands in tests/data/torch/, which the tests check.  What an exporter refuses is printed and left out."""
 import argparse
 import pathlib
 import random
