@@ -93,7 +93,7 @@ for name in ("fcn_resnet50", "deeplabv3_resnet50", "deeplabv3_mobilenet_v3_large
     add(f"tv_{name}", "segmentation", segmenter(name), (1, 3, 129, 160), open_size=True)
 
 for name in ("r3d_18", "mc3_18", "r2plus1d_18", "s3d"):
-    size = (1, 3, 16, 112, 112) if name == "s3d" else (1, 3, 8, 64, 64)
+    size = (1, 3, 16, 224, 224) if name == "s3d" else (1, 3, 8, 64, 64)
     add(f"tv_{name}", "video", tv(name), size)
 add("tv_mvit_v1_b", "video", tv("mvit_v1_b"), (1, 3, 16, 224, 224), open_batch=False)
 add("tv_swin3d_t", "video", tv("swin3d_t"), (1, 3, 8, 64, 64), open_batch=False)
