@@ -12,16 +12,6 @@
 
 #define INPUTS(...)                                                                                          \
     .inputs = {__VA_ARGS__}, .n_inputs = (int)(sizeof((Tensor[]){__VA_ARGS__}) / sizeof(Tensor))
-#define EMPTY(DTYPE, SHAPE) op_test_tensor(DTYPE, SHAPE, "", 0)
-
-static void expect_type(OpTest test, DType dtype, Shape shape) {
-    test.infer_only = true;
-    if (op_test_run(&test))
-        fail_msg("%s", test.error.message);
-    assert_int_equal(test.output_types[0].dtype, dtype);
-    assert_shape(&test.output_types[0].shape, shape);
-    op_test_free(&test);
-}
 
 /* --- GridSample --- */
 
@@ -181,15 +171,17 @@ static void grid_sample_of_one_element_and_of_none(void **state) {
                           INPUTS(tensor_f32(DIMS(1, 1, 1, 1), 7), tensor_f32(DIMS(1, 1, 2, 2), 0, 0, 9, 0))};
             Tensor y = tensor_f32(DIMS(1, 1, 1, 2), 7, i || align ? 7 : 0);
             op_test_expect(&one, &y);
-            OpTest none = {.op = "GridSample",
-                           .opset = 16,
-                           .attrs = {PADDING(paddings[i]), attr_int("align_corners", align)},
-                           INPUTS(EMPTY(STRIDER_F32, DIMS(1, 1, 0, 3)), tensor_f32(DIMS(1, 1, 1, 2), 0, 0))};
+            OpTest none = {
+                .op = "GridSample",
+                .opset = 16,
+                .attrs = {PADDING(paddings[i]), attr_int("align_corners", align)},
+                INPUTS(tensor_empty(STRIDER_F32, DIMS(1, 1, 0, 3)), tensor_f32(DIMS(1, 1, 1, 2), 0, 0))};
             Tensor zero = tensor_f32(DIMS(1, 1, 1, 1), 0);
             op_test_expect(&none, &zero);
         }
-    OpTest nothing = {.op = "GridSample", .opset = 16, INPUTS(NINE, EMPTY(STRIDER_F32, DIMS(1, 0, 4, 2)))};
-    Tensor empty = EMPTY(STRIDER_F32, DIMS(1, 1, 0, 4));
+    OpTest nothing = {
+        .op = "GridSample", .opset = 16, INPUTS(NINE, tensor_empty(STRIDER_F32, DIMS(1, 0, 4, 2)))};
+    Tensor empty = tensor_empty(STRIDER_F32, DIMS(1, 1, 0, 4));
     op_test_expect(&nothing, &empty);
 }
 
@@ -209,11 +201,11 @@ static void grid_sample_refuses_what_does_not_fit(void **state) {
     OpTest type = {.op = "GridSample", .opset = 16, INPUTS(NINE, tensor_i64(DIMS(1, 1, 1, 2), 0, 0))};
     op_test_expect_error(&type, STRIDER_UNSUPPORTED, "input 1 of type int64");
     const Tensor open_x = {.type = {STRIDER_F16, DIMS(-7, 3, DIM_UNKNOWN, 5)}};
-    expect_type((OpTest){.op = "GridSample",
-                         .opset = 16,
-                         INPUTS(open_x, {.type = {STRIDER_F32, DIMS(-7, -8, 9, 2)}})},
-                STRIDER_F16, DIMS(-7, 3, -8, 9));
-    expect_type(
+    op_test_expect_type((OpTest){.op = "GridSample",
+                                 .opset = 16,
+                                 INPUTS(open_x, {.type = {STRIDER_F32, DIMS(-7, -8, 9, 2)}})},
+                        STRIDER_F16, DIMS(-7, 3, -8, 9));
+    op_test_expect_type(
         (OpTest){.op = "GridSample", .opset = 16, INPUTS(open_x, {.type = {STRIDER_F32, shape_unknown()}})},
         STRIDER_F16, DIMS(-7, 3, DIM_UNKNOWN, DIM_UNKNOWN));
 }
@@ -277,10 +269,11 @@ static void affine_grid_refuses_what_does_not_fit(void **state) {
                     .opset = 20,
                     INPUTS(tensor_f32(DIMS(1, 2, 2), 1, 0, 0, 1), tensor_i64(DIMS(4), 1, 1, 1, 1))};
     op_test_expect_error(&shape, STRIDER_BAD_MODEL, "theta is [1, 2, 2], must be [N, 2, 3] or [N, 3, 4]");
-    expect_type((OpTest){.op = "AffineGrid",
-                         .opset = 20,
-                         INPUTS({.type = {STRIDER_F32, DIMS(-7, 3, 4)}}, {.type = {STRIDER_I64, DIMS(5)}})},
-                STRIDER_F32, DIMS(-7, DIM_UNKNOWN, DIM_UNKNOWN, DIM_UNKNOWN, 3));
+    op_test_expect_type(
+        (OpTest){.op = "AffineGrid",
+                 .opset = 20,
+                 INPUTS({.type = {STRIDER_F32, DIMS(-7, 3, 4)}}, {.type = {STRIDER_I64, DIMS(5)}})},
+        STRIDER_F32, DIMS(-7, DIM_UNKNOWN, DIM_UNKNOWN, DIM_UNKNOWN, 3));
     /* What the sizes ask for is not believed. */
     OpTest large = {.op = "AffineGrid",
                     .opset = 20,
@@ -413,7 +406,7 @@ static void roi_align_refuses_what_does_not_fit(void **state) {
                        INPUTS(PLANE, roi, tensor_i64(DIMS(1), 0))};
         op_test_expect_error(&test, rows[i].status, rows[i].message);
     }
-    expect_type(
+    op_test_expect_type(
         (OpTest){.op = "RoiAlign",
                  .opset = 16,
                  .attrs = {ROI_ATTRS(7, 5, 2)},
@@ -422,8 +415,8 @@ static void roi_align_refuses_what_does_not_fit(void **state) {
         STRIDER_F32, DIMS(-9, 256, 7, 5));
     OpTest none = {.op = "RoiAlign",
                    .opset = 16,
-                   INPUTS(PLANE, EMPTY(STRIDER_F32, DIMS(0, 4)), EMPTY(STRIDER_I64, DIMS(0)))};
-    Tensor y = EMPTY(STRIDER_F32, DIMS(0, 1, 1, 1));
+                   INPUTS(PLANE, tensor_empty(STRIDER_F32, DIMS(0, 4)), tensor_empty(STRIDER_I64, DIMS(0)))};
+    Tensor y = tensor_empty(STRIDER_F32, DIMS(0, 1, 1, 1));
     op_test_expect(&none, &y);
 }
 
@@ -479,7 +472,7 @@ static void max_roi_pool_refuses_what_does_not_fit(void **state) {
                       .attrs = {attr_ints("pooled_shape", 1, 1)},
                       INPUTS(PLANE, tensor_f32(DIMS(1, 4), 0, 0, 1, 1))};
     op_test_expect_error(&numbers, STRIDER_BAD_MODEL, "rois have 4 numbers, must have 5");
-    expect_type(
+    op_test_expect_type(
         (OpTest){.op = "MaxRoiPool",
                  .opset = 1,
                  .attrs = {attr_ints("pooled_shape", 6, 7)},
@@ -596,12 +589,12 @@ static void deform_conv_refuses_what_does_not_fit(void **state) {
                    .infer_only = true,
                    INPUTS(x, w, {.type = {STRIDER_F32, DIMS(1, 18, 3)}})};
     op_test_expect_error(&rank, STRIDER_BAD_MODEL, "input 2 has rank 3, others have 4");
-    expect_type((OpTest){.op = "DeformConv",
-                         .opset = 19,
-                         .attrs = {attr_int("group", 2)},
-                         INPUTS({.type = {STRIDER_F32, DIMS(-7, 4, DIM_UNKNOWN, 5)}}, w,
-                                {.type = {STRIDER_F32, DIMS(-7, 18, -8, 3)}})},
-                STRIDER_F32, DIMS(-7, 6, -8, 3));
+    op_test_expect_type((OpTest){.op = "DeformConv",
+                                 .opset = 19,
+                                 .attrs = {attr_int("group", 2)},
+                                 INPUTS({.type = {STRIDER_F32, DIMS(-7, 4, DIM_UNKNOWN, 5)}}, w,
+                                        {.type = {STRIDER_F32, DIMS(-7, 18, -8, 3)}})},
+                        STRIDER_F32, DIMS(-7, 6, -8, 3));
 }
 
 int main(void) {

@@ -173,3 +173,12 @@ void op_test_expect_error(OpTest *test, Status status, const char *message_part)
                  message_part);
     op_test_free(test);
 }
+
+void op_test_expect_type(OpTest test, DType dtype, Shape shape) {
+    test.infer_only = true;
+    if (op_test_run(&test))
+        fail_msg("%s", test.error.message);
+    assert_int_equal(test.output_types[0].dtype, dtype);
+    assert_shape(&test.output_types[0].shape, shape);
+    op_test_free(&test);
+}

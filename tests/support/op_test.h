@@ -47,6 +47,8 @@ Attr attr_string(const char *name, const char *value);
     op_test_tensor(STRIDER_F32, SHAPE, (float[]){__VA_ARGS__}, sizeof((float[]){__VA_ARGS__}))
 #define tensor_i64(SHAPE, ...)                                                                               \
     op_test_tensor(STRIDER_I64, SHAPE, (int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}))
+/* No elements. */
+#define tensor_empty(DTYPE, SHAPE) op_test_tensor(DTYPE, SHAPE, "", 0)
 /* Any type, from doubles: tensor_typed(STRIDER_U8, DIMS(2), 1, 2). */
 #define tensor_typed(DTYPE, SHAPE, ...)                                                                      \
     op_test_convert(DTYPE, SHAPE, (uint64_t[sizeof((double[]){__VA_ARGS__}) / sizeof(double)]){0},           \
@@ -75,5 +77,7 @@ void assert_shape(const Shape *got, Shape expected);
  * it fails with this status and a message that has `message_part` in it.  Frees the test. */
 void op_test_expect(OpTest *test, const Tensor *expected);
 void op_test_expect_error(OpTest *test, Status status, const char *message_part);
+/* infer() alone gives the first output this type, without contents. */
+void op_test_expect_type(OpTest test, DType dtype, Shape shape);
 
 #endif

@@ -31,16 +31,4 @@ static Status gru_reference(EvalContext *ctx) {
     return recurrent_reference(ctx, gru_cell);
 }
 
-const Op op_gru = {
-    OP_NAMED(GRU),
-    .since = 1,
-    .inputs = {3, 6},
-    .outputs = {0, 2},
-    .attrs_size = sizeof(RecurrentAttrs),
-    .parse = recurrent_parse,
-    .infer = recurrent_infer,
-    .ignores = {"output_sequence"}, /* the outputs that are named say it */
-    .reference = gru_reference,
-    .scratch = recurrent_scratch,
-    .macs = recurrent_macs,
-};
+RECURRENT_ROW(op_gru, GRU, 6, 2, gru_reference)

@@ -28,16 +28,4 @@ static Status lstm_reference(EvalContext *ctx) {
     return recurrent_reference(ctx, lstm_cell);
 }
 
-const Op op_lstm = {
-    OP_NAMED(LSTM),
-    .since = 1,
-    .inputs = {3, 8},
-    .outputs = {0, 3},
-    .attrs_size = sizeof(RecurrentAttrs),
-    .parse = recurrent_parse,
-    .infer = recurrent_infer,
-    .ignores = {"output_sequence"}, /* the outputs that are named say it */
-    .reference = lstm_reference,
-    .scratch = recurrent_scratch,
-    .macs = recurrent_macs,
-};
+RECURRENT_ROW(op_lstm, LSTM, 8, 3, lstm_reference)

@@ -95,4 +95,20 @@ double recurrent_dot(const double *a, const double *b, int64_t count);
 double recurrent_activate(const RecurrentRun *run, int64_t direction, int index, double x);
 double recurrent_activate_sum(const RecurrentRun *run, int64_t direction, int index, double x);
 
+/* The row of one of them.  How many outputs are named says what output_sequence does. */
+#define RECURRENT_ROW(ROW, NAME, MAX_INPUTS, MAX_OUTPUTS, REFERENCE)                                         \
+    const Op ROW = {                                                                                         \
+        OP_NAMED(NAME),                                                                                      \
+        .since = 1,                                                                                          \
+        .inputs = {3, MAX_INPUTS},                                                                           \
+        .outputs = {0, MAX_OUTPUTS},                                                                         \
+        .attrs_size = sizeof(RecurrentAttrs),                                                                \
+        .parse = recurrent_parse,                                                                            \
+        .infer = recurrent_infer,                                                                            \
+        .ignores = {"output_sequence"},                                                                      \
+        .reference = REFERENCE,                                                                              \
+        .scratch = recurrent_scratch,                                                                        \
+        .macs = recurrent_macs,                                                                              \
+    };
+
 #endif

@@ -12,16 +12,4 @@ static Status rnn_reference(EvalContext *ctx) {
     return recurrent_reference(ctx, rnn_cell);
 }
 
-const Op op_rnn = {
-    OP_NAMED(RNN),
-    .since = 1,
-    .inputs = {3, 6},
-    .outputs = {0, 2},
-    .attrs_size = sizeof(RecurrentAttrs),
-    .parse = recurrent_parse,
-    .infer = recurrent_infer,
-    .ignores = {"output_sequence"}, /* the outputs that are named say it */
-    .reference = rnn_reference,
-    .scratch = recurrent_scratch,
-    .macs = recurrent_macs,
-};
+RECURRENT_ROW(op_rnn, RNN, 6, 2, rnn_reference)
