@@ -72,7 +72,7 @@ static KernelTest stft_test(Shape signal, int64_t step, int64_t n, bool window) 
     static int64_t numbers[2];
     KernelTest test = {.op = "STFT",
                        .opset = 17,
-                       .attrs = {attr_int("onesided", signal.dims[2] == 1)},
+                       .attrs = {attr_int("onesided", signal.rank == 2 || signal.dims[2] == 1)},
                        .inputs = {signal, shape_scalar(), DIMS(n)},
                        .n_inputs = 4,
                        .constants = 10,
@@ -95,6 +95,7 @@ static void stft_of_frames_and_windows(void **state) {
             for (int window = 0; window < 2; window++)
                 for (int64_t step = 1; step <= 81; step += 40)
                     kernel_test_check(stft_test(DIMS(2, 200, components), step, frames[i], window));
+    kernel_test_check(stft_test(DIMS(2, 200), 41, 37, true));
 }
 
 int signal_kernel_tests(void) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* STFT (ONNX 17): the transforms of frames of a signal [batch, length, 1 or 2], frame f from f frame_step on,
- * times a window: [batch, frames, bins, 2].  Frames are as long as the window, or `frame_length`, or the
+ * times a window: [batch, frames, bins, 2].  PyTorch's TorchScript exporter writes real signals as
+ * [batch, length], which onnxruntime takes, too.  Frames are as long as the window, or `frame_length`, or the
  * signal; there are floor((length - frame_length) / frame_step) + 1 of them.  `onesided` (1 by default): the
  * first frame_length / 2 + 1 bins alone, of real signals. */
 #include <inttypes.h>
@@ -25,13 +26,17 @@ int64_t stft_length(const Shape *signal, const Shape *window, const Tensor *stat
 static Status check_inputs(InferContext *ctx) {
     TRY(infer_require_dtype(ctx, 0, DTYPES_FLOAT));
     TRY(infer_require_same_dtype(ctx, 0, STFT_WINDOW));
-    TRY(infer_require_rank(ctx, 0, 3, 3));
+    TRY(infer_require_rank(ctx, 0, 2, 3));
     TRY(infer_require_rank(ctx, STFT_WINDOW, 1, 1));
     for (int port = STFT_STEP; port <= STFT_LENGTH; port += STFT_LENGTH - STFT_STEP) {
         TRY(infer_require_dtype(ctx, port, DTYPES_INDEX));
         TRY(infer_require_scalar(ctx, port));
     }
     return STRIDER_OK;
+}
+
+static int64_t components_of(const Shape *signal) {
+    return signal->rank == 2 ? 1 : signal->dims[2];
 }
 
 static Status check_components(InferContext *ctx, int64_t components) {
@@ -75,9 +80,9 @@ static Status stft_infer(InferContext *ctx) {
     if (step && tensor_get_i64(step, 0) < 1)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "frame_step is %" PRId64 ", must be at least 1",
                           tensor_get_i64(step, 0));
-    if (signal->rank == 3) {
+    if (signal->rank >= 2) {
         int64_t n;
-        TRY(check_components(ctx, signal->dims[2]));
+        TRY(check_components(ctx, components_of(signal)));
         TRY(frame_length(ctx, &n));
         y.dims[0] = signal->dims[0];
         if (n >= 0)
@@ -93,7 +98,7 @@ FourierLines stft_lines(const Shape *signal, const Shape *y, int64_t step, int64
     const int64_t frames = y->dims[1], bins = y->dims[2];
     return (FourierLines){.lines = signal->dims[0] * frames,
                           .n = n,
-                          .in = {i64_max(frames, 1), signal->dims[1], step, 1, (int)signal->dims[2]},
+                          .in = {i64_max(frames, 1), signal->dims[1], step, 1, (int)components_of(signal)},
                           .out = {i64_max(frames, 1), frames * bins, bins, 1, 2},
                           .in_length = n,
                           .out_length = bins,

@@ -17,6 +17,7 @@ class Architecture:
     open_size: bool = False  # height and width, or the length, may stay open besides the batch
     open_batch: bool = True
     adapt: typing.Callable = None  # makes the inputs from random ones in -1..1
+    calibrate: bool = False  # scales each layer's weights so that its output spreads by 1
     exporters: tuple = ("torchscript", "dynamo")
 
 
@@ -64,17 +65,25 @@ def segmenter(name):
 
 
 def detector(name, **options):
-    """Scores of random weights are all about equal, so that every box counts and few are kept."""
-    def make():
-        module = tv(name, weights_backbone=None, num_classes=6, **options)()
-        for layer in module.modules():  # else boxes lie so close to each other that their order is rounding
-            if isinstance(layer, torch.nn.Linear):
-                torch.nn.init.normal_(layer.weight, 0, 0.05)
-        for part_name, part in module.named_modules():
-            if isinstance(part, torch.nn.Conv2d) and ("head" in part_name or "rpn" in part_name):
-                torch.nn.init.normal_(part.weight, 0, 0.03)
-        return Detector(module)
-    return make
+    return lambda: Detector(tv(name, weights_backbone=None, num_classes=6, **options)())
+
+
+def calibrate(module, inputs):
+    """Else the scores of a detector with random weights are all 0 or all 1, and which boxes are kept is rounding."""
+    def scale(layer, _, output):
+        spread = output.std()
+        if output.numel() > 1 and spread > 0:
+            layer.weight.data /= spread
+            if layer.bias is not None:
+                layer.bias.data /= spread
+            return output / spread
+        return output
+
+    hooks = [layer.register_forward_hook(scale) for layer in module.modules() if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))]
+    with torch.no_grad():
+        module(*inputs)
+    for hook in hooks:
+        hook.remove()
 
 
 for name in ("alexnet", "vgg11_bn", "resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "densenet121", "googlenet",
@@ -121,7 +130,7 @@ for name, options in (("fasterrcnn_resnet50_fpn", TWO_STAGES), ("fasterrcnn_mobi
                       ("maskrcnn_resnet50_fpn", TWO_STAGES), ("keypointrcnn_resnet50_fpn", TWO_STAGES),
                       ("retinanet_resnet50_fpn", {**SMALL, **ONE_STAGE}), ("fcos_resnet50_fpn", {**SMALL, **ONE_STAGE}),
                       ("ssd300_vgg16", ONE_STAGE), ("ssdlite320_mobilenet_v3_large", ONE_STAGE)):
-    add(f"tv_{name}", "detection", detector(name, **options), (3, 160, 192), open_batch=False, adapt=lambda x: (x + 1) / 2)
+    add(f"tv_{name}", "detection", detector(name, **options), (3, 160, 192), open_batch=False, adapt=lambda x: (x + 1) / 2, calibrate=True)
 
 
 # --- timm ---
