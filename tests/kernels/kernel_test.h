@@ -64,6 +64,7 @@ enum { N_TEST_CHANNELS = 9 };
     DO(elementwise)                                                                                          \
     DO(pool)                                                                                                 \
     DO(move)                                                                                                 \
+    DO(indexed)                                                                                              \
     DO(attention)                                                                                            \
     DO(sample)                                                                                               \
     DO(gemm)                                                                                                 \

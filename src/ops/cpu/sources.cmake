@@ -28,7 +28,9 @@ list(APPEND sources
     ops/cpu/depth_space.c
     ops/cpu/elementwise.c
     ops/cpu/fourier.c
+    ops/cpu/gather.c
     ops/cpu/gemm.c
+    ops/cpu/indexed.c
     ops/cpu/integer_conv.c
     ops/cpu/integer_depthwise.c
     ops/cpu/integer_matmul.c
@@ -51,6 +53,7 @@ list(APPEND sources
     ops/cpu/resize.c
     ops/cpu/rotary_embedding.c
     ops/cpu/rnn.c
+    ops/cpu/scatter.c
     ops/cpu/shuffle.c
     ops/cpu/swiglu.c
     ops/cpu/strided_copy.c
@@ -74,6 +77,7 @@ list(APPEND templates
     ops/cpu/roi_align_tmpl.c
     ops/cpu/gemm_skinny_tmpl.c
     ops/cpu/gemm_tmpl.c
+    ops/cpu/indexed_tmpl.c
     ops/cpu/integer_tmpl.c
     ops/cpu/layer_norm_tmpl.c
     ops/cpu/map_tmpl.c
