@@ -38,7 +38,9 @@ static void gather(const KernelCall *call, const IndexedRun *run) {
     switch (part) {
         MOVE_PARTS(1)
         MOVE_PARTS(2)
-        MOVE_PARTS(4)
+    case 4:
+        args->table->move_4(from, run->at, run->count, to);
+        break;
         MOVE_PARTS(8)
         MOVE_PARTS(16)
         MOVE_PARTS(32)

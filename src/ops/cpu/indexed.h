@@ -15,6 +15,8 @@ typedef struct IndexedTable {
     void (*add_places[2])(const void *indices, int64_t count, int64_t stride, int64_t dim, int64_t step,
                           int64_t *at);
     void (*count_up)(int64_t first, int64_t step, int64_t count, int64_t *at);
+    /* Elements of 4 bytes, which vectors gather. */
+    void (*move_4)(const void *from, const int64_t *at, int64_t count, void *to);
 } IndexedTable;
 
 TARGET_TABLES(IndexedTable, indexed)

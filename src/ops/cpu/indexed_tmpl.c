@@ -40,8 +40,16 @@ static void count_up(int64_t first, int64_t step, int64_t count, int64_t *at) {
         at[i] = first + i * step;
 }
 
+static void move_4(const void *from, const int64_t *at, int64_t count, void *to) {
+    const uint32_t *restrict x = from;
+    uint32_t *restrict y = to;
+    for (int64_t i = 0; i < count; i++)
+        y[i] = x[at[i]];
+}
+
 const IndexedTable TARGET(indexed) = {
     .are_within = {within_i32, within_i64},
     .add_places = {add_i32, add_i64},
     .count_up = count_up,
+    .move_4 = move_4,
 };
