@@ -189,10 +189,42 @@ static void scatter_of_nan(void **state) {
                                        .must_accept = true});
 }
 
+/* --- MaxUnpool --- */
+
+static void check_unpool(DType dtype, Shape x, const int64_t *larger) {
+    const Shape pooled = DIMS(x.dims[0], x.dims[1], 2 * x.dims[2], 2 * x.dims[3]),
+                all = DIMS(shape_elements(&pooled));
+    const Shape list = DIMS(4);
+    Tensor indices = indices_into(&all, 0, 1, STRIDER_I64, x);
+    for (int64_t i = 0; i < tensor_elements(&indices); i++)
+        if (tensor_get_i64(&indices, i) < 0)
+            tensor_set_i64(&indices, i, tensor_get_i64(&indices, i) + all.dims[0]);
+    kernel_test_check((KernelTest){
+        .op = "MaxUnpool",
+        .opset = 11,
+        .attrs = {attr_ints("kernel_shape", 2, 2), attr_ints("strides", 2, 2)},
+        .given = {numbers(dtype, x, 0), indices, tensor_view(STRIDER_I64, &list, (void *)larger)},
+        .n_inputs = larger[0] ? 3 : 2,
+        .constants = 4,
+        .must_accept = true});
+}
+
+static void max_unpool(void **state) {
+    (void)state;
+    static const DType kinds[] = {STRIDER_F16, STRIDER_F32, STRIDER_F64};
+    static const int64_t none[4] = {0}, larger[] = {2, 3, 15, 17};
+    for (int d = 0; d < 3; d++) {
+        check_unpool(kinds[d], DIMS(2, 3, 5, 7), none);
+        check_unpool(kinds[d], DIMS(2, 3, 5, 7), larger);
+    }
+    check_unpool(STRIDER_F32, DIMS(2, 30, 35, 40), none);
+}
+
 int indexed_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gather),     cmocka_unit_test(gather_elements),  cmocka_unit_test(gather_nd),
         cmocka_unit_test(scatter_nd), cmocka_unit_test(scatter_elements), cmocka_unit_test(scatter_of_nan),
+        cmocka_unit_test(max_unpool),
     };
     return cmocka_run_group_tests_name("kernels of indices", tests, NULL, NULL);
 }

@@ -63,6 +63,7 @@ static KernelTest batch_norm_test(Shape x) {
                         .inputs = {x, DIMS(c), DIMS(c), DIMS(c), DIMS(c)},
                         .n_inputs = 5,
                         .constants = 0x1e,
+                        .varying = 0x1e,
                         .low = 0.25f,
                         .high = 2,
                         .must_accept = true};

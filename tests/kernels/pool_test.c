@@ -73,6 +73,53 @@ static void max_pool_of_bytes(void **state) {
     kernel_test_check(deep);
 }
 
+/* With Indices, of either order; either output may be left out. */
+static KernelTest with_indices(KernelTest test, int column_major, unsigned unused) {
+    test.attrs[5] = attr_int("storage_order", column_major);
+    test.n_outputs = 2;
+    test.unused_outputs = unused;
+    return test;
+}
+
+static void max_pool_with_indices(void **state) {
+    (void)state;
+    static uint8_t bytes[2 * 3 * 9 * 11];
+    static double doubles[2 * 3 * 9 * 11];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        doubles[i] = bytes[i] = (uint8_t)(i * 41 % 29); /* with equals */
+    const Shape shape = DIMS(2, 3, 9, 11);
+    const Tensor given[] = {op_test_tensor(STRIDER_U8, shape, bytes, sizeof bytes),
+                            op_test_tensor(STRIDER_I8, shape, bytes, sizeof bytes),
+                            op_test_tensor(STRIDER_F64, shape, doubles, sizeof doubles)};
+    for (int i = 0; i < N_CASES; i++)
+        for (int order = 0; order < 2; order++) {
+            KernelTest test = test_of("MaxPool", &cases[i], shape);
+            test.attrs[4] =
+                (Attr){.name = "dilations", .kind = ATTR_INTS, .ints = cases[i].dilations, .count = 2};
+            for (unsigned unused = 0; unused < 2; unused++)
+                for (unsigned with_nan = 0; with_nan < 2; with_nan++) {
+                    test.with_nan = with_nan;
+                    kernel_test_check(with_indices(test, order, unused));
+                }
+            for (int d = 0; d < 3; d++) {
+                test.given[0] = given[d];
+                kernel_test_check(with_indices(test, order, 0));
+            }
+        }
+    for (int order = 0; order < 2; order++) {
+        const KernelTest deep = {.op = "MaxPool",
+                                 .opset = 12,
+                                 .attrs = {attr_ints("kernel_shape", 2, 3, 2),
+                                           attr_ints("pads", 1, 0, 1, 0, 2, 0), attr_ints("strides", 1, 3, 2),
+                                           attr_int("ceil_mode", 1), attr_int("storage_order", 0)},
+                                 .inputs = {DIMS(2, 2, 3, 9, 70)},
+                                 .n_inputs = 1,
+                                 .must_accept = true};
+        kernel_test_check(with_indices(deep, order, 0));
+        kernel_test_check(with_indices(test_of("MaxPool", &cases[0], DIMS(1, 40, 37, 41)), order, 0));
+    }
+}
+
 static void average_pool(void **state) {
     (void)state;
     for (int i = 0; i < N_CASES; i++)
@@ -162,11 +209,65 @@ static void reductions(void **state) {
                                        .must_accept = true});
 }
 
+/* --- Col2Im --- */
+
+typedef struct ColumnCase {
+    int64_t image[3], block[3], strides[3], dilations[3], pads[6];
+    int spatial;
+} ColumnCase;
+
+static void check_col2im(const ColumnCase *c, int64_t batch, int64_t channels, unsigned constants) {
+    const size_t n = (size_t)c->spatial;
+    const Shape list = DIMS(c->spatial);
+    int64_t block = 1, columns = 1;
+    for (size_t i = 0; i < n; i++) {
+        block *= c->block[i];
+        columns *= (c->image[i] + c->pads[i] + c->pads[n + i] - c->dilations[i] * (c->block[i] - 1) - 1) /
+                       c->strides[i] +
+                   1;
+    }
+    kernel_test_check(
+        (KernelTest){.op = "Col2Im",
+                     .opset = 18,
+                     .attrs = {{.name = "strides", .kind = ATTR_INTS, .ints = c->strides, .count = n},
+                               {.name = "dilations", .kind = ATTR_INTS, .ints = c->dilations, .count = n},
+                               {.name = "pads", .kind = ATTR_INTS, .ints = c->pads, .count = 2 * n}},
+                     .inputs = {DIMS(batch, channels * block, columns)},
+                     .given = {[1] = tensor_view(STRIDER_I64, &list, (void *)c->image),
+                               [2] = tensor_view(STRIDER_I64, &list, (void *)c->block)},
+                     .n_inputs = 3,
+                     .constants = constants,
+                     .must_accept = true});
+}
+
+static void col2im(void **state) {
+    (void)state;
+    static const ColumnCase shapes[] = {
+        {{9, 11}, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 2},
+        {{12, 8}, {4, 2}, {4, 2}, {1, 1}, {0, 0, 0, 0}, 2},
+        {{9, 13}, {2, 5}, {2, 3}, {3, 1}, {2, 1, 0, 3}, 2},
+        {{3, 2}, {5, 6}, {1, 2}, {1, 1}, {3, 4, 2, 3}, 2},
+        {{41}, {7}, {2}, {2}, {3, 5}, 1},
+        {{3, 5, 7}, {2, 3, 2}, {1, 2, 1}, {1, 1, 2}, {0, 1, 1, 1, 0, 0}, 3},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int64_t channels = 1; channels <= 5; channels += 4)
+            for (unsigned constants = 4; constants <= 6; constants += 2)
+                check_col2im(&shapes[i], 2, channels, constants);
+    static const ColumnCase large = {{64, 67}, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, 2};
+    check_col2im(&large, 1, 9, 6);
+}
+
 int pool_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(max_pool),     cmocka_unit_test(max_pool_of_bytes),
-        cmocka_unit_test(average_pool), cmocka_unit_test(pools_of_one_and_three_dimensions),
-        cmocka_unit_test(whole_planes), cmocka_unit_test(reductions),
+        cmocka_unit_test(max_pool),
+        cmocka_unit_test(max_pool_of_bytes),
+        cmocka_unit_test(max_pool_with_indices),
+        cmocka_unit_test(col2im),
+        cmocka_unit_test(average_pool),
+        cmocka_unit_test(pools_of_one_and_three_dimensions),
+        cmocka_unit_test(whole_planes),
+        cmocka_unit_test(reductions),
     };
     return cmocka_run_group_tests_name("pooling kernels", tests, NULL, NULL);
 }

@@ -113,14 +113,16 @@ static void affine_grid(void **state) {
 /* --- RoiAlign --- */
 
 enum { MAX_ROIS = 40 };
+static const char *const roi_modes[] = {"avg", "max"};
 
-static KernelTest roi_case(int64_t ratio, int opset, Shape x, int64_t rois, float *boxes, void *batches,
-                           DType index) {
+static KernelTest roi_case(const char *mode, int64_t ratio, int opset, Shape x, int64_t rois, float *boxes,
+                           void *batches, DType index) {
     const Shape indices = DIMS(rois);
     return (KernelTest){.op = "RoiAlign",
                         .opset = opset,
                         .attrs = {attr_int("output_height", 3), attr_int("output_width", 5),
-                                  attr_int("sampling_ratio", ratio), attr_float("spatial_scale", 0.5f)},
+                                  attr_int("sampling_ratio", ratio), attr_float("spatial_scale", 0.5f),
+                                  attr_string("mode", mode)},
                         .inputs = {x},
                         .given = {{0},
                                   op_test_tensor(STRIDER_F32, DIMS(rois, 4), boxes, (size_t)rois * 16),
@@ -144,11 +146,13 @@ static void roi_align(void **state) {
             narrow[i] = (int32_t)(batches[i] = i % 2);
         }
         for (int64_t ratio = 0; ratio <= 3; ratio++)
-            for (int opset = 10; opset <= 16; opset += 6) {
-                kernel_test_check(
-                    roi_case(ratio, opset, DIMS(2, 3, 19, 37), MAX_ROIS, boxes, batches, STRIDER_I64));
-                kernel_test_check(roi_case(ratio, opset, DIMS(2, 35, 2, 1), 3, boxes, narrow, STRIDER_I32));
-            }
+            for (int opset = 10; opset <= 16; opset += 6)
+                for (int m = 0; m < 2; m++) {
+                    kernel_test_check(roi_case(roi_modes[m], ratio, opset, DIMS(2, 3, 19, 37), MAX_ROIS,
+                                               boxes, batches, STRIDER_I64));
+                    kernel_test_check(roi_case(roi_modes[m], ratio, opset, DIMS(2, 35, 2, 1), 3, boxes,
+                                               narrow, STRIDER_I32));
+                }
     }
 }
 
@@ -164,7 +168,50 @@ static void roi_align_of_any_region(void **state) {
     }
     for (int64_t ratio = 0; ratio <= 2; ratio++)
         for (int opset = 10; opset <= 16; opset += 6)
-            kernel_test_check(roi_case(ratio, opset, DIMS(1, 2, 5, 7), N * N, boxes, batches, STRIDER_I64));
+            for (int m = 0; m < 2; m++)
+                kernel_test_check(roi_case(roi_modes[m], ratio, opset, DIMS(1, 2, 5, 7), N * N, boxes,
+                                           batches, STRIDER_I64));
+}
+
+/* A maximum of negative pixels and of NaN. */
+static void roi_align_of_any_image(void **state) {
+    (void)state;
+    static float boxes[] = {1, 2, 9, 11, 0, 0, 14, 30, -3, -4, 70, 5};
+    static int64_t batches[3];
+    for (int m = 0; m < 2; m++)
+        for (int with_nan = 0; with_nan < 2; with_nan++) {
+            KernelTest test =
+                roi_case(roi_modes[m], 2, 16, DIMS(1, 4, 19, 37), 3, boxes, batches, STRIDER_I64);
+            static float image[4 * 19 * 37];
+            fill_random(image, sizeof image / sizeof *image, 9);
+            for (size_t i = 0; i < sizeof image / sizeof *image; i++)
+                image[i] = with_nan && i % 97 == 0 ? NAN : image[i] - 1.5f;
+            test.given[0] = op_test_tensor(STRIDER_F32, DIMS(1, 4, 19, 37), image, sizeof image);
+            kernel_test_check(test);
+        }
+}
+
+/* --- MaxRoiPool --- */
+
+static void max_roi_pool(void **state) {
+    (void)state;
+    static float rois[5 * MAX_ROIS];
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        const float scale = seed % 3 == 0 ? 10 : seed % 3 == 1 ? 45 : 400;
+        fill_random(rois, 5 * MAX_ROIS, seed + 1);
+        for (int i = 0; i < 5 * MAX_ROIS; i++)
+            rois[i] = i % 5 == 0 ? (float)(i % 2) : rois[i] * scale + 20;
+        for (unsigned with_nan = 0; with_nan < 2; with_nan++)
+            kernel_test_check((KernelTest){
+                .op = "MaxRoiPool",
+                .opset = 1,
+                .attrs = {attr_ints("pooled_shape", 3, 5), attr_float("spatial_scale", 0.5f)},
+                .inputs = {DIMS(2, seed < 3 ? 3 : 35, 19, 37)},
+                .given = {{0}, op_test_tensor(STRIDER_F32, DIMS(MAX_ROIS, 5), rois, sizeof rois)},
+                .n_inputs = 2,
+                .with_nan = with_nan,
+                .must_accept = true});
+    }
 }
 
 /* --- DeformConv --- */
@@ -245,6 +292,8 @@ int sample_kernel_tests(void) {
         cmocka_unit_test(affine_grid),
         cmocka_unit_test(roi_align),
         cmocka_unit_test(roi_align_of_any_region),
+        cmocka_unit_test(roi_align_of_any_image),
+        cmocka_unit_test(max_roi_pool),
         cmocka_unit_test(deform_conv),
         cmocka_unit_test(deform_conv_in_one_and_three_dimensions),
     };
@@ -263,7 +312,7 @@ void sample_kernel_times(void) {
                      "linear 64x64x64");
     kernel_test_time(grid_case("cubic", "border", false, DIMS(1, 64, 64, 64), DIMS(1, 64, 64, 2)),
                      "cubic 64x64x64");
-    kernel_test_time(roi_case(2, 16, DIMS(1, 256, 50, 50), 100, boxes, batches, STRIDER_I64),
+    kernel_test_time(roi_case("avg", 2, 16, DIMS(1, 256, 50, 50), 100, boxes, batches, STRIDER_I64),
                      "100 rois of 256x50x50");
     kernel_test_time(deform_case(&layer), "128x28x28, 3x3");
 }

@@ -96,3 +96,10 @@ void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end) {
     *begin = dim->pad_begin > 0 ? i64_min(ceil_div(dim->pad_begin, dim->stride), dim->out) : 0;
     *end = i64_max(i64_min(room < 0 ? 0 : room / dim->stride + 1, dim->out), *begin);
 }
+
+TapRange cpu_tap_range(const WindowDim *dim, int64_t tap) {
+    const int64_t offset = tap * dim->dilation - dim->pad_begin, room = dim->in - 1 - offset;
+    const int64_t begin = offset < 0 ? ceil_div(-offset, dim->stride) : 0;
+    const int64_t end = room < 0 ? begin : i64_max(i64_min(room / dim->stride + 1, dim->out), begin);
+    return (TapRange){begin, end, offset + begin * dim->stride};
+}

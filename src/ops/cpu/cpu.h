@@ -49,6 +49,12 @@ Status cpu_alloc_args(PrepareContext *ctx, Bytes size, void *args) MUST_CHECK;
 bool cpu_in_proportion(const KernelQuery *query, Bytes scratch, Bytes workspace);
 /* The outputs of a dimension whose windows lie inside the input. */
 void cpu_window_inside(const WindowDim *dim, int64_t *begin, int64_t *end);
+/* The outputs of a dimension whose windows have tap `tap` inside the input, and where it lies in the first.
+ */
+typedef struct TapRange {
+    int64_t begin, end, at;
+} TapRange;
+TapRange cpu_tap_range(const WindowDim *dim, int64_t tap);
 /* Nanoseconds to read and write `bytes` in all, with what a step costs besides. */
 double cpu_memory_cost(double bytes);
 /* Channels in the last block of a blocked tensor; 1 where it is plain. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax and LogSoftmax over any axis of a plain tensor; BatchNormalization with constant statistics, in
- * either layout. */
+/* Softmax and LogSoftmax over any axis of a plain tensor; BatchNormalization in either layout. */
 #include "ops/cpu/normalize.h"
 
 #include <math.h>
@@ -70,6 +69,14 @@ const Kernel kernel_log_softmax = {
 
 /* --- BatchNormalization --- */
 
+/* Whether factors and terms are the same in every run. */
+static bool is_constant_scale(const KernelQuery *query) {
+    for (int i = BATCH_NORM_SCALE; i <= BATCH_NORM_VAR; i++)
+        if (!cpu_input_constant(query, i))
+            return false;
+    return true;
+}
+
 static bool batch_norm_accepts(KernelQuery *query) {
     const BatchNormAttrs *attrs = query->node->attrs;
     Epilogue epilogue;
@@ -80,10 +87,11 @@ static bool batch_norm_accepts(KernelQuery *query) {
     for (int i = 1; i < query->n_outputs; i++)
         if (query->node->outputs[i])
             return false;
+    const bool is_constant = is_constant_scale(query);
     for (int i = BATCH_NORM_SCALE; i <= BATCH_NORM_VAR; i++) {
-        if (!cpu_input_constant(query, i))
+        if (!is_constant && !cpu_is_f32(query, i))
             return false;
-        query->inputs[i].packed = true;
+        query->inputs[i].packed = is_constant;
     }
     cpu_keep_layout(query);
     return true;
@@ -93,33 +101,61 @@ static double batch_norm_cost(const KernelQuery *query) {
     return cpu_memory_cost(8 * floats(query));
 }
 
-static Status make_factors(const KernelQuery *query, int64_t channels, PrepareContext *ctx, ScaleArgs *args) {
-    const BatchNormAttrs *attrs = query->node->attrs;
+static void make_factor(const double parameters[BATCH_NORM_VAR + 1], float epsilon, float *factor,
+                        float *term) {
+    const double exact = parameters[BATCH_NORM_SCALE] / sqrt(parameters[BATCH_NORM_VAR] + (double)epsilon);
+    *factor = (float)exact;
+    *term = (float)(parameters[BATCH_NORM_B] - parameters[BATCH_NORM_MEAN] * exact);
+}
+
+static Status make_factors(const KernelQuery *query, PrepareContext *ctx, ScaleArgs *args) {
     float *factors, *terms;
-    const Bytes size = bytes_of(sizeof *factors, ceil_div(channels, query->width), query->width);
-    TRY(cpu_alloc_args(ctx, size, &factors));
-    TRY(cpu_alloc_args(ctx, size, &terms));
-    for (int64_t c = 0; c < channels; c++) {
-        double scale = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_SCALE), c),
-               mean = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_MEAN), c),
-               variance = tensor_get_f64(cpu_input_constant(query, BATCH_NORM_VAR), c),
-               factor = scale / sqrt(variance + (double)attrs->epsilon);
-        factors[c] = (float)factor;
-        terms[c] = (float)(tensor_get_f64(cpu_input_constant(query, BATCH_NORM_B), c) - mean * factor);
+    double parameters[BATCH_NORM_VAR + 1];
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *factors, args->padded_channels), &factors));
+    TRY(cpu_alloc_args(ctx, bytes_of(sizeof *terms, args->padded_channels), &terms));
+    for (int64_t c = 0; c < args->n_channels; c++) {
+        for (int i = BATCH_NORM_SCALE; i <= BATCH_NORM_VAR; i++)
+            parameters[i] = tensor_get_f64(cpu_input_constant(query, i), c);
+        make_factor(parameters, args->epsilon, &factors[c], &terms[c]);
     }
     args->factors = factors;
     args->terms = terms;
     return STRIDER_OK;
 }
 
+/* The same of what a run computes. */
+static void make_run_factors(const KernelCall *call, int64_t task) {
+    const ScaleArgs *args = call->args;
+    float *factors = call->workspace, *terms = factors + args->padded_channels;
+    double parameters[BATCH_NORM_VAR + 1];
+    (void)task;
+    for (int64_t c = 0; c < args->n_channels; c++) {
+        for (int i = BATCH_NORM_SCALE; i <= BATCH_NORM_VAR; i++)
+            parameters[i] = (double)((const float *)call->inputs[i])[c];
+        make_factor(parameters, args->epsilon, &factors[c], &terms[c]);
+    }
+    for (int64_t c = args->n_channels; c < args->padded_channels; c++)
+        factors[c] = terms[c] = 0;
+}
+
 static Status batch_norm_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    const BatchNormAttrs *attrs = query->node->attrs;
     const NormalizeTable *table = normalize_for(query->target);
     const Shape *x = &query->inputs[0].type.shape;
     const Layout layout = query->inputs[0].layout;
     const int64_t pixels = shape_size(x, 2, x->rank);
     ScaleArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
-    TRY(make_factors(query, x->dims[1], ctx, args));
+    args->n_channels = x->dims[1];
+    args->padded_channels = i64_product(ceil_div(x->dims[1], query->width), query->width);
+    args->epsilon = attrs->epsilon;
+    if (is_constant_scale(query)) {
+        TRY(make_factors(query, ctx, args));
+    } else {
+        instance->prologue = make_run_factors;
+        instance->prologue_tasks = 1;
+        instance->workspace_bytes = bytes_of(2 * sizeof(float), args->padded_channels);
+    }
     bool vectors = layout.kind == LAYOUT_PLAIN && pixels == 1;
     args->channels = layout_blocks(x, layout);
     args->planes = vectors ? x->dims[0] : x->dims[0] * args->channels;

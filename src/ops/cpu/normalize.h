@@ -17,14 +17,26 @@ typedef struct SoftmaxArgs {
 
 /* y = activation(x * factor[c] + term[c]) */
 typedef struct ScaleArgs {
-    const float *factors, *terms; /* padded to whole vectors */
-    int64_t planes;               /* blocks, or channels where plain, of all images */
-    int64_t channels;             /* planes of one image */
+    const float *factors, *terms; /* padded to whole vectors; NULL: the workspace begins with them, made by
+                                   * each run of `padded_channels` channels */
+    int64_t n_channels, padded_channels;
+    float epsilon;
+    int64_t planes;   /* blocks, or channels where plain, of all images */
+    int64_t channels; /* planes of one image */
     int64_t plane_floats;
     int64_t planes_a_task;
     int tail_channels;
     Epilogue epilogue; /* an activation alone */
 } ScaleArgs;
+
+static inline const float *scale_factors(const KernelCall *call) {
+    const ScaleArgs *args = call->args;
+    return args->factors ? args->factors : call->workspace;
+}
+static inline const float *scale_terms(const KernelCall *call) {
+    const ScaleArgs *args = call->args;
+    return args->terms ? args->terms : (const float *)call->workspace + args->padded_channels;
+}
 
 typedef void (*TaskRun)(const KernelCall *call, int64_t task);
 

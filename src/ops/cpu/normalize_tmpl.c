@@ -141,7 +141,8 @@ static void scale_blocked(const KernelCall *call, int64_t task) {
     for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
         const int64_t block = plane % args->channels, at = plane * args->plane_floats;
         scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
-                     scale_of(args, v_load(args->factors + block * VW), v_load(args->terms + block * VW),
+                     scale_of(args, v_load(scale_factors(call) + block * VW),
+                              v_load(scale_terms(call) + block * VW),
                               v_lane_mask(block == args->channels - 1 ? args->tail_channels : VW)));
     }
 }
@@ -151,9 +152,9 @@ static void scale_plain(const KernelCall *call, int64_t task) {
     const int64_t end = end_of(task, args->planes_a_task, args->planes);
     for (int64_t plane = task * args->planes_a_task; plane < end; plane++) {
         const int64_t channel = plane % args->channels, at = plane * args->plane_floats;
-        scale_floats(
-            (const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
-            scale_of(args, v_set(args->factors[channel]), v_set(args->terms[channel]), v_lane_mask(VW)));
+        scale_floats((const float *)call->inputs[0] + at, (float *)call->outputs[0] + at, args->plane_floats,
+                     scale_of(args, v_set(scale_factors(call)[channel]), v_set(scale_terms(call)[channel]),
+                              v_lane_mask(VW)));
     }
 }
 
@@ -167,7 +168,8 @@ static void scale_vectors(const KernelCall *call, int64_t task) {
         for (int64_t c = 0; c < args->channels; c += VW) {
             const int64_t count = args->channels - c < VW ? args->channels - c : VW;
             scale_floats(x + c, y + c, count,
-                         scale_of(args, v_load(args->factors + c), v_load(args->terms + c), v_lane_mask(VW)));
+                         scale_of(args, v_load(scale_factors(call) + c), v_load(scale_terms(call) + c),
+                                  v_lane_mask(VW)));
         }
     }
 }

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RoiAlign's means in float32, plain.  A sample is a product of two dimensions' weights, and so is the mean
- * of a bin: rows are summed first, then columns of the sum. */
+/* RoiAlign in float32, plain.  A sample is a product of two dimensions' weights, and so is the mean of a bin:
+ * rows are summed first, then columns of the sum.  Weights are not negative, so a maximum of products is that
+ * of maxima: the largest of rows first, then of columns; of a pixel the largest and the least weight count,
+ * as it may be negative. */
 #include "ops/cpu/roi_align.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/size.h"
 
 enum { TASK_CHANNELS = 32 };
 
-int64_t roi_bin_taps(const RoiAxis *axis, int64_t bin, RoiTap *taps) {
-    const double share = 1 / (double)i64_max(axis->samples, 1);
+static void take_sample(RoiTap *tap, bool is_max, float weight) {
+    tap->weight = !is_max ? tap->weight + weight : tap->weight > weight ? tap->weight : weight;
+    tap->least = tap->least < weight ? tap->least : weight;
+}
+
+int64_t roi_bin_taps(const RoiAxis *axis, int64_t bin, bool is_max, RoiTap *taps, bool *seen) {
+    const double share = is_max ? 1 : 1 / (double)i64_max(axis->samples, 1);
     const bool is_reversed = axis->bin < 0;
-    int64_t first, end, count = 0;
+    int64_t first, end, count = 0, n_seen = 0;
     RoiSample sample;
     roi_samples(axis, bin, &first, &end);
     /* In the order of pixels: what a sample has in common with the one before are the last two. */
@@ -21,15 +29,17 @@ int64_t roi_bin_taps(const RoiAxis *axis, int64_t bin, RoiTap *taps) {
             continue;
         const int64_t indices[] = {sample.low, sample.high};
         const double weights[] = {1 - sample.fraction, sample.fraction};
+        n_seen++;
         for (int k = 0; k < 2; k++) {
             int64_t at = count;
             for (int64_t j = i64_max(count - 2, 0); j < count; j++)
                 at = taps[j].index == indices[k] ? j : at;
             if (at == count)
-                taps[count++] = (RoiTap){indices[k], 0};
-            taps[at].weight += (float)(weights[k] * share);
+                taps[count++] = (RoiTap){indices[k], 0, INFINITY};
+            take_sample(&taps[at], is_max, (float)(weights[k] * share));
         }
     }
+    *seen = n_seen > 0 && n_seen == axis->samples;
     return count;
 }
 
@@ -54,18 +64,18 @@ static void fill_args(const KernelQuery *query, RoiAlignArgs *args) {
     args->channel_parts = args->channels_a_task ? ceil_div(d[1], args->channels_a_task) : 0;
 }
 
-/* The taps of rows and columns, how many a bin of columns has, and the sum of rows. */
+/* The taps of rows and columns, how many a bin of columns has and whether it sees all, and the sum of rows.
+ */
 static Bytes scratch_of_args(const KernelQuery *query, const RoiAlignArgs *args) {
     const RoiAlignAttrs *attrs = query->node->attrs;
     Bytes bytes = bytes_of(sizeof(RoiTap), i64_sum(args->max_taps[0], args->max_taps[1]));
-    bytes = bytes_sum(bytes, bytes_of(sizeof(int64_t), attrs->width));
+    bytes = bytes_sum(bytes, bytes_of(sizeof(int64_t) + sizeof(bool), attrs->width));
     return bytes_sum(bytes, bytes_of(sizeof(float), args->width));
 }
 
 static bool roi_align_accepts(KernelQuery *query) {
-    const RoiAlignAttrs *attrs = query->node->attrs;
     RoiAlignArgs args;
-    if (attrs->is_max || !cpu_is_f32(query, ROI_X))
+    if (!cpu_is_f32(query, ROI_X))
         return false;
     fill_args(query, &args);
     for (int i = 0; i < ROI_INPUTS; i++)
@@ -91,11 +101,13 @@ static Status check_images(const KernelCall *call, Error *err) {
 }
 
 static Status roi_align_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    const RoiAlignAttrs *attrs = query->node->attrs;
+    const RoiAlignTable *table = roi_align_for(query->target);
     RoiAlignArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     fill_args(query, args);
     *instance = (KernelInstance){.check = check_images,
-                                 .run = roi_align_for(query->target)->average,
+                                 .run = attrs->is_max ? table->max : table->average,
                                  .args = args,
                                  .tasks = i64_product(args->rois, args->channel_parts),
                                  .scratch_bytes = scratch_of_args(query, args)};

@@ -17,14 +17,17 @@ typedef struct RoiAlignArgs {
 /* Pixels of one dimension and their weights, of which the samples of a bin come to. */
 typedef struct RoiTap {
     int64_t index;
-    float weight;
+    float weight; /* of a mean: the sum; of a maximum: the largest */
+    float least;  /* of a maximum */
 } RoiTap;
 
-/* Appends those of a bin; returns how many.  Weights are divided by the number of samples. */
-int64_t roi_bin_taps(const RoiAxis *axis, int64_t bin, RoiTap *taps);
+/* Appends those of a bin; returns how many.  Weights of a mean are divided by the number of samples.  `seen`:
+ * whether all samples see the image. */
+int64_t roi_bin_taps(const RoiAxis *axis, int64_t bin, bool is_max, RoiTap *taps, bool *seen);
 
 typedef struct RoiAlignTable {
     void (*average)(const KernelCall *call, int64_t task);
+    void (*max)(const KernelCall *call, int64_t task);
 } RoiAlignTable;
 
 TARGET_TABLES(RoiAlignTable, roi_align)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "ops/cpu/roi_align.h"
 #include "ops/cpu/simd.h"
 
@@ -8,15 +10,17 @@ typedef struct RoiTaps {
     int64_t *column_counts; /* by bin */
     int64_t n_rows;
     int64_t first, end; /* the columns that any bin reads */
-    float *sums;        /* of rows, from the column `first` on */
+    float *sums;        /* of rows, or the largest, from the column `first` on */
+    bool *columns_see;  /* by bin: all samples do */
+    bool rows_see;
 } RoiTaps;
 
-static void find_columns(const RoiAxis *axis, int64_t bins, RoiTaps *taps) {
+static void find_columns(const RoiAxis *axis, int64_t bins, bool is_max, RoiTaps *taps) {
     RoiTap *next = taps->columns;
     taps->first = axis->length;
     taps->end = 0;
     for (int64_t bin = 0; bin < bins; bin++) {
-        taps->column_counts[bin] = roi_bin_taps(axis, bin, next);
+        taps->column_counts[bin] = roi_bin_taps(axis, bin, is_max, next, &taps->columns_see[bin]);
         for (int64_t i = 0; i < taps->column_counts[bin]; i++, next++) {
             taps->first = next->index < taps->first ? next->index : taps->first;
             taps->end = next->index >= taps->end ? next->index + 1 : taps->end;
@@ -24,37 +28,63 @@ static void find_columns(const RoiAxis *axis, int64_t bins, RoiTaps *taps) {
     }
 }
 
-static void sum_rows(const RoiTaps *taps, const float *plane, int64_t width) {
+/* NaN is larger than everything, and stays. */
+INLINE vf larger(vf a, vf b) {
+    return v_select((b > a) | v_is_nan(b), b, a);
+}
+
+INLINE vf join_row(const RoiTap *tap, const bool is_max, vf so_far, vf x) {
+    if (!is_max)
+        return so_far + v_set(tap->weight) * x;
+    return larger(larger(so_far, v_set(tap->weight) * x), v_set(tap->least) * x);
+}
+
+INLINE void join_rows(const RoiTaps *taps, const bool is_max, const float *plane, int64_t width) {
     const int64_t columns = taps->end - taps->first;
     plane += taps->first;
-    int64_t x = 0;
-    for (; x + VW <= columns; x += VW) {
-        vf sum = v_zero();
-        for (int64_t i = 0; i < taps->n_rows; i++)
-            sum += v_set(taps->rows[i].weight) * v_load(plane + taps->rows[i].index * width + x);
-        v_store(taps->sums + x, sum);
-    }
-    if (x < columns) {
-        vf sum = v_zero();
-        for (int64_t i = 0; i < taps->n_rows; i++)
-            sum += v_set(taps->rows[i].weight) *
-                   v_load_first(plane + taps->rows[i].index * width + x, columns - x, 0);
-        v_store_first(taps->sums + x, sum, columns - x);
+    for (int64_t x = 0; x < columns; x += VW) {
+        vf sum = v_set(is_max ? -INFINITY : 0);
+        const int64_t count = columns - x < VW ? columns - x : VW;
+        for (int64_t i = 0; i < taps->n_rows; i++) {
+            const float *from = plane + taps->rows[i].index * width + x;
+            sum = join_row(&taps->rows[i], is_max, sum,
+                           count == VW ? v_load(from) : v_load_first(from, count, 0));
+        }
+        if (count == VW)
+            v_store(taps->sums + x, sum);
+        else
+            v_store_first(taps->sums + x, sum, count);
     }
 }
 
-static void sum_columns(const RoiTaps *taps, int64_t bins, float *out) {
+INLINE float larger_of(float a, float b) {
+    return b > a || b != b ? b : a;
+}
+
+/* Samples that do not see the image are 0. */
+static float largest_of(const RoiTaps *taps, int64_t bin, const RoiTap *tap, const RoiTap *end) {
+    float largest = -INFINITY;
+    for (; tap < end && taps->n_rows; tap++) {
+        const float value = taps->sums[tap->index - taps->first];
+        largest = larger_of(larger_of(largest, tap->weight * value), tap->least * value);
+    }
+    return taps->rows_see && taps->columns_see[bin] ? largest : larger_of(0, largest);
+}
+
+INLINE void join_columns(const RoiTaps *taps, const bool is_max, int64_t bins, float *out) {
     const RoiTap *tap = taps->columns;
     for (int64_t bin = 0; bin < bins; bin++) {
         const RoiTap *end = tap + taps->column_counts[bin];
         float sum = 0;
+        if (is_max)
+            sum = largest_of(taps, bin, tap, end);
         for (; tap < end; tap++)
-            sum += tap->weight * taps->sums[tap->index - taps->first];
+            sum += is_max ? 0 : tap->weight * taps->sums[tap->index - taps->first];
         out[bin] = sum;
     }
 }
 
-static void average(const KernelCall *call, int64_t task) {
+INLINE void roi_align_task(const KernelCall *call, int64_t task, const bool is_max) {
     const RoiAlignArgs *args = call->args;
     const RoiAlignAttrs *attrs = args->node->attrs;
     const int64_t roi = task / args->channel_parts,
@@ -70,14 +100,23 @@ static void average(const KernelCall *call, int64_t task) {
     taps.rows = taps.columns + args->max_taps[1];
     taps.column_counts = (int64_t *)(void *)(taps.rows + args->max_taps[0]);
     taps.sums = (float *)(void *)(taps.column_counts + attrs->width);
-    find_columns(&x, attrs->width, &taps);
+    taps.columns_see = (bool *)(void *)(taps.sums + args->width);
+    find_columns(&x, attrs->width, is_max, &taps);
     for (int64_t row = 0; row < attrs->height; row++) {
-        taps.n_rows = roi_bin_taps(&y, row, taps.rows);
+        taps.n_rows = roi_bin_taps(&y, row, is_max, taps.rows, &taps.rows_see);
         for (int64_t c = begin; c < end; c++) {
-            sum_rows(&taps, in + c * plane, args->width);
-            sum_columns(&taps, attrs->width, out + (c * attrs->height + row) * attrs->width);
+            join_rows(&taps, is_max, in + c * plane, args->width);
+            join_columns(&taps, is_max, attrs->width, out + (c * attrs->height + row) * attrs->width);
         }
     }
 }
 
-const RoiAlignTable TARGET(roi_align) = {.average = average};
+static void average(const KernelCall *call, int64_t task) {
+    roi_align_task(call, task, false);
+}
+
+static void max(const KernelCall *call, int64_t task) {
+    roi_align_task(call, task, true);
+}
+
+const RoiAlignTable TARGET(roi_align) = {.average = average, .max = max};

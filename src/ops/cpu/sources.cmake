@@ -17,6 +17,7 @@ list(APPEND sources
     ops/cpu/conv/winograd_rows.c
     ops/cpu/affine_grid.c
     ops/cpu/arg_reduce.c
+    ops/cpu/col2im.c
     ops/cpu/convert.c
     ops/cpu/cpu.c
     ops/cpu/deform_conv.c
@@ -39,11 +40,14 @@ list(APPEND sources
     ops/cpu/layer_norm.c
     ops/cpu/map.c
     ops/cpu/map_run.c
+    ops/cpu/max_roi_pool.c
+    ops/cpu/max_unpool.c
     ops/cpu/normalize.c
     ops/cpu/pad.c
     ops/cpu/parts.c
     ops/cpu/pool.c
     ops/cpu/pool_bytes.c
+    ops/cpu/pool_indices.c
     ops/cpu/qlinear.c
     ops/cpu/quantize.c
     ops/cpu/reduce.c
@@ -83,6 +87,7 @@ list(APPEND templates
     ops/cpu/map_tmpl.c
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
+    ops/cpu/pool_indices_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/qlinear_tmpl.c
     ops/cpu/quantize_tmpl.c

@@ -2,25 +2,18 @@
 /* Col2Im: adds columns of windows up to an image, torch.nn.functional.fold.  ONNX 18.
  *   X [N, C * product of block, L]; L windows, in row-major order, over an image of shape image_shape
  *   y[n, c, o*stride - pad_begin + k*dilation] += x[n, c*block + k, o] */
+#include "ops/nn/col2im.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/nn/window.h"
-
-enum { COL2IM_X, COL2IM_IMAGE, COL2IM_BLOCK };
-
-typedef struct Col2ImGeometry {
-    int64_t batch, channels, block, columns;
-    WindowDim dims[MAX_SPATIAL]; /* of the image; ones before them up to three */
-} Col2ImGeometry;
 
 static Status col2im_parse(ParseContext *ctx, void *attrs) {
     return window_parse(ctx, attrs);
 }
 
-/* NULL, or what does not fit.  `spatial` is at most MAX_SPATIAL. */
-static const char *resolve(const WindowAttrs *attrs, int spatial, const int64_t *image, const int64_t *block,
+const char *col2im_resolve(const WindowAttrs *attrs, int spatial, const int64_t *image, const int64_t *block,
                            Col2ImGeometry *g) {
     const int counts[] = {attrs->n_strides, attrs->n_dilations, attrs->n_pads};
     for (int i = 0; i < 3; i++)
@@ -72,7 +65,7 @@ static Status col2im_infer(InferContext *ctx) {
         return infer_fail(ctx, STRIDER_BAD_MODEL, "image_shape has %d values and block_shape %d", n_image,
                           n_block);
     Col2ImGeometry geometry;
-    const char *problem = resolve(attrs, n_image, image, block, &geometry);
+    const char *problem = col2im_resolve(attrs, n_image, image, block, &geometry);
     if (problem)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "%s", problem);
     TRY(check_input(ctx, &geometry));
@@ -135,8 +128,9 @@ static Status col2im_reference(EvalContext *ctx) {
     TRY(eval_ints(ctx, COL2IM_BLOCK, block, MAX_SPATIAL, &n_block));
     const WindowAttrs *attrs = eval_attrs(ctx);
     Col2ImGeometry g = {.batch = x_shape->dims[0]};
-    const char *problem = n_image < 1 || n_image != n_block ? "image_shape and block_shape differ in length"
-                                                            : resolve(attrs, n_image, image, block, &g);
+    const char *problem = n_image < 1 || n_image != n_block
+                              ? "image_shape and block_shape differ in length"
+                              : col2im_resolve(attrs, n_image, image, block, &g);
     if (!problem && (x_shape->dims[1] % g.block || x_shape->dims[2] != g.columns))
         problem = "the input's shape does not fit the image";
     if (problem)

@@ -73,8 +73,7 @@ static Status max_unpool_infer(InferContext *ctx) {
     return check_shape(ctx, &from, y);
 }
 
-/* The index in `to` of the element that has index `index` in `from`; both of one rank. */
-static int64_t move_index(const Shape *from, const Shape *to, int64_t index) {
+int64_t unpool_move_index(const Shape *from, const Shape *to, int64_t index) {
     int64_t moved = 0, stride = 1;
     for (int i = from->rank - 1; i >= 0; i--) {
         moved += index % from->dims[i] * stride;
@@ -116,7 +115,7 @@ static Status max_unpool_reference(EvalContext *ctx) {
         if (index < 0 || index >= range)
             return eval_fail(ctx, STRIDER_BAD_MODEL, "index %" PRId64 " is outside [0, %" PRId64 ")", index,
                              range);
-        tensor_set_f64(y, move_index(&from, &shape, index), tensor_get_f64(x, i));
+        tensor_set_f64(y, unpool_move_index(&from, &shape, index), tensor_get_f64(x, i));
     }
     return STRIDER_OK;
 }
