@@ -234,11 +234,23 @@ def windows():
     pooled = {"kernel_shape": [2, 2], "strides": [2, 2]}
     yield Case("MaxPool indices", [("MaxPool", ["x"], ["y", "i"], pooled)], {"x": floats(4, 64, 56, 56)})
     yield one("", "MaxUnpool", {"x": floats(4, 64, 28, 28), "i": numpy.broadcast_to(numpy.arange(4 * 64 * 28 * 28).reshape(4, 64, 28, 28) * 4, (4, 64, 28, 28)).copy()}, **pooled)
+    yield Case("MaxPool indices 3x3", [("MaxPool", ["x"], ["y", "i"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4})],
+               {"x": floats(4, 64, 56, 56)})
+    yield one("", "MaxRoiPool", {"x": floats(1, 64, 56, 56), "r": regions(100, True)}, pooled_shape=[7, 7])
+    for mode in ("avg", "max"):
+        yield one(mode, "RoiAlign", {"x": floats(1, 64, 56, 56), "r": regions(100, False), "b": ints(1, 100)}, output_height=7, output_width=7,
+                  sampling_ratio=2, mode=mode)
     for op in ("MaxPool", "AveragePool", "LpPool"):
         yield one("3x3 stride 2", op, {"x": floats(4, 64, 56, 56)}, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
         yield one("1-D", op, {"x": floats(4, 64, 1024)}, kernel_shape=[3], strides=[2])
     yield one("float64", "MaxPool", {"x": floats(4, 64, 56, 56).astype(numpy.float64)}, kernel_shape=[3, 3], strides=[2, 2])
     yield one("", "GlobalLpPool", {"x": floats(4, 64, 56, 56)})
+
+
+def regions(count, with_image):
+    corners = RANDOM.random((count, 2)) * 36
+    image = [numpy.zeros((count, 1))] if with_image else []
+    return numpy.concatenate([*image, corners, corners + 4 + RANDOM.random((count, 2)) * 16], 1).astype(numpy.float32)
 
 
 def resizes():

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels that go by tensors of indices: Gather*, Scatter*, MaxUnpool. */
+/* Kernels that go by tensors of indices: Gather*, Scatter*, MaxUnpool, OneHot. */
 #include "kernel_test.h"
 
 #include <setjmp.h>
@@ -220,11 +220,35 @@ static void max_unpool(void **state) {
     check_unpool(STRIDER_F32, DIMS(2, 30, 35, 40), none);
 }
 
+/* --- OneHot --- */
+
+static void one_hot(void **state) {
+    (void)state;
+    static int64_t depths[] = {6, 1, 300};
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int axis = -1; axis < 3; axis++)
+            for (int i = 0; i < 6; i++) {
+                const Shape x = DIMS(2 * depths[i / 2]); /* some indices are out of range */
+                const DType index = i % 2 ? STRIDER_I64 : STRIDER_I32;
+                for (int opset = 9; opset <= 11; opset += 2)
+                    kernel_test_check((KernelTest){
+                        .op = "OneHot",
+                        .opset = opset,
+                        .attrs = {attr_int("axis", axis)},
+                        .given = {indices_into(&x, 0, 1, index, DIMS(17, 15)),
+                                  op_test_tensor(STRIDER_I64, DIMS(1), &depths[i / 2], sizeof *depths),
+                                  numbers(dtypes[d], DIMS(2), 0)},
+                        .n_inputs = 3,
+                        .constants = 2,
+                        .must_accept = true});
+            }
+}
+
 int indexed_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gather),     cmocka_unit_test(gather_elements),  cmocka_unit_test(gather_nd),
         cmocka_unit_test(scatter_nd), cmocka_unit_test(scatter_elements), cmocka_unit_test(scatter_of_nan),
-        cmocka_unit_test(max_unpool),
+        cmocka_unit_test(max_unpool), cmocka_unit_test(one_hot),
     };
     return cmocka_run_group_tests_name("kernels of indices", tests, NULL, NULL);
 }

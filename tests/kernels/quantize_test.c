@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel_test.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -182,8 +183,37 @@ static void parts_by_tables(void **state) {
         }
 }
 
+/* Of a few elements and of several tasks, with any subset of the outputs; with NaN, which the range passes
+ * over; and of zeros alone. */
+static void dynamic_quantize(void **state) {
+    (void)state;
+    static float zeros[5];
+    static const int64_t sizes[] = {1, 7, 16, 100, 16384, 40001};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (unsigned unused = 0; unused < 7; unused++) {
+            KernelTest test = {.op = "DynamicQuantizeLinear",
+                               .opset = 11,
+                               .inputs = {DIMS(sizes[i])},
+                               .n_inputs = 1,
+                               .n_outputs = 3,
+                               .unused_outputs = unused,
+                               .low = unused % 2 ? -0.3f : 0.2f,
+                               .high = 2,
+                               .must_accept = true};
+            kernel_test_check(test);
+            float image[100];
+            fill_random(image, 100, unused + 1);
+            image[unused] = NAN;
+            test.given[0] = op_test_tensor(STRIDER_F32, DIMS(100), image, sizeof image);
+            kernel_test_check(test);
+            test.given[0] = op_test_tensor(STRIDER_F32, DIMS(5), zeros, sizeof zeros);
+            kernel_test_check(test);
+        }
+}
+
 int quantize_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dynamic_quantize),
         cmocka_unit_test(with_one_scale),
         cmocka_unit_test(with_a_scale_for_each_index),
         cmocka_unit_test(with_a_scale_for_each_block),

@@ -28,15 +28,17 @@ static Status check_images(const KernelCall *call, Error *err) {
     return STRIDER_OK;
 }
 
-/* NaN is larger than everything, and stays. */
+/* NaN is larger than everything.  Without branches on what the image holds. */
 static float largest_of(const float *plane, int64_t width, RoiPixels rows, RoiPixels columns) {
     float largest = rows.begin < rows.end && columns.begin < columns.end ? -INFINITY : 0;
+    bool any_nan = false;
     for (int64_t i = rows.begin; i < rows.end; i++)
         for (int64_t j = columns.begin; j < columns.end; j++) {
             const float value = plane[i * width + j];
-            largest = (value > largest) | (value != value) ? value : largest;
+            largest = value > largest ? value : largest;
+            any_nan |= value != value;
         }
-    return largest;
+    return any_nan ? NAN : largest;
 }
 
 /* The columns of each bin are in scratch memory. */

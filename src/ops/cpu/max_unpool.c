@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/wrap.h"
 #include "ops/cpu/cpu.h"
 
 enum { ZERO_BYTES = 256 * 1024 };
@@ -18,16 +19,24 @@ typedef struct UnpoolArgs {
     size_t element, bytes; /* of the output */
 } UnpoolArgs;
 
+/* By the signs of the indices and of their distances to the last one, which vectors of any target compute. */
+static bool are_in_range(const int64_t *indices, int64_t count, int64_t range) {
+    uint64_t signs = 0;
+    for (int64_t i = 0; i < count; i++)
+        signs |= (uint64_t)indices[i] | wrap_sub((uint64_t)range - 1, (uint64_t)indices[i]);
+    return !(signs >> 63);
+}
+
 static Status check_indices(const KernelCall *call, Error *err) {
     const UnpoolArgs *args = call->args;
     const int64_t *indices = call->inputs[UNPOOL_INDICES];
-    uint64_t most = 0; /* negative ones are the largest */
-    for (int64_t i = 0; i < args->count; i++)
-        most = (uint64_t)indices[i] > most ? (uint64_t)indices[i] : most;
-    if (args->count == 0 || most < (uint64_t)args->range)
+    if (args->count == 0 || are_in_range(indices, args->count, args->range))
         return STRIDER_OK;
+    int64_t i = 0;
+    while (indices[i] >= 0 && indices[i] < args->range)
+        i++;
     return node_fail(args->node, err, STRIDER_BAD_MODEL, "index %" PRId64 " is outside [0, %" PRId64 ")",
-                     (int64_t)most, args->range);
+                     indices[i], args->range);
 }
 
 static void clear(const KernelCall *call, int64_t task) {

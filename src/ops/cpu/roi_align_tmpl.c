@@ -57,18 +57,18 @@ INLINE void join_rows(const RoiTaps *taps, const bool is_max, const float *plane
     }
 }
 
-INLINE float larger_of(float a, float b) {
-    return b > a || b != b ? b : a;
-}
-
-/* Samples that do not see the image are 0. */
+/* Samples that do not see the image are 0.  Without branches on what the image holds. */
 static float largest_of(const RoiTaps *taps, int64_t bin, const RoiTap *tap, const RoiTap *end) {
-    float largest = -INFINITY;
+    float largest = taps->rows_see && taps->columns_see[bin] ? -INFINITY : 0;
+    bool any_nan = false;
     for (; tap < end && taps->n_rows; tap++) {
         const float value = taps->sums[tap->index - taps->first];
-        largest = larger_of(larger_of(largest, tap->weight * value), tap->least * value);
+        const float high = tap->weight * value, low = tap->least * value;
+        largest = high > largest ? high : largest;
+        largest = low > largest ? low : largest;
+        any_nan |= (high != high) | (low != low);
     }
-    return taps->rows_see && taps->columns_see[bin] ? largest : larger_of(0, largest);
+    return any_nan ? NAN : largest;
 }
 
 INLINE void join_columns(const RoiTaps *taps, const bool is_max, int64_t bins, float *out) {

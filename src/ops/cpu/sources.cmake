@@ -27,6 +27,7 @@ list(APPEND sources
     ops/cpu/cumulate.c
     ops/cpu/device.c
     ops/cpu/depth_space.c
+    ops/cpu/dynamic_quantize.c
     ops/cpu/elementwise.c
     ops/cpu/fourier.c
     ops/cpu/gather.c
@@ -44,6 +45,7 @@ list(APPEND sources
     ops/cpu/max_unpool.c
     ops/cpu/normalize.c
     ops/cpu/pad.c
+    ops/cpu/one_hot.c
     ops/cpu/parts.c
     ops/cpu/pool.c
     ops/cpu/pool_bytes.c

@@ -2,11 +2,12 @@
 /* OneHot (ONNX 9; 11: negative indices count from the end; 28: bfloat16 values): a new dimension of `depth`
  * elements at `axis`, in which the element that an index names is values[1] and all others are values[0]; an
  * index out of range names none. Indices and depth may be floats, which are truncated. */
+#include "ops/tensor/one_hot.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/op.h"
 
 typedef struct OneHotAttrs {
     int64_t axis; /* among the output's dimensions */
@@ -15,6 +16,15 @@ typedef struct OneHotAttrs {
 static Status one_hot_parse(ParseContext *ctx, void *attrs_) {
     OneHotAttrs *attrs = attrs_;
     return parse_int(ctx, "axis", -1, &attrs->axis);
+}
+
+int one_hot_axis(const Node *node, const Shape *indices) {
+    const OneHotAttrs *attrs = node->attrs;
+    return (int)(attrs->axis < 0 ? attrs->axis + indices->rank + 1 : attrs->axis);
+}
+
+bool one_hot_counts_from_end(const Node *node) {
+    return node->opset >= 11;
 }
 
 static Status check_values(InferContext *ctx) {
@@ -52,11 +62,10 @@ static Status one_hot_infer(InferContext *ctx) {
 }
 
 static Status one_hot_reference(EvalContext *ctx) {
-    const OneHotAttrs *attrs = eval_attrs(ctx);
     const Tensor *indices = ctx->inputs[0], *values = ctx->inputs[2];
     const int64_t depth = tensor_get_i64(ctx->inputs[1], 0);
     Shape shape = indices->type.shape;
-    const int axis = (int)(attrs->axis < 0 ? attrs->axis + shape.rank + 1 : attrs->axis);
+    const int axis = one_hot_axis(ctx->node, &shape);
     const int64_t outer = shape_size(&shape, 0, axis), inner = shape_size(&shape, axis, shape.rank);
     if (depth < 0)
         return eval_fail(ctx, STRIDER_BAD_MODEL, "depth is %" PRId64 ", must not be negative", depth);
@@ -71,7 +80,7 @@ static Status one_hot_reference(EvalContext *ctx) {
         memcpy(y + (size_t)i * size, off, size);
     for (int64_t i = 0; i < outer * inner; i++) {
         int64_t index = tensor_get_i64(indices, i);
-        index += index < 0 && ctx->node->opset >= 11 ? depth : 0;
+        index += index < 0 && one_hot_counts_from_end(ctx->node) ? depth : 0;
         if (index >= 0 && index < depth)
             memcpy(y + (size_t)((i / inner * depth + index) * inner + i % inner) * size, on, size);
     }

@@ -118,6 +118,9 @@ PutFn put_transpose, put_reshape, put_flatten, put_squeeze, put_expand, put_shuf
 PutFn put_concat, put_split, put_slice, put_pad, put_resize, put_gather, put_depth_space;
 PutFn put_reduce, put_softmax, put_arg_max, put_cumsum, put_norm, put_recurrent;
 PutFn put_trilu, put_reverse_sequence, put_center_crop_pad, put_transform, put_random;
+PutFn put_nonzero, put_compress, put_suppression, put_top_gather, put_gather_elements, put_scatter,
+    put_unpool;
+PutFn put_regions, put_grid_sample, put_columns, put_attention_node;
 PutFn put_shape_arithmetic, put_integers, put_residual, put_gate, put_attention;
 PutFn put_if, put_loop, put_scan;
 PutFn put_sequence, put_loop_of_sequence, put_sequence_map, put_optional;
