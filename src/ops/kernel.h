@@ -16,6 +16,8 @@ typedef struct Operand {
     /* Before accepts(): how an input lies now (outputs: plain); after: how the kernel wants it. */
     Layout layout;
     const Tensor *constant; /* an input's contents where they are the same in every run; may be unaligned */
+    const Tensor *contents; /* an input's contents where this plan knows them, also of those that were
+                             * computed for it alone; not there any more when prepare() has returned */
     int64_t begin; /* set by accepts() of what joins or takes parts: where along the axis the whole has it, in
                     * elements or blocks of channels */
     bool packed;   /* set by accepts() for a constant that prepare() rearranges: it is not passed to run() */

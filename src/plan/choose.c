@@ -84,6 +84,7 @@ static void fill_query(PlanBuilder *builder, int device, KernelQuery *query) {
         input->type = plan->types[at];
         /* Contents computed for this plan alone are not packed, as packs outlive it. */
         input->constant = value->constant;
+        input->contents = builder->contents[at];
         if (device == HOST && blocked != NO_BUFFER)
             input->layout = plan->buffers[blocked].layout;
     }

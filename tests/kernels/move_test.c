@@ -258,6 +258,28 @@ static void transpose(void **state) {
                                    .must_accept = true});
 }
 
+/* Blocks of elements of every size, with rows and columns left over on both sides. */
+static void transpose_of_all_types(void **state) {
+    (void)state;
+    static const DType dtypes[] = {STRIDER_U8, STRIDER_BOOL, STRIDER_F16, STRIDER_I32, STRIDER_I64};
+    static const int64_t sizes[][2] = {{16, 16}, {17, 35}, {3, 40}, {40, 3}, {33, 32}};
+    static uint8_t bytes[2 * 40 * 40 * 8];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 167 + i / 256);
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+            for (int middle = 0; middle < 2; middle++) {
+                const Shape x = DIMS(middle ? sizes[s][0] : 2, middle ? 2 : sizes[s][0], sizes[s][1]);
+                KernelTest test = {.op = "Transpose",
+                                   .opset = 13,
+                                   .given = {tensor_view(dtypes[d], &x, bytes)},
+                                   .n_inputs = 1,
+                                   .must_accept = true};
+                test.attrs[0] = middle ? attr_ints("perm", 2, 1, 0) : attr_ints("perm", 0, 2, 1);
+                kernel_test_check(test);
+            }
+}
+
 /* Between blocked and channels-last images, and between images whose channels stay. */
 static void transpose_of_images(void **state) {
     (void)state;
@@ -334,6 +356,20 @@ static void pad(void **state) {
                     .must_accept = true};
                 kernel_test_check(test);
             }
+    static const DType dtypes[] = {STRIDER_BOOL, STRIDER_F16, STRIDER_I32, STRIDER_I64, STRIDER_F64};
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (int m = 0; m < 3; m++)
+            for (int with_value = 0; with_value < 2; with_value++)
+                kernel_test_check((KernelTest){.op = "Pad",
+                                               .opset = 13,
+                                               .attrs = {attr_string("mode", modes[m])},
+                                               .given = {small_numbers(dtypes[d], DIMS(2, 17, 6, 5)),
+                                                         tensor_i64(DIMS(8), 0, 0, 1, -2, 0, 0, 2, 3),
+                                                         tensor_typed(dtypes[d], shape_scalar(), 1)},
+                                               .n_inputs = 2 + with_value,
+                                               .constants = 6,
+                                               .varying = 4,
+                                               .must_accept = true});
     kernel_test_check((KernelTest){.op = "Pad",
                                    .opset = 2,
                                    .attrs = {attr_ints("pads", 2, 5), attr_float("value", -1)},
@@ -499,6 +535,7 @@ int move_kernel_tests(void) {
         cmocka_unit_test(slice),
         cmocka_unit_test(transpose),
         cmocka_unit_test(transpose_of_images),
+        cmocka_unit_test(transpose_of_all_types),
         cmocka_unit_test(transpose_that_moves_nothing),
         cmocka_unit_test(pad),
         cmocka_unit_test(resize),

@@ -42,7 +42,7 @@ static bool affine_grid_accepts(KernelQuery *query) {
         return false;
     query->inputs[AFFINE_THETA].layout = query->inputs[AFFINE_SIZE].layout = layout_plain();
     query->outputs[0].layout = layout_plain();
-    query->inputs[AFFINE_SIZE].packed = query->inputs[AFFINE_SIZE].constant != NULL;
+    query->inputs[AFFINE_SIZE].packed = query->inputs[AFFINE_SIZE].contents != NULL;
     return true;
 }
 

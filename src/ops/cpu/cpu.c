@@ -17,6 +17,19 @@ bool cpu_optional_constant(const KernelQuery *query, int port) {
     return is_absent(query, port) || query->inputs[port].constant;
 }
 
+const Tensor *cpu_input_contents(const KernelQuery *query, int port) {
+    return is_absent(query, port) ? NULL : query->inputs[port].contents;
+}
+
+bool cpu_optional_contents(const KernelQuery *query, int port) {
+    return is_absent(query, port) || query->inputs[port].contents;
+}
+
+void cpu_pack_contents(KernelQuery *query, int first) {
+    for (int i = first; i < query->n_inputs; i++)
+        query->inputs[i].packed = query->inputs[i].contents != NULL;
+}
+
 bool cpu_has_input(const KernelQuery *query, int port) {
     return !is_absent(query, port);
 }

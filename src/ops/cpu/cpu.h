@@ -11,6 +11,12 @@
 const Tensor *cpu_input_constant(const KernelQuery *query, int port);
 /* Whether the input is absent or a constant. */
 bool cpu_optional_constant(const KernelQuery *query, int port);
+/* The same of what this plan knows, for parameters that are read while planning and never packed. */
+const Tensor *cpu_input_contents(const KernelQuery *query, int port);
+/* Whether the input is absent or its contents are known. */
+bool cpu_optional_contents(const KernelQuery *query, int port);
+/* Inputs from `first` on whose contents are known are not passed to run(). */
+void cpu_pack_contents(KernelQuery *query, int first);
 
 /* The residual of a node's post-operations; NULL where there is none. */
 static inline const float *cpu_residual(const KernelCall *call, const Epilogue *epilogue) {

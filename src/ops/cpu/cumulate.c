@@ -112,7 +112,7 @@ static void cumulate_run(const KernelCall *call, int64_t task) {
 /* --- preparing --- */
 
 static bool find_axis(const KernelQuery *query, int *axis) {
-    const Tensor *given = cpu_input_constant(query, 1);
+    const Tensor *given = cpu_input_contents(query, 1);
     const int rank = query->inputs[0].type.shape.rank;
     if (!given || tensor_elements(given) != 1)
         return false;

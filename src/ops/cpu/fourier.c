@@ -68,10 +68,10 @@ static bool dft_known(const KernelQuery *query, FourierLines *lines) {
     const DftAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
     int axis;
-    if (!cpu_optional_constant(query, 1) || !cpu_optional_constant(query, 2) ||
-        dft_axis(query->node, cpu_input_constant(query, 2), x->rank, &axis))
+    if (!cpu_optional_contents(query, 1) || !cpu_optional_contents(query, 2) ||
+        dft_axis(query->node, cpu_input_contents(query, 2), x->rank, &axis))
         return false;
-    const Tensor *stated = cpu_input_constant(query, 1);
+    const Tensor *stated = cpu_input_contents(query, 1);
     const bool inverse_of_real = attrs->onesided && attrs->inverse;
     const int64_t n = stated ? tensor_get_i64(stated, 0) : inverse_of_real ? y->dims[axis] : x->dims[axis];
     *lines = dft_lines(attrs, axis, n, x, y);
@@ -107,9 +107,9 @@ const Kernel kernel_dft = {
 static bool stft_known(const KernelQuery *query, FourierLines *lines) {
     const Shape *signal = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
     const bool has_window = query->n_inputs > STFT_WINDOW && query->inputs[STFT_WINDOW].type.dtype;
-    const Tensor *step = cpu_input_constant(query, STFT_STEP);
+    const Tensor *step = cpu_input_contents(query, STFT_STEP);
     const bool has_length = query->n_inputs > STFT_LENGTH && query->inputs[STFT_LENGTH].type.dtype;
-    const Tensor *stated = has_length ? cpu_input_constant(query, STFT_LENGTH) : NULL;
+    const Tensor *stated = has_length ? cpu_input_contents(query, STFT_LENGTH) : NULL;
     if (!step || (has_length && !stated && !has_window))
         return false;
     const int64_t n = stft_length(signal, has_window ? &query->inputs[STFT_WINDOW].type.shape : NULL, stated);

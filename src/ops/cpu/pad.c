@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pad in float32 and every mode, plain, or blocked where channels are left alone: rows of the output, each
- * from one row of the input. */
+/* Pad of every type and in every mode, plain, or blocked where channels are left alone: rows of the output,
+ * each from one row of the input. */
 #include "ops/tensor/pad.h"
 
 #include <string.h>
@@ -8,24 +8,48 @@
 #include "base/size.h"
 #include "ops/cpu/strided_copy.h"
 
-enum { TASK_FLOATS = 16 * 1024, PAD_INPUTS = 4 };
+enum { TASK_BYTES = 64 * 1024, PAD_INPUTS = 4, PAD_VALUE = 2 };
 
 typedef struct PadArgs {
     int rank; /* of dimensions outside a pixel; the last one is the row */
-    int64_t dims[COPY_MAX_DIMS], in_strides[COPY_MAX_DIMS]; /* of the output; in floats */
+    int64_t dims[COPY_MAX_DIMS], in_strides[COPY_MAX_DIMS]; /* of the output; in elements */
     int64_t in_dims[COPY_MAX_DIMS], begins[COPY_MAX_DIMS];
     PadMode mode;
-    int64_t pixel_floats;
+    int64_t pixel_elements, pixel_bytes;
     int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
     int64_t rows, rows_a_task, blocks;
     int tail_channels;
-    float value;
+    size_t size; /* of an element */
+    uint64_t value;
+    bool takes_value; /* from the call */
 } PadArgs;
 
-static void fill(const PadArgs *args, float *to, int64_t pixels, int channels) {
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < args->pixel_floats; c++)
-            to[i * args->pixel_floats + c] = c < channels ? args->value : 0;
+/* `channels` elements of each pixel are the value, those after them zero. */
+#define FILL(T)                                                                                              \
+    {                                                                                                        \
+        T *elements = (T *)to;                                                                               \
+        T value;                                                                                             \
+        memcpy(&value, from, sizeof value);                                                                  \
+        for (int64_t i = 0; i < pixels; i++)                                                                 \
+            for (int64_t c = 0; c < args->pixel_elements; c++)                                               \
+                elements[i * args->pixel_elements + c] = (T)(c < channels ? value : 0);                      \
+    }
+
+static void fill(const PadArgs *args, const KernelCall *call, char *to, int64_t pixels, int channels) {
+    const void *from = args->takes_value ? call->inputs[PAD_VALUE] : &args->value;
+    switch (args->size) {
+    case 1:
+        FILL(uint8_t)
+        break;
+    case 2:
+        FILL(uint16_t)
+        break;
+    case 4:
+        FILL(uint32_t)
+        break;
+    default:
+        FILL(uint64_t)
+    }
 }
 
 /* The input's index in dimension `d` that an output's index shows, or -1. */
@@ -33,43 +57,42 @@ static int64_t source_of(const PadArgs *args, int d, int64_t at) {
     return pad_source(args->mode, at, args->begins[d], args->in_dims[d], args->dims[d]);
 }
 
-static void pad_pixels(const PadArgs *args, const float *row, float *to, int64_t begin, int64_t end,
-                       int channels) {
+static void pad_pixels(const PadArgs *args, const KernelCall *call, const char *row, char *to, int64_t begin,
+                       int64_t end, int channels) {
     for (int64_t i = begin; i < end; i++) {
         const int64_t source = source_of(args, args->rank - 1, i);
         if (source < 0)
-            fill(args, to + i * args->pixel_floats, 1, channels);
+            fill(args, call, to + i * args->pixel_bytes, 1, channels);
         else
-            memcpy(to + i * args->pixel_floats, row + source * args->pixel_floats,
-                   (size_t)args->pixel_floats * sizeof *to);
+            memcpy(to + i * args->pixel_bytes, row + source * args->pixel_bytes, (size_t)args->pixel_bytes);
     }
 }
 
 static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) {
     const int last = args->rank - 1;
     const int64_t pixels = args->dims[last];
-    const float *row = call->inputs[0];
-    float *to = (float *)call->outputs[0] + index * pixels * args->pixel_floats;
-    int channels = (int)args->pixel_floats;
+    const char *row = call->inputs[0];
+    char *to = (char *)call->outputs[0] + index * pixels * args->pixel_bytes;
+    int channels = (int)args->pixel_elements;
     bool is_constant = false;
     for (int d = last - 1; d >= 0; d--) {
         int64_t at = index % args->dims[d], source = source_of(args, d, at);
         index /= args->dims[d];
         is_constant = is_constant || source < 0;
-        row += source * args->in_strides[d];
+        row += is_constant ? 0 : source * args->in_strides[d] * (int64_t)args->size;
         if (args->blocks && d == 1 && at == args->blocks - 1)
             channels = args->tail_channels;
     }
     if (is_constant) {
-        fill(args, to, pixels, channels);
+        fill(args, call, to, pixels, channels);
         return;
     }
-    pad_pixels(args, row, to, 0, args->same_begin, channels);
+    pad_pixels(args, call, row, to, 0, args->same_begin, channels);
     if (args->same_end > args->same_begin)
-        memcpy(to + args->same_begin * args->pixel_floats,
-               row + source_of(args, last, args->same_begin) * args->pixel_floats,
-               (size_t)((args->same_end - args->same_begin) * args->pixel_floats) * sizeof *to);
-    pad_pixels(args, row, to, args->same_end, pixels, channels);
+        memcpy(to + args->same_begin * args->pixel_bytes,
+               row + source_of(args, last, args->same_begin) * args->pixel_bytes,
+               (size_t)((args->same_end - args->same_begin) * args->pixel_bytes));
+    pad_pixels(args, call, row, to, args->same_end, pixels, channels);
 }
 
 static void pad_run(const KernelCall *call, int64_t task) {
@@ -86,9 +109,9 @@ static bool pads_of(const KernelQuery *query, int64_t begin[MAX_RANK], int64_t e
     if (query->n_inputs > PAD_INPUTS)
         return false;
     for (int i = 1; i < query->n_inputs; i++) {
-        if (!cpu_optional_constant(query, i))
+        if (i != PAD_VALUE && !cpu_optional_contents(query, i))
             return false;
-        inputs[i] = cpu_input_constant(query, i);
+        inputs[i] = cpu_input_contents(query, i);
     }
     return pad_resolve(query->node->attrs, query->inputs[0].type.shape.rank, query->n_inputs, inputs, begin,
                        end) == NULL;
@@ -97,52 +120,67 @@ static bool pads_of(const KernelQuery *query, int64_t begin[MAX_RANK], int64_t e
 static bool pad_accepts(KernelQuery *query) {
     const Shape *x = &query->inputs[0].type.shape;
     int64_t begin[MAX_RANK], end[MAX_RANK];
-    if (!cpu_is_f32(query, 0) || x->rank < 1 || shape_elements(x) == 0 || !pads_of(query, begin, end))
+    if (x->rank < 1 || shape_elements(x) == 0 || dtype_size(query->inputs[0].type.dtype) > sizeof(uint64_t) ||
+        !pads_of(query, begin, end))
         return false;
     bool blocked = cpu_is_blocked(query, &query->inputs[0]) && begin[1] == 0 && end[1] == 0;
     query->inputs[0].layout = query->outputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
-    for (int i = 1; i < query->n_inputs; i++)
-        query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
+    cpu_pack_contents(query, 1);
     return true;
 }
 
-static double pad_cost(const KernelQuery *query) {
-    return cpu_memory_cost(8.0 * (double)shape_elements(&query->outputs[0].type.shape));
+/* Where it is known: that of the input, else that of the attribute. */
+static void set_value(const KernelQuery *query, PadArgs *args) {
+    const PadAttrs *attrs = query->node->attrs;
+    const Tensor *value = cpu_input_contents(query, PAD_VALUE);
+    Tensor element = {.type = {query->inputs[0].type.dtype, shape_scalar()}, .data = &args->value};
+    args->takes_value = cpu_has_input(query, PAD_VALUE) && !value;
+    if (value)
+        memcpy(&args->value, value->data, args->size);
+    else
+        tensor_set_f64(&element, 0, (double)attrs->value);
+}
+
+/* The outputs in a row whose sources lie as they do. */
+static void set_row(PadArgs *args, int64_t begin) {
+    const int last = args->rank - 1;
+    args->same_begin = i64_min(i64_max(begin, 0), args->dims[last]);
+    args->same_end = i64_max(i64_min(begin + args->in_dims[last], args->dims[last]), args->same_begin);
+    args->rows = 1;
+    for (int d = 0; d < last; d++)
+        args->rows *= args->dims[d];
 }
 
 static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const PadAttrs *attrs = query->node->attrs;
-    const Shape *x = &query->inputs[0].type.shape, *y = &query->outputs[0].type.shape;
+    const Type *x = &query->inputs[0].type;
+    const Shape *y = &query->outputs[0].type.shape;
     const Layout layout = query->outputs[0].layout;
     int64_t begin[MAX_RANK], end[MAX_RANK];
     PadArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     if (!pads_of(query, begin, end))
-        return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not constant");
-    const Tensor *value = cpu_input_constant(query, 2);
-    args->value = value ? (float)tensor_get_f64(value, 0) : attrs->value;
+        return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not known");
+    args->size = dtype_size(x->dtype);
     args->rank = y->rank;
     args->mode = attrs->mode;
-    args->pixel_floats = layout_block(layout);
+    args->pixel_elements = layout_block(layout);
+    args->pixel_bytes = args->pixel_elements * (int64_t)args->size;
     args->tail_channels = 1;
+    set_value(query, args);
     physical_dims(y, layout, args->dims);
-    int in_rank = physical_dims(x, layout, args->in_dims);
+    int in_rank = physical_dims(&x->shape, layout, args->in_dims);
     physical_strides(args->in_dims, in_rank, args->in_strides);
     if (layout.kind != LAYOUT_PLAIN) {
         args->blocks = args->dims[1];
         args->tail_channels = cpu_tail_channels(y, layout);
     }
-    args->rows = 1;
-    const int last = args->rank - 1;
-    for (int d = 0; d < last; d++)
-        args->rows *= args->dims[d];
     memcpy(args->begins, begin, (size_t)args->rank * sizeof *begin);
-    args->same_begin = i64_min(i64_max(begin[last], 0), args->dims[last]);
-    args->same_end = i64_max(i64_min(begin[last] + args->in_dims[last], args->dims[last]), args->same_begin);
-    int64_t row_floats = args->dims[last] * args->pixel_floats;
-    args->rows_a_task = i64_max(TASK_FLOATS / i64_max(row_floats, 1), 1);
+    set_row(args, begin[args->rank - 1]);
+    int64_t row_bytes = args->dims[args->rank - 1] * args->pixel_bytes;
+    args->rows_a_task = i64_max(TASK_BYTES / i64_max(row_bytes, 1), 1);
     *instance = (KernelInstance){
-        .run = pad_run, .args = args, .tasks = row_floats ? ceil_div(args->rows, args->rows_a_task) : 0};
+        .run = pad_run, .args = args, .tasks = row_bytes ? ceil_div(args->rows, args->rows_a_task) : 0};
     return STRIDER_OK;
 }
 
@@ -150,6 +188,6 @@ const Kernel kernel_pad = {
     .name = "pad",
     .op = OP_Pad,
     .accepts = pad_accepts,
-    .cost = pad_cost,
+    .cost = cpu_operands_cost,
     .prepare = pad_prepare,
 };

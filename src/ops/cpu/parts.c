@@ -127,8 +127,7 @@ static bool split_accepts(KernelQuery *query) {
         if (axis == 1 && i + 1 < query->n_outputs && type->shape.dims[1] % query->width)
             blocked = false;
     }
-    if (query->n_inputs > 1 && query->inputs[1].type.dtype)
-        query->inputs[1].packed = query->inputs[1].constant != NULL;
+    cpu_pack_contents(query, 1);
     query->inputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
     for (int i = 0; i < query->n_outputs; i++)
         query->outputs[i].layout = query->inputs[0].layout;
@@ -180,9 +179,9 @@ static bool slice_bounds(const KernelQuery *query, SliceBounds *bounds) {
     if (query->n_inputs > SLICE_INPUTS)
         return false;
     for (int i = 1; i < query->n_inputs; i++) {
-        if (!cpu_optional_constant(query, i))
+        if (!cpu_optional_contents(query, i))
             return false;
-        inputs[i] = cpu_input_constant(query, i);
+        inputs[i] = cpu_input_contents(query, i);
     }
     return slice_resolve(query->node->attrs, &query->inputs[0].type.shape, query->n_inputs, inputs, bounds) ==
            NULL;
@@ -202,8 +201,7 @@ static bool slice_accepts(KernelQuery *query) {
         return false;
     bool blocked = cpu_is_blocked(query, &query->inputs[0]) && takes_blocks(query, &bounds);
     query->inputs[0].layout = query->outputs[0].layout = blocked ? cpu_blocked(query) : layout_plain();
-    for (int i = 1; i < query->n_inputs; i++)
-        query->inputs[i].packed = query->inputs[i].type.dtype != STRIDER_DTYPE_NONE;
+    cpu_pack_contents(query, 1);
     return true;
 }
 

@@ -84,8 +84,8 @@ const Kernel kernel_global_average_pool = {
 static int first_axis_of(const KernelQuery *query) {
     int rank = query->inputs[0].type.shape.rank, first = rank;
     unsigned mask;
-    if (!cpu_optional_constant(query, 1) ||
-        !reduce_axes(query->node->attrs, cpu_input_constant(query, 1), rank, &mask))
+    if (!cpu_optional_contents(query, 1) ||
+        !reduce_axes(query->node->attrs, cpu_input_contents(query, 1), rank, &mask))
         return -1;
     while (first > 0 && (mask >> (first - 1) & 1))
         first--;

@@ -220,7 +220,7 @@ static void parts_run(const KernelCall *call, int64_t unit) {
 /* --- preparing --- */
 
 static bool axes_of(const KernelQuery *query, unsigned *mask) {
-    return cpu_optional_constant(query, 1) && reduce_axes(query->node->attrs, cpu_input_constant(query, 1),
+    return cpu_optional_contents(query, 1) && reduce_axes(query->node->attrs, cpu_input_contents(query, 1),
                                                           query->inputs[0].type.shape.rank, mask);
 }
 

@@ -46,8 +46,7 @@ static bool repeat_accepts(KernelQuery *query) {
     if (!repeat_box(query, &box))
         return false;
     cpu_want_plain(query);
-    for (int i = 1; i < query->n_inputs; i++)
-        query->inputs[i].packed = query->inputs[i].constant != NULL;
+    cpu_pack_contents(query, 1);
     return true;
 }
 

@@ -19,7 +19,7 @@ static bool resolve(const KernelQuery *query, ResizeDim dims[MAX_RANK]) {
     if (query->n_inputs > RESIZE_INPUTS)
         return false;
     for (int i = 1; i < query->n_inputs; i++)
-        inputs[i] = cpu_input_constant(query, i);
+        inputs[i] = cpu_input_contents(query, i);
     return resize_resolve_planned(query->node, &query->inputs[0].type.shape, &query->outputs[0].type.shape,
                                   query->n_inputs, inputs, dims);
 }
@@ -63,8 +63,7 @@ static bool resize_accepts(KernelQuery *query) {
         return false;
     query->inputs[0].layout = query->outputs[0].layout =
         resized.blocked ? cpu_blocked(query) : layout_plain();
-    for (int i = 1; i < query->n_inputs; i++)
-        query->inputs[i].packed = query->inputs[i].constant != NULL;
+    cpu_pack_contents(query, 1);
     return true;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/cpu/transpose_4.h"
+#include "ops/cpu/transpose_block.h"
 
 enum {
     MAX_RUN_PARTS = 4096,   /* of a run: more would take long to find */
@@ -12,6 +12,24 @@ enum {
     LONG_RUN = 2048,        /* bytes; from here on each run is a chunk */
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
 };
+
+typedef void TransposeBlock(const char *from, int64_t in, char *to, int64_t out);
+
+/* NULL where elements have another size. */
+static TransposeBlock *block_of(int64_t element_bytes) {
+    switch (element_bytes) {
+    case 1:
+        return transpose_bytes;
+    case 2:
+        return transpose_halves;
+    case 4:
+        return transpose_words;
+    case 8:
+        return transpose_doubles;
+    default:
+        return NULL;
+    }
+}
 
 /* A box with strides in bytes, and neighbouring dimensions that go on evenly merged. */
 typedef struct CopyJob {
@@ -21,6 +39,7 @@ typedef struct CopyJob {
     int64_t run_bytes; /* that lie together on both sides */
     int inner;         /* dimensions that a chunk goes through */
     bool transposes;   /* the last dimension is apart in the input, the one before lies together there */
+    TransposeBlock *transpose; /* of blocks there; NULL: element by element */
     int64_t first_task, n_chunks, chunks_a_task;
 } CopyJob;
 
@@ -79,29 +98,26 @@ static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int
     }
 }
 
-/* Rows and columns of floats, or of whatever has their size, by four of each, which all must be multiples
- * of. */
-static void transpose_floats(const CopyJob *job, const char *from, char *to, int64_t rows, int64_t columns) {
-    const int64_t in = job->in[job->rank - 1], out = job->out[job->rank - 2];
-    for (int64_t c = 0; c < columns; c += 4)
-        for (int64_t r = 0; r < rows; r += 4) {
-            v4 made[4];
-            transpose_4((const float *)(from + c * in) + r, in / (int64_t)sizeof(float), made);
-            for (int i = 0; i < 4; i++)
-                *(v4_anywhere *)(to + (r + i) * out + c * (int64_t)sizeof(float)) = made[i];
-        }
+/* Rows and columns by blocks, of whose lines both must be multiples. */
+static void transpose_blocks(const CopyJob *job, const char *from, char *to, int64_t rows, int64_t columns) {
+    const int64_t in = job->in[job->rank - 1], out = job->out[job->rank - 2], size = job->run_bytes,
+                  lines = TRANSPOSE_BYTES / size;
+    for (int64_t c = 0; c < columns; c += lines)
+        for (int64_t r = 0; r < rows; r += lines)
+            job->transpose(from + c * in + r * size, in, to + r * out + c * size, out);
 }
 
 /* The last two dimensions, a tile of rows of the output at a time. */
 static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t rows) {
     const int rank = job->rank;
-    const int64_t columns = job->dims[rank - 1];
-    const bool fours = job->run_bytes == sizeof(float);
+    const int64_t columns = job->dims[rank - 1], lines = TRANSPOSE_BYTES / job->run_bytes;
     for (int64_t begin = 0; begin < columns; begin += TILE) {
         const int64_t count = i64_min(TILE, columns - begin);
-        const int64_t whole_rows = fours ? rows / 4 * 4 : 0, whole_columns = fours ? count / 4 * 4 : 0;
-        transpose_floats(job, from + begin * job->in[rank - 1], to + begin * job->out[rank - 1], whole_rows,
-                         whole_columns);
+        const int64_t whole_rows = job->transpose ? rows / lines * lines : 0,
+                      whole_columns = job->transpose ? count / lines * lines : 0;
+        if (whole_rows && whole_columns)
+            transpose_blocks(job, from + begin * job->in[rank - 1], to + begin * job->out[rank - 1],
+                             whole_rows, whole_columns);
         for (int64_t r = whole_columns == count ? whole_rows : 0; r < rows; r++) {
             const int64_t done = r < whole_rows ? whole_columns : 0, at = begin + done;
             copy_runs(from + r * job->in[rank - 2] + at * job->in[rank - 1],
@@ -246,6 +262,7 @@ static void find_transpose(CopyJob *job) {
             job->in[d] = in;
             job->out[d] = out;
             job->transposes = true;
+            job->transpose = block_of(job->run_bytes);
             return;
         }
 }

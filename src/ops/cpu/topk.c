@@ -188,11 +188,9 @@ static DType work_of(DType dtype) {
 /* The number that is wanted has made the outputs' shapes; it is not read again. */
 static bool topk_accepts(KernelQuery *query) {
     const Type *x = &query->inputs[0].type;
-    if (!work_of(x->dtype) || x->shape.rank < 1 || !cpu_optional_constant(query, 1) ||
-        x->shape.dims[axis_of(query)] > UINT32_MAX)
+    if (!work_of(x->dtype) || x->shape.rank < 1 || x->shape.dims[axis_of(query)] > UINT32_MAX)
         return false;
-    if (query->n_inputs > 1)
-        query->inputs[1].packed = query->inputs[1].type.dtype != STRIDER_DTYPE_NONE;
+    cpu_pack_contents(query, 1);
     return cpu_want_plain(query);
 }
 
