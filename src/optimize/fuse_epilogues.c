@@ -9,11 +9,15 @@
 #include "optimize/parts.h"
 #include "optimize/rewrite.h"
 
+/* Kernels of float64 compute the product alone. */
+static bool is_fused_type(const Value *value) {
+    return dtype_is_float(value->type.dtype) && value->type.dtype != STRIDER_F64;
+}
+
 /* The post-operations of a node that may get more. */
 static bool is_open(const Node *node, Epilogue *epilogue) {
-    return (node->op->flags & OP_POST_OPS) && node->outputs[0] &&
-           dtype_is_float(node->outputs[0]->type.dtype) && node_epilogue(node, epilogue) &&
-           !epilogue->residual_last;
+    return (node->op->flags & OP_POST_OPS) && node->outputs[0] && is_fused_type(node->outputs[0]) &&
+           node_epilogue(node, epilogue) && !epilogue->residual_last;
 }
 
 static Status fuse_activation(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
@@ -79,7 +83,7 @@ static bool is_row(const Value *value, const Type *product) {
 static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error *err) {
     Value *y = node->outputs[0], *bias = added_to(next, y);
     *fused = false;
-    if (!is_op(node, OP_MatMul) || !bias || node->n_post_ops || !dtype_is_float(y->type.dtype) ||
+    if (!is_op(node, OP_MatMul) || !bias || node->n_post_ops || !is_fused_type(y) ||
         node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type.tensor))
         return STRIDER_OK;
     TRY(graph_add_post_op(graph, node, (PostOp){.kind = POST_BIAS}, bias, err));

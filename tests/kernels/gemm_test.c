@@ -157,12 +157,83 @@ static void matmul_with_batches(void **state) {
     check_matmul(DIMS(0, 3), DIMS(3, 4), 2);
 }
 
+/* --- other types --- */
+
+/* Any bits of integers, whose products wrap around; of doubles small multiples of an eighth, whose sums are
+ * exact. */
+static Tensor typed_matrix(int buffer, DType dtype, Shape shape, uint64_t *seed) {
+    enum { MAX_ELEMENTS = 1 << 15 };
+    static uint64_t memory[3][MAX_ELEMENTS];
+    Tensor tensor = tensor_view(dtype, &shape, memory[buffer]);
+    assert_true(tensor_elements(&tensor) <= MAX_ELEMENTS);
+    for (int64_t i = 0; i < tensor_elements(&tensor); i++)
+        if (dtype == STRIDER_F64)
+            tensor_set_f64(&tensor, i, (double)(random_below(seed, 129) - 64) / 8);
+        else
+            tensor_set_bits(&tensor, i, (uint64_t)random_below(seed, INT32_MAX) << 11 ^ (uint64_t)i);
+    return tensor;
+}
+
+static const DType plain_dtypes[] = {STRIDER_F64, STRIDER_I32, STRIDER_I64, STRIDER_U32, STRIDER_U64};
+enum { N_PLAIN = sizeof plain_dtypes / sizeof *plain_dtypes };
+
+static void plain_matmul_of_all_types(void **state) {
+    (void)state;
+    const struct {
+        Shape a, b;
+    } cases[] = {
+        {DIMS(1, 1), DIMS(1, 1)},          {DIMS(9, 5), DIMS(5, 33)},
+        {DIMS(130, 7), DIMS(7, 31)},       {DIMS(3, 20, 17), DIMS(17, 35)},
+        {DIMS(3, 8, 17), DIMS(3, 17, 16)}, {DIMS(2, 1, 9, 3), DIMS(1, 3, 3, 40)},
+        {DIMS(17), DIMS(2, 17, 35)},       {DIMS(2, 9, 17), DIMS(17)},
+        {DIMS(2, 3, 0), DIMS(2, 0, 4)},    {DIMS(4, 100), DIMS(100, 65)},
+    };
+    uint64_t seed = 5;
+    for (int t = 0; t < N_PLAIN; t++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+            kernel_test_check((KernelTest){.op = "MatMul",
+                                           .opset = 13,
+                                           .given = {typed_matrix(0, plain_dtypes[t], cases[i].a, &seed),
+                                                     typed_matrix(1, plain_dtypes[t], cases[i].b, &seed)},
+                                           .n_inputs = 2,
+                                           .constants = i % 2 ? 2 : 0,
+                                           .must_accept = true});
+}
+
+static void plain_gemm_of_all_types(void **state) {
+    (void)state;
+    enum { M = 19, K = 23, N = 37 };
+    const Shape cs[] = {DIMS(M, N), DIMS(N), DIMS(M, 1), DIMS(1), shape_scalar()};
+    uint64_t seed = 6;
+    for (int t = 0; t < N_PLAIN; t++)
+        for (int form = 0; form < 24; form++) {
+            const DType dtype = plain_dtypes[t];
+            const bool trans_a = form & 1, trans_b = form & 2;
+            const int c = form / 4 - 1;
+            KernelTest test = {.op = "Gemm",
+                               .opset = 13,
+                               .attrs = {attr_int("transA", trans_a), attr_int("transB", trans_b)},
+                               .n_inputs = c < 0 ? 2 : 3,
+                               .must_accept = true};
+            if (dtype == STRIDER_F64 && form % 3 == 0) {
+                test.attrs[2] = attr_float("alpha", 0.5f);
+                test.attrs[3] = attr_float("beta", form % 2 ? 0 : -2.0f);
+            }
+            test.given[0] = typed_matrix(0, dtype, trans_a ? DIMS(K, M) : DIMS(M, K), &seed);
+            test.given[1] = typed_matrix(1, dtype, trans_b ? DIMS(N, K) : DIMS(K, N), &seed);
+            if (c >= 0)
+                test.given[2] = typed_matrix(2, dtype, cs[c], &seed);
+            kernel_test_check(test);
+        }
+}
+
 int gemm_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm_of_all_sizes),          cmocka_unit_test(gemm_with_b_that_varies),
         cmocka_unit_test(gemm_with_every_shape_of_c), cmocka_unit_test(what_passes_add),
         cmocka_unit_test(products_without_k),         cmocka_unit_test(steps_of_k),
-        cmocka_unit_test(matmul_with_batches),
+        cmocka_unit_test(matmul_with_batches),        cmocka_unit_test(plain_matmul_of_all_types),
+        cmocka_unit_test(plain_gemm_of_all_types),
     };
     return cmocka_run_group_tests_name("matrix product kernels", tests, NULL, NULL);
 }

@@ -49,6 +49,27 @@ static void max_pool(void **state) {
             }
 }
 
+/* Sums of magnitudes and of squares; large numbers, whose squares overflow, and infinities. */
+static void lp_pool(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++)
+        for (int c = 0; c < N_TEST_CHANNELS; c++)
+            for (int form = 0; form < 8; form++) {
+                KernelTest test = test_of("LpPool", &cases[i], DIMS(2, test_channels[c], 9, 11));
+                test.opset = 18;
+                test.attrs[4] =
+                    (Attr){.name = "dilations", .kind = ATTR_INTS, .ints = cases[i].dilations, .count = 2};
+                test.attrs[5] = attr_int("p", 1 + form % 2);
+                test.with_nan = form / 2 % 2;
+                test.rtol = 1e-5;
+                if (form / 4) {
+                    test.low = -1e30f;
+                    test.high = 1e30f;
+                }
+                kernel_test_check(test);
+            }
+}
+
 static void max_pool_of_bytes(void **state) {
     (void)state;
     static uint8_t bytes[2 * 3 * 9 * 11];
@@ -264,6 +285,7 @@ int pool_kernel_tests(void) {
         cmocka_unit_test(max_pool_of_bytes),
         cmocka_unit_test(max_pool_with_indices),
         cmocka_unit_test(col2im),
+        cmocka_unit_test(lp_pool),
         cmocka_unit_test(average_pool),
         cmocka_unit_test(pools_of_one_and_three_dimensions),
         cmocka_unit_test(whole_planes),

@@ -165,6 +165,19 @@ static void matmul_of_integers_wraps_around(void **state) {
     op_test_expect(&test, &y);
 }
 
+static void gemm_of_integers_wraps_around_and_takes_c_as_it_is(void **state) {
+    (void)state;
+    const int64_t large = (int64_t)1 << 62;
+    OpTest test = {.op = "Gemm",
+                   .opset = 13,
+                   .attrs = {attr_int("transB", 1)},
+                   .n_inputs = 3,
+                   .inputs = {tensor_i64(DIMS(1, 2), large, large + 1), tensor_i64(DIMS(2, 2), 1, 1, 2, 2),
+                              tensor_i64(DIMS(2), 3, 4)}};
+    Tensor y = tensor_i64(DIMS(1, 2), INT64_MIN + 4, 6);
+    op_test_expect(&test, &y);
+}
+
 static void matmul_refuses_what_does_not_fit(void **state) {
     (void)state;
     const Tensor a = tensor_f32(DIMS(2, 1, 2), 1, 2, 3, 4);
@@ -228,6 +241,7 @@ int main(void) {
         cmocka_unit_test(matmul_broadcasts_batches),
         cmocka_unit_test(matmul_broadcasts_both_sides_in_turn),
         cmocka_unit_test(matmul_of_integers_wraps_around),
+        cmocka_unit_test(gemm_of_integers_wraps_around_and_takes_c_as_it_is),
         cmocka_unit_test(matmul_refuses_what_does_not_fit),
         cmocka_unit_test(post_operations_add_bias_and_residual_around_the_activation),
     };

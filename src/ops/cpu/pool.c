@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MaxPool and AveragePool of blocked tensors. */
+/* MaxPool, AveragePool, and LpPool by sums of magnitudes or squares, of blocked tensors. */
 #include "ops/cpu/pool.h"
 
 #include "base/size.h"
@@ -28,7 +28,7 @@ static double pool_cost(const KernelQuery *query) {
     return 1000 + vectors * (1 + taps * 0.4);
 }
 
-static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext *ctx,
+static Status pool_prepare(const KernelQuery *query, TaskFunction run, PrepareContext *ctx,
                            KernelInstance *instance) {
     const PoolAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
@@ -46,19 +46,16 @@ static Status pool_prepare(const KernelQuery *query, bool is_max, PrepareContext
     int64_t row_tiles = planes ? i64_min(ceil_div(MIN_TASKS, planes), rows) : 1;
     args->rows_a_tile = ceil_div(rows, i64_max(row_tiles, 1));
     args->row_tiles = args->rows_a_tile ? ceil_div(rows, args->rows_a_tile) : 0;
-    const PoolTable *table = pool_for(query->target);
-    *instance = (KernelInstance){.run = is_max ? table->max : table->average,
-                                 .args = args,
-                                 .tasks = i64_product(planes, args->row_tiles)};
+    *instance = (KernelInstance){.run = run, .args = args, .tasks = i64_product(planes, args->row_tiles)};
     return STRIDER_OK;
 }
 
 static Status max_pool_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    return pool_prepare(query, true, ctx, instance);
+    return pool_prepare(query, pool_for(query->target)->max, ctx, instance);
 }
 
 static Status average_pool_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
-    return pool_prepare(query, false, ctx, instance);
+    return pool_prepare(query, pool_for(query->target)->average, ctx, instance);
 }
 
 const Kernel kernel_max_pool = {
@@ -75,4 +72,23 @@ const Kernel kernel_average_pool = {
     .accepts = pool_accepts,
     .cost = pool_cost,
     .prepare = average_pool_prepare,
+};
+
+static bool lp_pool_accepts(KernelQuery *query) {
+    const PoolAttrs *attrs = query->node->attrs;
+    return (attrs->p == 1 || attrs->p == 2) && pool_accepts(query);
+}
+
+static Status lp_pool_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+    const PoolAttrs *attrs = query->node->attrs;
+    const PoolTable *table = pool_for(query->target);
+    return pool_prepare(query, attrs->p == 1 ? table->magnitudes : table->squares, ctx, instance);
+}
+
+const Kernel kernel_lp_pool = {
+    .name = "lp_pool",
+    .op = OP_LpPool,
+    .accepts = lp_pool_accepts,
+    .cost = pool_cost,
+    .prepare = lp_pool_prepare,
 };

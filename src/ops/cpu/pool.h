@@ -29,7 +29,7 @@ typedef struct PlaneArgs {
 typedef void (*TaskFunction)(const KernelCall *call, int64_t task);
 
 typedef struct PoolTable {
-    TaskFunction max, average;
+    TaskFunction max, average, magnitudes, squares; /* the last two of LpPool */
     TaskFunction plane_max_blocked, plane_average_blocked, plane_max_plain, plane_average_plain;
 } PoolTable;
 

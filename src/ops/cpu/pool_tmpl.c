@@ -11,8 +11,22 @@ INLINE vf max_or_nan(vf so_far, vf x) {
     return v_select((x > so_far) | v_is_nan(x), x, so_far);
 }
 
-INLINE vf combine(const bool is_max, vf so_far, vf x) {
-    return is_max ? max_or_nan(so_far, x) : so_far + x;
+/* LpPool takes the largest magnitude first, so that no square overflows: then all count in it. */
+typedef enum PoolKind { POOL_MAX, POOL_SUM, POOL_LARGEST, POOL_MAGNITUDES, POOL_SQUARES } PoolKind;
+
+INLINE vf combine(const PoolKind kind, vf so_far, vf x, vf scale) {
+    switch (kind) {
+    case POOL_MAX:
+        return max_or_nan(so_far, x);
+    case POOL_LARGEST:
+        return max_or_nan(so_far, v_abs(x));
+    case POOL_MAGNITUDES:
+        return so_far + v_abs(x);
+    case POOL_SQUARES:
+        return so_far + (x / scale) * (x / scale);
+    default:
+        return so_far + x;
+    }
 }
 
 /* A row of outputs: which input rows its windows cover is the same for all. */
@@ -25,10 +39,10 @@ typedef struct PoolRow {
     vi mask;
 } PoolRow;
 
-INLINE vf window(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t x_first,
+INLINE vf window(const PoolArgs *args, const PoolRow *row, const PoolKind kind, vf scale, int64_t x_first,
                  int64_t x_begin, int64_t x_end, const int kernel) {
     const WindowDim *d = args->dims;
-    vf result = is_max ? v_set(-INFINITY) : v_zero();
+    vf result = kind == POOL_MAX ? v_set(-INFINITY) : v_zero();
     for (int64_t i = row->z.first; i < row->z.end; i++)
         for (int64_t j = row->y.first; j < row->y.end; j++) {
             const int64_t line =
@@ -37,10 +51,10 @@ INLINE vf window(const PoolArgs *args, const PoolRow *row, const bool is_max, in
             if (kernel) {
 #pragma GCC unroll 3
                 for (int k = 0; k < kernel; k++)
-                    result = combine(is_max, result, v_load(from + k * VW));
+                    result = combine(kind, result, v_load(from + k * VW), scale);
             } else {
                 for (int64_t k = x_begin; k < x_end; k++)
-                    result = combine(is_max, result, v_load(from + k * d[2].dilation * VW));
+                    result = combine(kind, result, v_load(from + k * d[2].dilation * VW), scale);
             }
         }
     return result;
@@ -54,33 +68,42 @@ INLINE float counted(const PoolArgs *args, int i, int64_t begin) {
 }
 
 /* `divisor`: of an average; where nothing counts that is 0. */
-INLINE void finish(const PoolRow *row, const bool is_max, int64_t x, float divisor, vf value) {
-    if (!is_max)
+INLINE void output(const PoolArgs *args, const PoolRow *row, const PoolKind kind, int64_t x, float divisor,
+                   WindowTaps taps, const int kernel) {
+    const int64_t first = x * args->dims[2].stride - args->dims[2].pad_begin;
+    vf scale = v_set(1);
+    if (kind == POOL_SQUARES) {
+        const vf largest = window(args, row, POOL_LARGEST, scale, first, taps.first, taps.end, kernel);
+        scale = v_select((largest > v_zero()) & (largest < v_set(INFINITY)), largest, scale);
+    }
+    vf value = window(args, row, kind, scale, first, taps.first, taps.end, kernel);
+    if (kind == POOL_SUM)
         value = divisor > 0 ? value / v_set(divisor) : v_zero();
+    if (kind == POOL_SQUARES)
+        value = v_sqrt(value) * scale;
     v_store(row->out + x * VW, (vf)((vi)value & row->mask));
 }
 
 /* `kernel` is the width of undilated windows where that is known at compile time, else 0. */
-INLINE void inside_outputs(const PoolArgs *args, const PoolRow *row, const bool is_max, const int kernel) {
+INLINE void inside_outputs(const PoolArgs *args, const PoolRow *row, const PoolKind kind, const int kernel) {
     const WindowDim *d = &args->dims[2];
     const float divisor = row->counted * (float)d->kernel;
+    const WindowTaps all = {.first = 0, .end = d->kernel};
     for (int64_t x = args->inside_begin; x < args->inside_end; x++)
-        finish(row, is_max, x, divisor,
-               window(args, row, is_max, x * d->stride - d->pad_begin, 0, d->kernel, kernel));
+        output(args, row, kind, x, divisor, all, kernel);
 }
 
-INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const bool is_max, int64_t begin,
+INLINE void border_outputs(const PoolArgs *args, const PoolRow *row, const PoolKind kind, int64_t begin,
                            int64_t end) {
     const WindowDim *d = &args->dims[2];
     for (int64_t x = begin; x < end; x++) {
         const int64_t at = x * d->stride - d->pad_begin;
-        const WindowTaps taps = window_taps(d, at, d->in);
-        const float divisor = is_max ? 1 : row->counted * counted(args, 2, at);
-        finish(row, is_max, x, divisor, window(args, row, is_max, at, taps.first, taps.end, 0));
+        const float divisor = kind == POOL_SUM ? row->counted * counted(args, 2, at) : 1;
+        output(args, row, kind, x, divisor, window_taps(d, at, d->in), 0);
     }
 }
 
-INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
+INLINE void pool_task(const KernelCall *call, int64_t task, const PoolKind kind) {
     const PoolArgs *args = call->args;
     const WindowDim *d = args->dims;
     const int64_t plane = task / args->row_tiles, first = task % args->row_tiles * args->rows_a_tile;
@@ -96,25 +119,39 @@ INLINE void pool_task(const KernelCall *call, int64_t task, const bool is_max) {
         row.y = window_taps(&d[1], y * d[1].stride - d[1].pad_begin, d[1].in);
         row.z_first = z * d[0].stride - d[0].pad_begin;
         row.y_first = y * d[1].stride - d[1].pad_begin;
-        if (!is_max)
+        if (kind == POOL_SUM)
             row.counted = counted(args, 0, row.z_first) * counted(args, 1, row.y_first);
-        border_outputs(args, &row, is_max, 0, args->inside_begin);
+        border_outputs(args, &row, kind, 0, args->inside_begin);
         if (d[2].kernel == 3 && d[2].dilation == 1)
-            inside_outputs(args, &row, is_max, 3);
+            inside_outputs(args, &row, kind, 3);
         else if (d[2].kernel == 2 && d[2].dilation == 1)
-            inside_outputs(args, &row, is_max, 2);
+            inside_outputs(args, &row, kind, 2);
         else
-            inside_outputs(args, &row, is_max, 0);
-        border_outputs(args, &row, is_max, args->inside_end, d[2].out);
+            inside_outputs(args, &row, kind, 0);
+        border_outputs(args, &row, kind, args->inside_end, d[2].out);
     }
 }
 
 static void max_pool(const KernelCall *call, int64_t task) {
-    pool_task(call, task, true);
+    pool_task(call, task, POOL_MAX);
 }
 
 static void average_pool(const KernelCall *call, int64_t task) {
-    pool_task(call, task, false);
+    pool_task(call, task, POOL_SUM);
+}
+
+static void magnitudes_pool(const KernelCall *call, int64_t task) {
+    pool_task(call, task, POOL_MAGNITUDES);
+}
+
+static void squares_pool(const KernelCall *call, int64_t task) {
+    pool_task(call, task, POOL_SQUARES);
+}
+
+/* --- whole planes --- */
+
+INLINE vf combine_pixels(const bool is_max, vf so_far, vf x) {
+    return combine(is_max ? POOL_MAX : POOL_SUM, so_far, x, x);
 }
 
 /* Sums of at most this many pixels are summed up, so that rounding errors do not grow with the plane. */
@@ -128,17 +165,18 @@ INLINE vf reduce_run(const float *from, int64_t pixels, const bool is_max) {
     for (; i + 4 <= pixels; i += 4)
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++)
-            part[k] = combine(is_max, part[k], v_load(from + (i + k) * VW));
+            part[k] = combine_pixels(is_max, part[k], v_load(from + (i + k) * VW));
     for (; i < pixels; i++)
-        part[0] = combine(is_max, part[0], v_load(from + i * VW));
-    return combine(is_max, combine(is_max, part[0], part[1]), combine(is_max, part[2], part[3]));
+        part[0] = combine_pixels(is_max, part[0], v_load(from + i * VW));
+    return combine_pixels(is_max, combine_pixels(is_max, part[0], part[1]),
+                          combine_pixels(is_max, part[2], part[3]));
 }
 
 INLINE vf reduce_vectors(const float *from, int64_t pixels, const bool is_max) {
     vf result = is_max ? v_set(-INFINITY) : v_zero();
     for (int64_t begin = 0; begin < pixels; begin += RUN) {
         const int64_t count = pixels - begin < RUN ? pixels - begin : RUN;
-        result = combine(is_max, result, reduce_run(from + begin * VW, count, is_max));
+        result = combine_pixels(is_max, result, reduce_run(from + begin * VW, count, is_max));
     }
     return result;
 }
@@ -203,6 +241,8 @@ static void plane_average_plain(const KernelCall *call, int64_t task) {
 const PoolTable TARGET(pool) = {
     .max = max_pool,
     .average = average_pool,
+    .magnitudes = magnitudes_pool,
+    .squares = squares_pool,
     .plane_max_blocked = plane_max_blocked,
     .plane_average_blocked = plane_average_blocked,
     .plane_max_plain = plane_max_plain,

@@ -47,6 +47,7 @@ list(APPEND sources
     ops/cpu/pad.c
     ops/cpu/one_hot.c
     ops/cpu/parts.c
+    ops/cpu/plain_product.c
     ops/cpu/pool.c
     ops/cpu/pool_bytes.c
     ops/cpu/pool_indices.c
@@ -90,6 +91,7 @@ list(APPEND templates
     ops/cpu/normalize_tmpl.c
     ops/cpu/peak_tmpl.c
     ops/cpu/pool_indices_tmpl.c
+    ops/cpu/plain_product_tmpl.c
     ops/cpu/pool_tmpl.c
     ops/cpu/qlinear_tmpl.c
     ops/cpu/quantize_tmpl.c

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gemm: Y = alpha A' B' + beta C, where A' is A or its transpose [M, K] and B' likewise [K, N].  ONNX Gemm-1
  * and -6 (C is broadcast where the attribute says so), -7 (C is always broadcast, as in NumPy, to [M, N]), -9
- * (integers), -11 (C is optional), -13.  What the old attribute forbids is only a C of another shape, which
- * broadcasting computes as meant: it is not looked at.  C is not looked at either where beta is 0, as in BLAS
- * and PyTorch. */
+ * (integers, which wrap around unless they are scaled), -11 (C is optional), -13.  What the old attribute
+ * forbids is only a C of another shape, which broadcasting computes as meant: it is not looked at.  C is not
+ * looked at either where beta is 0, as in BLAS and PyTorch. */
 #include "ops/math/gemm.h"
 
 #include <inttypes.h>
 
+#include "base/wrap.h"
 #include "ops/post_ops.h"
 
 static Status gemm_parse(ParseContext *ctx, void *attrs_) {
@@ -103,11 +104,28 @@ static void multiply(const EvalContext *ctx, const GemmGeometry *g, const GemmOp
         }
 }
 
+static void multiply_integers(const EvalContext *ctx, const GemmGeometry *g, const Tensor *c) {
+    const Tensor *a = ctx->inputs[GEMM_A], *b = ctx->inputs[GEMM_B];
+    const GemmStrides s = gemm_strides(eval_attrs(ctx), g);
+    for (int64_t m = 0; m < g->m; m++)
+        for (int64_t n = 0; n < g->n; n++) {
+            uint64_t sum = c ? tensor_get_bits(c, m * g->c_row + n * g->c_column) : 0;
+            for (int64_t k = 0; k < g->k; k++)
+                sum = wrap_add(sum, wrap_mul(tensor_get_bits(a, m * s.a_row + k * s.a_column),
+                                             tensor_get_bits(b, k * s.b_row + n * s.b_column)));
+            tensor_set_bits(ctx->outputs[0], m * g->n + n, sum);
+        }
+}
+
 static Status gemm_reference(EvalContext *ctx) {
     const GemmAttrs *attrs = eval_attrs(ctx);
     const Tensor *c = eval_input(ctx, GEMM_C);
     GemmGeometry geometry = gemm_geometry(attrs, &ctx->inputs[GEMM_A]->type.shape,
                                           &ctx->inputs[GEMM_B]->type.shape, c ? &c->type.shape : NULL);
+    if (!dtype_is_float(ctx->outputs[0]->type.dtype) && attrs->alpha == 1 && attrs->beta == 1) {
+        multiply_integers(ctx, &geometry, c);
+        return STRIDER_OK;
+    }
     GemmOperands operands = {0};
     TRY(eval_load_doubles(ctx, GEMM_A, &operands.a));
     TRY(eval_load_doubles(ctx, GEMM_B, &operands.b));
