@@ -86,6 +86,7 @@ static Status fuse_bias(Graph *graph, Node *node, Node *next, bool *fused, Error
     if (!is_op(node, OP_MatMul) || !bias || node->n_post_ops || !is_fused_type(y) ||
         node->inputs[MATMUL_B]->type.shape.rank < 2 || !is_row(bias, &y->type.tensor))
         return STRIDER_OK;
+    TRY(parts_extend(graph, node, next, err));
     TRY(graph_add_post_op(graph, node, (PostOp){.kind = POST_BIAS}, bias, err));
     *fused = true;
     TRY(note_fused(graph, node, "Add", err));

@@ -1,348 +1,244 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Einsum of one or two inputs of floats becomes what it is made of: ReduceSum of what one input alone has
- * and the output has not, Transpose, Reshape, and MatMul, or Mul where nothing is summed over.
+/* Einsum of floats becomes what it is made of: diagonals by Transpose, Reshape and Slice, ReduceSum of what
+ * one input alone has and the output has not, Transpose, Reshape, and MatMul, or Mul where nothing is summed
+ * over.  Of more than two inputs, those go first whose product is the smallest.
  *
- * The output's labels are divided into leading ones, over which products are repeated, and trailing ones,
- * first all of one input (rows), then all of the other (columns): then MatMul writes the output as it shall
- * lie. What this does not fit is left to Einsum: a label twice in one input, sums over dimensions that are
- * not known, as one of them may be 1 and broadcast, and shapes of more than one unknown number. */
-#include <string.h>
-
+ * What this does not fit is left to Einsum: diagonals of dimensions that are not known, sums over several
+ * such dimensions, as one of them may be 1 and broadcast, shapes of more than one unknown number, and
+ * products on the way that would be far larger than inputs and output. */
 #include "base/size.h"
-#include "ops/math/einsum.h"
-#include "optimize/rewrite.h"
+#include "optimize/einsum_terms.h"
 
-enum { N_LABELS = EINSUM_MAX_LABELS };
+enum {
+    MAX_TERMS = 12,
+    /* What a dimension that is not known counts for. */
+    ASSUMED_DIM = 64,
+    /* A product on the way may have so many times the elements of inputs and output, and some more. */
+    MAX_GROWTH = 16,
+    SMALL_PRODUCT = 4096,
+};
 
-/* Labels in the order of dimensions. */
-typedef struct Labels {
+/* Inputs, and products that have taken the place of two of them. */
+typedef struct Terms {
     int n;
-    uint8_t at[MAX_RANK];
-} Labels;
+    Value *values[MAX_TERMS];
+    Labels labels[MAX_TERMS], output;
+} Terms;
 
-typedef struct Lowering {
-    Graph *graph;
-    const Node *node;
-    Value *values[2];
-    Labels operands[2], output;
-    int64_t dims[N_LABELS];
-    Error *err;
-} Lowering;
+/* --- diagonals --- */
 
-static bool has(const Labels *labels, uint8_t label) {
-    return memchr(labels->at, label, (size_t)labels->n) != NULL;
+/* The first label that stands several times; -1: none. */
+static int repeated(const Labels *labels) {
+    for (int i = 1; i < labels->n; i++)
+        if (memchr(labels->at, labels->at[i], (size_t)i))
+            return labels->at[i];
+    return -1;
 }
 
-static void append(Labels *labels, uint8_t label) {
-    labels->at[labels->n++] = label;
-}
-
-/* --- nodes --- */
-
-static Status reduce(Lowering *in, int operand, const Labels *summed) {
-    const Labels before = in->operands[operand];
-    int64_t axes[MAX_RANK];
-    int n = 0;
-    in->operands[operand].n = 0;
-    for (int i = 0; i < before.n; i++)
-        if (has(summed, before.at[i]))
-            axes[n++] = i;
-        else
-            append(&in->operands[operand], before.at[i]);
-    if (!n)
-        return STRIDER_OK;
-    const Attr keepdims = {.name = "keepdims", .kind = ATTR_INT, .i = 0};
-    Value *inputs[2] = {in->values[operand]};
-    TRY(add_integers(in->graph, "axes", axes, n, &inputs[1], in->err));
-    return add_stated(in->graph, in->node, "ReduceSum", &keepdims, 1, inputs, 2, &in->values[operand],
-                      in->err);
-}
-
-static Status transpose(Lowering *in, int operand, const Labels *order) {
-    int64_t perm[MAX_RANK];
-    bool moves = false;
-    for (int i = 0; i < order->n; i++) {
-        const Labels *from = &in->operands[operand];
-        perm[i] = (const uint8_t *)memchr(from->at, order->at[i], (size_t)from->n) - from->at;
-        moves = moves || perm[i] != i;
-    }
-    in->operands[operand] = *order;
-    const Attr attr = {.name = "perm", .kind = ATTR_INTS, .ints = perm, .count = (size_t)order->n};
-    return moves ? add_stated(in->graph, in->node, "Transpose", &attr, 1, &in->values[operand], 1,
-                              &in->values[operand], in->err)
-                 : STRIDER_OK;
-}
-
-static Status with_integers(Lowering *in, const char *op, const int64_t *integers, int n, Value **value) {
-    Value *inputs[2] = {*value};
-    TRY(add_integers(in->graph, "dims", integers, n, &inputs[1], in->err));
-    return add_stated(in->graph, in->node, op, NULL, 0, inputs, 2, value, in->err);
-}
-
-/* Ones where a leading label is missing; before the first one that is there they are understood. */
-static Status insert_ones(Lowering *in, const Labels *leading, const Labels *there, Value **value) {
-    int64_t axes[MAX_RANK];
-    int n = 0, first = 0;
-    while (first < leading->n && !has(there, leading->at[first]))
-        first++;
-    for (int i = first; i < leading->n; i++)
-        if (!has(there, leading->at[i]))
-            axes[n++] = i - first;
-    return n ? with_integers(in, "Unsqueeze", axes, n, value) : STRIDER_OK;
-}
-
-/* --- what goes where --- */
-
-typedef struct Division {
-    int left; /* the operand that the rows are of */
-    Labels leading, rows, columns, summed;
-} Division;
-
-/* The one number that stands for the labels' dimensions; -1: not known. */
-static int64_t merged(const Lowering *in, const Labels *labels) {
-    int64_t product = 1;
+/* Whether all dimensions of the label are one number, as there must be for a diagonal. */
+static bool has_one_dim(const Labels *labels, const Shape *shape, uint8_t label, int64_t *dim) {
+    *dim = DIM_UNKNOWN;
     for (int i = 0; i < labels->n; i++) {
-        const int64_t dim = in->dims[labels->at[i]];
-        if (dim < 0 || !i64_mul(product, dim, &product))
-            return -1;
-    }
-    return product;
-}
-
-static int count_unknown(const Lowering *in, const Labels *labels) {
-    int n = 0;
-    for (int i = 0; i < labels->n; i++)
-        n += in->dims[labels->at[i]] < 0;
-    return n;
-}
-
-/* The trailing labels of the output from `begin` on: all of one operand, then all of the other. */
-static bool divide_from(const Lowering *in, int begin, Division *division) {
-    const Labels *a = &in->operands[0], *b = &in->operands[1];
-    *division = (Division){.left = begin < in->output.n && has(b, in->output.at[begin])};
-    const Labels *left = &in->operands[division->left], *right = &in->operands[1 - division->left];
-    for (int i = 0; i < in->output.n; i++) {
-        const uint8_t label = in->output.at[i];
-        if (i < begin) {
-            append(&division->leading, label);
+        if (labels->at[i] != label)
             continue;
-        }
-        if (has(a, label) && has(b, label))
+        if (shape->dims[i] <= 0 || shape->dims[i] >= INT32_MAX ||
+            (*dim != DIM_UNKNOWN && *dim != shape->dims[i]))
             return false;
-        if (has(left, label) && division->columns.n)
-            return false;
-        append(has(right, label) ? &division->columns : &division->rows, label);
+        *dim = shape->dims[i];
     }
-    for (int i = 0; i < left->n; i++)
-        if (has(right, left->at[i]) && !has(&in->output, left->at[i]))
-            append(&division->summed, left->at[i]);
     return true;
 }
 
-static void divide(const Lowering *in, Division *division) {
-    int begin = 0;
-    while (!divide_from(in, begin, division))
-        begin++;
-}
-
-/* Whether a group of labels needs no Reshape, or one in which all is known but one number. */
-static bool can_merge(const Lowering *in, const Labels *first, const Labels *second) {
-    return (first->n == 1 && second->n == 1) || count_unknown(in, first) + count_unknown(in, second) <= 1;
-}
-
-/* Whether leading labels are in both operands, or all in one. */
-static bool leads_evenly(const Lowering *in, const Labels *leading) {
-    bool only[2] = {false, false};
-    for (int i = 0; i < leading->n; i++)
-        for (int k = 0; k < 2; k++)
-            only[k] = only[k] || !has(&in->operands[1 - k], leading->at[i]);
-    return !only[0] || !only[1];
-}
-
-/* --- products --- */
-
-/* Leading labels, then what has been merged to two dimensions. */
-static Status make_matrices(Lowering *in, int operand, const Labels *leading, const Labels *first,
-                            const Labels *second) {
-    Labels order = {0};
-    int64_t shape[MAX_RANK];
-    int n = 0;
-    for (int i = 0; i < leading->n; i++)
-        if (has(&in->operands[operand], leading->at[i])) {
-            append(&order, leading->at[i]);
-            shape[n++] = 0; /* as it is */
-        }
-    const Labels there = order;
-    for (int i = 0; i < first->n; i++)
-        append(&order, first->at[i]);
-    for (int i = 0; i < second->n; i++)
-        append(&order, second->at[i]);
-    TRY(transpose(in, operand, &order));
-    shape[n++] = merged(in, first);
-    shape[n++] = merged(in, second);
-    if (first->n != 1 || second->n != 1)
-        TRY(with_integers(in, "Reshape", shape, n, &in->values[operand]));
-    return insert_ones(in, leading, &there, &in->values[operand]);
-}
-
-static Status multiply_matrices(Lowering *in, const Division *d, Value **result) {
-    const int left = d->left, right = 1 - d->left;
-    int64_t shape[MAX_RANK];
-    int n = 0;
-    TRY(make_matrices(in, left, &d->leading, &d->rows, &d->summed));
-    TRY(make_matrices(in, right, &d->leading, &d->summed, &d->columns));
-    TRY(add_stated(in->graph, in->node, "MatMul", NULL, 0, (Value *[]){in->values[left], in->values[right]},
-                   2, result, in->err));
-    if (d->rows.n == 1 && d->columns.n == 1)
-        return STRIDER_OK;
-    for (int i = 0; i < in->output.n; i++)
-        shape[n++] = i < d->leading.n ? 0 : in->dims[in->output.at[i]] < 0 ? -1 : in->dims[in->output.at[i]];
-    return with_integers(in, "Reshape", shape, n, result);
-}
-
-/* All labels of the output, then those that are summed over. */
-static Status multiply_elements(Lowering *in, const Division *d, Value **result) {
-    Labels all = in->output;
-    for (int i = 0; i < d->summed.n; i++)
-        append(&all, d->summed.at[i]);
-    for (int k = 0; k < 2; k++) {
-        Labels order = {0};
-        for (int i = 0; i < all.n; i++)
-            if (has(&in->operands[k], all.at[i]))
-                append(&order, all.at[i]);
-        TRY(transpose(in, k, &order));
-        TRY(insert_ones(in, &all, &order, &in->values[k]));
+static bool read_term(const Node *node, int port, Terms *terms) {
+    Labels *labels = &terms->labels[port];
+    const Value *value = node->inputs[port];
+    if (!value || value->type.kind != VALUE_TENSOR)
+        return false;
+    const Shape *shape = &value->type.shape;
+    if (!dtype_is_float(value->type.dtype) || shape->rank < 0 ||
+        !einsum_labels(node, port, shape->rank, labels->at))
+        return false;
+    terms->values[port] = node->inputs[port];
+    labels->n = shape->rank;
+    for (int i = 0; i < labels->n; i++) {
+        int64_t dim;
+        if (shape->dims[i] == 0 || (memchr(labels->at, labels->at[i], (size_t)i) &&
+                                    !has_one_dim(labels, shape, labels->at[i], &dim)))
+            return false;
     }
-    TRY(add_stated(in->graph, in->node, "Mul", NULL, 0, in->values, 2, result, in->err));
-    if (!d->summed.n)
+    return true;
+}
+
+static Status take_diagonals(Lowering *in, Terms *terms) {
+    for (int i = 0; i < terms->n; i++) {
+        in->values[0] = terms->values[i];
+        in->operands[0] = terms->labels[i];
+        for (int label; (label = repeated(&in->operands[0])) >= 0;) {
+            int64_t dim;
+            if (!has_one_dim(&in->operands[0], &in->values[0]->type.shape, (uint8_t)label, &dim))
+                return STRIDER_OK; /* it was asked before: not reached */
+            TRY(einsum_diagonal(in, 0, (uint8_t)label, dim));
+        }
+        terms->values[i] = in->values[0];
+        terms->labels[i] = in->operands[0];
+    }
+    return STRIDER_OK;
+}
+
+/* --- the order of products --- */
+
+static bool is_needed(const Terms *terms, int first, int second, uint8_t label) {
+    for (int i = 0; i < terms->n; i++)
+        if (i != first && i != second && has(&terms->labels[i], label))
+            return true;
+    return has(&terms->output, label);
+}
+
+static int64_t assumed_dim(const Terms *terms, int term, int i) {
+    const int64_t dim = terms->values[term]->type.shape.dims[i];
+    return dim < 0 ? ASSUMED_DIM : dim;
+}
+
+static int64_t assumed_elements(const Terms *terms, int term) {
+    int64_t count = 1;
+    for (int i = 0; i < terms->labels[term].n; i++)
+        count = i64_product(count, assumed_dim(terms, term, i));
+    return count;
+}
+
+static int64_t assumed_output(const Terms *terms) {
+    int64_t dims[EINSUM_MAX_LABELS] = {0}, count = 1;
+    for (int term = 0; term < terms->n; term++)
+        for (int i = 0; i < terms->labels[term].n; i++)
+            dims[terms->labels[term].at[i]] = assumed_dim(terms, term, i);
+    for (int i = 0; i < terms->output.n; i++)
+        count = i64_product(count, dims[terms->output.at[i]]);
+    return count;
+}
+
+/* What the product of two terms keeps, and how many elements it has; false where it has too many dimensions.
+ */
+static bool product_of(const Terms *terms, int first, int second, Labels *kept, int64_t *elements) {
+    *kept = (Labels){0};
+    *elements = 1;
+    for (int side = 0; side < 2; side++) {
+        const int term = side ? second : first;
+        for (int i = 0; i < terms->labels[term].n; i++) {
+            const uint8_t label = terms->labels[term].at[i];
+            if (has(kept, label) || !is_needed(terms, first, second, label))
+                continue;
+            if (kept->n == MAX_RANK)
+                return false;
+            append(kept, label);
+            *elements = i64_product(*elements, assumed_dim(terms, term, i));
+        }
+    }
+    return true;
+}
+
+typedef struct Pair {
+    int first, second;
+    Labels kept;
+    int64_t elements;
+} Pair;
+
+static bool smallest_pair(const Terms *terms, Pair *best) {
+    bool found = false;
+    for (int i = 0; i < terms->n; i++)
+        for (int k = i + 1; k < terms->n; k++) {
+            Pair pair = {.first = i, .second = k};
+            if (!product_of(terms, i, k, &pair.kept, &pair.elements) ||
+                (found && pair.elements >= best->elements))
+                continue;
+            *best = pair;
+            found = true;
+        }
+    return found;
+}
+
+/* *done is false where the product is none of ONNX's operators. */
+static Status multiply_pair(Lowering *in, Terms *terms, const Pair *pair, bool *done) {
+    const bool is_last = terms->n == 2;
+    Value *result;
+    in->values[0] = terms->values[pair->first];
+    in->values[1] = terms->values[pair->second];
+    in->operands[0] = terms->labels[pair->first];
+    in->operands[1] = terms->labels[pair->second];
+    in->output = pair->kept;
+    in->output = is_last ? terms->output : einsum_by_owner(in);
+    const Labels made = in->output;
+    TRY(einsum_product(in, &result));
+    *done = result != NULL;
+    if (!*done)
         return STRIDER_OK;
-    in->values[0] = *result;
-    in->operands[0] = all;
-    TRY(reduce(in, 0, &d->summed));
-    *result = in->values[0];
+    terms->values[pair->first] = result;
+    terms->labels[pair->first] = made;
+    terms->n--;
+    terms->values[pair->second] = terms->values[terms->n];
+    terms->labels[pair->second] = terms->labels[terms->n];
+    return STRIDER_OK;
+}
+
+static Status multiply_all(Lowering *in, Terms *terms, bool *done) {
+    int64_t elements = assumed_output(terms);
+    Pair pair;
+    for (int i = 0; i < terms->n; i++)
+        elements = i64_sum(elements, assumed_elements(terms, i));
+    const int64_t bound = i64_sum(i64_product(elements, MAX_GROWTH), SMALL_PRODUCT);
+    for (*done = true; *done && terms->n > 1;) {
+        *done = smallest_pair(terms, &pair) && (terms->n == 2 || pair.elements <= bound);
+        if (*done)
+            TRY(multiply_pair(in, terms, &pair, done));
+    }
     return STRIDER_OK;
 }
 
 /* --- one node --- */
 
-static bool read_operand(Lowering *in, int operand) {
-    Labels *labels = &in->operands[operand];
-    const ValueType *type = &in->values[operand]->type;
-    if (type->kind != VALUE_TENSOR || !dtype_is_float(type->dtype) || type->shape.rank < 0 ||
-        !einsum_labels(in->node, operand, type->shape.rank, labels->at))
+static Status finish_one(Lowering *in, const Terms *terms, Value **result) {
+    Labels summed = {0};
+    in->values[0] = terms->values[0];
+    in->operands[0] = terms->labels[0];
+    for (int i = 0; i < terms->labels[0].n; i++)
+        if (!has(&terms->output, terms->labels[0].at[i]))
+            append(&summed, terms->labels[0].at[i]);
+    TRY(einsum_reduce(in, 0, &summed));
+    TRY(einsum_transpose(in, 0, &terms->output));
+    *result = in->values[0];
+    return STRIDER_OK;
+}
+
+static bool read_terms(const Node *node, Terms *terms) {
+    const Value *y = node->outputs[0];
+    *terms = (Terms){.n = node->n_inputs};
+    if (node->n_inputs > MAX_TERMS || !y || y->type.kind != VALUE_TENSOR || y->type.shape.rank < 0 ||
+        !einsum_labels(node, -1, y->type.shape.rank, terms->output.at))
         return false;
-    labels->n = type->shape.rank;
-    for (int i = 0; i < labels->n; i++) {
-        const int64_t dim = type->shape.dims[i];
-        if (dim == 0 || memchr(labels->at, labels->at[i], (size_t)i))
+    terms->output.n = y->type.shape.rank;
+    for (int i = 0; i < node->n_inputs; i++)
+        if (!read_term(node, i, terms))
             return false;
-        in->dims[labels->at[i]] = dim;
+    for (int i = 0; i < terms->output.n; i++) { /* an ellipsis of the output that no input has */
+        bool found = false;
+        for (int k = 0; k < terms->n; k++)
+            found = found || has(&terms->labels[k], terms->output.at[i]);
+        if (!found)
+            return false;
     }
     return true;
-}
-
-/* What one operand has, and neither the other nor the output. */
-static Labels alone(const Lowering *in, int operand, int n) {
-    Labels labels = {0};
-    const Labels *own = &in->operands[operand];
-    for (int i = 0; i < own->n; i++)
-        if (!has(&in->output, own->at[i]) && (n == 1 || !has(&in->operands[1 - operand], own->at[i])))
-            append(&labels, own->at[i]);
-    return labels;
-}
-
-/* Whether both operands have the same number of each label that is in both. */
-static bool dims_agree(const Lowering *in) {
-    const Labels *a = &in->operands[0], *b = &in->operands[1];
-    for (int i = 0; i < a->n; i++)
-        for (int j = 0; j < b->n; j++) {
-            const int64_t x = in->values[0]->type.shape.dims[i], y = in->values[1]->type.shape.dims[j];
-            const bool is_summed = !has(&in->output, a->at[i]);
-            if (a->at[i] == b->at[j] && (is_summed ? x != y || x == DIM_UNKNOWN : x > 0 && y > 0 && x != y))
-                return false;
-        }
-    return true;
-}
-
-static Status lower_one(Lowering *in, Value **result) {
-    const Labels summed = alone(in, 0, 1);
-    TRY(reduce(in, 0, &summed));
-    TRY(transpose(in, 0, &in->output));
-    *result = in->values[0];
-    return STRIDER_OK;
-}
-
-/* The output's labels of both operands, then those of one, then of the other. */
-static Labels by_owner(const Lowering *in) {
-    Labels order = {0};
-    for (int owner = 0; owner < 3; owner++)
-        for (int i = 0; i < in->output.n; i++) {
-            const uint8_t label = in->output.at[i];
-            const bool first = has(&in->operands[0], label), second = has(&in->operands[1], label);
-            if ((first && second ? 0 : first ? 1 : 2) == owner)
-                append(&order, label);
-        }
-    return order;
-}
-
-/* Whether products of vectors would be repeated over labels of one operand, which can be a matrix's. */
-static bool hides_matrices(const Lowering *in, const Division *d) {
-    if (d->rows.n && d->columns.n)
-        return false;
-    if (!d->rows.n && !d->columns.n)
-        return !leads_evenly(in, &d->leading);
-    for (int i = 0; i < d->leading.n; i++)
-        if (has(&in->operands[1 - d->left], d->leading.at[i]) &&
-            !has(&in->operands[d->left], d->leading.at[i]))
-            return true;
-    return false;
-}
-
-static Status lower_two(Lowering *in, Value **result) {
-    const Labels wanted = in->output;
-    Division d;
-    divide(in, &d);
-    if (d.summed.n && hides_matrices(in, &d)) {
-        in->output = by_owner(in);
-        divide(in, &d);
-    }
-    const bool elements = !d.summed.n || (!d.rows.n && !d.columns.n && leads_evenly(in, &d.leading));
-    if (in->output.n + d.summed.n > MAX_RANK || d.leading.n > MAX_RANK - 2 ||
-        (!elements && (!can_merge(in, &d.rows, &d.columns) || !can_merge(in, &d.rows, &d.summed) ||
-                       !can_merge(in, &d.summed, &d.columns))))
-        return STRIDER_OK;
-    for (int k = 0; k < 2; k++) {
-        const Labels summed = alone(in, k, 2);
-        TRY(reduce(in, k, &summed));
-    }
-    TRY(elements ? multiply_elements(in, &d, result) : multiply_matrices(in, &d, result));
-    in->values[0] = *result;
-    in->operands[0] = in->output;
-    TRY(transpose(in, 0, &wanted));
-    *result = in->values[0];
-    return STRIDER_OK;
 }
 
 static Status lower(Graph *graph, Node *node, Error *err) {
     Lowering in = {.graph = graph, .node = node, .err = err};
     Value *y = node->outputs[0], *result = NULL;
-    for (int i = 0; i < N_LABELS; i++)
-        in.dims[i] = DIM_UNKNOWN;
-    if (node->n_inputs > 2 || !y || y->type.kind != VALUE_TENSOR || y->type.shape.rank < 0 ||
-        !einsum_labels(node, -1, y->type.shape.rank, in.output.at))
+    Terms terms;
+    bool done;
+    if (!read_terms(node, &terms))
         return STRIDER_OK;
-    in.output.n = y->type.shape.rank;
-    for (int i = 0; i < node->n_inputs; i++) {
-        in.values[i] = node->inputs[i];
-        if (!in.values[i] || !read_operand(&in, i))
-            return STRIDER_OK;
-    }
-    for (int i = 0; i < in.output.n; i++) /* an ellipsis of the output that no input has */
-        if (!has(&in.operands[0], in.output.at[i]) && !has(&in.operands[1], in.output.at[i]))
-            return STRIDER_OK;
-    if (node->n_inputs == 2 && !dims_agree(&in))
-        return STRIDER_OK;
-    TRY(node->n_inputs == 1 ? lower_one(&in, &result) : lower_two(&in, &result));
+    TRY(take_diagonals(&in, &terms));
+    TRY(multiply_all(&in, &terms, &done));
+    if (done)
+        TRY(finish_one(&in, &terms, &result));
     if (!result || result == node->inputs[0])
         return STRIDER_OK;
     Node *last = result->producer;

@@ -56,7 +56,13 @@ static Status append(Graph *graph, Node *node, const Node *part, Error *err) {
     return STRIDER_OK;
 }
 
-Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
+/* Another part comes after what makes the node's output until now. */
+static void settle(Node *node) {
+    if (node->n_parts)
+        node->parts[node->n_parts - 1]->outputs[0] = node->outputs[0];
+}
+
+static Status append_product(Graph *graph, Node *node, Error *err) {
     TRY(append(graph, node, node, err));
     Node *product = node->parts[0];
     product->parts = NULL;
@@ -64,30 +70,62 @@ Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
     product->n_parts = 0;
     for (int port = 0; port < product->n_inputs; port++)
         node->part_ports[0][port] = port;
+    return STRIDER_OK;
+}
+
+Status parts_begin(Graph *graph, Node *node, const Node *add, Error *err) {
+    if (node->n_parts)
+        settle(node);
+    else
+        TRY(append_product(graph, node, err));
     TRY(append(graph, node, add, err));
-    node->part_ports[1][add->inputs[0] == product->outputs[0]] = RESIDUAL;
+    node->part_ports[node->n_parts - 1][add->inputs[0] == node->outputs[0]] = RESIDUAL;
     return STRIDER_OK;
 }
 
 Status parts_extend(Graph *graph, Node *node, const Node *next, Error *err) {
+    settle(node);
     return node->n_parts ? append(graph, node, next, err) : STRIDER_OK;
-}
-
-Status parts_of(Graph *graph, Node *node, Node *const *nodes, int count, Error *err) {
-    for (int i = 0; i < count; i++) {
-        TRY(append(graph, node, nodes[i], err));
-        for (int at = 0; at < nodes[i]->n_inputs; at++)
-            for (int port = 0; port < node->n_inputs; port++)
-                if (nodes[i]->inputs[at] && nodes[i]->inputs[at] == node->inputs[port])
-                    node->part_ports[i][at] = port;
-    }
-    return STRIDER_OK;
 }
 
 static Value *read_by_part(const Node *node, Value *as_it_is, int port) {
     if (port == AS_IT_IS)
         return as_it_is;
     return node->inputs[port == RESIDUAL ? node_post_op(node, POST_RESIDUAL)->port : port];
+}
+
+/* Lets the node's last part read what the node itself reads, where it does. */
+static void find_ports(Node *node) {
+    const Node *part = node->parts[node->n_parts - 1];
+    for (int at = 0; at < part->n_inputs; at++)
+        for (int port = 0; port < node->n_inputs; port++)
+            if (part->inputs[at] && part->inputs[at] == node->inputs[port])
+                node->part_ports[node->n_parts - 1][at] = port;
+}
+
+/* In the place of a node that has parts itself. */
+static Status append_parts(Graph *graph, Node *node, Node *made_of, Error *err) {
+    settle(made_of);
+    for (int i = 0; i < made_of->n_parts; i++) {
+        TRY(append(graph, node, made_of->parts[i], err));
+        Node *part = node->parts[node->n_parts - 1];
+        for (int at = 0; at < part->n_inputs; at++)
+            part->inputs[at] = read_by_part(made_of, part->inputs[at], made_of->part_ports[i][at]);
+        find_ports(node);
+    }
+    return STRIDER_OK;
+}
+
+Status parts_of(Graph *graph, Node *node, Node *const *nodes, int count, Error *err) {
+    for (int i = 0; i < count; i++) {
+        if (nodes[i]->n_parts) {
+            TRY(append_parts(graph, node, nodes[i], err));
+            continue;
+        }
+        TRY(append(graph, node, nodes[i], err));
+        find_ports(node);
+    }
+    return STRIDER_OK;
 }
 
 void parts_connect(Graph *graph) {

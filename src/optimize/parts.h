@@ -5,7 +5,8 @@
  * must be the same in all its inputs.  While a graph is optimised that may be known from names of dimensions
  * alone; but the same name may stand for 1 in one input and for 8 in another, and adding or multiplying them
  * is valid.  So the fused node keeps the nodes that it was made of, its parts: the product without the
- * residual, the Add, and what was fused after it; or all of the pattern.  They stand outside of the graph:
+ * residual, the Add, and what was fused after it; or all of the pattern.  A product that a sum of Einsum has
+ * become keeps that, since ones may be spread there.  They stand outside of the graph:
  * nothing counts them as readers.  The values between them keep their places in it, but have no producer.
  * When shapes are known the plan takes the parts where they do not suit the fused node. */
 #ifndef OPTIMIZE_PARTS_H

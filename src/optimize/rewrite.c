@@ -50,7 +50,7 @@ Status add_integers(Graph *graph, const char *stem, const int64_t *values, int64
     return graph_set_constant(graph, *value, tensor, err);
 }
 
-enum { STATED_OPSET = 18, STATED_INPUTS = 4 };
+enum { STATED_OPSET = 18, STATED_INPUTS = 5 };
 
 Status add_stated(Graph *graph, const Node *node, const char *op, const Attr *attrs, size_t n_attrs,
                   Value *const *inputs, int n_inputs, Value **result, Error *err) {

@@ -10,6 +10,8 @@ list(APPEND sources
     optimize/fuse_shuffles.c
     optimize/fuse_concats.c
     optimize/known_dims.c
+    optimize/einsum_product.c
+    optimize/einsum_terms.c
     optimize/lower_einsum.c
     optimize/optimize.c
     optimize/parts.c

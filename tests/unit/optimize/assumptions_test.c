@@ -60,6 +60,8 @@ static void add_node(Proto *graph, const char *op, const char *inputs, const cha
         proto_ints_attribute(&node, "pads", (const int64_t[]){1, 1, 1, 1}, 4);
     if (strcmp(op, "Transpose") == 0)
         proto_ints_attribute(&node, "perm", (const int64_t[]){0, 2, 1}, 3);
+    if (strcmp(op, "Einsum") == 0)
+        proto_text_attribute(&node, "equation", inputs[0] == 'q' ? "bij,bjd->bid" : "bid,bjd->bij");
     proto_message(graph, GRAPH_NODE, &node);
 }
 
@@ -268,6 +270,49 @@ static void attention_of_other_shapes_than_names_say_is_computed_by_its_parts(vo
     }
 }
 
+/* Sums over a dimension of no known size, of which one side may be 1; alone, with what is fused after it, and
+ * as the products of an attention. */
+static void einsum_that_repeats_ones_is_computed_as_it_is(void **state) {
+    (void)state;
+    static const strider_tensor shapes[][2] = {
+        {{.rank = 3, .dims = {2, 5, 4}}, {.rank = 3, .dims = {2, 3, 4}}},
+        {{.rank = 3, .dims = {2, 5, 4}}, {.rank = 3, .dims = {2, 3, 1}}},
+        {{.rank = 3, .dims = {2, 5, 1}}, {.rank = 3, .dims = {1, 3, 4}}},
+        {{.rank = 3, .dims = {1, 5, 4}}, {.rank = 3, .dims = {2, 5, 4}}},
+        {{.rank = 3, .dims = {2, 5, 4}}, {.rank = 3, .dims = {2, 3, 4}}}, /* as at first */
+    };
+    static const char *const tails[][9] = {
+        {0},
+        {"Relu", "p", "y"},
+        {"Add", "p p2", "a", "Relu", "a", "y"},
+        {"Softmax", "p", "q", "Einsum", "q r", "y"},
+    };
+    for (int tail = 0; tail < 4; tail++) {
+        Proto graph = {0};
+        add_node(&graph, "Einsum", "x r", tail ? "p" : "y");
+        if (tail == 2)
+            add_node(&graph, "Einsum", "x r", "p2");
+        for (int i = 0; i < 6 && tails[tail][i]; i += 3)
+            add_node(&graph, tails[tail][i], tails[tail][i + 1], tails[tail][i + 2]);
+        for (int i = 0; i < 2; i++)
+            add_input(&graph, GRAPH_INPUT, i ? "r" : "x", 3, (const int64_t[]){OPEN, OPEN, OPEN});
+        add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
+        Loaded model = load(&graph, true), plain = load(&graph, false);
+        strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
+        for (int i = 0; i < 5; i++) {
+            Run lowered = run(session, 2, shapes[i]), separate = run(as_it_is, 2, shapes[i]);
+            assert_same(&lowered, &separate, "einsum", 10 * tail + i);
+            free(lowered.data);
+            free(separate.data);
+        }
+        strider_session_free(session);
+        strider_session_free(as_it_is);
+        unload(&model);
+        unload(&plain);
+        proto_free(&graph);
+    }
+}
+
 /* A residual, a Reshape by the input's own shape, one that changes nothing of the declared shape, and the
  * bias of a product with a matrix that is an input: all of it holds for other sizes where these are given in
  * time. */
@@ -375,6 +420,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_residual_of_another_shape_than_its_name_says_is_added_by_itself),
         cmocka_unit_test(attention_of_other_shapes_than_names_say_is_computed_by_its_parts),
+        cmocka_unit_test(einsum_that_repeats_ones_is_computed_as_it_is),
         cmocka_unit_test(shapes_given_while_loading_take_the_place_of_declared_ones),
         cmocka_unit_test(a_shape_that_no_input_can_have_is_refused_while_loading),
         cmocka_unit_test(constants_of_one_element_with_more_dimensions_keep_them),

@@ -662,13 +662,13 @@ static void activations_of_several_nodes_are_joined(void **state) {
 
 /* --- Einsum --- */
 
-static void check_einsum(const char *equation, Shape a, Shape b, bool lowers) {
+static void check_einsums(const char *equation, int n, const Shape *shapes, bool lowers) {
+    static const char *const names[] = {"a", "b", "c", "d"};
     Graph graph;
     graph_init(&graph, allocator_default());
-    Value *inputs[2] = {add_input(&graph, "a", a)};
-    const int n = b.rank < 0 ? 1 : 2;
-    if (n == 2)
-        inputs[1] = add_input(&graph, "b", b);
+    Value *inputs[4];
+    for (int i = 0; i < n; i++)
+        inputs[i] = add_input(&graph, names[i], shapes[i]);
     Value *y = add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", equation)}}, n, inputs);
     finish(&graph, ADD("Relu", "z", y));
     Tensor before = compute_graph(&graph);
@@ -681,6 +681,10 @@ static void check_einsum(const char *equation, Shape a, Shape b, bool lowers) {
     tensor_free(&after);
     OK(graph_validate(&graph, &error));
     graph_free(&graph);
+}
+
+static void check_einsum(const char *equation, Shape a, Shape b, bool lowers) {
+    check_einsums(equation, b.rank < 0 ? 1 : 2, (const Shape[]){a, b}, lowers);
 }
 
 static void einsum_becomes_products(void **state) {
@@ -727,9 +731,60 @@ static void einsum_multiplies_whole_matrices(void **state) {
     graph_free(&graph);
 }
 
+static void einsum_of_a_letter_twice_takes_the_diagonal(void **state) {
+    (void)state;
+    const Shape none = shape_unknown();
+    check_einsum("ii->i", DIMS(4, 4), none, true);
+    check_einsum("ii", DIMS(4, 4), none, true);
+    check_einsum("bii->bi", DIMS(2, 3, 3), none, true);
+    check_einsum("ibi->ib", DIMS(3, 2, 3), none, true);
+    check_einsum("iii->i", DIMS(3, 3, 3), none, true);
+    check_einsum("iijj->ji", DIMS(2, 2, 5, 5), none, true);
+    check_einsum("bii,bij->bj", DIMS(2, 3, 3), DIMS(2, 3, 4), true);
+    check_einsum("ii->i", DIMS(1, 1), none, true);
+}
+
+static void einsum_of_many_inputs_becomes_products_of_two(void **state) {
+    (void)state;
+    check_einsums("ij,jk,kl->il", 3, (const Shape[]){DIMS(3, 4), DIMS(4, 5), DIMS(5, 6)}, true);
+    check_einsums("bij,jk,bkl->bil", 3, (const Shape[]){DIMS(2, 3, 4), DIMS(4, 5), DIMS(2, 5, 6)}, true);
+    check_einsums("i,j,k->kij", 3, (const Shape[]){DIMS(3), DIMS(4), DIMS(5)}, true);
+    check_einsums("bi,bij,bj->b", 3, (const Shape[]){DIMS(2, 3), DIMS(2, 3, 4), DIMS(2, 4)}, true);
+    check_einsums("abc,ad,be->dec", 3, (const Shape[]){DIMS(2, 3, 4), DIMS(2, 5), DIMS(3, 6)}, true);
+    check_einsums("ij,ij,ij->i", 3, (const Shape[]){DIMS(3, 4), DIMS(3, 4), DIMS(3, 4)}, true);
+    check_einsums("a,b,c,d->", 4, (const Shape[]){DIMS(3), DIMS(4), DIMS(5), DIMS(6)}, true);
+    check_einsums("ab,bc,cd,de->ae", 4, (const Shape[]){DIMS(20, 3), DIMS(3, 20), DIMS(20, 3), DIMS(3, 20)},
+                  true);
+}
+
+/* The two that make the smallest product go first; where each product of two would be far larger than all
+ * there is, the sum is left as it is. */
+static void einsum_keeps_products_on_the_way_small(void **state) {
+    (void)state;
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *edges[6];
+    for (int i = 0; i < 6; i++)
+        edges[i] = add_input(&graph, (const char *[]){"a", "b", "c", "d", "e", "f"}[i], DIMS(200, 200));
+    finish(&graph,
+           add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", "ab,ac,ad,bc,bd,cd->")}}, 6, edges));
+    OK(pass_lower_einsum(&graph, &error));
+    assert_int_equal(count_nodes(&graph, "Einsum"), 1);
+    graph_free(&graph);
+    graph_init(&graph, allocator_default());
+    Value *inputs[] = {add_input(&graph, "a", DIMS(50, 2)), add_input(&graph, "b", DIMS(2, 50)),
+                       add_input(&graph, "c", DIMS(50, 3))};
+    finish(&graph, add(&graph, "Einsum", "y", (Attrs){{attr_string("equation", "ij,jk,kl->il")}}, 3, inputs));
+    OK(pass_lower_einsum(&graph, &error));
+    assert_int_equal(graph.n_nodes, 2);
+    assert_ptr_equal(graph.nodes[0]->inputs[0], inputs[1]);
+    assert_ptr_equal(graph.nodes[0]->inputs[1], inputs[2]);
+    graph_free(&graph);
+}
+
 static void einsum_stays_where_matrices_do_not_fit(void **state) {
     (void)state;
-    check_einsum("bii->bi", DIMS(2, 3, 3), shape_unknown(), false);
+    check_einsum("bii->bi", DIMS(2, 1, 1), shape_unknown(), true);
     check_einsum("ij->ij", DIMS(2, 3), shape_unknown(), false);
     check_einsum("bij,bjk->bik", DIMS(2, 3, 4), DIMS(1, 4, 5), false); /* ones broadcast */
     check_einsum("ij,jk->ik", DIMS(3, 4), DIMS(1, 5), false);
@@ -815,6 +870,9 @@ int main(void) {
         cmocka_unit_test(activations_of_several_nodes_are_joined),
         cmocka_unit_test(einsum_becomes_products),
         cmocka_unit_test(einsum_multiplies_whole_matrices),
+        cmocka_unit_test(einsum_of_a_letter_twice_takes_the_diagonal),
+        cmocka_unit_test(einsum_of_many_inputs_becomes_products_of_two),
+        cmocka_unit_test(einsum_keeps_products_on_the_way_small),
         cmocka_unit_test(einsum_stays_where_matrices_do_not_fit),
         cmocka_unit_test(halves_are_computed_as_floats),
         cmocka_unit_test(what_is_not_widened_reads_halves),
