@@ -10,6 +10,7 @@
 static const Pass passes[] = {
     {"widen_halves", pass_widen_halves},
     {"lower_einsum", pass_lower_einsum},
+    {"lower_norms", pass_lower_norms},
     {"fold_constants", pass_fold_constants},
     {"remove_dead", pass_remove_dead},
     {"bodies", pass_bodies},

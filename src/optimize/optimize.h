@@ -15,6 +15,8 @@ typedef struct Pass {
 Status pass_widen_halves(Graph *graph, Error *err) MUST_CHECK;
 /* Einsum becomes products of matrices or of elements, with what moves their operands. */
 Status pass_lower_einsum(Graph *graph, Error *err) MUST_CHECK;
+/* MeanVarianceNormalization, LpNormalization and GlobalLpPool become reductions and functions of elements. */
+Status pass_lower_norms(Graph *graph, Error *err) MUST_CHECK;
 /* Evaluates nodes whose inputs are constants, or whose output follows from shapes that are known; constants
  * go into bodies, and a body that runs in every run goes into the graph. */
 Status pass_fold_constants(Graph *graph, Error *err) MUST_CHECK;

@@ -13,6 +13,7 @@ list(APPEND sources
     optimize/einsum_product.c
     optimize/einsum_terms.c
     optimize/lower_einsum.c
+    optimize/lower_norms.c
     optimize/optimize.c
     optimize/parts.c
     optimize/push_transposes.c

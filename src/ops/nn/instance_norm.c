@@ -116,11 +116,6 @@ const Op op_group_norm = {
 
 /* --- MeanVarianceNormalization --- */
 
-typedef struct MvnAttrs {
-    int n_axes;
-    int64_t axes[MAX_RANK]; /* may be negative */
-} MvnAttrs;
-
 static Status mvn_parse(ParseContext *ctx, void *attrs_) {
     MvnAttrs *attrs = attrs_;
     TRY(parse_ints(ctx, "axes", attrs->axes, MAX_RANK, &attrs->n_axes));

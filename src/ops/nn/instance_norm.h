@@ -13,4 +13,10 @@ typedef struct InstanceNormAttrs {
     bool group_scale; /* GroupNormalization-18: scale and bias are [groups], not [C] */
 } InstanceNormAttrs;
 
+/* Of MeanVarianceNormalization. */
+typedef struct MvnAttrs {
+    int n_axes;
+    int64_t axes[MAX_RANK]; /* may be negative */
+} MvnAttrs;
+
 #endif

@@ -790,6 +790,38 @@ static void einsum_stays_where_matrices_do_not_fit(void **state) {
     check_einsum("ij,jk->ik", DIMS(3, 4), DIMS(1, 5), false);
 }
 
+/* --- normalisations --- */
+
+static void check_norm(const char *op, Attrs attrs, Shape shape) {
+    Graph graph;
+    graph_init(&graph, allocator_default());
+    Value *x = add_input(&graph, "x", shape);
+    finish(&graph, add(&graph, op, "y", attrs, 1, &x));
+    Tensor before = compute_graph(&graph);
+    OK(pass_lower_norms(&graph, &error));
+    assert_int_equal(count_nodes(&graph, op), 0);
+    Tensor after = compute_graph(&graph);
+    assert_tensor_close(&after, &before, 1e-5, 1e-6);
+    tensor_free(&before);
+    tensor_free(&after);
+    OK(graph_validate(&graph, &error));
+    graph_free(&graph);
+}
+
+static void norms_become_reductions(void **state) {
+    (void)state;
+    const char *const lp = "LpNormalization", *const mvn = "MeanVarianceNormalization";
+    check_norm(mvn, (Attrs){0}, DIMS(2, 3, 4, 5));
+    check_norm(mvn, (Attrs){{attr_ints("axes", 2, 3)}}, DIMS(2, 3, 4, 5));
+    check_norm(mvn, (Attrs){{attr_ints("axes", -1, 0)}}, DIMS(4, 6));
+    check_norm(mvn, (Attrs){{attr_ints("axes", 1)}}, DIMS(4, 1)); /* no deviation */
+    check_norm(lp, (Attrs){0}, DIMS(2, 3, 4));
+    check_norm(lp, (Attrs){{attr_int("axis", 0), attr_int("p", 1)}}, DIMS(3, 4));
+    check_norm(lp, (Attrs){{attr_int("axis", 1), attr_int("p", 2)}}, DIMS(2, 3, 4));
+    check_norm("GlobalLpPool", (Attrs){{attr_int("p", 1)}}, DIMS(2, 3, 4));
+    check_norm("GlobalLpPool", (Attrs){0}, DIMS(2, 3, 4, 5));
+}
+
 /* --- halves --- */
 
 static Value *half(Graph *graph, const char *name, Value *x) {
@@ -874,6 +906,7 @@ int main(void) {
         cmocka_unit_test(einsum_of_many_inputs_becomes_products_of_two),
         cmocka_unit_test(einsum_keeps_products_on_the_way_small),
         cmocka_unit_test(einsum_stays_where_matrices_do_not_fit),
+        cmocka_unit_test(norms_become_reductions),
         cmocka_unit_test(halves_are_computed_as_floats),
         cmocka_unit_test(what_is_not_widened_reads_halves),
     };
