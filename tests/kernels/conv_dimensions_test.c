@@ -156,6 +156,48 @@ static void padding_lanes_stay_zero(void **state) {
         }
 }
 
+/* Wherever dimensions of one element stand, and padded beyond it. */
+static void dimensions_of_one(void **state) {
+    (void)state;
+    uint64_t seed = 37;
+    for (int i = 0; i < 64; i++) {
+        ConvCase conv = random_conv(3, 40, &seed);
+        conv.transposed = i >= 32;
+        for (int d = 0; d < 3; d++) {
+            conv.dilations[d] = 1;
+            conv.pads[d] = conv.pads[3 + d] = conv.transposed ? 0 : conv.pads[d] / 2;
+            if (i >> d & 1) {
+                conv.size[d] = conv.kernel[d] = 1;
+                conv.pads[3 + d] = 0;
+            }
+        }
+        check(&conv, (uint64_t)i);
+    }
+}
+
+/* Groups that are parts of vectors, vectors, and neither. */
+static void transposed_groups(void **state) {
+    (void)state;
+    static const int64_t channels[][3] = {{5, 10, 10}, {8, 32, 32}, {5, 40, 40},  {3, 48, 48},
+                                          {2, 64, 64}, {3, 66, 33}, {70, 70, 70}, {4, 8, 16}};
+    uint64_t seed = 38;
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (int k = 0; k < 4; k++) {
+            const int64_t dilation = 1 + k / 2;
+            ConvCase conv = {.spatial = 2,
+                             .batch = 2,
+                             .in = channels[i][1],
+                             .out = channels[i][2],
+                             .group = channels[i][0],
+                             .size = {2 + random_below(&seed, 8), 2 + random_below(&seed, 30)},
+                             .kernel = {1 + random_below(&seed, 5), 1 + random_below(&seed, 5)},
+                             .strides = {1 + k % 2, 1 + k},
+                             .dilations = {dilation, dilation},
+                             .transposed = true};
+            check(&conv, (uint64_t)k + i);
+        }
+}
+
 static void transposed(void **state) {
     (void)state;
     uint64_t seed = 36;
@@ -165,7 +207,7 @@ static void transposed(void **state) {
         if (i % 6 == 5)
             conv.group = conv.out = conv.in;
         for (int d = 0; d < conv.spatial; d++) {
-            conv.dilations[d] = 1;
+            conv.dilations[d] = i % 4 ? 1 : 1 + random_below(&seed, conv.spatial == 1 ? 90 : 6);
             conv.kernel[d] = 1 + random_below(&seed, conv.spatial == 1 ? 16 : 4);
             conv.pads[d] = random_below(&seed, (conv.kernel[d] + 1) / 2);
             conv.pads[conv.spatial + d] = conv.pads[d];
@@ -186,7 +228,9 @@ int conv_dimensions_kernel_tests(void) {
         cmocka_unit_test(groups),
         cmocka_unit_test(depthwise),
         cmocka_unit_test(padding_lanes_stay_zero),
+        cmocka_unit_test(dimensions_of_one),
         cmocka_unit_test(transposed),
+        cmocka_unit_test(transposed_groups),
     };
     return cmocka_run_group_tests_name("convolutions in one and three dimensions", tests, NULL, NULL);
 }

@@ -313,7 +313,7 @@ static void transposed(void **state) {
             conv.out = conv.in;
         }
         for (int d = 0; d < 2; d++) {
-            conv.dilations[d] = 1;
+            conv.dilations[d] = i % 4 ? 1 : 1 + random_below(&seed, 12);
             conv.strides[d] = 1 + random_below(&seed, 3);
             conv.pads[d] = conv.pads[2 + d] = random_below(&seed, (conv.kernel[d] + 1) / 2);
             if (conv.strides[d] > 1)

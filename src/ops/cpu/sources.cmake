@@ -10,6 +10,7 @@ list(APPEND sources
     ops/cpu/conv/row_chunks.c
     ops/cpu/conv/tile.c
     ops/cpu/conv/transpose.c
+    ops/cpu/conv/transpose_pack.c
     ops/cpu/conv/transpose_run.c
     ops/cpu/conv/winograd.c
     ops/cpu/conv/winograd_skinny.c

@@ -104,10 +104,8 @@ static double depth_taps(const ConvGeometry *g) {
     return taps;
 }
 
-/* Output blocks of a tile: not of several groups, whose inputs differ. */
 static int choose_count(const ConvGeometry *g, const ConvTiles *tiles, int width) {
-    const int64_t blocks = ceil_div(g->out_channels, width), of_group = g->out_channels / g->group / width;
-    return tile_choose_blocks(tiles, tile_row_pixels(g), g->group == 1 ? blocks : i64_max(of_group, 1));
+    return tile_choose_group_blocks(tiles, tile_row_pixels(g), g, width);
 }
 
 /* Cycles for a channel of input, a run of `count` output blocks and one depth, of all its taps in whole rows.
@@ -315,12 +313,14 @@ static DirectKind first_layer_kind(const KernelQuery *query) {
     return (DirectKind){.plain_input = true, .tiles = conv_tiles_for(query->target)};
 }
 
-/* `tiles` is NULL where none fit the groups. */
+/* `tiles` is NULL where none fit the groups; those of one channel are conv_depthwise's. */
 static DirectKind grouped_kind(const KernelQuery *query) {
     const ConvGeometry g = geometry_of(query);
-    return (DirectKind){
-        .grouped = true,
-        .tiles = conv_grouped_tiles_of(query->target, g.in_channels / g.group, g.out_channels / g.group)};
+    return (DirectKind){.grouped = true,
+                        .tiles = g.in_channels == g.group
+                                     ? NULL
+                                     : conv_grouped_tiles_of(query->target, g.in_channels / g.group,
+                                                             g.out_channels / g.group)};
 }
 
 static Status direct_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Register tiles for groups of 2, 4 or 8 channels, several of which share a vector.  Output o of a group
+/* Register tiles for groups of 1, 2, 4 or 8 channels, several of which share a vector.  Output o of a group
  * needs the group's inputs o, o + 1, ... (modulo the group); input vectors are multiplied lane by lane as
  * they lie, into a sum for each of these rotations, and only the sums are rotated into their places at the
  * end. */
@@ -52,16 +52,22 @@ INLINE void grouped_run(const ConvTile *tile, const int group, const int pixels)
 
 /* clang-format off */
 #if STRIDER_WIDTH == 16
+#define MAX_1 14
 #define MAX_2 14
 #define MAX_4 7
 #define MAX_8 3
+#define TILES_1(DO) DO(1, 1) DO(1, 2) DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) \
+    DO(1, 11) DO(1, 12) DO(1, 13) DO(1, 14)
 #define TILES_2(DO) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6) DO(2, 7) DO(2, 8) DO(2, 9) DO(2, 10) \
     DO(2, 11) DO(2, 12) DO(2, 13) DO(2, 14)
 #define TILES_4(DO) DO(4, 1) DO(4, 2) DO(4, 3) DO(4, 4) DO(4, 5) DO(4, 6) DO(4, 7)
 #define TILES_8(DO) DO(8, 1) DO(8, 2) DO(8, 3)
 #else
+#define MAX_1 12
 #define MAX_2 6
 #define MAX_4 3
+#define TILES_1(DO) DO(1, 1) DO(1, 2) DO(1, 3) DO(1, 4) DO(1, 5) DO(1, 6) DO(1, 7) DO(1, 8) DO(1, 9) DO(1, 10) \
+    DO(1, 11) DO(1, 12)
 #define TILES_2(DO) DO(2, 1) DO(2, 2) DO(2, 3) DO(2, 4) DO(2, 5) DO(2, 6)
 #define TILES_4(DO) DO(4, 1) DO(4, 2) DO(4, 3)
 #endif
@@ -71,6 +77,7 @@ INLINE void grouped_run(const ConvTile *tile, const int group, const int pixels)
     TILES_##GROUP(TILE) static const ConvTiles tiles_##GROUP = {                                             \
         .max_pixels = {0, MAX_##GROUP}, .gather_vectors = tile_gather_vectors, TILES_##GROUP(ENTRY)};
 
+TILES(1)
 TILES(2)
 #if STRIDER_WIDTH >= 8
 TILES(4)
@@ -80,6 +87,7 @@ TILES(8)
 #endif
 
 const ConvGroupedTiles TARGET(conv_grouped_tiles) = {.of = {
+                                                         [0] = &tiles_1,
                                                          [1] = &tiles_2,
 #if STRIDER_WIDTH >= 8
                                                          [2] = &tiles_4,

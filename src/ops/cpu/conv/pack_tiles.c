@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/cpu/conv/grouped.h"
 #include "ops/cpu/conv/pack.h"
 #include "ops/cpu/conv/query.h"
 #include "ops/cpu/cpu.h"
@@ -245,11 +246,11 @@ static void fill_grouped(const void *context, const void *weights, int64_t run, 
     for (int64_t m = first; m < end; m++) {
         const float scale = packing->scales ? packing->scales[m] : 1;
         for (int64_t c = 0; c < group; c++) {
-            const int64_t rotation = (c - m % group + group) % group, lane = (m - first) / group * group + c;
+            const ConvGroupedPlace place = conv_grouped_place(group, m - first, c);
             for (int64_t t = 0; t < taps; t++) {
                 float value;
                 memcpy(&value, source + (size_t)((m * group + c) * taps + t) * sizeof value, sizeof value);
-                to[(t * group + rotation) * width + lane] = value * scale;
+                to[(t * group + place.rotation) * width + place.lane] = value * scale;
             }
         }
     }

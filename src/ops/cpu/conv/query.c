@@ -11,9 +11,25 @@ ConvGeometry conv_query_geometry(const KernelQuery *query) {
     return conv_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
 }
 
+/* One element, which a kernel of one tap makes one element. */
+static bool is_single(const WindowDim *dim) {
+    return dim->in == 1 && dim->out == 1 && dim->kernel == 1 && !dim->pad_begin;
+}
+
+ConvGeometry conv_volume(const ConvGeometry *geometry) {
+    ConvGeometry full = conv_geometry_3d(geometry);
+    int at = full.spatial;
+    for (int i = full.spatial - 1; i >= 0; i--)
+        if (!is_single(&full.dims[i]))
+            full.dims[--at] = full.dims[i];
+    while (at > 0)
+        full.dims[--at] = (WindowDim){1, 1, 1, 1, 1, 0, 0};
+    return full;
+}
+
 ConvGeometry conv_query_volume(const KernelQuery *query) {
     const ConvGeometry g = conv_query_geometry(query);
-    return conv_geometry_3d(&g);
+    return conv_volume(&g);
 }
 
 bool conv_epilogue(const Node *node, Epilogue *epilogue) {

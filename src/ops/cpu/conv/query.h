@@ -9,7 +9,11 @@
 
 /* Of a Conv. */
 ConvGeometry conv_query_geometry(const KernelQuery *query);
-/* The same in three dimensions: depth, rows and columns, of which those that the node lacks are of one. */
+/* A convolution of either direction in three dimensions: depth, rows and columns.  Dimensions of one element
+ * come first, wherever the node has them: rows of one pixel would leave tiles nearly empty, and neither
+ * tensors nor weights lie otherwise in memory. */
+ConvGeometry conv_volume(const ConvGeometry *geometry);
+/* That of a Conv. */
 ConvGeometry conv_query_volume(const KernelQuery *query);
 
 /* The post-operations of a Conv or ConvTranspose, the bias of its own among them; false where no kernel has

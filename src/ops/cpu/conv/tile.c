@@ -42,6 +42,11 @@ int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_b
     return best;
 }
 
+int tile_choose_group_blocks(const ConvTiles *tiles, int64_t row_pixels, const ConvGeometry *g, int width) {
+    const int64_t blocks = ceil_div(g->out_channels, width), of_group = g->out_channels / g->group / width;
+    return tile_choose_blocks(tiles, row_pixels, g->group == 1 ? blocks : i64_max(of_group, 1));
+}
+
 TileBlocks tile_blocks(const ConvGeometry *g, int width, int block_channels, int first, int count) {
     int64_t out_group = g->out_channels / g->group, in_group = g->in_channels / g->group;
     int64_t last_channel = i64_min((int64_t)(first + count) * width, g->out_channels) - 1;

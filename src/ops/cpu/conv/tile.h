@@ -89,6 +89,8 @@ double tile_call_cycles(int blocks, double pixels);
 /* Output blocks to a tile, of up to TILE_MAX_BLOCKS: the count whose tiles waste least of a row of that many
  * pixels. */
 int tile_choose_blocks(const ConvTiles *tiles, int64_t row_pixels, int64_t out_blocks);
+/* The same for a convolution: not of several groups, whose inputs differ. */
+int tile_choose_group_blocks(const ConvTiles *tiles, int64_t row_pixels, const ConvGeometry *g, int width);
 /* Which input blocks (of `block_channels` channels) the output blocks [first, first + count) read. */
 TileBlocks tile_blocks(const ConvGeometry *g, int width, int block_channels, int first, int count);
 /* Floats of the weights of one tile. */
