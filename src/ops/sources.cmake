@@ -119,4 +119,5 @@ list(APPEND sources
     ops/tensor/where.c
     ops/nn/window.c
     ops/nn/window_text.c
+    ops/image/image_decoder.c
 )

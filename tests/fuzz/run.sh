@@ -9,7 +9,7 @@ folder=$(cd "$1" && pwd)
 seconds=$2
 corpus=${3:-$folder/corpus}
 source=$(cd "$(dirname "$0")/../.." && pwd)
-mkdir -p "$corpus"/fuzz_model "$corpus"/fuzz_graph "$corpus"/fuzz_tensor_files "$corpus"/fuzz_tuning
+mkdir -p "$corpus"/fuzz_model "$corpus"/fuzz_graph "$corpus"/fuzz_{tensor_files,tuning,image}
 # Where no corpus is given it begins anew, so that each run of CI does the same.
 [ $# -ge 3 ] || find "$corpus" -type f -delete
 copy() { # copy NAME FILE...: under names that do not collide
@@ -24,6 +24,11 @@ mapfile -t tensors < <(find "$source/models" "$source/tests/hostile" -name '*.np
 copy fuzz_model "${models[@]}"
 "$folder/seeds" "$corpus/fuzz_model" 200
 copy fuzz_tensor_files "${tensors[@]}"
+# A picture's file lies in its message after a header, which is shorter where its size has one digit of 7 bits.
+find "$source/tests/data/images" -name input_0.pb | while read -r message; do
+    header=$(($(stat -c %s "$message") < 140 ? 12 : 14))
+    tail -c +$((header + 1)) "$message" > "$corpus/fuzz_image/seed_$(echo "${message#"$source"/tests/data/images/}" | tr / _)"
+done
 printf 'avx2 conv_direct 1200 900 conv 1x3x8x8 3x3\navx512 gemm 10 20 gemm 4x4x4\n' > "$corpus/fuzz_tuning/seed_lines"
 fuzz() {
     local name=$1 log="$folder/$1.log"
@@ -49,4 +54,5 @@ fuzz fuzz_tensor_files 65536 & first=$!
 fuzz fuzz_tuning 4096 & second=$!
 wait $first || failed=1
 wait $second || failed=1
+fuzz fuzz_image 4096 || failed=1
 exit $failed

@@ -1,0 +1,1 @@
+	BpixelsJuöF€z–Ks¦&?­§’a¨ÖoUhÄHX14Ë¡O®t>|=´°”–nH¦¾J°B]U®zÑ¸¤¹{‘§™Ý®ÈbRG¨˜¶I}¤#…ëW°“bq{Y’†¸a9góhÒ²C`x€QDÌš{ˆ^M~v½z¶<“ZU

@@ -1,0 +1,1 @@
+	BpixelsJß^LÛ^LÛ¸a?Gg7¢2Œ¸a?Gg7¢2ŒGg7Gg7¸a?¸a?Gg7¸a?¸a?¸a?^LÛGg7¸a?Gg7¸a?Gg7¢2Œ¸a?^LÛ¸a?^LÛ^LÛGg7¢2ŒGg7^LÛ¸a?¸a?Gg7¸a?Gg7Gg7¸a?^LÛ^LÛ^LÛ^LÛGg7¸a?^LÛ^LÛ^LÛ¸a?^LÛ^LÛGg7¸a?Gg7^LÛGg7Gg7^LÛ¸a?^LÛ¸a?^LÛGg7¢2Œ¸a?^LÛ¸a?Gg7¸a?¢2Œ¢2ŒGg7Gg7¢2ŒGg7^LÛ¸a?¢2Œ¸a?¢2Œ^LÛGg7Gg7¢2Œ¸a?^LÛ¢2Œ¢2ŒGg7¢2Œ^LÛGg7¸a?Gg7Gg7¢2Œ^LÛ^LÛ¸a?¸a?¸a?Gg7¢2Œ^LÛ^LÛ¢2Œ^LÛ¸a?¢2Œ¢2Œ¸a?Gg7¸a?^LÛ^LÛ¢2Œ^LÛ

@@ -1,0 +1,1 @@
+	BpixelsJuw‚w‚‘˜Ùa©©ÔÙZp°©Ù˜ÔÙ1°zZÔ‘‘˜a©ZÔ˜aap‚Ùazgzg^pw^zag°111°‚z‘˜Ôw©1^Ô^Ô^z˜1ÙgpZ‚1^pZagZ˜‚‘ÔZÙ©°˜1˜Z°w‘^‘°p°z˜az°

@@ -1,0 +1,1 @@
+BpixelsJ YYYssssssshhhhssssssssss<<<<<k©—

@@ -1,0 +1,1 @@
+	BpixelsJßUÈ,UÈ,UÈ,UÈ,ødÎUÈ,ødÎUÈ,ødÎødÎødÎødÎUÈ,UÈ,UÈ,ødÎUÈ,ødÎødÎødÎødÎUÈ,UÈ,UÈ,UÈ,ødÎUÈ,ødÎødÎUÈ,ødÎødÎUÈ,ødÎUÈ,ødÎødÎødÎødÎødÎødÎødÎødÎUÈ,ødÎødÎUÈ,UÈ,UÈ,ødÎødÎødÎødÎUÈ,UÈ,ødÎUÈ,ødÎødÎUÈ,ødÎødÎødÎUÈ,UÈ,ødÎUÈ,ødÎødÎUÈ,UÈ,UÈ,ødÎUÈ,ødÎUÈ,ødÎUÈ,ødÎUÈ,UÈ,ødÎødÎødÎødÎødÎUÈ,ødÎUÈ,ødÎødÎødÎødÎødÎUÈ,ødÎUÈ,UÈ,UÈ,ødÎødÎUÈ,ødÎødÎUÈ,UÈ,ødÎUÈ,UÈ,ødÎødÎødÎUÈ,UÈ,ødÎødÎødÎ

@@ -1,0 +1,1 @@
+	BpixelsJuÝomoÝ|mµmmHèoèP|cÝ„y„„˜„˜/µµ|mµyµHPmP„˜|ocèèP/y˜è˜c/µyHmPèo„PP/yHoè„µHµHècÝ„oP|ÝµHHo|„m/ÝµP/Po˜èÝÝcHPyµ|//

@@ -1,0 +1,1 @@
+	BpixelsJu"-=UcllhRH*4NYfdgRC&8GP]eZG> 6ETYYQ?0%+<GU^VJ:' %2CK[VUH8!%,=DP\]^I0"",1CLahjcO5"*/8JZdjkgZH.

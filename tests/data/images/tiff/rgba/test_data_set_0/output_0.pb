@@ -1,0 +1,1 @@
+	BpixelsJu南踪死畮{\LMF雄捱芈皳�hSTL诉滠浊硽別[MP驮蒉颐珦wiPIK和言确j]HD@房那井攠cOA33Φ复噈YH1-&煩铂珬hU:%"槯淡{eS7) 
