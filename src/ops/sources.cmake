@@ -51,6 +51,7 @@ list(APPEND sources
     ops/nn/deform_conv.c
     ops/nn/max_roi_pool.c
     ops/object_detection/non_max_suppression.c
+    ops/object_detection/crop_and_resize.c
     ops/object_detection/roi_align.c
     ops/nn/conv.c
     ops/nn/conv_transpose.c

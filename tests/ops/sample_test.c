@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators that read between elements or from regions: GridSample, AffineGrid, RoiAlign, MaxRoiPool,
- * DeformConv.  tests/data/ops/sampling.bin holds more of what torch makes of random ones. */
+/* Operators that read between elements or from regions: GridSample, AffineGrid, RoiAlign, CropAndResize,
+ * MaxRoiPool, DeformConv.  tests/data/ops/sampling.bin holds more of what torch makes of random ones. */
 #include "support/op_test.h"
 
 #include <math.h>
@@ -279,6 +279,74 @@ static void affine_grid_refuses_what_does_not_fit(void **state) {
                     .opset = 20,
                     INPUTS(theta, tensor_i64(DIMS(4), 1, 1, (int64_t)1 << 40, (int64_t)1 << 40))};
     op_test_expect_error(&large, STRIDER_LIMIT_EXCEEDED, "is too large");
+}
+
+/* --- CropAndResize --- */
+
+static OpTest cropping(Tensor x, Tensor rois, Tensor batches, Tensor size) {
+    return (OpTest){.op = "CropAndResize",
+                    .domain = "com.microsoft",
+                    .opset = 1,
+                    .n_inputs = 4,
+                    .inputs = {x, rois, batches, size}};
+}
+
+#define I32(SHAPE, ...) tensor_typed(STRIDER_I32, SHAPE, __VA_ARGS__)
+
+static void crops_lie_between_corners_in_both_modes_and_types(void **state) {
+    (void)state;
+    static const DType dtypes[] = {STRIDER_F32, STRIDER_F16};
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        OpTest test = cropping(tensor_typed(dtypes[i], DIMS(2, 1, 2, 2), 9, 9, 9, 9, 0, 4, 8, 12),
+                               tensor_typed(dtypes[i], DIMS(2, 4), 0, 0, 1, 1, 1, 0.5, 0, 1.5),
+                               I32(DIMS(2), 1, 1), I32(DIMS(2), 2, 3));
+        test.attrs[0] = attr_float("extrapolation_value", -1);
+        /* The second is upside down, from the middle of a row to beyond its end. */
+        Tensor y = tensor_typed(dtypes[i], DIMS(2, 1, 2, 3), 0, 2, 4, 8, 10, 12, 10, 12, -1, 2, 4, -1);
+        op_test_expect(&test, &y);
+        test.attrs[1] = attr_string("mode", "nearest");
+        y = tensor_typed(dtypes[i], DIMS(2, 1, 2, 3), 0, 4, 4, 8, 12, 12, 12, 12, -1, 4, 4, -1);
+        op_test_expect(&test, &y);
+    }
+}
+
+static void a_crop_of_one_pixel_lies_in_the_middle(void **state) {
+    (void)state;
+    OpTest test = cropping(tensor_f32(DIMS(1, 2, 1, 3), 0, 4, 8, 1, 1, 3),
+                           tensor_f32(DIMS(1, 4), 0, 0.5f, 0, 1), I32(DIMS(1), 0), I32(DIMS(2), 1, 1));
+    Tensor y = tensor_f32(DIMS(1, 2, 1, 1), 6, 2);
+    op_test_expect(&test, &y);
+    Tensor none = tensor_empty(STRIDER_F32, DIMS(0, 2, 1, 1));
+    test = cropping(tensor_f32(DIMS(1, 2, 1, 1), 0, 4), tensor_empty(STRIDER_F32, DIMS(0, 4)),
+                    tensor_empty(STRIDER_I32, DIMS(0)), I32(DIMS(2), 1, 1));
+    op_test_expect(&test, &none);
+}
+
+static void crops_are_refused_where_they_do_not_fit(void **state) {
+    (void)state;
+    const Tensor x = tensor_f32(DIMS(1, 1, 1, 2), 0, 4), roi = tensor_f32(DIMS(1, 4), 0, 0, 1, 1),
+                 batch = I32(DIMS(1), 0), size = I32(DIMS(2), 1, 1);
+    OpTest test = cropping(x, roi, I32(DIMS(1), 1), size);
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "batch index 1 is outside a dimension of 1");
+    test = cropping(x, roi, I32(DIMS(1), -1), size);
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "batch index -1 is outside a dimension of 1");
+    test = cropping(x, roi, I32(DIMS(2), 0, 0), size);
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "there are 1 rois, but 2 batch indices");
+    test = cropping(x, tensor_f32(DIMS(1, 3), 0, 0, 1), batch, size);
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "rois have 3 numbers");
+    test = cropping(x, roi, batch, I32(DIMS(2), 1, 0));
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "crop_size must be two numbers of at least 1");
+    test = cropping(x, roi, batch, I32(DIMS(1), 1));
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "crop_size must be two numbers of at least 1");
+    test = cropping(x, roi, batch, tensor_i64(DIMS(2), 1, 1));
+    op_test_expect_error(&test, STRIDER_UNSUPPORTED, "int64");
+    test = cropping(tensor_f32(DIMS(2), 0, 4), roi, batch, size);
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "rank");
+    test = cropping(x, roi, batch, size);
+    test.attrs[0] = attr_string("mode", "cubic");
+    op_test_expect_error(&test, STRIDER_BAD_MODEL, "cubic");
+    test = cropping(tensor_f32(DIMS(1, 2, 1, 1), 0, 4), roi, batch, I32(DIMS(2), 2147483647, 2147483647));
+    op_test_expect_error(&test, STRIDER_LIMIT_EXCEEDED, "too large");
 }
 
 /* --- RoiAlign --- */
@@ -609,6 +677,9 @@ int main(void) {
         cmocka_unit_test(grid_sample_refuses_what_does_not_fit),
         cmocka_unit_test(affine_grid_maps_places),
         cmocka_unit_test(affine_grid_refuses_what_does_not_fit),
+        cmocka_unit_test(crops_lie_between_corners_in_both_modes_and_types),
+        cmocka_unit_test(a_crop_of_one_pixel_lies_in_the_middle),
+        cmocka_unit_test(crops_are_refused_where_they_do_not_fit),
         cmocka_unit_test(roi_align_takes_means_in_every_float_type),
         cmocka_unit_test(roi_align_counts_from_centres_from_opset_16_on),
         cmocka_unit_test(roi_align_takes_the_largest_weighted_pixel),
