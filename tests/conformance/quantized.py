@@ -185,8 +185,7 @@ def qlinear_pool():
     inputs = [x, scale(), integers((), dtype), scale(), integers((), dtype)]
     if rng.integers(2):
         return "QLinearGlobalAveragePool", MS, inputs, {"channels_last": last}
-    # With both, onnxruntime counts elements beyond the padding as well, where the last window overlaps its end.
-    counting = [{}, {"count_include_pad": 1}, {"ceil_mode": 1}][rng.integers(3)]
+    counting = [{}, {"count_include_pad": 1}, {"ceil_mode": 1}, {"count_include_pad": 1, "ceil_mode": 1}][rng.integers(4)]
     return "QLinearAveragePool", MS, inputs, {**window(spatial), **counting, "channels_last": last}
 
 

@@ -287,6 +287,20 @@ static void averages_are_of_real_numbers(void **state) {
     test.inputs[0] = U8(DIMS(1, 2, 2), 4, 10, 6, 30);
     y = U8(DIMS(1, 2, 2), 5, 17, 7, 37);
     op_test_expect(&test, &y);
+    /* Windows of three from 0 and 2, of which the second has one element beyond the end: it counts. */
+    OpTest beyond = ms("QLinearAveragePool", 5);
+    beyond.attrs[0] = attr_ints("kernel_shape", 3);
+    beyond.attrs[1] = attr_ints("strides", 2);
+    beyond.attrs[2] = attr_int("ceil_mode", 1);
+    beyond.attrs[3] = attr_int("count_include_pad", 1);
+    beyond.inputs[0] = U8(DIMS(1, 1, 4), 90, 90, 90, 90);
+    beyond.inputs[1] = beyond.inputs[3] = one(STRIDER_F32, 1);
+    beyond.inputs[2] = beyond.inputs[4] = one(STRIDER_U8, 0);
+    y = U8(DIMS(1, 1, 2), 90, 60);
+    op_test_expect(&beyond, &y);
+    beyond.attrs[3] = (Attr){0};
+    y = U8(DIMS(1, 1, 2), 90, 90);
+    op_test_expect(&beyond, &y);
     OpTest global = ms("QLinearGlobalAveragePool", 5);
     for (int i = 0; i < 5; i++)
         global.inputs[i] = test.inputs[i];

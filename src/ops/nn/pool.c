@@ -89,6 +89,8 @@ void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SP
 }
 
 int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin) {
+    if (attrs->counts_beyond && attrs->count_include_pad)
+        return dim->kernel;
     return window_counted(begin, dim->in, dim->kernel, dim->dilation, dim->pad_begin, dim->pad_end,
                           attrs->count_include_pad);
 }

@@ -7,8 +7,9 @@
 typedef struct PoolAttrs {
     WindowAttrs window;
     bool count_include_pad; /* AveragePool */
-    bool column_major;      /* MaxPool: storage_order, of its Indices */
-    int64_t p;              /* LpPool */
+    bool counts_beyond; /* QLinearAveragePool: count_include_pad counts what lies beyond the padding, too */
+    bool column_major;  /* MaxPool: storage_order, of its Indices */
+    int64_t p;          /* LpPool */
 } PoolAttrs;
 
 typedef struct GlobalPoolAttrs {
@@ -29,8 +30,8 @@ void pool_averages(const PoolAttrs *attrs, const Shape *shape, const double *x, 
 /* The window in each spatial dimension, ones before them up to three, for a known shape [N, C, D...]. */
 void pool_geometry(const PoolAttrs *attrs, const Shape *x, WindowDim dims[MAX_SPATIAL]);
 /* How many elements of a window that starts at `begin` (in the input, so it may be negative) count for
- * AveragePool in this dimension: those inside the input or, with count_include_pad, inside input and padding.
- */
+ * AveragePool in this dimension: those inside the input or, with count_include_pad, inside input and padding,
+ * or, with both, all of them. */
 int64_t pool_counted(const PoolAttrs *attrs, const WindowDim *dim, int64_t begin);
 
 #endif

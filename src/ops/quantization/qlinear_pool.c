@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* QLinearAveragePool and QLinearGlobalAveragePool of onnxruntime (com.microsoft 1): AveragePool on uint8 or
  * int8, y = saturate(round(average(x_scale (x - x_zero)) / y_scale) + y_zero) where padding that counts is 0
- * as a real number.  With channels_last the channels are the last dimension. */
+ * as a real number, and so is what the last window has beyond the padding with ceil_mode, as onnxruntime
+ * counts.  With channels_last the channels are the last dimension. */
 #include "ops/nn/pool.h"
 #include "ops/quantization/products.h"
 #include "ops/quantization/qlinear.h"
@@ -47,6 +48,7 @@ static Status check_inputs(InferContext *ctx) {
 static Status average_parse(ParseContext *ctx, void *attrs_) {
     QLinearPoolAttrs *attrs = attrs_;
     TRY(pool_parse(ctx, &attrs->pool));
+    attrs->pool.counts_beyond = true;
     return parse_bool(ctx, "channels_last", false, &attrs->channels_last);
 }
 
