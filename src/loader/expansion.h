@@ -9,7 +9,7 @@
 #include "loader/loading.h"
 #include "ops/op.h"
 
-enum { MAX_EXPANDED_INPUTS = 8 };
+enum { MAX_EXPANDED_INPUTS = 10 };
 
 typedef struct Expansion {
     Loading *loading;

@@ -311,31 +311,64 @@ Status expand_nhwc_max_pool(Expansion *e) {
     return expansion_output(e, 0, y);
 }
 
-Status expand_group_norm(Expansion *e) {
-    enum { RANK = 4 };
-    Value *y = expansion_input(e, 0), *gamma, *beta;
+enum { IMAGE_RANK = 4 };
+
+/* Of *y, in the layout that channels_last says. */
+static Status make_group_norm(Expansion *e, bool channels_last, Value **y) {
+    Value *gamma, *beta;
     int64_t groups, activation;
     float epsilon;
-    bool channels_last;
     TRY(parse_require(&e->parse, "groups"));
     TRY(parse_int(&e->parse, "groups", 1, &groups));
     TRY(parse_int(&e->parse, "activation", 0, &activation));
     TRY(parse_float(&e->parse, "epsilon", 1e-5f, &epsilon));
-    TRY(parse_bool(&e->parse, "channels_last", true, &channels_last));
     if (activation != 0 && activation != 1)
         return parse_fail(&e->parse, STRIDER_UNSUPPORTED,
                           "activation is %" PRId64 ", 0 and 1 (SiLU) are supported", activation);
     if (channels_last)
-        TRY(transpose_by(e, false, RANK, &y));
-    TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 1), y), &gamma));
-    TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 2), y), &beta));
+        TRY(transpose_by(e, false, IMAGE_RANK, y));
+    TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 1), *y), &gamma));
+    TRY(expansion_apply(e, "CastLike", 15, NO_ATTRS, INPUTS(expansion_input(e, 2), *y), &beta));
     TRY(expansion_apply(
         e, "GroupNormalization", 21,
         ATTRS(expansion_int_attr("num_groups", groups), expansion_float_attr("epsilon", epsilon)),
-        INPUTS(y, gamma, beta), &y));
+        INPUTS(*y, gamma, beta), y));
     if (activation)
-        TRY(expansion_apply(e, "Swish", 24, NO_ATTRS, INPUTS(y), &y));
-    if (channels_last)
-        TRY(transpose_by(e, true, RANK, &y));
+        TRY(expansion_apply(e, "Swish", 24, NO_ATTRS, INPUTS(*y), y));
+    return channels_last ? transpose_by(e, true, IMAGE_RANK, y) : STRIDER_OK;
+}
+
+Status expand_group_norm(Expansion *e) {
+    Value *y = expansion_input(e, 0);
+    bool channels_last;
+    TRY(parse_bool(&e->parse, "channels_last", true, &channels_last));
+    TRY(make_group_norm(e, channels_last, &y));
     return expansion_output(e, 0, y);
+}
+
+/* Dimensions of 1 for the pixels: after the channels, or before them where these are last. */
+static Status add_to_pixels(Expansion *e, int64_t at, Value *more, Value **sum) {
+    Value *axes;
+    TRY(expansion_ints(e, 2, (const int64_t[]){at, at + 1}, &axes));
+    TRY(expansion_apply(e, "Unsqueeze", 13, NO_ATTRS, INPUTS(more, axes), &more));
+    return expansion_sum(e, more, sum);
+}
+
+/* GroupNorm of x + skip + bias, which is output 1.  The skip may be one of each image, without pixels. */
+Status expand_skip_group_norm(Expansion *e) {
+    Value *sum = expansion_input(e, 0), *skip = expansion_input(e, 3), *bias = expansion_input(e, 4), *y;
+    bool channels_last;
+    TRY(parse_bool(&e->parse, "channels_last", true, &channels_last));
+    if (skip->type.shape.rank == 2)
+        TRY(add_to_pixels(e, channels_last ? 1 : 2, skip, &sum));
+    else
+        TRY(expansion_sum(e, skip, &sum));
+    if (bias && !channels_last)
+        TRY(add_to_pixels(e, 1, bias, &sum));
+    else
+        TRY(expansion_sum(e, bias, &sum));
+    y = sum;
+    TRY(make_group_norm(e, channels_last, &y));
+    TRY(expansion_output(e, 0, y));
+    return expansion_output(e, 1, sum);
 }

@@ -65,6 +65,43 @@ Status expand_range(Expansion *e) {
     return expansion_output(e, 0, y);
 }
 
+/* Of the sum; whichever dimensions the bias lacks, it is broadcast as Add does. */
+Status expand_bias_softmax(Expansion *e) {
+    Value *y = expansion_input(e, 0);
+    int64_t axis;
+    bool is_inner;
+    TRY(parse_int(&e->parse, "axis", 1, &axis));
+    TRY(parse_bool(&e->parse, "is_inner_broadcast", false, &is_inner));
+    TRY(expansion_sum(e, expansion_input(e, 1), &y));
+    TRY(expansion_apply(e, "Softmax", 11, ATTRS(expansion_int_attr("axis", axis)), INPUTS(y), &y));
+    return expansion_output(e, 0, y);
+}
+
+/* In the order in which they come; without the places where they do so first. */
+Status expand_unique(Expansion *e) {
+    enum { Y, FIRST, INVERSE, COUNTS, OUTPUTS };
+    Value *x = expansion_input(e, 0), *outputs[OUTPUTS];
+    Node *node;
+    TRY(expansion_add(e,
+                      &(NewNode){.type = "Unique",
+                                 .opset = 11,
+                                 .attrs = ATTRS(expansion_int_attr("sorted", 0)),
+                                 .n_inputs = 1,
+                                 .n_outputs = OUTPUTS,
+                                 .inputs = &x},
+                      outputs, &node));
+    TRY(expansion_output(e, 0, outputs[Y]));
+    TRY(expansion_output(e, 1, outputs[INVERSE]));
+    return expansion_output(e, 2, outputs[COUNTS]);
+}
+
+/* Its other inputs are for training. */
+Status expand_torch_embedding(Expansion *e) {
+    Value *y;
+    TRY(expansion_apply(e, "Gather", 13, NO_ATTRS, INPUTS(expansion_input(e, 0), expansion_input(e, 1)), &y));
+    return expansion_output(e, 0, y);
+}
+
 /* --- experiments of ONNX before opset 10 --- */
 
 Status expand_scale(Expansion *e) {

@@ -34,11 +34,12 @@ class Folder:
         return self.random.standard_normal(shape).astype(np.float32)
 
     def case(self, name, op, arrays, domain="", opset=13, ir=8, constants=(), outputs=("y",), expected=None, dtypes=None,
-             **attributes):
+             more=None, **attributes):
         """A node that reads `arrays` (None: absent), of which `constants` are initializers.  `expected` are its outputs; else
-        what onnxruntime computes.  `dtypes`: of the outputs, where these are not those of the first array."""
+        what onnxruntime computes.  `dtypes`: of the outputs, where these are not those of the first array.
+        `more`: attributes whose names are those of parameters here."""
         names = ["" if array is None else f"i{k}" for k, array in enumerate(arrays)]
-        node = helper.make_node(op, names, outputs, name="node", domain=domain, **attributes)
+        node = helper.make_node(op, names, outputs, name="node", domain=domain, **attributes, **(more or {}))
         given = {n: a for k, (n, a) in enumerate(zip(names, arrays)) if n and k not in constants}
         initializers = [numpy_helper.from_array(arrays[k], names[k]) for k in constants]
         named = [o for o in outputs if o]

@@ -21,7 +21,8 @@ rand = FOLDER.rand
 
 def case(name, op, arrays, domain="com.microsoft", expected=None, **others):
     """`expected`: what onnxruntime has no kernel for."""
-    FOLDER.case(name, op, arrays, domain=domain, expected=None if expected is None else [expected.astype(np.float32)], **others)
+    several = expected if isinstance(expected, tuple) else (expected,)
+    FOLDER.case(name, op, arrays, domain=domain, expected=None if expected is None else [y if y.dtype == np.uint8 else y.astype(np.float32) for y in several], **others)
 
 
 # --- what onnxruntime has no kernel for ---
@@ -51,6 +52,26 @@ def group_norm(x, gamma, beta, groups):
     mean, var = grouped.mean(axis=(1, 3), keepdims=True), grouped.var(axis=(1, 3), keepdims=True)
     y = ((grouped - mean) / np.sqrt(var + 1e-5)).reshape(x.shape) * gamma + beta
     return y / (1 + np.exp(-y))
+
+
+def skip_group_norm(x, gamma, beta, skip, bias, groups):
+    total = x + skip + bias
+    normal = group_norm(total, gamma, beta, groups)
+    return normal, total
+
+
+def softmax(x, axis):
+    """Over the dimensions from `axis` on."""
+    flat = x.astype(np.float64).reshape(int(np.prod(x.shape[:axis])), -1)
+    powers = np.exp(flat - flat.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).reshape(x.shape)
+
+
+def attend(q, k, v):
+    """Of [batch, positions, heads, size]; heads go side by side."""
+    scores = np.einsum("blhd,bmhd->bhlm", q.astype(np.float64), k) / np.sqrt(q.shape[-1])
+    y = np.einsum("bhlm,bmhd->blhd", softmax(scores, 3), v)
+    return y.reshape(*y.shape[:2], -1)
 
 
 # --- the cases ---
@@ -157,6 +178,77 @@ def experiments():
     case("thresholded_relu_before_10", "ThresholdedRelu", [x], alpha=0.5, **old)
 
 
+def images():
+    x, indices, size = rand(2, 3, 5, 7), np.array([1, 0, 1], np.int32), np.array([4, 3], np.int32)
+    rois = np.array([[0, 0, 1, 1], [0.1, 0.6, 0.7, 0.2], [-0.3, 0.2, 0.8, 1.4]], np.float32)
+    case("crop_and_resize", "CropAndResize", [x, rois, indices, size], constants=(3,), extrapolation_value=2.5)
+    case("crop_and_resize_nearest", "CropAndResize", [x, rois, indices, size], mode="nearest")
+    case("crop_and_resize_to_one", "CropAndResize", [x, rois, indices, np.array([1, 1], np.int32)])
+    x, gamma, beta, bias = rand(2, 3, 2, 8), rand(8), rand(8), rand(8)
+    skip, short = rand(2, 3, 2, 8), rand(2, 8)
+    case("skip_group_norm", "SkipGroupNorm", [x, gamma, beta, skip], groups=2, activation=1, outputs=("y", "s"),
+         expected=skip_group_norm(x, gamma, beta, skip, 0, 2))
+    case("skip_group_norm_short", "SkipGroupNorm", [x, gamma, beta, short, bias], groups=4, activation=1,
+         expected=skip_group_norm(x, gamma, beta, short[:, None, None], bias, 4)[0])
+    first = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    case("skip_group_norm_first", "SkipGroupNorm", [first, gamma, beta, short, bias], groups=4, activation=1, channels_last=0, outputs=("y", "s"),
+         expected=tuple(y.transpose(0, 3, 1, 2) for y in skip_group_norm(x, gamma, beta, short[:, None, None], bias, 4)))
+    ids = np.array([[2, 0, 3], [1, 1, 2]], INTS)
+    table = rand(4, 5)
+    case("torch_embedding", "TorchEmbedding", [table, ids, np.array(1, INTS)], expected=table[ids])
+    case("unique", "Unique", [np.array([2, 1, 1, 3, 4, 3], np.float32)], outputs=("y", "idx", "counts"), dtypes=[np.float32, INTS, INTS])
+
+
+def attentions():
+    x, w, b = rand(2, 5, 6), rand(6, 24), rand(24)
+    mask = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], np.int32)
+    case("attention", "Attention", [x, w, b], num_heads=2, constants=(1, 2))
+    case("attention_mask", "Attention", [x, w, b, mask], num_heads=4)
+    case("attention_mask_3d", "Attention", [x, w, b, np.tril(np.ones((2, 5, 5), np.int32))], num_heads=2)
+    case("attention_bias", "Attention", [x, w, b, mask, None, rand(1, 2, 5, 5)], num_heads=2, scale=0.5)
+    case("attention_sizes", "Attention", [x, w, b], num_heads=2, qkv_hidden_sizes=[6, 6, 12])
+    case("attention_causal", "Attention", [x, w, b], num_heads=2, unidirectional=1)
+    past = rand(2, 2, 2, 3, 4)
+    case("attention_past", "Attention", [x, w, b, None, past], num_heads=2, unidirectional=1, outputs=("y", "present"))
+    case("attention_present", "Attention", [x, w, b], num_heads=2, outputs=("y", "present"))
+    q, k, v, b = rand(2, 4, 8), rand(2, 5, 8), rand(2, 5, 6), rand(22)
+    heads = "MultiHeadAttention"
+    case("multi_head", heads, [q, k, v], num_heads=2)
+    case("multi_head_biases", heads, [q, k, v, b, None, rand(2, 1, 4, 5)], num_heads=2, constants=(3,))
+    case("multi_head_mask", heads, [q, k, v, None, mask, rand(1, 2, 4, 5)], num_heads=2, scale=0.3)
+    qkv, kv = rand(2, 5, 2, 3, 4), rand(2, 5, 2, 2, 4)
+    case("multi_head_packed", heads, [qkv], num_heads=2, expected=attend(*np.moveaxis(qkv, 3, 0)))
+    case("multi_head_packed_pairs", heads, [q, kv], num_heads=2, expected=attend(q.reshape(2, 4, 2, 4), *np.moveaxis(kv, 3, 0)))
+    case("multi_head_kept", heads, [q, rand(2, 2, 5, 4), rand(2, 2, 5, 4)], num_heads=2)
+    case("multi_head_past", heads, [q, k[:, :4], q[:, ::-1].copy(), None, None, None, rand(2, 2, 3, 4), rand(2, 2, 3, 4)], num_heads=2,
+         unidirectional=1, outputs=("y", "k", "v"))
+    data, bias, inner = rand(2, 3, 4, 5), rand(1, 3, 4, 5), rand(2, 1, 1, 5)
+    case("bias_softmax", "BiasSoftmax", [data, bias], axis=2, is_inner_broadcast=0, expected=softmax(data + bias, 2))
+    case("bias_softmax_inner", "BiasSoftmax", [data, inner], axis=3, is_inner_broadcast=1, expected=softmax(data + inner, 3))
+
+
+def bytes_of(*shape):
+    return FOLDER.random.integers(0, 256, shape).astype(np.uint8)
+
+
+def integers():
+    a, b, scale = bytes_of(3, 4), bytes_of(4, 5), np.array(0.02, np.float32)
+    scales, zeros = np.abs(rand(5)) / 50, bytes_of(5)
+    case("matmul_integer_to_float", "MatMulIntegerToFloat", [a, b, scale, scale, np.array(120, np.uint8), np.array(7, np.uint8), rand(5)], dtypes=[np.float32])
+    case("matmul_integer_to_float_least", "MatMulIntegerToFloat", [a, b, scale, scale], dtypes=[np.float32])
+    case("matmul_integer_to_float_columns", "MatMulIntegerToFloat", [a, b.astype(np.int8), scale, scales, np.array(120, np.uint8), zeros.astype(np.int8)], dtypes=[np.float32])
+    case("dynamic_quantize_matmul", "DynamicQuantizeMatMul", [rand(3, 4), b, scale, np.array(7, np.uint8), rand(5)])
+    case("qattention", "QAttention", [bytes_of(2, 3, 4), bytes_of(4, 12), rand(12), scale, scale, None, np.array(128, np.uint8), np.array(127, np.uint8)], num_heads=2,
+         dtypes=[np.float32])
+    x, small = bytes_of(2, 3, 4), np.array(1 / 256, np.float32)
+    case("qlinear_softmax", "QLinearSoftmax", [x, np.array(0.04, np.float32), np.array(100, np.uint8), small, np.array(0, np.uint8)], axis=-1, more={"opset": 13})
+    case("qlinear_softmax_12", "QLinearSoftmax", [x, np.array(0.04, np.float32), np.array(100, np.uint8), small, np.array(0, np.uint8)], axis=1, more={"opset": 12})
+    case("qlinear_reduce_mean", "QLinearReduceMean", [x, scale, np.array(100, np.uint8), np.array(0.015, np.float32), np.array(90, np.uint8)], axes=[1], keepdims=0,
+         expected=np.clip(np.rint(0.02 * (x.astype(np.float64) - 100).mean(axis=1) / 0.015) + 90, 0, 255).astype(np.uint8))
+    case("qlinear_where", "QLinearWhere", [x < 99, x, scale, np.array(100, np.uint8), bytes_of(2, 3, 4), np.array(0.03, np.float32), np.array(90, np.uint8), np.array(0.025, np.float32), np.array(80, np.uint8)],
+         dtypes=[np.uint8])
+
+
 if __name__ == "__main__":
-    for group in (convolutions, products, gelus, normalisations, movements, experiments):
+    for group in (convolutions, products, gelus, normalisations, movements, experiments, images, attentions, integers):
         group()
