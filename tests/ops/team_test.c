@@ -8,40 +8,18 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "support/device_case.h"
 
-enum { MAX_FLOATS = 1 << 18 };
-
-static Tensor filled(int port, Shape shape) {
-    static float values[OP_TEST_MAX_PORTS][MAX_FLOATS];
-    const size_t count = (size_t)shape_elements(&shape);
-    assert_true(count <= MAX_FLOATS);
-    fill_random(values[port], count, 7 + (uint64_t)port);
-    return op_test_tensor(STRIDER_F32, shape, values[port], count * sizeof **values);
-}
-
 /* Of at least `min`, in steps that make equals. */
 static Tensor filled_in_steps(Shape shape, float min, float step) {
-    Tensor tensor = filled(0, shape);
+    Tensor tensor = device_case_fill(0, shape);
     float *values = tensor.data;
     for (int64_t i = 0; i < tensor_elements(&tensor); i++)
         values[i] = min + step * floorf((values[i] + 1) / step);
     return tensor;
-}
-
-static void run(OpTest *test) {
-    const int before = device_case_count();
-    const Status status = op_test_run(test);
-    if (status)
-        fail_msg("%s: %s", test->op, test->error.message);
-    op_test_free(test);
-    if (getenv("STRIDER_TEST_DEVICE") && device_case_count() == before)
-        fail_msg("%s: the device does not take it", test->op);
 }
 
 /* --- normalisations --- */
@@ -53,10 +31,10 @@ static void batch_normalisation_is_by_channel(void **state) {
         const int64_t channels = shapes[i].rank < 2 ? 1 : shapes[i].dims[1];
         OpTest test = {.op = "BatchNormalization", .opset = 15, .n_inputs = 5};
         for (int port = 0; port < 5; port++)
-            test.inputs[port] = filled(port, port ? DIMS(channels) : shapes[i]);
+            test.inputs[port] = device_case_fill(port, port ? DIMS(channels) : shapes[i]);
         for (int64_t c = 0; c < channels; c++)
             ((float *)test.inputs[4].data)[c] += 1.5f;
-        run(&test);
+        device_case_must_run(&test);
     }
 }
 
@@ -68,16 +46,16 @@ static void instances_and_groups_have_means_of_their_own(void **state) {
         OpTest instance = {.op = "InstanceNormalization",
                            .opset = 6,
                            .n_inputs = 3,
-                           .inputs = {filled(0, shapes[i]), filled(1, channels), filled(2, channels)}};
-        run(&instance);
+                           .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, channels), device_case_fill(2, channels)}};
+        device_case_must_run(&instance);
         for (int opset = 18; opset <= 21; opset += 3) {
             const Shape parameter = opset < 21 ? groups : channels;
             OpTest group = {.op = "GroupNormalization",
                             .opset = opset,
                             .attrs = {attr_int("num_groups", 3)},
                             .n_inputs = 3,
-                            .inputs = {filled(0, shapes[i]), filled(1, parameter), filled(2, parameter)}};
-            run(&group);
+                            .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, parameter), device_case_fill(2, parameter)}};
+            device_case_must_run(&group);
         }
     }
 }
@@ -97,12 +75,12 @@ static void layers_take_parameters_that_broadcast(void **state) {
                 .opset = 17,
                 .attrs = {attr_int("axis", rows[i].axis)},
                 .n_inputs = inputs,
-                .inputs = {filled(0, DIMS(3, 5, 7, 201)), filled(1, rows[i].scale), filled(2, rows[i].b)}};
-            run(&test);
+                .inputs = {device_case_fill(0, DIMS(3, 5, 7, 201)), device_case_fill(1, rows[i].scale), device_case_fill(2, rows[i].b)}};
+            device_case_must_run(&test);
             test.op = "RMSNormalization";
             test.opset = 23;
             if (inputs == 2)
-                run(&test);
+                device_case_must_run(&test);
         }
 }
 
@@ -114,8 +92,8 @@ static void lrn_windows_end_with_the_channels(void **state) {
                        .opset = 13,
                        .attrs = {attr_int("size", sizes[i]), attr_float("alpha", 0.5f)},
                        .n_inputs = 1,
-                       .inputs = {filled(0, DIMS(2, 9, 11, 13))}};
-        run(&test);
+                       .inputs = {device_case_fill(0, DIMS(2, 9, 11, 13))}};
+        device_case_must_run(&test);
     }
 }
 
@@ -138,7 +116,7 @@ static void reduce(int kind, Tensor x, unsigned mask, bool keepdims) {
                              attr_int("keepdims", keepdims)},
                    .n_inputs = 1,
                    .inputs = {x}};
-    run(&test);
+    device_case_must_run(&test);
 }
 
 static void reductions_take_any_axes(void **state) {
@@ -191,7 +169,7 @@ static void the_first_or_the_last_of_equals_in_long_rows(void **state) {
                                      attr_int("select_last_index", variant >> 1 & 1)},
                            .n_inputs = 1,
                            .inputs = {x}};
-            run(&test);
+            device_case_must_run(&test);
         }
 }
 
@@ -219,10 +197,10 @@ static void resize_has_every_mode(void **state) {
                                              attr_int("antialias", mode && variant > 1),
                                              attr_float("extrapolation_value", 10)},
                                    .n_inputs = 3,
-                                   .inputs = {filled(0, DIMS(6, 5, 7)),
+                                   .inputs = {device_case_fill(0, DIMS(6, 5, 7)),
                                               tensor_f32(DIMS(6), 0, 0.1f, -0.2f, 1, 0.9f, 1.2f),
                                               tensor_f32(DIMS(3), 1, scales[s][0], scales[s][1])}};
-                    run(&test);
+                    device_case_must_run(&test);
                 }
 }
 
@@ -243,20 +221,20 @@ static void resize_takes_neighbouring_dimensions(void **state) {
                            .opset = 13,
                            .attrs = {attr_string("mode", modes[mode])},
                            .n_inputs = 4,
-                           .inputs = {[0] = filled(0, rows[i].x),
+                           .inputs = {[0] = device_case_fill(0, rows[i].x),
                                       [3] = tensor_view(STRIDER_I64, &of_sizes, (void *)rows[i].sizes.dims)}};
-            run(&test);
+            device_case_must_run(&test);
         }
     OpTest upsample = {.op = "Upsample",
                        .opset = 9,
                        .n_inputs = 2,
-                       .inputs = {filled(0, DIMS(2, 3, 5, 7)), tensor_f32(DIMS(4), 1, 1, 2, 3)}};
-    run(&upsample);
+                       .inputs = {device_case_fill(0, DIMS(2, 3, 5, 7)), tensor_f32(DIMS(4), 1, 1, 2, 3)}};
+    device_case_must_run(&upsample);
 }
 
 static void resize_leaves_out_what_has_no_weight(void **state) {
     (void)state;
-    Tensor x = filled(0, DIMS(1, 1, 4, 5));
+    Tensor x = device_case_fill(0, DIMS(1, 1, 4, 5));
     ((float *)x.data)[7] = INFINITY;
     ((float *)x.data)[13] = NAN;
     OpTest test = {.op = "Resize",
@@ -265,7 +243,7 @@ static void resize_leaves_out_what_has_no_weight(void **state) {
                              attr_string("coordinate_transformation_mode", "align_corners")},
                    .n_inputs = 4,
                    .inputs = {[0] = x, [3] = tensor_i64(DIMS(4), 1, 1, 7, 9)}};
-    run(&test);
+    device_case_must_run(&test);
 }
 
 static void pad_has_every_mode(void **state) {
@@ -286,10 +264,10 @@ static void pad_has_every_mode(void **state) {
                            .opset = 19,
                            .attrs = {attr_string("mode", pad_modes[mode])},
                            .n_inputs = 3,
-                           .inputs = {filled(0, rows[i].x),
+                           .inputs = {device_case_fill(0, rows[i].x),
                                       tensor_view(STRIDER_I64, &of_pads, (void *)rows[i].pads),
                                       tensor_f32(shape_scalar(), 2.5f)}};
-            run(&test);
+            device_case_must_run(&test);
         }
 }
 
@@ -303,15 +281,15 @@ static void gathers_take_every_index(void **state) {
             .opset = 13,
             .attrs = {attr_int("axis", 1)},
             .n_inputs = 2,
-            .inputs = {filled(0, DIMS(7, 5, 31)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+            .inputs = {device_case_fill(0, DIMS(7, 5, 31)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
         OpTest elements = {
             .op = "GatherElements",
             .opset = 13,
             .attrs = {attr_int("axis", 0)},
             .n_inputs = 2,
-            .inputs = {filled(0, DIMS(5, 3)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
-        run(&along);
-        run(&elements);
+            .inputs = {device_case_fill(0, DIMS(5, 3)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+        device_case_must_run(&along);
+        device_case_must_run(&elements);
     }
 }
 

@@ -186,3 +186,29 @@ void device_case_run(const OpTest *test, Graph *graph, Node *node) {
             fail_msg("%s", err.message);
     run_case(test, graph, node);
 }
+
+Tensor device_case_fill(int port, Shape shape) {
+    static float values[OP_TEST_MAX_PORTS][DEVICE_CASE_FLOATS];
+    const size_t count = (size_t)shape_elements(&shape);
+    assert_true(count <= DEVICE_CASE_FLOATS);
+    fill_random(values[port], count, 7 + (uint64_t)port);
+    return op_test_tensor(STRIDER_F32, shape, values[port], count * sizeof **values);
+}
+
+static void must_run(OpTest *test, int times) {
+    const int before = used.cases;
+    const Status status = op_test_run(test);
+    if (status)
+        fail_msg("%s: %s", test->op, test->error.message);
+    op_test_free(test);
+    if (getenv("STRIDER_TEST_DEVICE") && used.cases < before + times)
+        fail_msg("%s: the device takes it %d times, must take it %d", test->op, used.cases - before, times);
+}
+
+void device_case_must_run(OpTest *test) {
+    must_run(test, 1);
+}
+
+void device_case_must_run_twice(OpTest *test) {
+    must_run(test, 2);
+}

@@ -12,4 +12,16 @@ void device_case_run(const OpTest *test, Graph *graph, Node *node);
 /* How many runs there were on the device. */
 int device_case_count(void);
 
+/* --- cases of more elements, whose values the reference says --- */
+
+/* Values in [-1, 1), for an input of at most DEVICE_CASE_FLOATS elements; overwritten by the next call for
+ * this port. */
+enum { DEVICE_CASE_FLOATS = 1 << 18 };
+Tensor device_case_fill(int port, Shape shape);
+/* Runs the operator; fails the test where it fails, and where there is a device that does not take it. */
+void device_case_must_run(OpTest *test);
+/* The same where the device must take it both with contents that change from run to run and with constants.
+ */
+void device_case_must_run_twice(OpTest *test);
+
 #endif

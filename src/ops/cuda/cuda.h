@@ -48,6 +48,7 @@ typedef struct CudaDevice {
     DeviceOptions options;
     cudaStream_t stream; /* of all work */
     CudaStaging staging;
+    CudaStaging fault; /* a KernelFault */
     CudaDownload downloads[CUDA_MAX_DOWNLOADS];
     int n_downloads;
     bool is_capturing;     /* the stream keeps what it is given for Device.recording */
@@ -164,8 +165,15 @@ void cuda_dims(int rank, const int64_t *from, int absent, int count, int *to);
  * are the same in every run, by the node that makes them where that chooses positions. */
 bool cuda_indices_fit(const KernelQuery *query, int port, const IndexedParts *parts);
 bool cuda_indices_below(const KernelQuery *query, int port, int64_t size);
+/* Whether the indices of input `port` are of a type that kernels read, and no constants outside [0, size). */
+bool cuda_may_check(const KernelQuery *query, int port, int64_t size);
+/* What a kernel checks them by, as far as they are not known to be in range; and where they are not. */
+KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, PrepareContext *ctx);
+KernelCheck cuda_run_check(const KernelQuery *query, PrepareContext *ctx);
 /* Whether the kernels' arithmetic on these windows stays within 32 bits. */
 bool cuda_windows_fit(const WindowDim *dims, int n);
+/* Whether float32 has all positions in the dimensions after the first two. */
+bool cuda_positions_fit(const Shape *shape);
 /* A dimension of a window as the kernels take it. */
 KernelAxis cuda_axis(const WindowDim *dim);
 /* Zeroed memory in the plan. */

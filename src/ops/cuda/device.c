@@ -98,6 +98,7 @@ static void cuda_close(Device *device) {
         if (cuda->stream)
             (void)cuda_synchronize(device, NULL);
         cuda_staging_free(&cuda->staging);
+        cuda_staging_free(&cuda->fault);
         for (int i = 0; i < 2; i++)
             if (cuda->events[i])
                 cudaEventDestroy(cuda->events[i]);
@@ -119,6 +120,8 @@ static Status open_libraries(CudaDevice *cuda, Error *err) {
     if (error)
         return cuda_fail(cuda, error, "cudaStreamCreateWithFlags", err);
     TRY(cuda_staging_alloc(cuda, CUDA_STAGING, &cuda->staging, err));
+    TRY(cuda_staging_alloc(cuda, sizeof(KernelFault), &cuda->fault, err));
+    memset(cuda->fault.memory, 0, sizeof(KernelFault));
     cudnnStatus_t dnn = cudnnCreate(&cuda->dnn);
     if (!dnn)
         dnn = cudnnSetStream(cuda->dnn, cuda->stream);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gather, GatherElements and GatherND, by indices that are known to be in range. */
+/* Gather, GatherElements and GatherND. */
 #include "ops/tensor/gather.h"
 
 #include <string.h>
@@ -27,17 +27,19 @@ static bool accepts(KernelQuery *query) {
         return false;
     const IndexedParts parts = parts_of(query);
     return parts.rank <= KERNEL_DIMS && parts.depth <= KERNEL_DIMS &&
-           cuda_indices_fit(query, GATHER_INDICES, &parts);
+           (!query->inputs[GATHER_INDICES].constant || cuda_indices_fit(query, GATHER_INDICES, &parts));
 }
 
 static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const IndexedParts parts = parts_of(query);
     const int64_t count = cuda_elements(&query->outputs[0]);
+    const bool fit = cuda_indices_fit(query, GATHER_INDICES, &parts);
     struct GatherArgs args = {.count = (int)count,
                               .part = (int)parts.part,
                               .depth = parts.depth,
                               .are_bools = query->outputs[0].type.dtype == STRIDER_BOOL,
-                              .are_i64 = query->inputs[GATHER_INDICES].type.dtype == STRIDER_I64};
+                              .are_i64 = query->inputs[GATHER_INDICES].type.dtype == STRIDER_I64,
+                              .check = fit ? (KernelCheck){0} : cuda_run_check(query, ctx)};
     cuda_dims(parts.rank, parts.dims, 1, KERNEL_DIMS, args.dims);
     cuda_dims(parts.rank, parts.base, 0, KERNEL_DIMS, args.base);
     cuda_dims(parts.rank, parts.position, 0, KERNEL_DIMS, args.position);

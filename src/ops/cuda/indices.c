@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which indices are known to be in range before a run: a kernel could not say which one is not, as the
- * reference does.  Others are left to that. */
+/* Which indices are known to be in range before a run.  Others a kernel checks, and tells the host of one that
+ * is not; constants that are not in range are left to the reference, which names the first. */
+#include <limits.h>
 #include <string.h>
 
 #include "ops/cuda/cuda.h"
@@ -101,4 +102,19 @@ bool cuda_indices_fit(const KernelQuery *query, int port, const IndexedParts *pa
         if (!indexed_next(&walk, &at))
             return false;
     return true;
+}
+
+bool cuda_may_check(const KernelQuery *query, int port, int64_t size) {
+    return cuda_is(&query->inputs[port], DTYPES_INDEX) && size <= INT_MAX &&
+           (!query->inputs[port].constant || cuda_indices_below(query, port, size));
+}
+
+KernelCheck cuda_run_check(const KernelQuery *query, PrepareContext *ctx) {
+    const CudaDevice *device = (const CudaDevice *)ctx->device;
+    return (KernelCheck){(KernelFault *)(void *)device->fault.memory, query->node};
+}
+
+KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, PrepareContext *ctx) {
+    const bool is_known = !cuda_has_input(query, port) || cuda_indices_below(query, port, size);
+    return is_known ? (KernelCheck){0} : cuda_run_check(query, ctx);
 }

@@ -34,6 +34,14 @@ extern void k_lp_norm(const struct LpNormArgs args);
 extern void k_lrn(const struct LrnArgs args);
 extern void k_arg_reduce(const struct ArgReduceArgs args);
 extern void k_arg_reduce_team(const struct ArgReduceArgs args);
+extern void k_attention(const struct AttentionArgs args);
+extern void k_rotary(const struct RotaryArgs args);
+extern void k_grid_sample(const struct GridSampleArgs args);
+extern void k_affine_grid(const struct AffineGridArgs args);
+extern void k_deform_columns(const struct DeformArgs args);
+extern void k_fold(const struct Col2ImArgs args);
+extern void k_roi_align(const struct RoiAlignArgs args);
+extern void k_swiglu(const struct SwigluArgs args);
 extern void k_conv(const struct ConvArgs args);
 extern void k_conv_transpose(const struct ConvArgs args);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Launching kernels, and what their rows ask of a query. */
+#include <float.h>
 #include <limits.h>
 #include <string.h>
 
@@ -122,6 +123,13 @@ bool cuda_windows_fit(const WindowDim *dims, int n) {
             i64_product(dim->out, dim->stride) > INT_MAX / 2)
             return false;
     }
+    return true;
+}
+
+bool cuda_positions_fit(const Shape *shape) {
+    for (int d = 2; d < shape->rank; d++)
+        if (shape->dims[d] > 1 << FLT_MANT_DIG)
+            return false;
     return true;
 }
 

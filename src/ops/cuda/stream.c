@@ -33,6 +33,16 @@ void cuda_staging_free(CudaStaging *staging) {
     *staging = (CudaStaging){0};
 }
 
+/* BAD_MODEL where a kernel has found an index out of range since the last time. */
+static Status check_fault(const CudaDevice *cuda, Error *err) {
+    const KernelFault fault = *(const KernelFault *)(const void *)cuda->fault.memory;
+    if (!fault.node)
+        return STRIDER_OK;
+    memset(cuda->fault.memory, 0, sizeof fault);
+    return node_fail(fault.node, err, STRIDER_BAD_MODEL, "index %lld is outside a dimension of %lld",
+                     fault.index, fault.size);
+}
+
 /* Afterwards nothing is on its way, and all of the staging memory is free; also after a failure. */
 static Status wait_for_all(CudaDevice *cuda, Error *err) {
     const cudaError_t error = cudaStreamSynchronize(cuda->stream);
@@ -40,7 +50,7 @@ static Status wait_for_all(CudaDevice *cuda, Error *err) {
         memcpy(cuda->downloads[i].to, cuda->downloads[i].from, cuda->downloads[i].size_bytes);
     cuda->n_downloads = 0;
     cuda->staging.used_bytes = 0;
-    return error ? cuda_fail(cuda, error, "running", err) : STRIDER_OK;
+    return error ? cuda_fail(cuda, error, "running", err) : check_fault(cuda, err);
 }
 
 /* What copies belong to; NULL: they are done at once. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "ops/nn/fold_formula.h"
 
 static Status col2im_parse(ParseContext *ctx, void *attrs) {
     return window_parse(ctx, attrs);
@@ -77,44 +78,29 @@ static Status col2im_infer(InferContext *ctx) {
     return STRIDER_OK;
 }
 
-/* The taps of windows that lie on one element of a dimension: those of `dim` where a window has fewer taps
- * than there are windows, else one of each window, both from the first tap on. */
-static int64_t max_pairs(const WindowDim *dim) {
-    return i64_min(dim->kernel, dim->out);
+static int64_t candidates(const WindowDim *dim) {
+    return fold_candidates(dim->kernel, dim->out);
 }
 
-/* Candidate `i` of max_pairs(): false where it is none. */
-static bool find_pair(const WindowDim *dim, int64_t at, int64_t i, int64_t *tap, int64_t *window) {
-    const int64_t begin = at + dim->pad_begin;
-    if (dim->kernel <= dim->out) {
-        const int64_t first = begin - i * dim->dilation;
-        *tap = i;
-        *window = first / dim->stride;
-        return first >= 0 && first % dim->stride == 0 && *window < dim->out;
-    }
-    *window = dim->out - 1 - i;
-    const int64_t distance = begin - *window * dim->stride;
-    *tap = distance / dim->dilation;
-    return distance >= 0 && distance % dim->dilation == 0 && *tap < dim->kernel;
+static FoldPair pair_of(const WindowDim *dim, int64_t at, int64_t i) {
+    return fold_pair(at + dim->pad_begin, i, dim->kernel, dim->out, dim->stride, dim->dilation);
 }
 
 /* The sum of what all windows bring to one element of the image; `row` is the first row of its channel. */
 static double gather(const Col2ImGeometry *g, const Tensor *x, int64_t row, const int64_t at[MAX_SPATIAL]) {
     const WindowDim *d = g->dims;
-    int64_t tap[MAX_SPATIAL], window[MAX_SPATIAL];
     double sum = 0;
-    for (int64_t i = 0; i < max_pairs(&d[0]); i++) {
-        if (!find_pair(&d[0], at[0], i, &tap[0], &window[0]))
-            continue;
-        for (int64_t j = 0; j < max_pairs(&d[1]); j++) {
-            if (!find_pair(&d[1], at[1], j, &tap[1], &window[1]))
-                continue;
-            for (int64_t k = 0; k < max_pairs(&d[2]); k++)
-                if (find_pair(&d[2], at[2], k, &tap[2], &window[2])) {
-                    const int64_t block = (tap[0] * d[1].kernel + tap[1]) * d[2].kernel + tap[2],
-                                  column = (window[0] * d[1].out + window[1]) * d[2].out + window[2];
+    for (int64_t i = 0; i < candidates(&d[0]); i++) {
+        const FoldPair z = pair_of(&d[0], at[0], i);
+        for (int64_t j = 0; z.is_one && j < candidates(&d[1]); j++) {
+            const FoldPair y = pair_of(&d[1], at[1], j);
+            for (int64_t k = 0; y.is_one && k < candidates(&d[2]); k++) {
+                const FoldPair t = pair_of(&d[2], at[2], k);
+                const int64_t block = (z.tap * d[1].kernel + y.tap) * d[2].kernel + t.tap,
+                              column = (z.window * d[1].out + y.window) * d[2].out + t.window;
+                if (t.is_one)
                     sum += tensor_get_f64(x, (row + block) * g->columns + column);
-                }
+            }
         }
     }
     return sum;

@@ -12,6 +12,9 @@
 #include <math.h>
 #include <string.h>
 
+#define REAL double
+#include "ops/tensor/grid_formula.h"
+
 static Status grid_sample_parse(ParseContext *ctx, void *attrs_) {
     static const char *const modes[] = {"nearest", "linear", "cubic", "bilinear", "bicubic", NULL};
     static const GridMode meanings[] = {GRID_NEAREST, GRID_LINEAR, GRID_CUBIC, GRID_LINEAR, GRID_CUBIC};
@@ -60,59 +63,15 @@ static Status grid_sample_infer(InferContext *ctx) {
 /* --- positions --- */
 
 double grid_position(bool align_corners, double coordinate, int64_t length) {
-    return align_corners ? (coordinate + 1) / 2 * (double)(length - 1)
-                         : ((coordinate + 1) * (double)length - 1) / 2;
-}
-
-/* Thrown back at both ends until it is between them. */
-static double reflect(double x, double low, double high) {
-    const double range = high - low;
-    if (!(range > 0))
-        return low;
-    const double past = fmod(fabs(x - low), 2 * range);
-    return past <= range ? low + past : high - (past - range);
-}
-
-static double into_range(const GridSampleAttrs *attrs, double x, int64_t length) {
-    return attrs->align_corners ? reflect(x, 0, (double)(length - 1))
-                                : reflect(x, -0.5, (double)length - 0.5);
-}
-
-static int64_t index_of(const GridSampleAttrs *attrs, double x, int64_t length) {
-    const double last = (double)(length - 1);
-    if (length == 0 || (attrs->padding == GRID_ZEROS && !(x >= 0 && x <= last)))
-        return GRID_OUTSIDE;
-    if (attrs->padding == GRID_REFLECTION)
-        x = into_range(attrs, x, length);
-    return i64_from_double(fmin(fmax(x, 0), last));
-}
-
-static void cubic_weights(double t, double weights[GRID_MAX_TAPS]) {
-    const double a = -0.75, s = 1 - t;
-    weights[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
-    weights[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
-    weights[2] = ((a + 2) * s - (a + 3)) * s * s + 1;
-    weights[3] = ((a * (s + 1) - 5 * a) * (s + 1) + 8 * a) * (s + 1) - 4 * a;
+    return grid_place(align_corners, coordinate, length);
 }
 
 GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length) {
-    if (attrs->padding == GRID_REFLECTION)
-        position = into_range(attrs, position, length);
-    if (attrs->mode == GRID_NEAREST)
-        return (GridTaps){1, {index_of(attrs, rint(position), length)}, {1}};
-    if (isnan(position))
+    if (isnan(position) && attrs->mode != GRID_NEAREST)
         return (GridTaps){1, {length ? 0 : GRID_OUTSIDE}, {NAN}};
-    position = fmin(fmax(position, -3), (double)length + 2); /* beyond, all taps are the same */
-    const double low = floor(position), t = position - low;
-    GridTaps taps = {2, {0}, {1 - t, t}};
-    double first = low;
-    if (attrs->mode == GRID_CUBIC) {
-        taps.count = 4;
-        first = low - 1;
-        cubic_weights(t, taps.weights);
-    }
+    GridTaps taps = {.count = grid_tap_count(attrs->mode)};
     for (int i = 0; i < taps.count; i++)
-        taps.indices[i] = index_of(attrs, first + i, length);
+        taps.indices[i] = grid_tap(*attrs, position, length, i, &taps.weights[i]);
     return taps;
 }
 

@@ -4,26 +4,18 @@
 #define OPS_TENSOR_GRID_SAMPLE_H
 
 #include "ops/op.h"
-
-typedef enum GridMode { GRID_NEAREST, GRID_LINEAR, GRID_CUBIC } GridMode;
-typedef enum GridPadding { GRID_ZEROS, GRID_BORDER, GRID_REFLECTION } GridPadding;
+#include "ops/tensor/grid_kind.h"
 
 enum { GRID_X, GRID_GRID, GRID_INPUTS };
-
-typedef struct GridSampleAttrs {
-    GridMode mode;
-    GridPadding padding;
-    bool align_corners;
-} GridSampleAttrs;
 
 /* A grid's coordinate, from -1 to 1, in elements. */
 double grid_position(bool align_corners, double coordinate, int64_t length);
 
 /* The elements of one dimension that make what lies at a position, which may be any number. */
-enum { GRID_MAX_TAPS = 4, GRID_OUTSIDE = -1 };
+enum { GRID_MAX_TAPS = 4 };
 typedef struct GridTaps {
     int count;
-    int64_t indices[GRID_MAX_TAPS]; /* GRID_OUTSIDE: counts as 0 */
+    int64_t indices[GRID_MAX_TAPS]; /* -1: counts as 0 */
     double weights[GRID_MAX_TAPS];  /* NaN where the position is */
 } GridTaps;
 GridTaps grid_taps(const GridSampleAttrs *attrs, double position, int64_t length);

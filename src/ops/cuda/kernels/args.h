@@ -9,10 +9,11 @@
 #include "ops/math/binary_kind.h"
 #include "ops/math/unary_kind.h"
 #include "ops/reduction/reduce_kind.h"
+#include "ops/tensor/grid_kind.h"
 #include "ops/tensor/pad_source.h"
 #include "ops/tensor/scatter_kind.h"
 
-enum { KERNEL_INPUTS = 5, KERNEL_DIMS = 5, MOVE_DIMS = 6, KERNEL_SPATIAL = 3 };
+enum { KERNEL_INPUTS = 7, KERNEL_DIMS = 5, MOVE_DIMS = 6, KERNEL_SPATIAL = 3 };
 /* Threads of a block where they work together, a power of two; and where each works alone. */
 enum { TEAM_THREADS = 128, LONE_THREADS = 256 };
 
@@ -22,6 +23,19 @@ typedef struct KernelData {
     float *out;
     long long *indices; /* the output after `out`, for kernels that make both; NULL unless asked for */
 } KernelData;
+
+/* Where a kernel tells of an index that is out of range: memory of the host, which looks when it has waited.
+ * node NULL: there was none. */
+typedef struct KernelFault {
+    const void *node;
+    long long index, size;
+} KernelFault;
+
+/* What a kernel needs for that; fault NULL: its indices are known to be in range. */
+typedef struct KernelCheck {
+    KernelFault *fault;
+    const void *node;
+} KernelCheck;
 
 /* One dimension of a window. */
 typedef struct KernelAxis {
@@ -89,12 +103,13 @@ struct ShuffleArgs {
     const int *from, *to;
 };
 
-/* in: x, indices, of 32 or 64 bits, which are in range.  `count` outputs, of parts of `part` elements, which
+/* in: x, indices of 32 or 64 bits.  `count` outputs, of parts of `part` elements, which
  * lie as ops/tensor/indexed.h says. */
 struct GatherArgs {
     KernelData data;
     int count, part, depth;
     bool are_bools, are_i64;
+    KernelCheck check;
     int dims[KERNEL_DIMS], base[KERNEL_DIMS], position[KERNEL_DIMS], index_dims[KERNEL_DIMS],
         steps[KERNEL_DIMS];
 };
@@ -221,6 +236,81 @@ struct ArgReduceArgs {
     KernelData data;
     int groups, count, inner;
     bool is_min, takes_last;
+};
+
+/* Steps in elements. */
+typedef struct KernelSteps {
+    int batch, head, row;
+} KernelSteps;
+
+/* in: q, k, v, mask (floats or bools), past keys and values, lengths of 64 bits; NULL where absent.  A block
+ * for each tile of rows of a head and each part of the values' columns.  Rows of the mask have `mask_keys`,
+ * and its batches repeat.  `left`, `right`: keys that a row sees beside its position; -1: all. */
+enum { ATTENTION_ROWS = 32, ATTENTION_KEYS = 32, ATTENTION_SLICE = 64, ATTENTION_COLUMNS = 128 };
+struct AttentionArgs {
+    KernelData data;
+    int heads, kv_heads, rows, past, keys, size, v_size, tiles, parts, mask_batches, mask_keys, left, right;
+    KernelSteps q, k, v, y, mask;
+    float scale, softcap;
+    bool mask_is_bools, is_causal, nan_where_none;
+};
+
+/* in: x, cosines, sines, and positions of 64 bits, which are below `positions`, or NULL.  A thread for each of `count`
+ * pairs that are turned and elements that stay. */
+struct RotaryArgs {
+    KernelData data;
+    int count, heads, rows, head_size, half, positions;
+    KernelCheck check;
+    KernelSteps steps;
+    bool interleaved;
+};
+
+/* in: a, b. */
+struct SwigluArgs {
+    KernelData data;
+    int count;
+    float alpha;
+};
+
+/* in: x, grid.  A thread for each of `count`: a point of an image and SAMPLE_CHANNELS of its channels, of
+ * which there are `parts`.  Dimensions in front that are not there have one element. */
+enum { SAMPLE_CHANNELS = 4 };
+struct GridSampleArgs {
+    KernelData data;
+    int count, points, channels, parts, spatial, dims[KERNEL_SPATIAL];
+    GridSampleAttrs attrs;
+};
+
+/* in: maps.  A thread for each place. */
+struct AffineGridArgs {
+    KernelData data;
+    int count, points, spatial, dims[KERNEL_SPATIAL];
+    bool align_corners;
+};
+
+/* in: x, offsets at 2, and at 4 the mask with `has_mask`; out: columns of one image, [channel][tap][output].  A thread
+ * for each of `count`: an offset group, SAMPLE_CHANNELS of its channels, a tap and an output. */
+struct DeformArgs {
+    KernelData data;
+    int count, image, in_channels, offset_groups, channels, parts, taps, outputs, spatial;
+    bool has_mask;
+    KernelAxis axes[KERNEL_SPATIAL];
+};
+
+/* in: columns, [channel][block][window]. */
+struct Col2ImArgs {
+    KernelData data;
+    int count, block, windows;
+    KernelAxis axes[KERNEL_SPATIAL];
+};
+
+/* in: x, rois, their images (of 32 or 64 bits). */
+struct RoiAlignArgs {
+    KernelData data;
+    int count, images, channels, in_height, in_width, height, width, sampling_ratio;
+    float spatial_scale;
+    bool is_max, half_pixel, are_i64;
+    KernelCheck check;
 };
 
 /* in: x, w.  Channels are those of one group.  For a transposed convolution `axes` are those of the

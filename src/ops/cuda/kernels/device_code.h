@@ -26,6 +26,28 @@
 #include "ops/reduction/reduce_formula.h"
 #include "ops/shared_math.h"
 
+SHARED int min_of(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* Index `number` of a tensor of these. */
+SHARED long long index_at(const void *indices, bool are_i64, int number) {
+    return are_i64 ? ((const long long *)indices)[number] : ((const int *)indices)[number];
+}
+
+/* An index in [0, size), which was stated as another one, perhaps; 0 for one that is not, of which the host
+ * hears. */
+SHARED int checked_index(KernelCheck check, long long stated, long long index, int size) {
+    if (!check.fault || (index >= 0 && index < size))
+        return (int)index;
+    if (!check.fault->node) {
+        check.fault->index = stated;
+        check.fault->size = size;
+        check.fault->node = check.node;
+    }
+    return 0;
+}
+
 /* Where element i of a box lies.  Dimensions of one element cost nothing. */
 SHARED int walk(const int *dims, const int *strides, int i) {
     int at = 0;

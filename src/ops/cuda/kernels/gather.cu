@@ -2,10 +2,6 @@
 /* ops/tensor/indexed.h says where parts lie. */
 #include "ops/cuda/kernels/device_code.h"
 
-SHARED int index_at(const void *indices, bool are_i64, int i) {
-    return are_i64 ? (int)((const long long *)indices)[i] : ((const int *)indices)[i];
-}
-
 KERNEL(k_gather, GatherArgs) {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
     if (i >= args.count)
@@ -14,9 +10,11 @@ KERNEL(k_gather, GatherArgs) {
     int at = walk(args.dims, args.base, part) + i % args.part;
     UNROLL
     for (int d = 0; d < KERNEL_DIMS; d++)
-        if (d < args.depth)
-            at += index_from_end(index_at(args.data.in[1], args.are_i64, position + d), args.index_dims[d]) *
-                  args.steps[d];
+        if (d < args.depth) {
+            const int size = args.index_dims[d];
+            const long long stated = index_at(args.data.in[1], args.are_i64, position + d);
+            at += checked_index(args.check, stated, stated < 0 ? stated + size : stated, size) * args.steps[d];
+        }
     if (args.are_bools)
         ((unsigned char *)args.data.out)[i] = ((const unsigned char *)args.data.in[0])[at];
     else

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators of attention, detection and recurrent layers, on tensors that devices other than the CPU divide
+ * into chunks; see team_test.c. */
+#include "ops/nn/attention.h"
+#include "support/op_test.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "support/device_case.h"
+
+/* Integers from 0 on that repeat after `period`. */
+static Tensor repeated(DType dtype, int64_t count, int period) {
+    static double values[1 << 12];
+    static uint64_t memory[1 << 12];
+    assert_true(count <= 1 << 12);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (double)(i * 7 % period);
+    return op_test_convert(dtype, DIMS(count), memory, values, (size_t)count);
+}
+
+/* --- attention --- */
+
+typedef struct AttentionCase {
+    int64_t batch, q_heads, kv_heads, rows, keys, size, v_size, past;
+} AttentionCase;
+
+static const AttentionCase attention_cases[] = {
+    {1, 2, 2, 50, 50, 64, 64, 0},  /* tiles and chunks that are not full */
+    {2, 4, 2, 33, 97, 20, 33, 0},  /* groups; columns that no warp fills */
+    {1, 3, 1, 1, 70, 130, 150, 9}, /* one row; slices of a head, two parts of its columns */
+    {2, 1, 1, 64, 32, 8, 128, 31}, {1, 1, 1, 5, 3, 1, 1, 0},
+};
+enum { N_ATTENTION_CASES = sizeof attention_cases / sizeof *attention_cases };
+
+static OpTest attention(const AttentionCase *c, int opset) {
+    OpTest test = {.op = "Attention",
+                   .opset = opset,
+                   .n_inputs = 3,
+                   .inputs = {device_case_fill(0, DIMS(c->batch, c->q_heads, c->rows, c->size)),
+                              device_case_fill(1, DIMS(c->batch, c->kv_heads, c->keys, c->size)),
+                              device_case_fill(2, DIMS(c->batch, c->kv_heads, c->keys, c->v_size))}};
+    if (c->past) {
+        test.n_inputs = 6;
+        test.n_outputs = 3;
+        test.inputs[ATTENTION_PAST_KEY] =
+            device_case_fill(4, DIMS(c->batch, c->kv_heads, c->past, c->size));
+        test.inputs[ATTENTION_PAST_VALUE] =
+            device_case_fill(5, DIMS(c->batch, c->kv_heads, c->past, c->v_size));
+    }
+    return test;
+}
+
+static void set_mask(OpTest *test, Tensor mask) {
+    test->inputs[ATTENTION_MASK] = mask;
+    test->n_inputs = test->n_inputs > 4 ? test->n_inputs : 4;
+}
+
+/* One of three keys is not seen. */
+static Tensor bools(Shape shape) {
+    static uint8_t values[1 << 14];
+    const int64_t count = shape_elements(&shape);
+    assert_true(count <= 1 << 14);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = i * 7 % 3 != 0;
+    return op_test_tensor(STRIDER_BOOL, shape, values, (size_t)count);
+}
+
+static void attention_has_heads_and_pasts(void **state) {
+    (void)state;
+    for (int i = 0; i < N_ATTENTION_CASES; i++) {
+        OpTest plain = attention(&attention_cases[i], 23);
+        device_case_must_run_twice(&plain);
+        OpTest causal = attention(&attention_cases[i], 23);
+        causal.attrs[0] = attr_int("is_causal", 1);
+        causal.attrs[1] = attr_float("softcap", 0.5f);
+        causal.attrs[2] = attr_float("scale", 2);
+        device_case_must_run_twice(&causal);
+    }
+}
+
+static void attention_masks_broadcast(void **state) {
+    (void)state;
+    for (int i = 0; i < N_ATTENTION_CASES; i++) {
+        const AttentionCase *c = &attention_cases[i];
+        const int64_t keys = c->past + c->keys;
+        const Shape shapes[] = {DIMS(keys), DIMS(c->rows, keys), DIMS(c->q_heads, 1, keys),
+                                DIMS(c->batch, 1, c->rows, keys), DIMS(1, 1, c->rows, 1)};
+        for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+            OpTest sums = attention(c, 23), chosen = attention(c, 23);
+            set_mask(&sums, device_case_fill(3, shapes[k]));
+            ((float *)sums.inputs[ATTENTION_MASK].data)[0] = -INFINITY;
+            set_mask(&chosen, bools(shapes[k]));
+            device_case_must_run_twice(&sums);
+            device_case_must_run_twice(&chosen);
+        }
+    }
+}
+
+static void attention_windows_and_lengths(void **state) {
+    (void)state;
+    static const int64_t windows[][2] = {{5, -1}, {-1, 3}, {0, 0}, {40, 20}};
+    for (int i = 0; i < N_ATTENTION_CASES; i++)
+        for (int k = 0; k < 4; k++) {
+            const AttentionCase *c = &attention_cases[i];
+            OpTest test = attention(c, 25);
+            test.attrs[0] = attr_int("left_window_size", windows[k][0]);
+            test.attrs[1] = attr_int("right_window_size", windows[k][1]);
+            if (!c->past) {
+                int64_t lengths[] = {c->keys - k, k - 1};
+                const Shape shape = DIMS(c->batch);
+                test.inputs[ATTENTION_LENGTHS] = tensor_view(STRIDER_I64, &shape, lengths);
+                test.n_inputs = 7;
+                device_case_must_run_twice(&test);
+                continue;
+            }
+            device_case_must_run_twice(&test);
+        }
+}
+
+/* What is not seen may be anything. */
+static void attention_does_not_look_at_what_it_does_not_see(void **state) {
+    (void)state;
+    const AttentionCase *c = &attention_cases[0];
+    OpTest test = attention(c, 23);
+    set_mask(&test, bools(DIMS(c->keys)));
+    for (int64_t i = 0; i < c->size; i++) {
+        ((float *)test.inputs[ATTENTION_K].data)[3 * c->size + i] = NAN;
+        ((float *)test.inputs[ATTENTION_V].data)[3 * c->size + i] = INFINITY;
+    }
+    device_case_must_run_twice(&test);
+}
+
+static void attention_packs_heads_into_columns(void **state) {
+    (void)state;
+    OpTest test = {.op = "Attention",
+                   .opset = 23,
+                   .attrs = {attr_int("q_num_heads", 6), attr_int("kv_num_heads", 2)},
+                   .n_inputs = 3,
+                   .inputs = {device_case_fill(0, DIMS(2, 40, 6 * 24)), device_case_fill(1, DIMS(2, 45, 2 * 24)),
+                              device_case_fill(2, DIMS(2, 45, 2 * 40))}};
+    device_case_must_run_twice(&test);
+}
+
+static void rotary_embeddings_turn_pairs(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 16; variant++) {
+        const bool packed = variant & 1, has_positions = variant >> 1 & 1, partial = variant >> 2 & 1;
+        const int64_t half = partial ? 6 : 10;
+        OpTest test = {.op = "RotaryEmbedding",
+                       .opset = 23,
+                       .attrs = {attr_int("num_heads", 3), attr_int("interleaved", variant >> 3),
+                                 attr_int("rotary_embedding_dim", partial ? 2 * half : 0)},
+                       .n_inputs = has_positions ? 4 : 3,
+                       .inputs = {device_case_fill(0, packed ? DIMS(2, 31, 60) : DIMS(2, 3, 31, 20)),
+                                  device_case_fill(1, has_positions ? DIMS(40, half) : DIMS(2, 31, half)),
+                                  device_case_fill(2, has_positions ? DIMS(40, half) : DIMS(2, 31, half))}};
+        if (has_positions) {
+            const Shape shape = DIMS(2, 31);
+            test.inputs[3] = tensor_view(STRIDER_I64, &shape, repeated(STRIDER_I64, 62, 40).data);
+        }
+        device_case_must_run_twice(&test);
+    }
+}
+
+static void swiglu_is_of_two_tensors(void **state) {
+    (void)state;
+    OpTest test = {.op = "SwiGLU",
+                   .opset = 28,
+                   .attrs = {attr_float("alpha", 1.7f)},
+                   .n_inputs = 2,
+                   .inputs = {device_case_fill(0, DIMS(3, 331)), device_case_fill(1, DIMS(3, 331))}};
+    device_case_must_run_twice(&test);
+}
+
+/* --- between elements --- */
+
+/* Coordinates that reach beyond both ends. */
+static Tensor grid_of(Shape shape) {
+    Tensor grid = device_case_fill(1, shape);
+    for (int64_t i = 0; i < tensor_elements(&grid); i++)
+        ((float *)grid.data)[i] *= 1.6f;
+    return grid;
+}
+
+static void grid_sample_has_every_mode(void **state) {
+    (void)state;
+    static const char *const modes[] = {"nearest", "linear", "cubic"},
+                             *const paddings[] = {"zeros", "border", "reflection"};
+    const Shape shapes[][2] = {{DIMS(2, 7, 9), DIMS(2, 301, 1)},
+                               {DIMS(2, 5, 6, 7), DIMS(2, 17, 19, 2)},
+                               {DIMS(1, 3, 4, 5, 6), DIMS(1, 3, 11, 9, 3)}};
+    for (int mode = 0; mode < 3; mode++)
+        for (int padding = 0; padding < 3; padding++)
+            for (int k = 0; k < 6; k++) {
+                OpTest test = {.op = "GridSample",
+                               .opset = 20,
+                               .attrs = {attr_string("mode", modes[mode]),
+                                         attr_string("padding_mode", paddings[padding]),
+                                         attr_int("align_corners", k % 2)},
+                               .n_inputs = 2,
+                               .inputs = {device_case_fill(0, shapes[k / 2][0]), grid_of(shapes[k / 2][1])}};
+                ((float *)test.inputs[1].data)[5] = NAN;
+                device_case_must_run_twice(&test);
+            }
+}
+
+/* Offsets and coordinates of any size read nothing that is not there. */
+static void positions_may_be_any_number(void **state) {
+    (void)state;
+    static const float far[] = {INFINITY, -INFINITY, 3e38f, -3e38f, 1e19f, -1e10f, 4e9f, NAN};
+    static const char *const modes[] = {"nearest", "linear", "cubic"}, *const paddings[] = {"zeros", "border"};
+    for (int variant = 0; variant < 6; variant++) {
+        OpTest grid = {.op = "GridSample",
+                       .opset = 20,
+                       .attrs = {attr_string("mode", modes[variant / 2]),
+                                 attr_string("padding_mode", paddings[variant % 2])},
+                       .n_inputs = 2,
+                       .inputs = {device_case_fill(0, DIMS(1, 5, 6, 7)), grid_of(DIMS(1, 4, 5, 2))}};
+        for (int i = 0; i < 8; i++)
+            ((float *)grid.inputs[1].data)[3 * i] = far[i];
+        device_case_must_run_twice(&grid);
+    }
+    OpTest deform = {.op = "DeformConv",
+                     .opset = 19,
+                     .n_inputs = 3,
+                     .inputs = {device_case_fill(0, DIMS(1, 3, 5, 6)), device_case_fill(1, DIMS(2, 3, 2, 2)),
+                                device_case_fill(2, DIMS(1, 8, 4, 5))}};
+    for (int i = 0; i < 7; i++)
+        ((float *)deform.inputs[2].data)[11 * i] = far[i];
+    device_case_must_run_twice(&deform);
+}
+
+static void affine_grids_have_two_or_three_dimensions(void **state) {
+    (void)state;
+    for (int align = 0; align < 2; align++) {
+        OpTest flat = {.op = "AffineGrid",
+                       .opset = 20,
+                       .attrs = {attr_int("align_corners", align)},
+                       .n_inputs = 2,
+                       .inputs = {device_case_fill(0, DIMS(3, 2, 3)), tensor_i64(DIMS(4), 3, 2, 17, 19)}};
+        OpTest deep = {.op = "AffineGrid",
+                       .opset = 20,
+                       .attrs = {attr_int("align_corners", align)},
+                       .n_inputs = 2,
+                       .inputs = {device_case_fill(0, DIMS(2, 3, 4)), tensor_i64(DIMS(5), 2, 2, 5, 1, 70)}};
+        device_case_must_run(&flat);
+        device_case_must_run(&deep);
+    }
+}
+
+static void deformable_convolutions_have_groups(void **state) {
+    (void)state;
+    const struct {
+        Shape x, w;
+        int64_t group, offset_group, out[3];
+    } rows[] = {{DIMS(2, 12, 11, 13), DIMS(8, 6, 3, 3), 2, 3, {11, 13}},
+                {DIMS(1, 10, 40), DIMS(3, 10, 5), 1, 1, {38}},
+                {DIMS(2, 2, 4, 5, 6), DIMS(4, 1, 3, 3, 3), 2, 2, {4, 5, 6}}};
+    for (int i = 0; i < 6; i++) {
+        const int r = i / 2, rank = rows[r].x.rank;
+        int64_t taps = rows[r].offset_group;
+        Shape offset = rows[r].x, mask;
+        for (int d = 2; d < rank; d++) {
+            taps *= rows[r].w.dims[d];
+            offset.dims[d] = rows[r].out[d - 2];
+        }
+        mask = offset;
+        offset.dims[1] = taps * (rank - 2);
+        mask.dims[1] = taps;
+        const int64_t ones[] = {1, 1, 1, 1, 1, 1};
+        OpTest test = {.op = "DeformConv",
+                       .opset = 19,
+                       .attrs = {attr_int("group", rows[r].group), attr_int("offset_group", rows[r].offset_group),
+                                 {.name = "pads", .kind = ATTR_INTS, .ints = ones, .count = (size_t)rank * 2 - 4}},
+                       .n_inputs = i % 2 ? 5 : 3,
+                       .inputs = {device_case_fill(0, rows[r].x), device_case_fill(1, rows[r].w),
+                                  device_case_fill(2, offset)}};
+        if (i % 2) {
+            test.inputs[3] = device_case_fill(3, DIMS(rows[r].w.dims[0]));
+            test.inputs[4] = device_case_fill(4, mask);
+        }
+        device_case_must_run_twice(&test);
+    }
+}
+
+static void columns_fold_into_images(void **state) {
+    (void)state;
+    OpTest flat = {.op = "Col2Im",
+                   .opset = 18,
+                   .attrs = {attr_ints("pads", 1, 0, 2, 1), attr_ints("dilations", 1, 2),
+                             attr_ints("strides", 2, 1)},
+                   .n_inputs = 3,
+                   .inputs = {device_case_fill(0, DIMS(2, 5 * 6, 6 * 14)), tensor_i64(DIMS(2), 11, 15),
+                              tensor_i64(DIMS(2), 3, 2)}};
+    OpTest large_block = {.op = "Col2Im",
+                          .opset = 18,
+                          .n_inputs = 3,
+                          .inputs = {device_case_fill(0, DIMS(1, 3 * 19, 3)), tensor_i64(DIMS(1), 21),
+                                     tensor_i64(DIMS(1), 19)}};
+    device_case_must_run(&flat);
+    device_case_must_run(&large_block);
+}
+
+/* --- regions --- */
+
+/* In and around an image of 20 x 24; some are far too large. */
+static Tensor regions(int count) {
+    Tensor rois = device_case_fill(1, DIMS(count, 4));
+    float *values = rois.data;
+    for (int i = 0; i < 4 * count; i++)
+        values[i] = values[i] * 12 + (i % 4 < 2 ? 4.3f : 18.7f);
+    static const float far[] = {3e38f, INFINITY, -1e19f, NAN, 5e9f, -INFINITY};
+    for (int i = 0; i < 6; i++)
+        values[5 * i + 1] = far[i];
+    return rois;
+}
+
+static void regions_have_means_and_maxima(void **state) {
+    (void)state;
+    static const char *const modes[] = {"avg", "max"}, *const coordinates[] = {"half_pixel", "output_half_pixel"};
+    for (int variant = 0; variant < 8; variant++) {
+        OpTest test = {.op = "RoiAlign",
+                       .opset = 16,
+                       .attrs = {attr_string("mode", modes[variant & 1]),
+                                 attr_string("coordinate_transformation_mode", coordinates[variant >> 1 & 1]),
+                                 attr_int("sampling_ratio", variant >> 2 ? 3 : 0), attr_int("output_height", 3),
+                                 attr_int("output_width", 5), attr_float("spatial_scale", 0.9f)},
+                       .n_inputs = 3,
+                       .inputs = {device_case_fill(0, DIMS(3, 4, 20, 24)), regions(23),
+                                  repeated(STRIDER_I64, 23, 3)}};
+        device_case_must_run_twice(&test);
+    }
+}
+
+/* --- indices that nobody knows before a run --- */
+
+static void gathers_check_their_indices(void **state) {
+    (void)state;
+    static const char *const operators[] = {"Gather", "GatherElements", "GatherND"};
+    const DType widths[] = {STRIDER_I32, STRIDER_I64};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < (i < 2 ? 2 : 1); k++) {
+            const DType dtype = i < 2 ? widths[k] : STRIDER_I64;
+            OpTest test = {.op = operators[i],
+                           .opset = 13,
+                           .n_inputs = 2,
+                           .inputs = {device_case_fill(0, DIMS(5, 3)),
+                                      tensor_typed(dtype, DIMS(3, 2), 2, -3, 0, -1, 1, 2)}};
+            device_case_must_run_twice(&test);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_has_heads_and_pasts),
+        cmocka_unit_test(attention_masks_broadcast),
+        cmocka_unit_test(attention_windows_and_lengths),
+        cmocka_unit_test(attention_does_not_look_at_what_it_does_not_see),
+        cmocka_unit_test(attention_packs_heads_into_columns),
+        cmocka_unit_test(rotary_embeddings_turn_pairs),
+        cmocka_unit_test(swiglu_is_of_two_tensors),
+        cmocka_unit_test(grid_sample_has_every_mode),
+        cmocka_unit_test(positions_may_be_any_number),
+        cmocka_unit_test(affine_grids_have_two_or_three_dimensions),
+        cmocka_unit_test(deformable_convolutions_have_groups),
+        cmocka_unit_test(columns_fold_into_images),
+        cmocka_unit_test(regions_have_means_and_maxima),
+        cmocka_unit_test(gathers_check_their_indices),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
