@@ -46,8 +46,7 @@ static OpTest attention(const AttentionCase *c, int opset) {
     if (c->past) {
         test.n_inputs = 6;
         test.n_outputs = 3;
-        test.inputs[ATTENTION_PAST_KEY] =
-            device_case_fill(4, DIMS(c->batch, c->kv_heads, c->past, c->size));
+        test.inputs[ATTENTION_PAST_KEY] = device_case_fill(4, DIMS(c->batch, c->kv_heads, c->past, c->size));
         test.inputs[ATTENTION_PAST_VALUE] =
             device_case_fill(5, DIMS(c->batch, c->kv_heads, c->past, c->v_size));
     }
@@ -140,7 +139,8 @@ static void attention_packs_heads_into_columns(void **state) {
                    .opset = 23,
                    .attrs = {attr_int("q_num_heads", 6), attr_int("kv_num_heads", 2)},
                    .n_inputs = 3,
-                   .inputs = {device_case_fill(0, DIMS(2, 40, 6 * 24)), device_case_fill(1, DIMS(2, 45, 2 * 24)),
+                   .inputs = {device_case_fill(0, DIMS(2, 40, 6 * 24)),
+                              device_case_fill(1, DIMS(2, 45, 2 * 24)),
                               device_case_fill(2, DIMS(2, 45, 2 * 40))}};
     device_case_must_run_twice(&test);
 }
@@ -188,8 +188,8 @@ static Tensor grid_of(Shape shape) {
 
 static void grid_sample_has_every_mode(void **state) {
     (void)state;
-    static const char *const modes[] = {"nearest", "linear", "cubic"},
-                             *const paddings[] = {"zeros", "border", "reflection"};
+    static const char *const modes[] = {"nearest", "linear", "cubic"}, *const paddings[] = {"zeros", "border",
+                                                                                            "reflection"};
     const Shape shapes[][2] = {{DIMS(2, 7, 9), DIMS(2, 301, 1)},
                                {DIMS(2, 5, 6, 7), DIMS(2, 17, 19, 2)},
                                {DIMS(1, 3, 4, 5, 6), DIMS(1, 3, 11, 9, 3)}};
@@ -212,7 +212,8 @@ static void grid_sample_has_every_mode(void **state) {
 static void positions_may_be_any_number(void **state) {
     (void)state;
     static const float far[] = {INFINITY, -INFINITY, 3e38f, -3e38f, 1e19f, -1e10f, 4e9f, NAN};
-    static const char *const modes[] = {"nearest", "linear", "cubic"}, *const paddings[] = {"zeros", "border"};
+    static const char *const modes[] = {"nearest", "linear", "cubic"}, *const paddings[] = {"zeros",
+                                                                                            "border"};
     for (int variant = 0; variant < 6; variant++) {
         OpTest grid = {.op = "GridSample",
                        .opset = 20,
@@ -272,13 +273,15 @@ static void deformable_convolutions_have_groups(void **state) {
         offset.dims[1] = taps * (rank - 2);
         mask.dims[1] = taps;
         const int64_t ones[] = {1, 1, 1, 1, 1, 1};
-        OpTest test = {.op = "DeformConv",
-                       .opset = 19,
-                       .attrs = {attr_int("group", rows[r].group), attr_int("offset_group", rows[r].offset_group),
-                                 {.name = "pads", .kind = ATTR_INTS, .ints = ones, .count = (size_t)rank * 2 - 4}},
-                       .n_inputs = i % 2 ? 5 : 3,
-                       .inputs = {device_case_fill(0, rows[r].x), device_case_fill(1, rows[r].w),
-                                  device_case_fill(2, offset)}};
+        OpTest test = {
+            .op = "DeformConv",
+            .opset = 19,
+            .attrs = {attr_int("group", rows[r].group),
+                      attr_int("offset_group", rows[r].offset_group),
+                      {.name = "pads", .kind = ATTR_INTS, .ints = ones, .count = (size_t)rank * 2 - 4}},
+            .n_inputs = i % 2 ? 5 : 3,
+            .inputs = {device_case_fill(0, rows[r].x), device_case_fill(1, rows[r].w),
+                       device_case_fill(2, offset)}};
         if (i % 2) {
             test.inputs[3] = device_case_fill(3, DIMS(rows[r].w.dims[0]));
             test.inputs[4] = device_case_fill(4, mask);
@@ -289,13 +292,13 @@ static void deformable_convolutions_have_groups(void **state) {
 
 static void columns_fold_into_images(void **state) {
     (void)state;
-    OpTest flat = {.op = "Col2Im",
-                   .opset = 18,
-                   .attrs = {attr_ints("pads", 1, 0, 2, 1), attr_ints("dilations", 1, 2),
-                             attr_ints("strides", 2, 1)},
-                   .n_inputs = 3,
-                   .inputs = {device_case_fill(0, DIMS(2, 5 * 6, 6 * 14)), tensor_i64(DIMS(2), 11, 15),
-                              tensor_i64(DIMS(2), 3, 2)}};
+    OpTest flat = {
+        .op = "Col2Im",
+        .opset = 18,
+        .attrs = {attr_ints("pads", 1, 0, 2, 1), attr_ints("dilations", 1, 2), attr_ints("strides", 2, 1)},
+        .n_inputs = 3,
+        .inputs = {device_case_fill(0, DIMS(2, 5 * 6, 6 * 14)), tensor_i64(DIMS(2), 11, 15),
+                   tensor_i64(DIMS(2), 3, 2)}};
     OpTest large_block = {.op = "Col2Im",
                           .opset = 18,
                           .n_inputs = 3,
@@ -321,18 +324,126 @@ static Tensor regions(int count) {
 
 static void regions_have_means_and_maxima(void **state) {
     (void)state;
-    static const char *const modes[] = {"avg", "max"}, *const coordinates[] = {"half_pixel", "output_half_pixel"};
+    static const char *const modes[] = {"avg", "max"}, *const coordinates[] = {"half_pixel",
+                                                                               "output_half_pixel"};
     for (int variant = 0; variant < 8; variant++) {
-        OpTest test = {.op = "RoiAlign",
-                       .opset = 16,
-                       .attrs = {attr_string("mode", modes[variant & 1]),
-                                 attr_string("coordinate_transformation_mode", coordinates[variant >> 1 & 1]),
-                                 attr_int("sampling_ratio", variant >> 2 ? 3 : 0), attr_int("output_height", 3),
-                                 attr_int("output_width", 5), attr_float("spatial_scale", 0.9f)},
-                       .n_inputs = 3,
-                       .inputs = {device_case_fill(0, DIMS(3, 4, 20, 24)), regions(23),
-                                  repeated(STRIDER_I64, 23, 3)}};
+        OpTest test = {
+            .op = "RoiAlign",
+            .opset = 16,
+            .attrs = {attr_string("mode", modes[variant & 1]),
+                      attr_string("coordinate_transformation_mode", coordinates[variant >> 1 & 1]),
+                      attr_int("sampling_ratio", variant >> 2 ? 3 : 0), attr_int("output_height", 3),
+                      attr_int("output_width", 5), attr_float("spatial_scale", 0.9f)},
+            .n_inputs = 3,
+            .inputs = {device_case_fill(0, DIMS(3, 4, 20, 24)), regions(23), repeated(STRIDER_I64, 23, 3)}};
         device_case_must_run_twice(&test);
+    }
+}
+
+/* --- recurrent layers --- */
+
+typedef struct LayerCase {
+    const char *op;
+    int gates, outputs;
+    int64_t hidden, batch, steps;
+    bool has_lengths, batch_first, flag; /* input_forget, linear_before_reset */
+} LayerCase;
+
+enum { LAYER_INPUTS = 10, DIRECTIONS = 2 };
+
+/* With every input there is; lengths, which are other numbers for each row, at port 4. */
+static OpTest layer_of(const LayerCase *c) {
+    const bool is_lstm = c->gates == 4;
+    const int64_t rows = c->gates * c->hidden;
+    const Shape states =
+        c->batch_first ? DIMS(c->batch, DIRECTIONS, c->hidden) : DIMS(DIRECTIONS, c->batch, c->hidden);
+    OpTest test = {.op = c->op,
+                   .opset = 14,
+                   .attrs = {attr_string("direction", "bidirectional"), attr_int("hidden_size", c->hidden),
+                             attr_int("layout", c->batch_first), attr_float("clip", 0.9f)},
+                   .n_inputs = is_lstm ? 8 : 6,
+                   .n_outputs = is_lstm ? 3 : 2,
+                   .inputs = {device_case_fill(0, c->batch_first ? DIMS(c->batch, c->steps, LAYER_INPUTS)
+                                                                 : DIMS(c->steps, c->batch, LAYER_INPUTS)),
+                              device_case_fill(1, DIMS(DIRECTIONS, rows, LAYER_INPUTS)),
+                              device_case_fill(2, DIMS(DIRECTIONS, rows, c->hidden)),
+                              device_case_fill(3, DIMS(DIRECTIONS, 2 * rows))}};
+    /* Sums stay small, so that functions keep to where they change. */
+    for (int64_t i = 0; i < tensor_elements(&test.inputs[2]); i++)
+        ((float *)test.inputs[2].data)[i] *= 2 / (float)c->hidden;
+    if (c->has_lengths)
+        test.inputs[4] = repeated(STRIDER_I32, c->batch, (int)c->steps + 1);
+    test.inputs[5] = device_case_fill(5, states);
+    if (is_lstm) {
+        test.inputs[6] = device_case_fill(6, states);
+        test.inputs[7] = device_case_fill(7, DIMS(DIRECTIONS, 3 * c->hidden));
+    }
+    if (c->flag)
+        test.attrs[4] = attr_int(is_lstm ? "input_forget" : "linear_before_reset", 1);
+    return test;
+}
+
+static void recurrent_layers_take_their_steps(void **state) {
+    (void)state;
+    static const LayerCase cases[] = {
+        {"LSTM", 4, 3, 20, 3, 7, true, false, false},   {"LSTM", 4, 3, 33, 5, 4, true, true, true},
+        {"LSTM", 4, 3, 129, 1, 3, false, false, false}, {"GRU", 3, 2, 20, 9, 8, true, false, false},
+        {"GRU", 3, 2, 31, 2, 5, false, true, true},     {"GRU", 3, 2, 147, 1, 3, true, true, false},
+        {"RNN", 1, 2, 20, 3, 7, true, false, false},    {"RNN", 1, 2, 300, 2, 3, false, true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        OpTest whole = layer_of(&cases[i]), least = layer_of(&cases[i]);
+        device_case_must_run_twice(&whole);
+        least.n_inputs = 3;
+        least.n_outputs = 1;
+        device_case_must_run_twice(&least);
+    }
+}
+
+/* --- lines and matrices --- */
+
+static void products_of_lines_begin_with_one(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        OpTest test = {.op = "CumProd",
+                       .opset = 26,
+                       .attrs = {attr_int("exclusive", variant & 1), attr_int("reverse", variant >> 1)},
+                       .n_inputs = 2,
+                       .inputs = {device_case_fill(0, DIMS(3, 301, 2)), tensor_i64(DIMS(1), 1)}};
+        for (int64_t i = 0; i < tensor_elements(&test.inputs[0]); i++)
+            ((float *)test.inputs[0].data)[i] = 1 + 0.1f * ((float *)test.inputs[0].data)[i];
+        device_case_must_run(&test);
+    }
+}
+
+static void the_first_maximum_is_one(void **state) {
+    (void)state;
+    for (int axis = 0; axis < 3; axis++) {
+        OpTest test = {.op = "Hardmax",
+                       .opset = 13,
+                       .attrs = {attr_int("axis", axis)},
+                       .n_inputs = 1,
+                       .inputs = {device_case_fill(0, DIMS(7, 40, 11))}};
+        float *x = test.inputs[0].data;
+        for (int i = 0; i < 7 * 40 * 11; i++) /* in steps that make equals */
+            x[i] = floorf(x[i] * 3);
+        device_case_must_run_twice(&test);
+    }
+}
+
+static void triangles_have_any_diagonal(void **state) {
+    (void)state;
+    static const int64_t diagonals[] = {0, 3, -2, INT64_MAX, INT64_MIN};
+    for (int i = 0; i < 10; i++) {
+        OpTest floats = {
+            .op = "Trilu",
+            .opset = 14,
+            .attrs = {attr_int("upper", i % 2)},
+            .n_inputs = 2,
+            .inputs = {device_case_fill(0, DIMS(3, 17, 23)), tensor_i64(shape_scalar(), diagonals[i / 2])}};
+        OpTest chosen = floats;
+        chosen.inputs[0] = bools(DIMS(5, 7));
+        device_case_must_run(&floats);
+        device_case_must_run(&chosen);
     }
 }
 
@@ -369,6 +480,10 @@ int main(void) {
         cmocka_unit_test(deformable_convolutions_have_groups),
         cmocka_unit_test(columns_fold_into_images),
         cmocka_unit_test(regions_have_means_and_maxima),
+        cmocka_unit_test(recurrent_layers_take_their_steps),
+        cmocka_unit_test(products_of_lines_begin_with_one),
+        cmocka_unit_test(the_first_maximum_is_one),
+        cmocka_unit_test(triangles_have_any_diagonal),
         cmocka_unit_test(gathers_check_their_indices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,8 @@ static void instances_and_groups_have_means_of_their_own(void **state) {
         OpTest instance = {.op = "InstanceNormalization",
                            .opset = 6,
                            .n_inputs = 3,
-                           .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, channels), device_case_fill(2, channels)}};
+                           .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, channels),
+                                      device_case_fill(2, channels)}};
         device_case_must_run(&instance);
         for (int opset = 18; opset <= 21; opset += 3) {
             const Shape parameter = opset < 21 ? groups : channels;
@@ -54,7 +55,8 @@ static void instances_and_groups_have_means_of_their_own(void **state) {
                             .opset = opset,
                             .attrs = {attr_int("num_groups", 3)},
                             .n_inputs = 3,
-                            .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, parameter), device_case_fill(2, parameter)}};
+                            .inputs = {device_case_fill(0, shapes[i]), device_case_fill(1, parameter),
+                                       device_case_fill(2, parameter)}};
             device_case_must_run(&group);
         }
     }
@@ -70,12 +72,12 @@ static void layers_take_parameters_that_broadcast(void **state) {
                 {-2, DIMS(5, 1, 201), DIMS(7, 201)}, {3, DIMS(3, 1, 1, 201), DIMS(201)}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int inputs = 2; inputs <= 3; inputs++) {
-            OpTest test = {
-                .op = "LayerNormalization",
-                .opset = 17,
-                .attrs = {attr_int("axis", rows[i].axis)},
-                .n_inputs = inputs,
-                .inputs = {device_case_fill(0, DIMS(3, 5, 7, 201)), device_case_fill(1, rows[i].scale), device_case_fill(2, rows[i].b)}};
+            OpTest test = {.op = "LayerNormalization",
+                           .opset = 17,
+                           .attrs = {attr_int("axis", rows[i].axis)},
+                           .n_inputs = inputs,
+                           .inputs = {device_case_fill(0, DIMS(3, 5, 7, 201)),
+                                      device_case_fill(1, rows[i].scale), device_case_fill(2, rows[i].b)}};
             device_case_must_run(&test);
             test.op = "RMSNormalization";
             test.opset = 23;
@@ -276,18 +278,18 @@ static void gathers_take_every_index(void **state) {
     (void)state;
     const DType widths[] = {STRIDER_I32, STRIDER_I64};
     for (int i = 0; i < 2; i++) {
-        OpTest along = {
-            .op = "Gather",
-            .opset = 13,
-            .attrs = {attr_int("axis", 1)},
-            .n_inputs = 2,
-            .inputs = {device_case_fill(0, DIMS(7, 5, 31)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
-        OpTest elements = {
-            .op = "GatherElements",
-            .opset = 13,
-            .attrs = {attr_int("axis", 0)},
-            .n_inputs = 2,
-            .inputs = {device_case_fill(0, DIMS(5, 3)), tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+        OpTest along = {.op = "Gather",
+                        .opset = 13,
+                        .attrs = {attr_int("axis", 1)},
+                        .n_inputs = 2,
+                        .inputs = {device_case_fill(0, DIMS(7, 5, 31)),
+                                   tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
+        OpTest elements = {.op = "GatherElements",
+                           .opset = 13,
+                           .attrs = {attr_int("axis", 0)},
+                           .n_inputs = 2,
+                           .inputs = {device_case_fill(0, DIMS(5, 3)),
+                                      tensor_typed(widths[i], DIMS(2, 3), 4, -5, 0, -1, 2, 2)}};
         device_case_must_run(&along);
         device_case_must_run(&elements);
     }

@@ -168,7 +168,8 @@ bool cuda_indices_below(const KernelQuery *query, int port, int64_t size);
 /* Whether the indices of input `port` are of a type that kernels read, and no constants outside [0, size). */
 bool cuda_may_check(const KernelQuery *query, int port, int64_t size);
 /* What a kernel checks them by, as far as they are not known to be in range; and where they are not. */
-KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, PrepareContext *ctx);
+KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, const char *what,
+                       PrepareContext *ctx);
 KernelCheck cuda_run_check(const KernelQuery *query, PrepareContext *ctx);
 /* Whether the kernels' arithmetic on these windows stays within 32 bits. */
 bool cuda_windows_fit(const WindowDim *dims, int n);

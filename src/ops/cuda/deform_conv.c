@@ -110,15 +110,14 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
                                               .columns = (int)g.out_channels,
                                               .bias_column = 1,
                                               .bias_scale = 1};
-    const int64_t floats = TENSOR_ALIGNMENT / (int64_t)sizeof(float);
-    deform->columns_bytes = bytes_of(sizeof(float), ceil_div(column_elements(&g), floats) * floats);
+    deform->columns_bytes = workspace_part(column_elements(&g));
     TRY(make_product(&g, ctx, &deform->product));
-    *instance = (KernelInstance){
-        .submit = submit,
-        .tasks = 1,
-        .args = deform,
-        .discard = deform_discard,
-        .workspace_bytes = bytes_sum(deform->columns_bytes, deform->product.workspace_bytes)};
+    *instance = (KernelInstance){.submit = submit,
+                                 .tasks = 1,
+                                 .args = deform,
+                                 .discard = deform_discard,
+                                 .workspace_bytes =
+                                     bytes_sum(deform->columns_bytes, deform->product.workspace_bytes)};
     return STRIDER_OK;
 }
 

@@ -6,12 +6,19 @@
 
 #include <cudnn.h>
 
+#include "base/size.h"
 #include "ops/nn/window.h"
 
 enum { DNN_MAX_RANK = 2 + MAX_SPATIAL, DNN_TEXT = 96 };
 
 /* In bytes, of all that cuDNN and cuBLASLt are given: parts of other tensors lie so, too. */
 enum { TENSOR_ALIGNMENT = 16 };
+
+/* Of so many floats in a workspace whose parts all lie so. */
+static inline Bytes workspace_part(int64_t floats) {
+    const int64_t each = TENSOR_ALIGNMENT / (int64_t)sizeof(float);
+    return bytes_of(sizeof(float), ceil_div(floats, each), each);
+}
 
 /* y = relu(x * w + residual + bias), each of the last three optional, in the order that cuDNN has engines
  * for. Transposed: the gradient of the convolution that maps y to x. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which indices are known to be in range before a run.  Others a kernel checks, and tells the host of one that
- * is not; constants that are not in range are left to the reference, which names the first. */
+/* Which indices are known to be in range before a run.  Others a kernel checks, and tells the host of one
+ * that is not; constants that are not in range are left to the reference, which names the first. */
 #include <limits.h>
 #include <string.h>
 
@@ -111,10 +111,13 @@ bool cuda_may_check(const KernelQuery *query, int port, int64_t size) {
 
 KernelCheck cuda_run_check(const KernelQuery *query, PrepareContext *ctx) {
     const CudaDevice *device = (const CudaDevice *)ctx->device;
-    return (KernelCheck){(KernelFault *)(void *)device->fault.memory, query->node};
+    return (KernelCheck){(KernelFault *)(void *)device->fault.memory, query->node, NULL};
 }
 
-KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, PrepareContext *ctx) {
+KernelCheck cuda_check(const KernelQuery *query, int port, int64_t size, const char *what,
+                       PrepareContext *ctx) {
     const bool is_known = !cuda_has_input(query, port) || cuda_indices_below(query, port, size);
-    return is_known ? (KernelCheck){0} : cuda_run_check(query, ctx);
+    KernelCheck check = is_known ? (KernelCheck){0} : cuda_run_check(query, ctx);
+    check.what = what;
+    return check;
 }

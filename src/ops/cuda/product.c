@@ -88,8 +88,9 @@ static cublasStatus_t choose_algorithm(const Products *products, CudaProduct *pr
     if (!status)
         status = set_alignments(preference, alignment_of(products));
     if (!status)
-        status = cublasLtMatmulAlgoGetHeuristic(product->device->blas, product->operation, product->left, product->right,
-                                                product->result, product->result, preference, 1, &found, &count);
+        status = cublasLtMatmulAlgoGetHeuristic(product->device->blas, product->operation, product->left,
+                                                product->right, product->result, product->result, preference,
+                                                1, &found, &count);
     cublasLtMatmulPreferenceDestroy(preference);
     if (!status && (count == 0 || found.state))
         status = CUBLAS_STATUS_NOT_SUPPORTED;
@@ -114,8 +115,8 @@ static cublasStatus_t choose_with_epilogue(const Products *products, CudaProduct
     if (status != CUBLAS_STATUS_NOT_SUPPORTED || product->epilogue == CUBLASLT_EPILOGUE_DEFAULT)
         return status;
     product->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-    status = cublasLtMatmulDescSetAttribute(product->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &product->epilogue,
-                                            sizeof product->epilogue);
+    status = cublasLtMatmulDescSetAttribute(product->operation, CUBLASLT_MATMUL_DESC_EPILOGUE,
+                                            &product->epilogue, sizeof product->epilogue);
     return status ? status : choose_algorithm(products, product);
 }
 
@@ -153,10 +154,10 @@ Status product_submit_one(const CudaProduct *product, int64_t call, const float 
     const Offsets *at = &product->calls[call];
     float *result = y + at->y;
     TRY(cuda_use(product->device, err));
-    const cublasStatus_t status = cublasLtMatmul(
-        product->device->blas, product->operation, &product->alpha, b + at->b, product->left, a + at->a,
-        product->right, &zero, result, product->result, result, product->result, &product->algorithm,
-        workspace, product->workspace_bytes.n, product->device->stream);
+    const cublasStatus_t status =
+        cublasLtMatmul(product->device->blas, product->operation, &product->alpha, b + at->b, product->left,
+                       a + at->a, product->right, &zero, result, product->result, result, product->result,
+                       &product->algorithm, workspace, product->workspace_bytes.n, product->device->stream);
     return status ? cublas_fail(product->device, status, "cublasLtMatmul", err) : STRIDER_OK;
 }
 

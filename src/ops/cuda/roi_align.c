@@ -25,7 +25,7 @@ static Status prepare(const KernelQuery *query, PrepareContext *ctx, KernelInsta
                                       .is_max = attrs->is_max,
                                       .half_pixel = attrs->half_pixel,
                                       .are_i64 = query->inputs[ROI_BATCHES].type.dtype == STRIDER_I64,
-                                      .check = cuda_check(query, ROI_BATCHES, x[0], ctx)};
+                                      .check = cuda_check(query, ROI_BATCHES, x[0], "image", ctx)};
     Launch launch = launch_each((const void *)k_roi_align, count);
     launch.n_inputs = ROI_INPUTS;
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);

@@ -31,7 +31,7 @@ static Status rotary_prepare(const KernelQuery *query, PrepareContext *ctx, Kern
         .head_size = (int)g.head_size,
         .half = (int)g.half,
         .positions = (int)g.positions,
-        .check = cuda_check(query, ROTARY_POSITIONS, g.positions, ctx),
+        .check = cuda_check(query, ROTARY_POSITIONS, g.positions, "position", ctx),
         .steps = {(int)count_of(g.heads, g.rows, g.head_size), (int)g.head_step, (int)g.row_step},
         .interleaved = attrs->interleaved};
     Launch launch = launch_each((const void *)k_rotary, count);

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CumSum and TopK: operators that walk along one axis, which the others divide into lines. */
+/* CumSum, CumProd and TopK: operators that walk along one axis, which the others divide into lines. */
 #include "ops/cuda/cuda.h"
 #include "ops/cuda/kernels.h"
 #include "ops/math/cumsum.h"
 #include "ops/math/topk.h"
 #include "ops/tensor/concat.h"
 
-/* --- CumSum --- */
+/* --- CumSum and CumProd --- */
 
-static bool cum_sum_accepts(KernelQuery *query) {
+static bool cumulate_accepts(KernelQuery *query) {
     return cuda_f32_with_constants(query);
 }
 
-static Status cum_sum_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
+static Status cumulate_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
     const CumulateAttrs *attrs = query->node->attrs;
     const Shape *x = &query->inputs[0].type.shape;
     const int axis = axis_resolve(tensor_get_i64(query->inputs[1].constant, 0), x->rank);
     const int64_t inner = shape_size(x, axis + 1, x->rank);
-    const struct CumSumArgs args = {.count = (int)x->dims[axis],
-                                    .inner = (int)inner,
-                                    .exclusive = attrs->exclusive,
-                                    .reverse = attrs->reverse};
-    const Launch launch = launch_teams((const void *)k_cum_sum, shape_size(x, 0, axis) * inner);
+    const struct CumulateArgs args = {.count = (int)x->dims[axis],
+                                      .inner = (int)inner,
+                                      .exclusive = attrs->exclusive,
+                                      .reverse = attrs->reverse,
+                                      .is_product = query->node->op->kind == OP_CumProd};
+    const Launch launch = launch_teams((const void *)k_cumulate, shape_size(x, 0, axis) * inner);
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
@@ -60,5 +61,6 @@ static Status topk_prepare(const KernelQuery *query, PrepareContext *ctx, Kernel
     return cuda_prepare_launch(ctx, &launch, &args, sizeof args, instance);
 }
 
-CUDA_ROW(cuda_cum_sum, OP_CumSum, cum_sum_accepts, cum_sum_prepare)
+CUDA_ROW(cuda_cum_sum, OP_CumSum, cumulate_accepts, cumulate_prepare)
+CUDA_ROW(cuda_cum_prod, OP_CumProd, cumulate_accepts, cumulate_prepare)
 CUDA_ROW(cuda_topk, OP_TopK, topk_accepts, topk_prepare)

@@ -35,10 +35,15 @@ void cuda_staging_free(CudaStaging *staging) {
 
 /* BAD_MODEL where a kernel has found an index out of range since the last time. */
 static Status check_fault(const CudaDevice *cuda, Error *err) {
+    if (!cuda->fault.memory) /* the device could not be opened */
+        return STRIDER_OK;
     const KernelFault fault = *(const KernelFault *)(const void *)cuda->fault.memory;
     if (!fault.node)
         return STRIDER_OK;
     memset(cuda->fault.memory, 0, sizeof fault);
+    if (fault.what)
+        return node_fail(fault.node, err, STRIDER_BAD_MODEL, "%s %lld is outside [0, %lld)", fault.what,
+                         fault.index, fault.size);
     return node_fail(fault.node, err, STRIDER_BAD_MODEL, "index %lld is outside a dimension of %lld",
                      fault.index, fault.size);
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trilu (ONNX 14): of each matrix the elements on and above its diagonal k (`upper`), else those on and below
  * it; zero elsewhere.  Diagonal k has the elements [i, i + k]. */
+#include "ops/tensor/trilu.h"
+
 #include <string.h>
 
 #include "base/size.h"
-#include "ops/op.h"
-
-typedef struct TriluAttrs {
-    bool upper;
-} TriluAttrs;
 
 static Status trilu_parse(ParseContext *ctx, void *attrs_) {
     TriluAttrs *attrs = attrs_;

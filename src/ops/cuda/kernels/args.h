@@ -28,6 +28,7 @@ typedef struct KernelData {
  * node NULL: there was none. */
 typedef struct KernelFault {
     const void *node;
+    const char *what; /* as in KernelCheck */
     long long index, size;
 } KernelFault;
 
@@ -35,6 +36,7 @@ typedef struct KernelFault {
 typedef struct KernelCheck {
     KernelFault *fault;
     const void *node;
+    const char *what; /* a text of the host: what else it is than an index; NULL: nothing */
 } KernelCheck;
 
 /* One dimension of a window. */
@@ -157,11 +159,25 @@ struct SoftmaxArgs {
     bool is_log;
 };
 
+/* in: x.  A thread for each of `groups` as of softmax. */
+struct HardmaxArgs {
+    KernelData data;
+    int groups, count, inner;
+};
+
 /* in: x.  A block for each line of `count` elements that lie `inner` apart. */
-struct CumSumArgs {
+struct CumulateArgs {
     KernelData data;
     int count, inner;
-    bool exclusive, reverse;
+    bool exclusive, reverse, is_product;
+};
+
+/* in: x, of matrices with these dimensions.  Elements on and after the diagonal, or on and before it, stay.
+ */
+struct TriluArgs {
+    KernelData data;
+    int count, height, width, diagonal;
+    bool upper, are_bools;
 };
 
 /* in: x, of `count` elements in lines of `line`, which lie `inner` apart; outputs have `k` instead. */
@@ -255,8 +271,8 @@ struct AttentionArgs {
     bool mask_is_bools, is_causal, nan_where_none;
 };
 
-/* in: x, cosines, sines, and positions of 64 bits, which are below `positions`, or NULL.  A thread for each of `count`
- * pairs that are turned and elements that stay. */
+/* in: x, cosines, sines, and positions of 64 bits, which are below `positions`, or NULL.  A thread for each
+ * of `count` pairs that are turned and elements that stay. */
 struct RotaryArgs {
     KernelData data;
     int count, heads, rows, head_size, half, positions;
@@ -288,8 +304,8 @@ struct AffineGridArgs {
     bool align_corners;
 };
 
-/* in: x, offsets at 2, and at 4 the mask with `has_mask`; out: columns of one image, [channel][tap][output].  A thread
- * for each of `count`: an offset group, SAMPLE_CHANNELS of its channels, a tap and an output. */
+/* in: x, offsets at 2, and at 4 the mask with `has_mask`; out: columns of one image, [channel][tap][output].
+ * A thread for each of `count`: an offset group, SAMPLE_CHANNELS of its channels, a tap and an output. */
 struct DeformArgs {
     KernelData data;
     int count, image, in_channels, offset_groups, channels, parts, taps, outputs, spatial;
@@ -310,6 +326,22 @@ struct RoiAlignArgs {
     int count, images, channels, in_height, in_width, height, width, sampling_ratio;
     float spatial_scale;
     bool is_max, half_pixel, are_i64;
+    KernelCheck check;
+};
+
+/* in: sums of X and W, [direction][row of X][gate][unit]; R, [direction][unit of h][gate][unit]; B, lengths
+ * (32 bits), the first h and c, peepholes, or NULL; out: Y or NULL.  A block for each direction and row of
+ * the batch goes through all steps; it has RECURRENT_VECTORS vectors of `states` to itself.  Steps in
+ * elements, but of X in rows. */
+typedef enum RecurrentKind { RECURRENT_LSTM, RECURRENT_GRU, RECURRENT_RNN } RecurrentKind;
+enum { RECURRENT_THREADS = 256, RECURRENT_VECTORS = 4, RECURRENT_FUNCTIONS = 3 };
+struct RecurrentArgs {
+    KernelData data;
+    RecurrentKind kind;
+    int gates, steps, batch, hidden, x_step, x_row, y_step, y_row, y_direction, state_row, state_direction;
+    bool first_reversed, couples_gates, resets_after;
+    float clip, *y_h, *y_c, *states;
+    Unary activations[2][RECURRENT_FUNCTIONS];
     KernelCheck check;
 };
 

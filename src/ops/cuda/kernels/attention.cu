@@ -23,9 +23,12 @@ SHARED Tile tile_of(const struct AttentionArgs *args, int block) {
     const int part = block % args->parts, tile = block / args->parts % args->tiles,
               matrix = block / args->parts / args->tiles;
     const int row = tile * ATTENTION_ROWS, column = part * ATTENTION_COLUMNS;
-    return (Tile){matrix / args->heads, matrix % args->heads,
-                  row,                  min_of(ATTENTION_ROWS, args->rows - row),
-                  column,               min_of(ATTENTION_COLUMNS, args->v_size - column)};
+    return (Tile){matrix / args->heads,
+                  matrix % args->heads,
+                  row,
+                  min_of(ATTENTION_ROWS, args->rows - row),
+                  column,
+                  min_of(ATTENTION_COLUMNS, args->v_size - column)};
 }
 
 /* The keys [begin, end) that a row may see, whatever the mask says. */
@@ -104,8 +107,7 @@ SHARED void load_slice(const struct AttentionArgs *args, const Tile *tile, Share
     for (int i = (int)threadIdx.x; i < ATTENTION_KEYS * ATTENTION_SLICE; i += TEAM_THREADS) {
         const int row = i / ATTENTION_SLICE, d = i % ATTENTION_SLICE;
         if (loads_q)
-            shared->q[row][d] =
-                row < tile->n_rows && d < width ? q[(long long)row * args->q.row + d] : 0;
+            shared->q[row][d] = row < tile->n_rows && d < width ? q[(long long)row * args->q.row + d] : 0;
         shared->k[row][d] = row < n_keys && d < width
                                 ? key_row(args, tile, args->data.in[4], args->data.in[1], args->k, args->size,
                                           first_key + row)[at + d]
@@ -177,12 +179,12 @@ SHARED void add_values(const struct AttentionArgs *args, const Tile *tile, const
     UNROLL
     for (int r = 0; r < OWN_ROWS; r++)
         UNROLL
-        for (int j = 0; j < OWN_COLUMNS; j++)
-            out[r][j] *= shared->factors[own + r];
+    for (int j = 0; j < OWN_COLUMNS; j++)
+        out[r][j] *= shared->factors[own + r];
     for (int key = 0; key < n_keys; key++) {
-        const float *v = key_row(args, tile, args->data.in[5], args->data.in[2], args->v, args->v_size,
-                                 first_key + key) +
-                         tile->first_column;
+        const float *v =
+            key_row(args, tile, args->data.in[5], args->data.in[2], args->v, args->v_size, first_key + key) +
+            tile->first_column;
         float values[OWN_COLUMNS];
         UNROLL
         for (int j = 0; j < OWN_COLUMNS; j++)
@@ -192,8 +194,8 @@ SHARED void add_values(const struct AttentionArgs *args, const Tile *tile, const
             const float weight = shared->weights[own + r][key];
             if (weight != 0) /* what a row does not see may be an infinity */
                 UNROLL
-                for (int j = 0; j < OWN_COLUMNS; j++)
-                    out[r][j] += weight * values[j];
+            for (int j = 0; j < OWN_COLUMNS; j++)
+                out[r][j] += weight * values[j];
         }
     }
 }
@@ -226,8 +228,8 @@ TEAM_KERNEL(k_attention, AttentionArgs) {
     UNROLL
     for (int r = 0; r < OWN_ROWS; r++)
         UNROLL
-        for (int j = 0; j < OWN_COLUMNS; j++)
-            out[r][j] = 0;
+    for (int j = 0; j < OWN_COLUMNS; j++)
+        out[r][j] = 0;
     if (me < ATTENTION_ROWS) {
         shared.largest[me] = -INFINITY;
         shared.sums[me] = 0;

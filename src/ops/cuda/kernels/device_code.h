@@ -43,6 +43,7 @@ SHARED int checked_index(KernelCheck check, long long stated, long long index, i
     if (!check.fault->node) {
         check.fault->index = stated;
         check.fault->size = size;
+        check.fault->what = check.what;
         check.fault->node = check.node;
     }
     return 0;

@@ -13,7 +13,8 @@ KERNEL(k_gather, GatherArgs) {
         if (d < args.depth) {
             const int size = args.index_dims[d];
             const long long stated = index_at(args.data.in[1], args.are_i64, position + d);
-            at += checked_index(args.check, stated, stated < 0 ? stated + size : stated, size) * args.steps[d];
+            at +=
+                checked_index(args.check, stated, stated < 0 ? stated + size : stated, size) * args.steps[d];
         }
     if (args.are_bools)
         ((unsigned char *)args.data.out)[i] = ((const unsigned char *)args.data.in[0])[at];

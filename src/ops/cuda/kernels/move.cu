@@ -18,3 +18,16 @@ KERNEL(k_move, MoveArgs) {
     else
         args.data.out[out] = args.data.in[0][in];
 }
+
+KERNEL(k_trilu, TriluArgs) {
+    const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i >= args.count)
+        return;
+    const int column = i % args.width, row = i / args.width % args.height;
+    const long long diagonal = (long long)row + args.diagonal;
+    const bool stays = args.upper ? column >= diagonal : column <= diagonal;
+    if (args.are_bools)
+        ((unsigned char *)args.data.out)[i] = stays ? ((const unsigned char *)args.data.in[0])[i] : 0;
+    else
+        args.data.out[i] = stays ? args.data.in[0][i] : 0;
+}

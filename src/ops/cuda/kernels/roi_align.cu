@@ -10,8 +10,8 @@ typedef struct BinAxis {
     int length;        /* of the image */
 } BinAxis;
 
-/* A product that is rounded by itself, also where the compiler joins products and sums: how many samples a bin
- * has hangs on the last bit. */
+/* A product that is rounded by itself, also where the compiler joins products and sums: how many samples a
+ * bin has hangs on the last bit. */
 SHARED float rounded_product(float a, float b) {
     return (float)((double)a * (double)b);
 }
@@ -20,7 +20,8 @@ SHARED int clamped(float x, float low, float high) {
     return (int)fmin(fmax(x, low), high);
 }
 
-SHARED BinAxis bin_axis(const struct RoiAlignArgs *args, float from, float to, int bins, int bin, int length) {
+SHARED BinAxis bin_axis(const struct RoiAlignArgs *args, float from, float to, int bins, int bin,
+                        int length) {
     const float offset = args->half_pixel ? 0.5f : 0, large = 1e9f;
     const float start = rounded_product(from, args->spatial_scale) - offset,
                 stop = rounded_product(to, args->spatial_scale) - offset;
@@ -34,9 +35,7 @@ SHARED BinAxis bin_axis(const struct RoiAlignArgs *args, float from, float to, i
     /* One more at each side, for rounding. */
     const float a = (-1 - axis.begin) / axis.step, b = ((float)length - axis.begin) / axis.step;
     axis.first = clamped(floor(fmin(a, b) - 0.5f) - 1, 0, axis.samples);
-    axis.end = a != a || b != b
-                   ? 0
-                   : clamped(ceil(fmax(a, b) - 0.5f) + 2, (float)axis.first, axis.samples);
+    axis.end = a != a || b != b ? 0 : clamped(ceil(fmax(a, b) - 0.5f) + 2, (float)axis.first, axis.samples);
     return axis;
 }
 

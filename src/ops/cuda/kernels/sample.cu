@@ -17,8 +17,7 @@ SHARED int taps_of(const Sample *sample, GridMode mode, int axis) {
 
 SHARED int tap_of(const Sample *sample, GridSampleAttrs attrs, int axis, int tap, float *weight) {
     *weight = 1;
-    return axis < sample->absent ? 0
-                                 : grid_tap(attrs, sample->at[axis], sample->dims[axis], tap, weight);
+    return axis < sample->absent ? 0 : grid_tap(attrs, sample->at[axis], sample->dims[axis], tap, weight);
 }
 
 /* Of `n` planes that follow one another. */
@@ -78,8 +77,9 @@ KERNEL(k_deform_columns, DeformArgs) {
     if (i >= args.count)
         return;
     const int output = i % args.outputs, tap = i / args.outputs % args.taps,
-              part = i / args.outputs / args.taps % args.parts, group = i / args.outputs / args.taps / args.parts,
-              first = part * SAMPLE_CHANNELS, n = min_of(SAMPLE_CHANNELS, args.channels - first);
+              part = i / args.outputs / args.taps % args.parts,
+              group = i / args.outputs / args.taps / args.parts, first = part * SAMPLE_CHANNELS,
+              n = min_of(SAMPLE_CHANNELS, args.channels - first);
     const GridSampleAttrs linear = {GRID_LINEAR, GRID_ZEROS, true};
     const long long row = (long long)(args.image * args.offset_groups + group) * args.taps + tap;
     Sample sample = {.absent = KERNEL_SPATIAL - args.spatial, .is_nan = false};
@@ -99,14 +99,16 @@ KERNEL(k_deform_columns, DeformArgs) {
                       args.data.in[2][(row * args.spatial + axis - sample.absent) * args.outputs + output];
         sample.is_nan = sample.is_nan || sample.at[axis] != sample.at[axis];
     }
-    const int plane = sample.dims[0] * sample.dims[1] * sample.dims[2], channel = group * args.channels + first;
+    const int plane = sample.dims[0] * sample.dims[1] * sample.dims[2],
+              channel = group * args.channels + first;
     const float mask = args.has_mask ? args.data.in[4][row * args.outputs + output] : 1;
     read_planes(&sample, linear,
                 args.data.in[0] + (long long)(args.image * args.in_channels + channel) * plane, n, sums);
     UNROLL
     for (int c = 0; c < SAMPLE_CHANNELS; c++)
         if (c < n)
-            args.data.out[((long long)(channel + c) * args.taps + tap) * args.outputs + output] = mask * sums[c];
+            args.data.out[((long long)(channel + c) * args.taps + tap) * args.outputs + output] =
+                mask * sums[c];
 }
 
 /* Where element `index` of `length` lies in [-1, 1]. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/cuda/kernels/device_code.h"
 
-/* Each thread adds up a stretch of the line, and then begins with what those before it came to. */
-TEAM_KERNEL(k_cum_sum, CumSumArgs) {
+SHARED float cumulated(const struct CumulateArgs *args, float a, float b) {
+    return args->is_product ? a * b : a + b;
+}
+
+/* Each thread joins a stretch of the line, and then begins with what those before it came to. */
+TEAM_KERNEL(k_cumulate, CumulateArgs) {
     BLOCK_SHARED float parts[TEAM_THREADS];
     const int me = (int)threadIdx.x, line = (int)blockIdx.x;
     const int each = shared_ceil_div(args.count, TEAM_THREADS), first = me * each,
@@ -12,17 +16,17 @@ TEAM_KERNEL(k_cum_sum, CumSumArgs) {
               stride = args.reverse ? -args.inner : args.inner;
     const float *x = args.data.in[0] + begin;
     float *out = args.data.out + begin;
-    float sum = 0;
+    float sum = args.is_product;
     for (int i = first; i < end; i++)
-        sum += x[(long long)i * stride];
+        sum = cumulated(&args, sum, x[(long long)i * stride]);
     parts[me] = sum;
     __syncthreads();
-    sum = 0;
+    sum = args.is_product;
     for (int i = 0; i < me; i++)
-        sum += parts[i];
+        sum = cumulated(&args, sum, parts[i]);
     for (int i = first; i < end; i++) {
         const float before = sum;
-        sum += x[(long long)i * stride];
+        sum = cumulated(&args, sum, x[(long long)i * stride]);
         out[(long long)i * stride] = args.exclusive ? before : sum;
     }
 }

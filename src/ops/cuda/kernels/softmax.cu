@@ -34,3 +34,18 @@ TEAM_KERNEL(k_softmax, SoftmaxArgs) {
         out[(long long)i * args.inner] = args.is_log ? value - sum : exp(value) / sum;
     }
 }
+
+/* 1 at the first maximum. */
+KERNEL(k_hardmax, HardmaxArgs) {
+    const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i >= args.groups)
+        return;
+    const long long base = (long long)(i / args.inner) * args.count * args.inner + i % args.inner;
+    const float *x = args.data.in[0] + base;
+    int best = 0;
+    for (int k = 1; k < args.count; k++)
+        if (x[(long long)k * args.inner] > x[(long long)best * args.inner])
+            best = k;
+    for (int k = 0; k < args.count; k++)
+        args.data.out[base + (long long)k * args.inner] = k == best;
+}
