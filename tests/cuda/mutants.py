@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPS = "src/ops/cuda/"
 TARGETS = ["strider", "strider_cuda", "virtual_cudart", "virtual_cudnn", "virtual_cublasLt", "checked_cudart", "cuda_test",
            "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test",
-           "team_test", "cuda_session_test"]
+           "team_test", "heads_test", "cuda_session_test"]
 PLANS, PROGRAM, MODELS, CHECKED = "cuda_plans", "cuda_test", "cuda_models", "cuda_{}_test_checked"
+HEADS = "cuda_heads_test"
 CASES, SESSION, PADDED, PRODUCTS = "cuda_reference_test", "cuda_session_test", "cuda_conv_test_padded", "cuda_product_test"
 
 # What it is, file, text, what the text is replaced by, the test that must fail.
@@ -33,11 +34,11 @@ MUTANTS = [
     ("cuDNN: the residual after the bias", "dnn.c", "{conv->has_residual, conv->has_bias, conv->has_relu};\n        if (!has[i])", "{conv->has_bias, conv->has_residual, conv->has_relu};\n        if (!has[i])", PLANS),
     ("cuDNN: ReLU is Tanh", "dnn.c", "CUDNN_POINTWISE_RELU_FWD", "CUDNN_POINTWISE_TANH_FWD", PROGRAM),
     ("cuDNN: TF32 where it was not asked for", "dnn.c", "if (!target->allow_tf32)", "if (0)", PROGRAM),
-    ("cuDNN: no workspace", "conv_plan.c", "plan->padded_bytes + (size_t)plan->dnn.workspace_bytes : 0", "plan->padded_bytes : 0", MODELS),
+    ("cuDNN: no workspace", "conv_plan.c", "bytes_of(1, plan->dnn.workspace_bytes))", "bytes_of(1, 0))", MODELS),
     ("a residual that is forgotten", "conv.c", "conv->finishes_residual ? residual : NULL", "NULL", "cuda_selftest_unfused"),
     ("a bias that is subtracted", "kernels/finish.cu", "value += args.bias_scale", "value -= args.bias_scale", "cuda_selftest"),
     ("a mean that is a sum", "reduce.c", "pool_planes(query, R_MEAN", "pool_planes(query, R_SUM", "cuda_selftest"),
-    ("matrices of a product exchanged", "gemm.c", "&gemm->alpha, b, gemm->left, a, gemm->right", "&gemm->alpha, a, gemm->left, b, gemm->right", "cuda_selftest"),
+    ("matrices of a product exchanged", "product.c", "b + at->b, product->left,\n                       a + at->a,", "a + at->a, product->left,\n                       b + at->b,", "cuda_selftest"),
     ("engines whose bits vary", "dnn.c", "if (!target->allow_nondeterministic)", "if (0)", "cuda_selftest"),
     ("memory that runs out is a failed device", "device.c", "STRIDER_OUT_OF_MEMORY, \"device", "STRIDER_DEVICE_FAILED, \"device", "cuda_selftest"),
     ("memory that is not freed", "device.c", "cudaFree(memory);", "(void)memory;", MODELS),
@@ -60,8 +61,8 @@ MUTANTS = [
     ("a list of its own, indexed by a variable", "kernels/finish.cu", "    float value = args.data.in[0][i];", "    float list[16];\n    for (int k = 0; k < 16; k++)\n        list[(k + i) % 16] = args.data.in[0][(i + k) % args.count];\n    float value = list[args.columns % 16];", "cuda_registers"),
     ("a call that no test knows", "launch.c", "    TRY(cuda_use(device, err));\n", "    TRY(cuda_use(device, err));\n    if (launch->blocks < 0)\n        cudaDeviceReset();\n", "cuda_imports"),
     ("a second call that no test knows", "stream.c", "    const cudaError_t error = cudaStreamSynchronize(cuda->stream);", "    const cudaError_t error = cudaDeviceSynchronize();", "cuda_imports"),
-    ("an index from the end taken as one from the front", "kernels/gather.cu", "index_from_end(index_at(args.data.in[1], args.are_i64, position + d), args.index_dims[d])", "index_at(args.data.in[1], args.are_i64, position + d)", "cuda_team_test"),
-    ("indices of 32 bits read as 64", "kernels/gather.cu", "return are_i64 ?", "return are_i64 || i >= 0 ?", "cuda_team_test"),
+    ("an index from the end taken as one from the front", "kernels/gather.cu", "stated < 0 ? stated + size : stated", "stated", "cuda_team_test"),
+    ("indices of 32 bits read as 64", "kernels/device_code.h", "return are_i64 ?", "return are_i64 || number >= 0 ?", "cuda_team_test"),
     ("indices out of range are followed", "indices.c", "        if (!indexed_next(&walk, &at))\n            return false;", "        (void)indexed_next(&walk, &at);", SESSION),
     ("positions in more elements than there are", "indices.c", "limit >= 0 && limit <= size", "limit >= 0 && size > 0", SESSION),
     ("of several updates the first wins", "scatter.c", "(a->part > b->part) - (a->part < b->part)", "(a->part < b->part) - (a->part > b->part)", CASES),
@@ -69,10 +70,10 @@ MUTANTS = [
     ("channels that are not shuffled", "kernels/shuffle.cu", "args.to[k]", "k", "cuda_selftest"),
     ("channels of the first input again", "shuffle.c", "        begin += source.dim;\n", "", "cuda_selftest"),
     ("the index of a later maximum", "kernels/pool.cu", "pool_is_max(value, max, index)", "value >= max", "cuda_pool_test"),
-    ("cuBLASLt: the bias of another run", "gemm.c", "    if (has_bias(gemm->epilogue))\n        status = ", "    if (0)\n        status = ", PRODUCTS),
+    ("cuBLASLt: the bias of another run", "product.c", "    if (product_has_bias(product->epilogue))\n        status = ", "    if (bias == product)\n        status = ", PRODUCTS),
     ("cuBLASLt: a matrix as a bias", "gemm.c", "(p->m == 1 || bias->bias_row == 0) && ", "", PRODUCTS),
     ("cuBLASLt: a bias without its factor", "gemm.c", " && bias->bias_scale == 1;", ";", PRODUCTS),
-    ("cuBLASLt: the epilogue, and a kernel for it", "gemm.c", "        gemm->epilogue == CUBLASLT_EPILOGUE_DEFAULT &&\n", "", PRODUCTS),
+    ("cuBLASLt: the epilogue, and a kernel for it", "gemm.c", "gemm->product.epilogue == CUBLASLT_EPILOGUE_DEFAULT &&", "", PRODUCTS),
     ("pads that are made even on the other side", "conv_plan.c", "(int)begin;", "(int)end;", PADDED),
     ("cuDNN's workspace over the padded input", "conv_plan.c", "        used.workspace = (char *)data->workspace + plan->padded_bytes;\n", "", PADDED),
     ("tuning: the slowest plan", "tune.c", "time < *best_time", "time > *best_time", PROGRAM),
@@ -81,8 +82,30 @@ MUTANTS = [
     ("pinned memory that is used again too early", "stream.c", "        TRY(wait_for_all(cuda, err));\n    }", "        staging->used_bytes = 0;\n    }", SESSION),
     ("a download into memory that its caller may have freed", "stream.c", "    if (status)\n        cuda->n_downloads = 0;", "", SESSION),
     ("a recorded run with the inputs of the one before", "stream.c", "        memcpy(chunk, (const char *)from + done, size);", "        if (!cuda->recording || cuda->is_capturing)\n            memcpy(chunk, (const char *)from + done, size);", SESSION),
-    ("a replay that goes on in its pinned memory", "stream.c", "    cuda->recording->staging.used_bytes = 0;\n", "", SESSION),
+    ("a replay that goes on in its pinned memory", "stream.c", "    made->staging.used_bytes = 0;\n", "", SESSION),
     ("a function that cuDNN will drop", "dnn.c", "void dnn_plan_free(DnnPlan *plan) {\n", "void dnn_plan_free(DnnPlan *plan) {\n    (void)cudnnConvolutionForward;\n", "build"),
+    ("attention: weighed values that are not scaled down", "kernels/attention.cu", "out[r][j] *= shared->factors[own + r];", "out[r][j] *= 1;", HEADS),
+    ("attention: one row of the mask for all", "kernels/attention.cu", "(long long)row * args->mask.row + key", "key", HEADS),
+    ("attention: values that a row does not see", "kernels/attention.cu", "if (weight != 0) /* what", "if (own >= 0) /* what", HEADS),
+    ("attention: keys of another head", "kernels/attention.cu", "tile->head / (args->heads / args->kv_heads)", "tile->head % args->kv_heads", HEADS),
+    ("attention: a barrier is missing", "kernels/attention.cu", "    __syncthreads(); /* all have read the parts and the largest */\n", "", HEADS),
+    ("attention: keys after the last", "kernels/attention.cu", "row < n_keys && d < width", "d < width", CHECKED.format("heads")),
+    ("attention: past keys in the place of new ones", "attention.c", "g->new_keys, g->past, size, list", "g->new_keys, 0, size, list", HEADS),
+    ("rotary embedding: pairs of neighbours", "kernels/rotary.cu", "args.interleaved ? a + 1 : at + args.half", "a + 1", HEADS),
+    ("sampling: coordinates from the outermost", "kernels/sample.cu", "grid[KERNEL_SPATIAL - 1 - axis]", "grid[axis - sample.absent]", HEADS),
+    ("sampling: what is outside is read", "kernels/sample.cu", "if (z == GRID_OUTSIDE || y == GRID_OUTSIDE || column == GRID_OUTSIDE)", "if (n < 0)", CHECKED.format("heads")),
+    ("deformable: the mask of the first offset group", "kernels/sample.cu", "args.data.in[4][row * args.outputs + output]", "args.data.in[4][tap * args.outputs + output]", HEADS),
+    ("deformable: columns of the first image", "deform_conv.c", "        TRY(cuda_launch(product->device, &deform->columns", "        if (args.image == 0)\n            TRY(cuda_launch(product->device, &deform->columns", HEADS),
+    ("Col2Im: a block of another width", "kernels/fold.cu", "of_y.tap) * x.kernel", "of_y.tap) * y.kernel", HEADS),
+    ("regions: all of the first image", "kernels/roi_align.cu", "(image * args.channels + channel)", "(image * 0 + channel)", HEADS),
+    ("an index out of range that nobody hears of", "kernels/device_code.h", "    if (!check.fault->node) {", "    if (size < 0) {", SESSION),
+    ("an index out of range that is told twice", "stream.c", "    memset(cuda->fault.memory, 0, sizeof fault);\n", "", SESSION),
+    ("recurrent: a barrier is missing", "kernels/recurrent.cu", "        __syncthreads();\n        for", "        for", HEADS),
+    ("recurrent: backwards from the last step of all", "kernels/recurrent.cu", "row.length - 1 - step", "args.steps - 1 - step", HEADS),
+    ("recurrent: W of the first direction", "recurrent.c", "{0, count_of(n, g->inputs), count_of(m, n)}", "{0, 0, count_of(m, n)}", HEADS),
+    ("a triangle without its diagonal", "kernels/move.cu", "column >= diagonal", "column > diagonal", HEADS),
+    ("a product that is a sum", "kernels/scan.cu", "args->is_product ? a * b : a + b", "a + b", HEADS),
+    ("the last maximum", "kernels/softmax.cu", "> x[(long long)best * args.inner]", ">= x[(long long)best * args.inner]", HEADS),
 ]
 
 
