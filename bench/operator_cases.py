@@ -175,6 +175,13 @@ def movement():
     yield one("float", "Trilu", {"x": floats(16, 256, 256)})
     yield one("", "OneHot", {"i": ints(80, 8400)}, constants={"d": numpy.array(80), "v": numpy.array([0, 1], numpy.float32)})
     yield one("", "NonZero", {"x": floats(512, 512) > 0})
+    yield one("rows", "Compress", {"x": floats(2000, 256), "c": floats(2000) > 0}, axis=0)
+    yield one("elements", "Compress", {"x": floats(64, 5000), "c": floats(64 * 5000) > 0})
+    yield one("float", "Unique", {"x": floats(20000)})
+    yield one("int64", "Unique", {"x": ints(500, 20000)}, ("y", "i", "v", "c"))
+    yield one("", "ReverseSequence", {"x": floats(200, 16, 64), "l": ints(200, 16)}, time_axis=0, batch_axis=1)
+    yield one("crop", "CenterCropPad", {"x": image}, constants={"s": i64(40, 40)}, axes=[2, 3])
+    yield one("pad", "CenterCropPad", {"x": image}, constants={"s": i64(64, 64)}, axes=[2, 3])
     yield one("", "EyeLike", {"x": floats(512, 512)})
     yield Case("Unfold of torch", unfold_nodes(), {"x": floats(1, 32, 64, 64)}, unfold_constants(64, 3))
 
@@ -231,6 +238,10 @@ def windows():
             ("3-D", (1, 16, 8, 14, 14), (16, 16, 2, 2, 2), {"strides": [2, 2, 2]})):
         yield one(label, "ConvTranspose", {"x": floats(*x)}, constants={"w": floats(*w)}, **attributes)
     yield one("computed", "ConvTranspose", {"x": floats(2, 32, 28, 28), "w": floats(32, 32, 4, 4)}, strides=[2, 2])
+    yield one("", "DynamicQuantizeLinear", {"x": floats(4, 64, 56, 56)}, ("y", "s", "z"))
+    for label, classes, least in (("80 classes", 80, 0.25), ("all boxes", 1, 0)):
+        yield one(label, "NonMaxSuppression", {"b": regions(25200, False)[None] * 16, "s": RANDOM.random((1, classes, 25200), numpy.float32) ** 8},
+                  constants={"m": i64(300), "i": numpy.float32([0.45]), "l": numpy.float32([least])})
     pooled = {"kernel_shape": [2, 2], "strides": [2, 2]}
     yield Case("MaxPool indices", [("MaxPool", ["x"], ["y", "i"], pooled)], {"x": floats(4, 64, 56, 56)})
     yield one("", "MaxUnpool", {"x": floats(4, 64, 28, 28), "i": numpy.broadcast_to(numpy.arange(4 * 64 * 28 * 28).reshape(4, 64, 28, 28) * 4, (4, 64, 28, 28)).copy()}, **pooled)

@@ -5,10 +5,10 @@
 
 #include "ops/cpu/quantize.h"
 
-enum { CHUNK_ELEMENTS = 16 * 1024, MAX_CHUNKS = 64, LANES = 16 };
+enum { CHUNK_ELEMENTS = 16 * 1024, MAX_CHUNKS = 64, MAX_LANES = 16 };
 
 typedef struct DynamicArgs {
-    QuantizeRun run;
+    const QuantizeTable *table;
     int64_t count, chunk, chunks; /* elements, of a chunk, and how many */
 } DynamicArgs;
 
@@ -16,36 +16,12 @@ typedef struct Range {
     float low, high;
 } Range;
 
-/* NaN is passed over, as it is neither less nor more. */
-static void widen(Range *range, float x) {
-    range->low = x < range->low ? x : range->low;
-    range->high = x > range->high ? x : range->high;
-}
-
-/* In lanes, which vectors compare at a time. */
-static Range range_of(const float *x, int64_t count) {
-    float low[LANES] = {0}, high[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
-            high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
-        }
-    Range range = {0, 0};
-    for (; i < count; i++)
-        widen(&range, x[i]);
-    for (int k = 0; k < LANES; k++) {
-        widen(&range, low[k]);
-        widen(&range, high[k]);
-    }
-    return range;
-}
-
 static void find_range(const KernelCall *call, int64_t task) {
     const DynamicArgs *args = call->args;
     const int64_t begin = task * args->chunk;
-    ((Range *)call->workspace)[task] =
-        range_of((const float *)call->inputs[0] + begin, i64_min(args->chunk, args->count - begin));
+    Range *range = (Range *)call->workspace + task;
+    args->table->range((const float *)call->inputs[0] + begin, i64_min(args->chunk, args->count - begin),
+                       &range->low, &range->high);
 }
 
 static DynamicScale scale_of(const KernelCall *call) {
@@ -53,8 +29,8 @@ static DynamicScale scale_of(const KernelCall *call) {
     const Range *ranges = call->workspace;
     Range whole = {0, 0};
     for (int64_t i = 0; i < args->chunks; i++) {
-        widen(&whole, ranges[i].low);
-        widen(&whole, ranges[i].high);
+        whole.low = ranges[i].low < whole.low ? ranges[i].low : whole.low;
+        whole.high = ranges[i].high > whole.high ? ranges[i].high : whole.high;
     }
     return dynamic_scale(whole.low, whole.high);
 }
@@ -65,13 +41,13 @@ static void quantize_chunk(const KernelCall *call, int64_t task) {
     const uint8_t zero = (uint8_t)of.zero;
     const int64_t begin = task * args->chunk;
     if (call->outputs[DYNAMIC_Y])
-        args->run(&(QuantizeRow){.x = (const float *)call->inputs[0] + begin,
-                                 .y = (uint8_t *)call->outputs[DYNAMIC_Y] + begin,
-                                 .scales = &of.scale,
-                                 .zeros = &zero,
-                                 .count = i64_min(args->chunk, args->count - begin),
-                                 .lanes = LANES,
-                                 .integer = {.size = 1, .mask = UINT8_MAX, .high = UINT8_MAX}});
+        args->table->quantize(&(QuantizeRow){.x = (const float *)call->inputs[0] + begin,
+                                             .y = (uint8_t *)call->outputs[DYNAMIC_Y] + begin,
+                                             .scales = &of.scale,
+                                             .zeros = &zero,
+                                             .count = i64_min(args->chunk, args->count - begin),
+                                             .lanes = MAX_LANES,
+                                             .integer = {.size = 1, .mask = UINT8_MAX, .high = UINT8_MAX}});
     if (task == 0 && call->outputs[DYNAMIC_SCALE])
         *(float *)call->outputs[DYNAMIC_SCALE] = of.scale;
     if (task == 0 && call->outputs[DYNAMIC_ZERO])
@@ -90,7 +66,7 @@ static Status dynamic_quantize_prepare(const KernelQuery *query, PrepareContext 
                                        KernelInstance *instance) {
     DynamicArgs *args;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
-    args->run = quantize_for(query->target)->quantize;
+    args->table = quantize_for(query->target);
     args->count = shape_elements(&query->inputs[0].type.shape);
     args->chunk = i64_max(CHUNK_ELEMENTS, ceil_div(args->count, MAX_CHUNKS));
     args->chunks = ceil_div(args->count, args->chunk);

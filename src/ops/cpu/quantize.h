@@ -29,6 +29,8 @@ typedef void (*QuantizeRun)(const QuantizeRow *row);
 
 typedef struct QuantizeTable {
     QuantizeRun quantize, dequantize;
+    /* The least and the largest of numbers and 0, without NaN. */
+    void (*range)(const float *x, int64_t count, float *low, float *high);
 } QuantizeTable;
 
 TARGET_TABLES(QuantizeTable, quantize)

@@ -77,4 +77,31 @@ static void dequantize_row(const QuantizeRow *row) {
         for_each_vector(row, 4, dequantize_vector);
 }
 
-const QuantizeTable TARGET(quantize) = {.quantize = quantize_row, .dequantize = dequantize_row};
+/* NaN is passed over, as it is neither less nor more. */
+INLINE void widen(vf *least, vf *most, vf value) {
+    *least = v_select(value < *least, value, *least);
+    *most = v_select(value > *most, value, *most);
+}
+
+static void range(const float *x, int64_t count, float *low, float *high) {
+    enum { PARTS = 4 }; /* that do not wait for one another */
+    vf least[PARTS], most[PARTS];
+    for (int k = 0; k < PARTS; k++)
+        least[k] = most[k] = v_zero();
+    int64_t i = 0;
+    for (; i + PARTS * VW <= count; i += PARTS * VW)
+#pragma GCC unroll 4
+        for (int k = 0; k < PARTS; k++)
+            widen(&least[k], &most[k], v_load(x + i + k * VW));
+    for (; i < count; i += VW)
+        widen(least, most, count - i >= VW ? v_load(x + i) : v_load_first(x + i, count - i, 0));
+    *low = *high = 0;
+    for (int k = 0; k < PARTS; k++)
+        for (int lane = 0; lane < VW; lane++) {
+            *low = least[k][lane] < *low ? least[k][lane] : *low;
+            *high = most[k][lane] > *high ? most[k][lane] : *high;
+        }
+}
+
+const QuantizeTable TARGET(quantize) = {
+    .quantize = quantize_row, .dequantize = dequantize_row, .range = range};

@@ -81,9 +81,12 @@ static Status center_crop_pad_reference(EvalContext *ctx) {
     Tensor *y = ctx->outputs[0];
     const size_t size = dtype_size(x->type.dtype);
     memset(y->data, 0, y->size_bytes);
-    for (int64_t i = 0; i < shape_elements(&box); i++) {
-        memcpy((char *)y->data + (size_t)to * size, (const char *)x->data + (size_t)from * size, size);
-        for (int d = box.rank - 1; d >= 0; d--) {
+    const int last = box.rank - 1; /* of which what stays lies together */
+    const int64_t run = box.rank ? box.dims[last] : 1;
+    for (int64_t i = 0; run && i < shape_elements(&box); i += run) {
+        memcpy((char *)y->data + (size_t)to * size, (const char *)x->data + (size_t)from * size,
+               (size_t)run * size);
+        for (int d = last - 1; d >= 0; d--) {
             from += in_strides[d];
             to += out_strides[d];
             if (++counters[d] < box.dims[d])
