@@ -230,6 +230,47 @@ static void reductions(void **state) {
                                        .must_accept = true});
 }
 
+/* --- averages of 8 bits --- */
+
+static KernelTest qlinear_test(const char *op, int is_signed, int has_zeros, int is_last, Shape x) {
+    static uint8_t bytes[2 * 17 * 9 * 11];
+    static float scales[] = {0.05f, 0.031f};
+    static uint8_t zeros[] = {100, 37};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 89 % 251);
+    const DType dtype = is_signed ? STRIDER_I8 : STRIDER_U8;
+    return (KernelTest){.op = op,
+                        .domain = "com.microsoft",
+                        .opset = 1,
+                        .attrs = {attr_int("channels_last", is_last)},
+                        .given = {op_test_tensor(dtype, x, bytes, (size_t)shape_elements(&x)),
+                                  op_test_tensor(STRIDER_F32, DIMS(), scales, sizeof *scales),
+                                  op_test_tensor(dtype, DIMS(), zeros, 1),
+                                  op_test_tensor(STRIDER_F32, DIMS(), scales + 1, sizeof *scales),
+                                  op_test_tensor(dtype, DIMS(), zeros + 1, 1)},
+                        .n_inputs = 5,
+                        .absent = has_zeros ? 0 : 1u << 2 | 1u << 4,
+                        .must_accept = true};
+}
+
+static void averages_of_bytes(void **state) {
+    (void)state;
+    for (int form = 0; form < 8; form++) {
+        const int is_signed = form & 1, has_zeros = form >> 1 & 1, is_last = form >> 2;
+        const Shape x = is_last ? DIMS(2, 9, 11, 17) : DIMS(2, 17, 9, 11);
+        kernel_test_check(qlinear_test("QLinearGlobalAveragePool", is_signed, has_zeros, is_last, x));
+        for (int i = 0; i < N_CASES; i++)
+            for (int include = 0; include < 2; include++) {
+                KernelTest test = qlinear_test("QLinearAveragePool", is_signed, has_zeros, is_last, x);
+                const KernelTest of_case = test_of("AveragePool", &cases[i], x);
+                for (int a = 0; a < 4; a++)
+                    test.attrs[1 + a] = of_case.attrs[a];
+                test.attrs[5] = attr_int("count_include_pad", include);
+                kernel_test_check(test);
+            }
+    }
+}
+
 /* --- Col2Im --- */
 
 typedef struct ColumnCase {
@@ -286,6 +327,7 @@ int pool_kernel_tests(void) {
         cmocka_unit_test(max_pool_with_indices),
         cmocka_unit_test(col2im),
         cmocka_unit_test(lp_pool),
+        cmocka_unit_test(averages_of_bytes),
         cmocka_unit_test(average_pool),
         cmocka_unit_test(pools_of_one_and_three_dimensions),
         cmocka_unit_test(whole_planes),

@@ -176,8 +176,9 @@ void indexed_visit(const KernelCall *call, int64_t task, IndexedVisit *visit) {
         begin[args->cut] = task / args->columns * args->cut_size;
         end[args->cut] = i64_min(begin[args->cut] + args->cut_size, p->dims[args->cut]);
     }
-    IndexedRun run = {.column = (size_t)(task % args->columns * args->column_bytes)};
-    run.bytes = (size_t)i64_min(args->column_bytes, (int64_t)(args->part_bytes - run.column));
+    const int64_t column = task % args->columns * args->column_bytes;
+    IndexedRun run = {.column = (size_t)column,
+                      .bytes = (size_t)i64_min(args->column_bytes, (int64_t)args->part_bytes - column)};
     for (int d = 0; d <= last; d++)
         counters[d] = begin[d];
     for (int d = last; d >= 0;) {

@@ -55,13 +55,13 @@ static void pool_indices_run(const KernelCall *call, int64_t task) {
     const WindowDim *d = args->dims;
     const int64_t plane_rows = d[0].out * d[1].out,
                   end = i64_min((task + 1) * args->rows_a_task, args->n_rows);
-    const size_t row_bytes = (size_t)d[2].out * args->element;
+    const size_t row_bytes = bytes_of(args->element, d[2].out).n,
+                 plane_bytes = bytes_of(args->element, d[0].in, d[1].in, d[2].in).n;
     char *y = call->outputs[0], *most = call->scratch;
     int64_t *indices = call->outputs[1];
-    int32_t *index = (int32_t *)(void *)(most + (size_t)d[2].out * sizeof(double));
+    int32_t *index = (int32_t *)(void *)(most + bytes_of(sizeof(double), d[2].out).n);
     for (int64_t row = task * args->rows_a_task; row < end; row++) {
         const int64_t plane = row / plane_rows;
-        const size_t plane_bytes = (size_t)(d[0].in * d[1].in * d[2].in) * args->element;
         find_row(args, (const char *)call->inputs[0] + (size_t)plane * plane_bytes, row % plane_rows, most,
                  index);
         if (y)

@@ -53,6 +53,7 @@ list(APPEND sources
     ops/cpu/pool_bytes.c
     ops/cpu/pool_indices.c
     ops/cpu/qlinear.c
+    ops/cpu/qlinear_pool.c
     ops/cpu/quantize.c
     ops/cpu/reduce.c
     ops/cpu/reduce_axes.c

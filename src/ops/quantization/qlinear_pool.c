@@ -3,16 +3,10 @@
  * int8, y = saturate(round(average(x_scale (x - x_zero)) / y_scale) + y_zero) where padding that counts is 0
  * as a real number, and so is what the last window has beyond the padding with ceil_mode, as onnxruntime
  * counts.  With channels_last the channels are the last dimension. */
-#include "ops/nn/pool.h"
+#include "ops/quantization/qlinear_pool.h"
+
 #include "ops/quantization/products.h"
 #include "ops/quantization/qlinear.h"
-
-enum { POOL_X, POOL_X_SCALE, POOL_X_ZERO, POOL_Y_SCALE, POOL_Y_ZERO, POOL_INPUTS };
-
-typedef struct QLinearPoolAttrs {
-    PoolAttrs pool; /* not of QLinearGlobalAveragePool */
-    bool channels_last;
-} QLinearPoolAttrs;
 
 /* [N, D..., C] as [N, C, D...], or the reverse. */
 static Shape channels_first(const Shape *shape) {
@@ -31,16 +25,16 @@ static Shape channels_last(const Shape *shape) {
     return moved;
 }
 
-static Shape shape_of(const QLinearPoolAttrs *attrs, const Shape *shape) {
+Shape qlinear_pool_shape(const QLinearPoolAttrs *attrs, const Shape *shape) {
     return attrs->channels_last ? channels_first(shape) : *shape;
 }
 
 static Status check_inputs(InferContext *ctx) {
-    const DType dtype = ctx->inputs[POOL_X].dtype;
-    TRY(infer_require_dtype(ctx, POOL_X, DTYPES_8));
-    TRY(infer_require_rank(ctx, POOL_X, 3, 2 + MAX_SPATIAL));
-    TRY(qlinear_check(ctx, POOL_X_SCALE, POOL_X_ZERO, dtype));
-    TRY(qlinear_check(ctx, POOL_Y_SCALE, POOL_Y_ZERO, dtype));
+    const DType dtype = ctx->inputs[QPOOL_X].dtype;
+    TRY(infer_require_dtype(ctx, QPOOL_X, DTYPES_8));
+    TRY(infer_require_rank(ctx, QPOOL_X, 3, 2 + MAX_SPATIAL));
+    TRY(qlinear_check(ctx, QPOOL_X_SCALE, QPOOL_X_ZERO, dtype));
+    TRY(qlinear_check(ctx, QPOOL_Y_SCALE, QPOOL_Y_ZERO, dtype));
     ctx->outputs[0].dtype = dtype;
     return STRIDER_OK;
 }
@@ -55,9 +49,9 @@ static Status average_parse(ParseContext *ctx, void *attrs_) {
 static Status average_infer(InferContext *ctx) {
     const QLinearPoolAttrs *attrs = infer_attrs(ctx);
     TRY(check_inputs(ctx));
-    if (ctx->inputs[POOL_X].shape.rank < 0)
+    if (ctx->inputs[QPOOL_X].shape.rank < 0)
         return STRIDER_OK;
-    const Shape x = shape_of(attrs, &ctx->inputs[POOL_X].shape);
+    const Shape x = qlinear_pool_shape(attrs, &ctx->inputs[QPOOL_X].shape);
     Shape y;
     TRY(pool_infer_shape(ctx, &x, &y));
     ctx->outputs[0].shape = attrs->channels_last ? channels_last(&y) : y;
@@ -72,9 +66,9 @@ static Status global_parse(ParseContext *ctx, void *attrs_) {
 static Status global_infer(InferContext *ctx) {
     const QLinearPoolAttrs *attrs = infer_attrs(ctx);
     TRY(check_inputs(ctx));
-    if (ctx->inputs[POOL_X].shape.rank < 0)
+    if (ctx->inputs[QPOOL_X].shape.rank < 0)
         return STRIDER_OK;
-    Shape y = shape_of(attrs, &ctx->inputs[POOL_X].shape);
+    Shape y = qlinear_pool_shape(attrs, &ctx->inputs[QPOOL_X].shape);
     for (int d = 2; d < y.rank; d++)
         y.dims[d] = 1;
     ctx->outputs[0].shape = attrs->channels_last ? channels_last(&y) : y;
@@ -94,8 +88,8 @@ typedef struct Averages {
 static Averages averages_of(const EvalContext *ctx, const Shape *y) {
     const QLinearPoolAttrs *attrs = eval_attrs(ctx);
     return (Averages){.y = ctx->outputs[0],
-                      .of_x = qlinear_of(ctx, POOL_X_SCALE, POOL_X_ZERO),
-                      .of_y = qlinear_of(ctx, POOL_Y_SCALE, POOL_Y_ZERO),
+                      .of_x = qlinear_of(ctx, QPOOL_X_SCALE, QPOOL_X_ZERO),
+                      .of_y = qlinear_of(ctx, QPOOL_Y_SCALE, QPOOL_Y_ZERO),
                       .range = integer_range(ctx->outputs[0]->type.dtype),
                       .channels = y->dims[1],
                       .pixels = shape_size(y, 2, y->rank),
@@ -119,11 +113,11 @@ static void put(void *context, int64_t index, double average) {
 /* x - x_zero as [N, C, pixels]. */
 static Status load_planes(EvalContext *ctx, const Shape *shape, double **values) {
     const QLinearPoolAttrs *attrs = eval_attrs(ctx);
-    const QLinear of_x = qlinear_of(ctx, POOL_X_SCALE, POOL_X_ZERO);
+    const QLinear of_x = qlinear_of(ctx, QPOOL_X_SCALE, QPOOL_X_ZERO);
     const int64_t count = shape_elements(shape), pixels = shape_size(shape, 2, shape->rank);
     TRY(eval_alloc_doubles(ctx, count, values));
     for (int64_t i = 0; i < count; i++)
-        (*values)[i] = (double)(tensor_get_i64(ctx->inputs[POOL_X],
+        (*values)[i] = (double)(tensor_get_i64(ctx->inputs[QPOOL_X],
                                                place(i, shape->dims[1], pixels, attrs->channels_last)) -
                                 of_x.zero);
     return STRIDER_OK;
@@ -131,8 +125,8 @@ static Status load_planes(EvalContext *ctx, const Shape *shape, double **values)
 
 static Status average_reference(EvalContext *ctx) {
     const QLinearPoolAttrs *attrs = eval_attrs(ctx);
-    const Shape x = shape_of(attrs, &ctx->inputs[POOL_X]->type.shape),
-                y = shape_of(attrs, &ctx->outputs[0]->type.shape);
+    const Shape x = qlinear_pool_shape(attrs, &ctx->inputs[QPOOL_X]->type.shape),
+                y = qlinear_pool_shape(attrs, &ctx->outputs[0]->type.shape);
     Averages out = averages_of(ctx, &y);
     double *values;
     TRY(load_planes(ctx, &x, &values));
@@ -142,8 +136,8 @@ static Status average_reference(EvalContext *ctx) {
 
 static Status global_reference(EvalContext *ctx) {
     const QLinearPoolAttrs *attrs = eval_attrs(ctx);
-    const Shape x = shape_of(attrs, &ctx->inputs[POOL_X]->type.shape),
-                y = shape_of(attrs, &ctx->outputs[0]->type.shape);
+    const Shape x = qlinear_pool_shape(attrs, &ctx->inputs[QPOOL_X]->type.shape),
+                y = qlinear_pool_shape(attrs, &ctx->outputs[0]->type.shape);
     Averages out = averages_of(ctx, &y);
     const int64_t planes = i64_product(x.dims[0], x.dims[1]), pixels = shape_size(&x, 2, x.rank);
     double *values;
@@ -159,7 +153,7 @@ static Status global_reference(EvalContext *ctx) {
 
 const Op op_qlinear_average_pool = {
     OP_NAMED(QLinearAveragePool), .domain = "com.microsoft", .since = 1,
-    .inputs = {2, POOL_INPUTS},   .outputs = {1, 1},         .attrs_size = sizeof(QLinearPoolAttrs),
+    .inputs = {2, QPOOL_INPUTS},  .outputs = {1, 1},         .attrs_size = sizeof(QLinearPoolAttrs),
     .parse = average_parse,       .infer = average_infer,    .reference = average_reference,
     .scratch = scratch_of_input,
 };
@@ -168,7 +162,7 @@ const Op op_qlinear_global_average_pool = {
     OP_NAMED(QLinearGlobalAveragePool),
     .domain = "com.microsoft",
     .since = 1,
-    .inputs = {2, POOL_INPUTS},
+    .inputs = {2, QPOOL_INPUTS},
     .outputs = {1, 1},
     .attrs_size = sizeof(QLinearPoolAttrs),
     .parse = global_parse,
