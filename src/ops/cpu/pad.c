@@ -17,7 +17,8 @@ typedef struct PadArgs {
     PadMode mode;
     int64_t pixel_elements, pixel_bytes;
     int64_t same_begin, same_end; /* outputs of a row whose sources follow one another */
-    int64_t rows, rows_a_task, blocks;
+    int64_t rows, rows_a_task;
+    int64_t blocks; /* of channels; 0: plain */
     int tail_channels;
     size_t size; /* of an element */
     uint64_t value;
@@ -30,9 +31,11 @@ typedef struct PadArgs {
         T *elements = (T *)to;                                                                               \
         T value;                                                                                             \
         memcpy(&value, from, sizeof value);                                                                  \
-        for (int64_t i = 0; i < pixels; i++)                                                                 \
-            for (int64_t c = 0; c < args->pixel_elements; c++)                                               \
-                elements[i * args->pixel_elements + c] = (T)(c < channels ? value : 0);                      \
+        for (int64_t i = 0; i < pixels * args->pixel_elements; i++)                                          \
+            elements[i] = value;                                                                             \
+        for (int64_t i = 0; channels < args->pixel_elements && i < pixels; i++)                              \
+            memset(elements + i * args->pixel_elements + channels, 0,                                        \
+                   (size_t)(args->pixel_elements - channels) * sizeof(T));                                   \
     }
 
 static void fill(const PadArgs *args, const KernelCall *call, char *to, int64_t pixels, int channels) {
@@ -59,33 +62,48 @@ static int64_t source_of(const PadArgs *args, int d, int64_t at) {
 
 static void pad_pixels(const PadArgs *args, const KernelCall *call, const char *row, char *to, int64_t begin,
                        int64_t end, int channels) {
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t source = source_of(args, args->rank - 1, i);
-        if (source < 0)
-            fill(args, call, to + i * args->pixel_bytes, 1, channels);
-        else
-            memcpy(to + i * args->pixel_bytes, row + source * args->pixel_bytes, (size_t)args->pixel_bytes);
+    if (args->mode == PAD_CONSTANT && begin < end) {
+        fill(args, call, to + begin * args->pixel_bytes, end - begin, channels);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++)
+        memcpy(to + i * args->pixel_bytes, row + source_of(args, args->rank - 1, i) * args->pixel_bytes,
+               (size_t)args->pixel_bytes);
+}
+
+/* An output row's place, and in each dimension where what it shows lies in the input, in bytes; -1: nowhere.
+ */
+typedef struct RowWalk {
+    int64_t at[COPY_MAX_DIMS], from[COPY_MAX_DIMS];
+} RowWalk;
+
+static void walk_to(const PadArgs *args, RowWalk *walk, int d, int64_t at) {
+    const int64_t source = source_of(args, d, at);
+    walk->at[d] = at;
+    walk->from[d] = source < 0 ? -1 : source * args->in_strides[d] * (int64_t)args->size;
+}
+
+static void walk_next(const PadArgs *args, RowWalk *walk) {
+    for (int d = args->rank - 2; d >= 0; d--) {
+        const bool wraps = walk->at[d] + 1 == args->dims[d];
+        walk_to(args, walk, d, wraps ? 0 : walk->at[d] + 1);
+        if (!wraps)
+            return;
     }
 }
 
-static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) {
+static void pad_row(const PadArgs *args, const KernelCall *call, const RowWalk *walk, char *to) {
     const int last = args->rank - 1;
     const int64_t pixels = args->dims[last];
+    const bool is_last_block = args->blocks && walk->at[1] == args->blocks - 1;
+    const int channels = is_last_block ? args->tail_channels : (int)args->pixel_elements;
     const char *row = call->inputs[0];
-    char *to = (char *)call->outputs[0] + index * pixels * args->pixel_bytes;
-    int channels = (int)args->pixel_elements;
-    bool is_constant = false;
-    for (int d = last - 1; d >= 0; d--) {
-        int64_t at = index % args->dims[d], source = source_of(args, d, at);
-        index /= args->dims[d];
-        is_constant = is_constant || source < 0;
-        row += is_constant ? 0 : source * args->in_strides[d] * (int64_t)args->size;
-        if (args->blocks && d == 1 && at == args->blocks - 1)
-            channels = args->tail_channels;
-    }
-    if (is_constant) {
-        fill(args, call, to, pixels, channels);
-        return;
+    for (int d = 0; d < last; d++) {
+        if (walk->from[d] < 0) {
+            fill(args, call, to, pixels, channels);
+            return;
+        }
+        row += walk->from[d];
     }
     pad_pixels(args, call, row, to, 0, args->same_begin, channels);
     if (args->same_end > args->same_begin)
@@ -97,9 +115,17 @@ static void pad_row(const PadArgs *args, const KernelCall *call, int64_t index) 
 
 static void pad_run(const KernelCall *call, int64_t task) {
     const PadArgs *args = call->args;
-    int64_t first = task * args->rows_a_task, end = i64_min(first + args->rows_a_task, args->rows);
-    for (int64_t row = first; row < end; row++)
-        pad_row(args, call, row);
+    const int64_t first = task * args->rows_a_task, end = i64_min(first + args->rows_a_task, args->rows),
+                  row_bytes = args->dims[args->rank - 1] * args->pixel_bytes;
+    char *to = (char *)call->outputs[0] + first * row_bytes;
+    RowWalk walk;
+    int64_t index = first;
+    for (int d = args->rank - 2; d >= 0; d--) {
+        walk_to(args, &walk, d, index % args->dims[d]);
+        index /= args->dims[d];
+    }
+    for (int64_t row = first; row < end; row++, to += row_bytes, walk_next(args, &walk))
+        pad_row(args, call, &walk, to);
 }
 
 /* --- preparing --- */
@@ -141,14 +167,43 @@ static void set_value(const KernelQuery *query, PadArgs *args) {
         tensor_set_f64(&element, 0, (double)attrs->value);
 }
 
-/* The outputs in a row whose sources lie as they do. */
-static void set_row(PadArgs *args, int64_t begin) {
+/* Dimensions of a plain tensor, neighbours merged that no pad touches. */
+static void set_plain_dims(PadArgs *args, const Shape *x, const Shape *y, const int64_t *begin,
+                           const int64_t *end) {
+    bool merges = false;
+    args->rank = 0;
+    for (int d = 0; d < x->rank; d++) {
+        const bool is_whole = begin[d] == 0 && end[d] == 0;
+        const int to = is_whole && merges ? args->rank - 1 : args->rank++;
+        const bool is_new = !(is_whole && merges);
+        args->in_dims[to] = (is_new ? 1 : args->in_dims[to]) * x->dims[d];
+        args->dims[to] = (is_new ? 1 : args->dims[to]) * y->dims[d];
+        args->begins[to] = begin[d];
+        merges = is_whole;
+    }
+    physical_strides(args->in_dims, args->rank, args->in_strides);
+}
+
+static void set_blocked_dims(PadArgs *args, const Shape *x, const Shape *y, Layout layout,
+                             const int64_t *begin) {
+    args->rank = y->rank;
+    physical_dims(y, layout, args->dims);
+    physical_strides(args->in_dims, physical_dims(x, layout, args->in_dims), args->in_strides);
+    memcpy(args->begins, begin, (size_t)args->rank * sizeof *begin);
+    args->blocks = args->dims[1];
+    args->tail_channels = cpu_tail_channels(y, layout);
+}
+
+/* The outputs in a row whose sources lie as they do; and how rows are shared out. */
+static void set_rows(PadArgs *args) {
     const int last = args->rank - 1;
+    const int64_t begin = args->begins[last], row_bytes = args->dims[last] * args->pixel_bytes;
     args->same_begin = i64_min(i64_max(begin, 0), args->dims[last]);
     args->same_end = i64_max(i64_min(begin + args->in_dims[last], args->dims[last]), args->same_begin);
-    args->rows = 1;
+    args->rows = row_bytes ? 1 : 0;
     for (int d = 0; d < last; d++)
         args->rows *= args->dims[d];
+    args->rows_a_task = i64_max(TASK_BYTES / i64_max(row_bytes, 1), 1);
 }
 
 static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelInstance *instance) {
@@ -162,25 +217,17 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     if (!pads_of(query, begin, end))
         return fail(ctx->err, STRIDER_INVALID_ARGUMENT, "pads that are not known");
     args->size = dtype_size(x->dtype);
-    args->rank = y->rank;
     args->mode = attrs->mode;
     args->pixel_elements = layout_block(layout);
     args->pixel_bytes = args->pixel_elements * (int64_t)args->size;
-    args->tail_channels = 1;
     set_value(query, args);
-    physical_dims(y, layout, args->dims);
-    int in_rank = physical_dims(&x->shape, layout, args->in_dims);
-    physical_strides(args->in_dims, in_rank, args->in_strides);
-    if (layout.kind != LAYOUT_PLAIN) {
-        args->blocks = args->dims[1];
-        args->tail_channels = cpu_tail_channels(y, layout);
-    }
-    memcpy(args->begins, begin, (size_t)args->rank * sizeof *begin);
-    set_row(args, begin[args->rank - 1]);
-    int64_t row_bytes = args->dims[args->rank - 1] * args->pixel_bytes;
-    args->rows_a_task = i64_max(TASK_BYTES / i64_max(row_bytes, 1), 1);
-    *instance = (KernelInstance){
-        .run = pad_run, .args = args, .tasks = row_bytes ? ceil_div(args->rows, args->rows_a_task) : 0};
+    if (layout.kind == LAYOUT_PLAIN)
+        set_plain_dims(args, &x->shape, y, begin, end);
+    else
+        set_blocked_dims(args, &x->shape, y, layout, begin);
+    set_rows(args);
+    *instance =
+        (KernelInstance){.run = pad_run, .args = args, .tasks = ceil_div(args->rows, args->rows_a_task)};
     return STRIDER_OK;
 }
 

@@ -13,10 +13,10 @@ enum {
     TILE = 16,              /* rows and columns of a transposed tile: a cache line of floats */
 };
 
-typedef void TransposeBlock(const char *from, int64_t in, char *to, int64_t out);
+typedef void Transpose(const char *from, int64_t in, char *to, int64_t out, int64_t rows, int64_t columns);
 
 /* NULL where elements have another size. */
-static TransposeBlock *block_of(int64_t element_bytes) {
+static Transpose *transpose_of(int64_t element_bytes) {
     switch (element_bytes) {
     case 1:
         return transpose_bytes;
@@ -36,10 +36,10 @@ typedef struct CopyJob {
     int input, output, rank;
     int64_t dims[COPY_MAX_DIMS], in[COPY_MAX_DIMS], out[COPY_MAX_DIMS];
     int64_t in_offset, out_offset;
-    int64_t run_bytes; /* that lie together on both sides */
-    int inner;         /* dimensions that a chunk goes through */
-    bool transposes;   /* the last dimension is apart in the input, the one before lies together there */
-    TransposeBlock *transpose; /* of blocks there; NULL: element by element */
+    int64_t run_bytes;    /* that lie together on both sides */
+    int inner;            /* dimensions that a chunk goes through */
+    bool transposes;      /* the last dimension is apart in the input, the one before lies together there */
+    Transpose *transpose; /* of blocks there; NULL: element by element */
     int64_t first_task, n_chunks, chunks_a_task;
 } CopyJob;
 
@@ -98,26 +98,21 @@ static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int
     }
 }
 
-/* Rows and columns by blocks, of whose lines both must be multiples. */
-static void transpose_blocks(const CopyJob *job, const char *from, char *to, int64_t rows, int64_t columns) {
-    const int64_t in = job->in[job->rank - 1], out = job->out[job->rank - 2], size = job->run_bytes,
-                  lines = TRANSPOSE_BYTES / size;
-    for (int64_t c = 0; c < columns; c += lines)
-        for (int64_t r = 0; r < rows; r += lines)
-            job->transpose(from + c * in + r * size, in, to + r * out + c * size, out);
-}
-
 /* The last two dimensions, a tile of rows of the output at a time. */
 static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t rows) {
     const int rank = job->rank;
     const int64_t columns = job->dims[rank - 1], lines = TRANSPOSE_BYTES / job->run_bytes;
+    if (rows == 2 && job->run_bytes == sizeof(uint32_t) && job->in[rank - 1] == 2 * job->run_bytes) {
+        split_words(from, to, job->out[rank - 2], columns);
+        return;
+    }
     for (int64_t begin = 0; begin < columns; begin += TILE) {
         const int64_t count = i64_min(TILE, columns - begin);
         const int64_t whole_rows = job->transpose ? rows / lines * lines : 0,
                       whole_columns = job->transpose ? count / lines * lines : 0;
         if (whole_rows && whole_columns)
-            transpose_blocks(job, from + begin * job->in[rank - 1], to + begin * job->out[rank - 1],
-                             whole_rows, whole_columns);
+            job->transpose(from + begin * job->in[rank - 1], job->in[rank - 1],
+                           to + begin * job->out[rank - 1], job->out[rank - 2], whole_rows, whole_columns);
         for (int64_t r = whole_columns == count ? whole_rows : 0; r < rows; r++) {
             const int64_t done = r < whole_rows ? whole_columns : 0, at = begin + done;
             copy_runs(from + r * job->in[rank - 2] + at * job->in[rank - 1],
@@ -262,7 +257,7 @@ static void find_transpose(CopyJob *job) {
             job->in[d] = in;
             job->out[d] = out;
             job->transposes = true;
-            job->transpose = block_of(job->run_bytes);
+            job->transpose = transpose_of(job->run_bytes);
             return;
         }
 }
