@@ -45,7 +45,7 @@ def as_rgb(pixels):
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
-def luma(rgb):
+def brightness(rgb):
     return np.asarray(Image.fromarray(rgb).convert("L"))[..., None]
 
 
@@ -56,7 +56,7 @@ def case(kind, name, data, rgb):
     case.count += 1
     folder = HERE / kind
     folder.mkdir(exist_ok=True)
-    expected = {"RGB": rgb, "BGR": rgb[..., ::-1], "Grayscale": luma(rgb)}[pixel_format]
+    expected = {"RGB": rgb, "BGR": rgb[..., ::-1], "Grayscale": brightness(rgb)}[pixel_format]
     node = helper.make_node("ImageDecoder", ["file"], ["pixels"], name="node", pixel_format=pixel_format)
     graph = helper.make_graph([node], "graph", [helper.make_tensor_value_info("file", TensorProto.UINT8, [None])],
                               [helper.make_tensor_value_info("pixels", TensorProto.UINT8, [None, None, None])])
@@ -257,6 +257,11 @@ def make_jpeg2000():
     case("jpeg2000", "tiles", saved(Image.fromarray(rgb), "JPEG2000", tile_size=(8, 4), num_resolutions=2), rgb)
     wide = RANDOM.integers(0, 65536, (HEIGHT, WIDTH)).astype(np.uint16)
     case("jpeg2000", "gray_16_bits", saved(Image.fromarray(wide), "JPEG2000"), scaled(wide, 65535))
+    inks, luma = Image.fromarray(picture(4), mode="CMYK"), picture(3)
+    case("jpeg2000", "inks", saved(inks, "JPEG2000"), np.asarray(inks.convert("RGB")))
+    y, blue, red = np.moveaxis(luma.astype(np.float64), 2, 0) - np.array([0, 128, 128]).reshape(3, 1, 1)
+    colours = np.stack([y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue], axis=-1)
+    case("jpeg2000", "luma", saved(Image.fromarray(luma, mode="YCbCr"), "JPEG2000"), np.clip(np.floor(colours + 0.5), 0, 255).astype(np.uint8))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+	BpixelsJu #)CSaoqgZH(5NVhk\OD)6EWdaTH9+9BQ^^SC0!-7HW`ZL<'!)2;NYaSM2%"'*8BV\e_O1 %-2@N]ldeRA$')+8DQbnqi\F,
