@@ -20,7 +20,7 @@ static unsigned read_ports(const Op *op) {
 static unsigned brought_ports(const Op *op, const OpTest *cases, size_t n_cases) {
     unsigned brought = 0;
     for (size_t i = 0; i < n_cases; i++)
-        if (op_find("", cases[i].op, cases[i].opset) == op)
+        if (op_find(cases[i].domain ? cases[i].domain : "", cases[i].op, cases[i].opset) == op)
             for (int port = 0; port < cases[i].n_inputs; port++)
                 brought |= cases[i].inputs[port].type.dtype ? 1u << port : 0;
     return brought;
@@ -84,6 +84,11 @@ static void what_types_follow_from_is_what_rows_say(void **state) {
         {.op = "Col2Im",
          .opset = 21,
          INPUTS(tensor_f32(DIMS(1, 4, 2), 1, 2, 3, 4, 5, 6, 7, 8), TWO(2, 3), TWO(2, 2))},
+        {.op = "CropAndResize",
+         .domain = "com.microsoft",
+         .opset = 1,
+         INPUTS(tensor_f32(DIMS(1, 1, 2, 2), 1, 2, 3, 4), tensor_f32(DIMS(1, 4), 0, 0, 1, 1),
+                tensor_typed(STRIDER_I32, DIMS(1), 0), tensor_typed(STRIDER_I32, DIMS(2), 3, 2))},
         {.op = "AffineGrid",
          .opset = 20,
          INPUTS(tensor_f32(DIMS(1, 2, 3), 1, 2, 3, 4, 5, 6), tensor_i64(DIMS(4), 1, 9, 2, 3))},
