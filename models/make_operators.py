@@ -151,13 +151,40 @@ def normalizations():
     add("CumSum", "x", constant(2, numpy.int64))
 
 
-for family in (convolutions, poolings, elementwise, products, moves, normalizations):
+def heads():
+    add("Attention", "x", "y", "x")
+    add("Attention", "x", "y", "y", weights(13, 13), label="masked", is_causal=1, softcap=2.0)
+    add("Attention", "x", weights(2, 3, 40, 11), weights(2, 3, 40, 5), label="groups")
+    add("RotaryEmbedding", "x", weights(2, 13, 5), weights(2, 13, 5), rotary_embedding_dim=10)
+    for mode in ("nearest", "linear", "cubic"):
+        add("GridSample", "x", constant(random.uniform(-1.2, 1.2, (2, 5, 7, 2))), label=mode, mode=mode, padding_mode="border")
+    maps = add("Reshape", add("Slice", "rows", integers(0, 0), integers(2, 6), integers(0, 1), label="maps"), integers(2, 2, 3))
+    add("GridSample", "y", add("AffineGrid", maps, integers(2, 6, 5, 7)))
+    offsets = add("Conv", "y", weights(18, 6, 3, 3), label="offsets")
+    add("DeformConv", "x", weights(4, 3, 3, 3), offsets, weights(4), group=2)
+    add("Col2Im", add("Reshape", "x", integers(2, 66, 13)), integers(14, 3), integers(2, 3))
+    add("RoiAlign", "x", constant([[1, 2, 9, 11], [0, 0, 5.5, 3], [-2, 4, 12, 20]]), integers(1, 0, 1), output_height=3, output_width=2)
+
+
+def layers():
+    steps = add("Reshape", "x", integers(13, 12, 11), label="steps")
+    for op, gates, attributes in [("LSTM", 4, {}), ("GRU", 3, {}), ("GRU", 3, {"linear_before_reset": 1}), ("RNN", 1, {})]:
+        add(op, steps, weights(2, 5 * gates, 11), weights(2, 5 * gates, 5), weights(2, 10 * gates), n_outputs=2, hidden_size=5,
+            direction="bidirectional", **attributes)
+    add("Hardmax", "x", axis=2)
+    add("Trilu", "x", constant(-2, numpy.int64))
+    add("CumProd", "x", constant(3, numpy.int64))
+    columns = add("Cast", add("Clip", add("Mul", "row", constant(5)), constant(0), constant(9)), to=TensorProto.INT64)
+    add("Gather", "rows", columns, label="of_a_run", axis=1)
+
+
+for family in (convolutions, poolings, elementwise, products, moves, normalizations, heads, layers):
     family()
 shapes = {"x": X, "y": X, "line": [2, 6, 19], "volume": [1, 2, 5, 6, 7], "rows": [3, 10], "row": [1, 10]}
 graph = helper.make_graph(
     nodes, "operators", [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()],
     [helper.make_empty_tensor_value_info(o) for o in outputs], constants)
-model = helper.make_model(graph, producer_name="make_operators.py", opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+model = helper.make_model(graph, producer_name="make_operators.py", opset_imports=[helper.make_opsetid("", 26)], ir_version=10)
 inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
 known = {v.name: v for v in list(inferred.graph.value_info) + list(inferred.graph.output) if v.type.WhichOneof("value")}
 del model.graph.output[:]
