@@ -116,7 +116,7 @@ static void pad_row(const PadArgs *args, const KernelCall *call, const RowWalk *
 static void pad_run(const KernelCall *call, int64_t task) {
     const PadArgs *args = call->args;
     const int64_t first = task * args->rows_a_task, end = i64_min(first + args->rows_a_task, args->rows),
-                  row_bytes = args->dims[args->rank - 1] * args->pixel_bytes;
+                  row_bytes = i64_product(args->dims[args->rank - 1], args->pixel_bytes);
     char *to = (char *)call->outputs[0] + first * row_bytes;
     RowWalk walk;
     int64_t index = first;
@@ -197,7 +197,7 @@ static void set_blocked_dims(PadArgs *args, const Shape *x, const Shape *y, Layo
 /* The outputs in a row whose sources lie as they do; and how rows are shared out. */
 static void set_rows(PadArgs *args) {
     const int last = args->rank - 1;
-    const int64_t begin = args->begins[last], row_bytes = args->dims[last] * args->pixel_bytes;
+    const int64_t begin = args->begins[last], row_bytes = i64_product(args->dims[last], args->pixel_bytes);
     args->same_begin = i64_min(i64_max(begin, 0), args->dims[last]);
     args->same_end = i64_max(i64_min(begin + args->in_dims[last], args->dims[last]), args->same_begin);
     args->rows = row_bytes ? 1 : 0;
@@ -219,7 +219,7 @@ static Status pad_prepare(const KernelQuery *query, PrepareContext *ctx, KernelI
     args->size = dtype_size(x->dtype);
     args->mode = attrs->mode;
     args->pixel_elements = layout_block(layout);
-    args->pixel_bytes = args->pixel_elements * (int64_t)args->size;
+    args->pixel_bytes = i64_product(args->pixel_elements, (int64_t)args->size);
     set_value(query, args);
     if (layout.kind == LAYOUT_PLAIN)
         set_plain_dims(args, &x->shape, y, begin, end);

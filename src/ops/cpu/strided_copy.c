@@ -102,7 +102,8 @@ static void copy_runs(const char *from, char *to, int64_t count, int64_t in, int
 static void copy_tile(const CopyJob *job, const char *from, char *to, int64_t rows) {
     const int rank = job->rank;
     const int64_t columns = job->dims[rank - 1], lines = TRANSPOSE_BYTES / job->run_bytes;
-    if (rows == 2 && job->run_bytes == sizeof(uint32_t) && job->in[rank - 1] == 2 * job->run_bytes) {
+    if (rows == 2 && job->run_bytes == sizeof(uint32_t) &&
+        job->in[rank - 1] == i64_product(2, job->run_bytes)) {
         split_words(from, to, job->out[rank - 2], columns);
         return;
     }
