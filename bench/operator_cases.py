@@ -220,6 +220,7 @@ def windows():
     for label, x, w, attributes in (
             ("1-D", (4, 64, 512), (64, 64, 9), {"pads": [4, 4]}), ("depthwise", (2, 64, 56, 56), (64, 1, 5, 5), {"pads": [2] * 4, "group": 64}),
             ("depthwise 1-D", (2, 64, 1024), (64, 1, 9), {"pads": [4] * 2, "group": 64}),
+            ("1 pixel wide", (1, 64, 1024, 1), (64, 64, 3, 1), {"pads": [1, 0, 1, 0]}),
             ("grouped", (2, 64, 28, 28), (64, 8, 3, 3), {"pads": [1] * 4, "group": 8}), ("1x1", (2, 64, 28, 28), (64, 64, 1, 1), {}),
             ("batch to group", (1, 4 * 64, 28, 28), (4 * 64, 64, 3, 3), {"pads": [1] * 4, "group": 4}),
             ("one kernel an image", (1, 8 * 96, 31, 31), (8 * 96, 1, 7, 7), {"group": 8 * 96})):
@@ -235,6 +236,8 @@ def windows():
             ("depthwise 4x4", (2, 64, 28, 28), (64, 1, 4, 4), {"strides": [2, 2], "pads": [1] * 4, "group": 64}),
             ("grouped", (2, 64, 28, 28), (64, 8, 4, 4), {"strides": [2, 2], "pads": [1] * 4, "group": 8}),
             ("dilated", (2, 32, 28, 28), (32, 32, 3, 3), {"strides": [2, 2], "dilations": [2, 2]}),
+            ("dilated by 28", (1, 16, 512), (16, 16, 3), {"dilations": [28]}),
+            ("1 output channel", (1, 64, 128, 128), (64, 1, 4, 4), {"strides": [2, 2], "pads": [1] * 4}),
             ("3-D", (1, 16, 8, 14, 14), (16, 16, 2, 2, 2), {"strides": [2, 2, 2]})):
         yield one(label, "ConvTranspose", {"x": floats(*x)}, constants={"w": floats(*w)}, **attributes)
     yield one("computed", "ConvTranspose", {"x": floats(2, 32, 28, 28), "w": floats(32, 32, 4, 4)}, strides=[2, 2])

@@ -198,6 +198,29 @@ static void transposed_groups(void **state) {
         }
 }
 
+/* Several row tiles, rows longer than a chunk, and pads of either sign. */
+static void transposed_to_few_channels(void **state) {
+    (void)state;
+    uint64_t seed = 39;
+    for (int i = 0; i < 48; i++) {
+        ConvCase conv = {.spatial = 2,
+                         .batch = 1 + i % 2,
+                         .in = 1 + random_below(&seed, 40),
+                         .out = 1 + i % 5,
+                         .group = 1,
+                         .size = {2 + random_below(&seed, 30), 1 + random_below(&seed, 90)},
+                         .transposed = true};
+        for (int d = 0; d < 2; d++) {
+            conv.kernel[d] = 1 + random_below(&seed, 6);
+            conv.strides[d] = 1 + random_below(&seed, 4);
+            conv.dilations[d] = i % 3 ? 1 : 1 + random_below(&seed, 4);
+            conv.pads[d] = random_below(&seed, (conv.kernel[d] + 1) / 2) - (i % 8 == 0);
+            conv.pads[2 + d] = random_below(&seed, (conv.kernel[d] + 1) / 2);
+        }
+        check(&conv, (uint64_t)i);
+    }
+}
+
 static void transposed(void **state) {
     (void)state;
     uint64_t seed = 36;
@@ -231,6 +254,7 @@ int conv_dimensions_kernel_tests(void) {
         cmocka_unit_test(dimensions_of_one),
         cmocka_unit_test(transposed),
         cmocka_unit_test(transposed_groups),
+        cmocka_unit_test(transposed_to_few_channels),
     };
     return cmocka_run_group_tests_name("convolutions in one and three dimensions", tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@ list(APPEND sources
     ops/cpu/conv/row_chunks.c
     ops/cpu/conv/tile.c
     ops/cpu/conv/transpose.c
+    ops/cpu/conv/transpose_columns.c
     ops/cpu/conv/transpose_pack.c
     ops/cpu/conv/transpose_run.c
     ops/cpu/conv/winograd.c
@@ -72,6 +73,7 @@ list(APPEND sources
 list(APPEND templates
     ops/cpu/attention_tmpl.c
     ops/cpu/conv/depthwise_tmpl.c
+    ops/cpu/conv/transpose_columns_tmpl.c
     ops/cpu/conv/grouped_tmpl.c
     ops/cpu/conv/tile_tmpl.c
     ops/cpu/conv/winograd_skinny_tmpl.c

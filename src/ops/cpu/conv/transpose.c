@@ -50,7 +50,7 @@ static Phase phase_of(const PhaseDim *of, int64_t phase) {
     return made;
 }
 
-static PhaseDim phase_dim(const WindowDim *dim) {
+PhaseDim transpose_phase_dim(const WindowDim *dim) {
     const int64_t divisor = greatest_divisor(dim->stride, dim->dilation);
     PhaseDim made = {.dim = *dim, .tap_step = dim->stride / divisor, .in_step = dim->dilation / divisor};
     for (int64_t f = 0; f < dim->stride; f++) {
@@ -63,7 +63,7 @@ static PhaseDim phase_dim(const WindowDim *dim) {
     return made;
 }
 
-static ConvGeometry query_geometry(const KernelQuery *query) {
+ConvGeometry transpose_geometry(const KernelQuery *query) {
     const ConvAttrs *attrs = query->node->attrs;
     ConvGeometry g =
         conv_transpose_geometry(attrs, &query->inputs[CONV_X].type.shape, &query->inputs[CONV_W].type.shape);
@@ -89,11 +89,21 @@ Phases transpose_phases(const TransposeArgs *args, int64_t phase) {
     return phases;
 }
 
-static Status make_phases(PhaseDim *dim, PrepareContext *ctx) {
+Status transpose_make_phases(PhaseDim *dim, PrepareContext *ctx) {
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof(Phase), dim->dim.stride), &dim->phases));
     for (int64_t f = 0; f < dim->dim.stride; f++)
         dim->phases[f] = phase_of(dim, f);
     return STRIDER_OK;
+}
+
+WindowTaps transpose_taps(const PhaseDim *dim, const Phase *phase, int64_t first, int64_t last) {
+    const int64_t step = dim->in_step, begin = first - phase->shift, end = last - phase->shift;
+    if (begin - (phase->taps - 1) * step >= 0 && end < dim->dim.in) /* all, as nearly everywhere */
+        return (WindowTaps){0, phase->taps};
+    WindowTaps taps = {begin < dim->dim.in ? 0 : (begin - dim->dim.in) / step + 1,
+                       end < 0 ? 0 : i64_min(end / step + 1, phase->taps)};
+    taps.end = i64_max(taps.end, taps.first);
+    return taps;
 }
 
 /* How far the phases of columns lie apart. */
@@ -153,9 +163,9 @@ static TransposeArgs plan_work(const KernelQuery *query, const ConvGeometry *g, 
                           .in_blocks = ceil_div(g->in_channels, query->width),
                           .out_blocks = ceil_div(g->out_channels, query->width),
                           .out_channels = g->out_channels,
-                          .z = phase_dim(&g->dims[0]),
-                          .y = phase_dim(&g->dims[1]),
-                          .x = phase_dim(&g->dims[2])};
+                          .z = transpose_phase_dim(&g->dims[0]),
+                          .y = transpose_phase_dim(&g->dims[1]),
+                          .x = transpose_phase_dim(&g->dims[2])};
     conv_epilogue(query->node, &args.epilogue);
     choose_tiles(query, g, &args, count);
     args.n_tile_blocks = ceil_div(args.out_blocks, *count);
@@ -179,14 +189,14 @@ static Bytes tables_of(const TransposeArgs *args) {
 
 static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *ctx,
                                      KernelInstance *instance) {
-    ConvGeometry g = query_geometry(query);
+    ConvGeometry g = transpose_geometry(query);
     TransposeArgs *args;
     int count;
     TRY(cpu_alloc_args(ctx, bytes_of(sizeof *args, 1), &args));
     *args = plan_work(query, &g, &count);
-    TRY(make_phases(&args->z, ctx));
-    TRY(make_phases(&args->y, ctx));
-    TRY(make_phases(&args->x, ctx));
+    TRY(transpose_make_phases(&args->z, ctx));
+    TRY(transpose_make_phases(&args->y, ctx));
+    TRY(transpose_make_phases(&args->x, ctx));
     TRY(transpose_pack(query, &g, args, count, ctx));
     TRY(conv_pack_bias(query, g.out_channels, ctx, &args->pack));
     instance->scratch_bytes = task_scratch(args);
@@ -198,30 +208,47 @@ static Status conv_transpose_prepare(const KernelQuery *query, PrepareContext *c
     return STRIDER_OK;
 }
 
-static bool conv_transpose_accepts(KernelQuery *query) {
+bool transpose_accepts_blocked(KernelQuery *query) {
     if (!conv_accepts_blocked(query, cpu_blocked(query)) ||
         shape_elements(&query->inputs[CONV_X].type.shape) == 0)
         return false;
-    const ConvGeometry g = query_geometry(query);
+    const ConvGeometry g = transpose_geometry(query);
     int64_t phases = 1;
     for (int i = 0; i < g.spatial && phases <= MAX_PHASES; i++)
         phases *= g.dims[i].stride;
-    if (phases > MAX_PHASES)
+    return phases <= MAX_PHASES;
+}
+
+static bool conv_transpose_accepts(KernelQuery *query) {
+    if (!transpose_accepts_blocked(query))
         return false;
+    const ConvGeometry g = transpose_geometry(query);
     int count;
     const TransposeArgs args = plan_work(query, &g, &count);
     return cpu_in_proportion(query, bytes_sum(task_scratch(&args), tables_of(&args)),
                              transpose_run_bytes(query, &g, &args, count));
 }
 
+/* Channels that an output block multiplies, for each tap. */
+static int64_t products_of_block(const ConvGeometry *g, const TransposeArgs *args) {
+    if (args->grouped)
+        return g->in_channels / g->group;
+    const TileBlocks one = tile_blocks(g, args->width, args->width, 0, 1);
+    return (int64_t)(one.in_count - 1) * args->width + one.tail_channels;
+}
+
 static double conv_transpose_cost(const KernelQuery *query) {
-    const Shape *w = &query->inputs[CONV_W].type.shape;
-    const ConvGeometry g = query_geometry(query);
+    const Shape *x = &query->inputs[CONV_X].type.shape, *w = &query->inputs[CONV_W].type.shape;
+    const ConvGeometry g = transpose_geometry(query);
     int count;
     const TransposeArgs args = plan_work(query, &g, &count);
+    const int64_t tail = g.out_channels % args.width;
+    const bool half = !args.grouped && args.width == TILE_MAX_WIDTH && tail && tail <= args.width / 2;
+    const double pixels = (double)g.batch * (double)shape_size(x, 2, x->rank),
+                 vectors = (double)args.out_blocks - (half ? 0.5 : 0);
     return 2000 + conv_pack_cost(transpose_run_bytes(query, &g, &args, count)) +
-           (double)shape_elements(&query->inputs[CONV_X].type.shape) * (double)shape_size(w, 1, w->rank) /
-               45.0;
+           pixels * (double)shape_size(w, 2, w->rank) * vectors * (double)products_of_block(&g, &args) *
+               args.width / 45.0;
 }
 
 const Kernel kernel_conv_transpose = {

@@ -40,6 +40,16 @@ typedef struct TransposeArgs {
     int64_t scratch_columns, scratch_rows, scratch_plane, scratch_block; /* the last two in floats */
 } TransposeArgs;
 
+/* The node in three dimensions. */
+ConvGeometry transpose_geometry(const KernelQuery *query);
+/* As conv_accepts_blocked(), of blocked input that is not empty and strides that make few phases. */
+bool transpose_accepts_blocked(KernelQuery *query);
+/* But for the phases. */
+PhaseDim transpose_phase_dim(const WindowDim *dim);
+Status transpose_make_phases(PhaseDim *dim, PrepareContext *ctx) MUST_CHECK;
+/* The taps that read inside the input for one of q in [first, last]. */
+WindowTaps transpose_taps(const PhaseDim *dim, const Phase *phase, int64_t first, int64_t last);
+
 /* A phase of all dimensions. */
 typedef struct Phases {
     const Phase *z, *y, *x;

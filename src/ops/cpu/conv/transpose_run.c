@@ -13,17 +13,6 @@ typedef struct TransposePlace {
     int64_t in_row;    /* the input row that is the first in scratch memory */
 } TransposePlace;
 
-/* The taps that read inside the input for one of q in [first, last]. */
-static WindowTaps taps_inside(const PhaseDim *dim, const Phase *phase, int64_t first, int64_t last) {
-    const int64_t step = dim->in_step, begin = first - phase->shift, end = last - phase->shift;
-    if (begin - (phase->taps - 1) * step >= 0 && end < dim->dim.in) /* all, as nearly everywhere */
-        return (WindowTaps){0, phase->taps};
-    WindowTaps taps = {begin < dim->dim.in ? 0 : (begin - dim->dim.in) / step + 1,
-                       end < 0 ? 0 : i64_min(end / step + 1, phase->taps)};
-    taps.end = i64_max(taps.end, taps.first);
-    return taps;
-}
-
 /* The rows of the row tile in one plane of the input, with zeros before and after each. */
 static void copy_plane(const TransposeArgs *args, const float *plane, const TransposePlace *place,
                        float *to) {
@@ -77,7 +66,7 @@ static TransposePlace place_of(const TransposeArgs *args, int64_t task) {
         place.phase_z++;
     const Phase *depth = &args->z.phases[place.phase_z];
     place.in_z = depth->first + (place.z - depth->out) / args->z.dim.stride;
-    place.depths = taps_inside(&args->z, depth, place.in_z, place.in_z);
+    place.depths = transpose_taps(&args->z, depth, place.in_z, place.in_z);
     return place;
 }
 
@@ -120,7 +109,7 @@ static void run_row(const TransposeArgs *args, const TransposePlace *place, cons
     for (int64_t i = 0; i < n; i++) {
         const int64_t begin = i * count / n, end = (i + 1) * count / n, q = columns->first + first + begin;
         const int64_t at = (columns->out + (first + begin) * args->x.dim.stride) * width;
-        const WindowTaps seen = taps_inside(&args->x, columns, q, q + end - begin - 1);
+        const WindowTaps seen = transpose_taps(&args->x, columns, q, q + end - begin - 1);
         if (seen.first != listed.first || seen.end != listed.end)
             tile->n_taps = list_taps(args, place, row, seen, taps);
         listed = seen;
@@ -146,7 +135,7 @@ static void run_rows(const TransposeArgs *args, const KernelCall *call, const Tr
         const int64_t at =
             ((place->image * args->out_blocks + blocks->first) * args->z.dim.out + place->z) * plane +
             (y->out + (place->first + r) * args->y.dim.stride) * row_floats;
-        const TransposeRow row = {*phases, taps_inside(&args->y, y, q, q), q - place->in_row};
+        const TransposeRow row = {*phases, transpose_taps(&args->y, y, q, q), q - place->in_row};
         run_row(args, place, &row, taps, tile, blocks->count, in, (float *)call->outputs[0] + at,
                 residual ? residual + at : NULL);
     }
