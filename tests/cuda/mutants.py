@@ -14,9 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPS = "src/ops/cuda/"
 TARGETS = ["strider", "strider_cuda", "virtual_cudart", "virtual_cudnn", "virtual_cublasLt", "checked_cudart", "cuda_test",
            "plans_test", "binary_test", "conv_test", "pool_test", "product_test", "reference_test", "softmax_test",
-           "team_test", "heads_test", "cuda_session_test"]
+           "team_test", "heads_test", "layers_test", "cuda_session_test"]
 PLANS, PROGRAM, MODELS, CHECKED = "cuda_plans", "cuda_test", "cuda_models", "cuda_{}_test_checked"
-HEADS = "cuda_heads_test"
+HEADS, LAYERS = "cuda_heads_test", "cuda_layers_test"
 CASES, SESSION, PADDED, PRODUCTS = "cuda_reference_test", "cuda_session_test", "cuda_conv_test_padded", "cuda_product_test"
 
 # What it is, file, text, what the text is replaced by, the test that must fail.
@@ -82,7 +82,7 @@ MUTANTS = [
     ("pinned memory that is used again too early", "stream.c", "        TRY(wait_for_all(cuda, err));\n    }", "        staging->used_bytes = 0;\n    }", SESSION),
     ("a download into memory that its caller may have freed", "stream.c", "    if (status)\n        cuda->n_downloads = 0;", "", SESSION),
     ("a recorded run with the inputs of the one before", "stream.c", "        memcpy(chunk, (const char *)from + done, size);", "        if (!cuda->recording || cuda->is_capturing)\n            memcpy(chunk, (const char *)from + done, size);", SESSION),
-    ("a replay that goes on in its pinned memory", "stream.c", "    made->staging.used_bytes = 0;\n", "", SESSION),
+    ("a replay that goes on in its pinned memory", "stream.c", "    made->staging.used_bytes = 0;\n", "    (void)made;\n", SESSION),
     ("a function that cuDNN will drop", "dnn.c", "void dnn_plan_free(DnnPlan *plan) {\n", "void dnn_plan_free(DnnPlan *plan) {\n    (void)cudnnConvolutionForward;\n", "build"),
     ("attention: weighed values that are not scaled down", "kernels/attention.cu", "out[r][j] *= shared->factors[own + r];", "out[r][j] *= 1;", HEADS),
     ("attention: one row of the mask for all", "kernels/attention.cu", "(long long)row * args->mask.row + key", "key", HEADS),
@@ -92,20 +92,20 @@ MUTANTS = [
     ("attention: keys after the last", "kernels/attention.cu", "row < n_keys && d < width", "d < width", CHECKED.format("heads")),
     ("attention: past keys in the place of new ones", "attention.c", "g->new_keys, g->past, size, list", "g->new_keys, 0, size, list", HEADS),
     ("rotary embedding: pairs of neighbours", "kernels/rotary.cu", "args.interleaved ? a + 1 : at + args.half", "a + 1", HEADS),
-    ("sampling: coordinates from the outermost", "kernels/sample.cu", "grid[KERNEL_SPATIAL - 1 - axis]", "grid[axis - sample.absent]", HEADS),
-    ("sampling: what is outside is read", "kernels/sample.cu", "if (z == GRID_OUTSIDE || y == GRID_OUTSIDE || column == GRID_OUTSIDE)", "if (n < 0)", CHECKED.format("heads")),
-    ("deformable: the mask of the first offset group", "kernels/sample.cu", "args.data.in[4][row * args.outputs + output]", "args.data.in[4][tap * args.outputs + output]", HEADS),
-    ("deformable: columns of the first image", "deform_conv.c", "        TRY(cuda_launch(product->device, &deform->columns", "        if (args.image == 0)\n            TRY(cuda_launch(product->device, &deform->columns", HEADS),
-    ("Col2Im: a block of another width", "kernels/fold.cu", "of_y.tap) * x.kernel", "of_y.tap) * y.kernel", HEADS),
-    ("regions: all of the first image", "kernels/roi_align.cu", "(image * args.channels + channel)", "(image * 0 + channel)", HEADS),
+    ("sampling: coordinates from the outermost", "kernels/sample.cu", "grid[KERNEL_SPATIAL - 1 - axis]", "grid[axis - sample.absent]", LAYERS),
+    ("sampling: what is outside is read", "kernels/sample.cu", "if (z == GRID_OUTSIDE || y == GRID_OUTSIDE || column == GRID_OUTSIDE)", "if (n < 0)", CHECKED.format("layers")),
+    ("deformable: the mask of the first offset group", "kernels/sample.cu", "args.data.in[4][row * args.outputs + output]", "args.data.in[4][tap * args.outputs + output]", LAYERS),
+    ("deformable: columns of the first image", "deform_conv.c", "        TRY(cuda_launch(product->device, &deform->columns", "        if (args.image == 0)\n            TRY(cuda_launch(product->device, &deform->columns", LAYERS),
+    ("Col2Im: a block of another width", "kernels/fold.cu", "of_y.tap) * x.kernel", "of_y.tap) * y.kernel", LAYERS),
+    ("regions: all of the first image", "kernels/roi_align.cu", "(image * args.channels + channel)", "(image * 0 + channel)", LAYERS),
     ("an index out of range that nobody hears of", "kernels/device_code.h", "    if (!check.fault->node) {", "    if (size < 0) {", SESSION),
     ("an index out of range that is told twice", "stream.c", "    memset(cuda->fault.memory, 0, sizeof fault);\n", "", SESSION),
-    ("recurrent: a barrier is missing", "kernels/recurrent.cu", "        __syncthreads();\n        for", "        for", HEADS),
-    ("recurrent: backwards from the last step of all", "kernels/recurrent.cu", "row.length - 1 - step", "args.steps - 1 - step", HEADS),
-    ("recurrent: W of the first direction", "recurrent.c", "{0, count_of(n, g->inputs), count_of(m, n)}", "{0, 0, count_of(m, n)}", HEADS),
-    ("a triangle without its diagonal", "kernels/move.cu", "column >= diagonal", "column > diagonal", HEADS),
-    ("a product that is a sum", "kernels/scan.cu", "args->is_product ? a * b : a + b", "a + b", HEADS),
-    ("the last maximum", "kernels/softmax.cu", "> x[(long long)best * args.inner]", ">= x[(long long)best * args.inner]", HEADS),
+    ("recurrent: a barrier is missing", "kernels/recurrent.cu", "        __syncthreads();\n        for", "        for", LAYERS),
+    ("recurrent: backwards from the last step of all", "kernels/recurrent.cu", "row.length - 1 - step", "args.steps - 1 - step", LAYERS),
+    ("recurrent: W of the first direction", "recurrent.c", "{0, count_of(n, g->inputs), count_of(m, n)}", "{0, 0, count_of(m, n)}", LAYERS),
+    ("a triangle without its diagonal", "kernels/move.cu", "column >= diagonal", "column > diagonal", LAYERS),
+    ("a product that is a sum", "kernels/scan.cu", "args->is_product ? a * b : a + b", "a + b", LAYERS),
+    ("the last maximum", "kernels/softmax.cu", "> x[(long long)best * args.inner]", ">= x[(long long)best * args.inner]", LAYERS),
 ]
 
 

@@ -195,6 +195,24 @@ Tensor device_case_fill(int port, Shape shape) {
     return op_test_tensor(STRIDER_F32, shape, values[port], count * sizeof **values);
 }
 
+Tensor device_case_integers(DType dtype, int64_t count, int period) {
+    static double values[DEVICE_CASE_MARKS];
+    static uint64_t memory[DEVICE_CASE_MARKS];
+    assert_true(count <= DEVICE_CASE_MARKS);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (double)(i * 7 % period);
+    return op_test_convert(dtype, DIMS(count), memory, values, (size_t)count);
+}
+
+Tensor device_case_bools(Shape shape) {
+    static uint8_t values[DEVICE_CASE_MARKS];
+    const int64_t count = shape_elements(&shape);
+    assert_true(count <= DEVICE_CASE_MARKS);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = i * 7 % 3 != 0;
+    return op_test_tensor(STRIDER_BOOL, shape, values, (size_t)count);
+}
+
 static void must_run(OpTest *test, int times) {
     const int before = used.cases;
     const Status status = op_test_run(test);

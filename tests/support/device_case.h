@@ -18,6 +18,11 @@ int device_case_count(void);
  * this port. */
 enum { DEVICE_CASE_FLOATS = 1 << 18 };
 Tensor device_case_fill(int port, Shape shape);
+/* Integers from 0 on that repeat after `period`; and bools of which every third is false.  At most
+ * DEVICE_CASE_MARKS of them, overwritten by the next call. */
+enum { DEVICE_CASE_MARKS = 1 << 14 };
+Tensor device_case_integers(DType dtype, int64_t count, int period);
+Tensor device_case_bools(Shape shape);
 /* Runs the operator; fails the test where it fails, and where there is a device that does not take it. */
 void device_case_must_run(OpTest *test);
 /* The same where the device must take it both with contents that change from run to run and with constants.
