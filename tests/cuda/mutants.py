@@ -104,7 +104,7 @@ MUTANTS = [
     ("recurrent: backwards from the last step of all", "kernels/recurrent.cu", "row.length - 1 - step", "args.steps - 1 - step", LAYERS),
     ("recurrent: W of the first direction", "recurrent.c", "{0, count_of(n, g->inputs), count_of(m, n)}", "{0, 0, count_of(m, n)}", LAYERS),
     ("a triangle without its diagonal", "kernels/move.cu", "column >= diagonal", "column > diagonal", LAYERS),
-    ("a product that is a sum", "kernels/scan.cu", "args->is_product ? a * b : a + b", "a + b", LAYERS),
+    ("a product that is a sum", "kernels/scan.cu", "args->is_product ? a * b : a + b", "args->is_product ? b + a : a + b", LAYERS),
     ("the last maximum", "kernels/softmax.cu", "> x[(long long)best * args.inner]", ">= x[(long long)best * args.inner]", LAYERS),
 ]
 
