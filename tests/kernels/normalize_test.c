@@ -11,8 +11,8 @@
 
 static void softmax_over_every_axis(void **state) {
     (void)state;
-    static const char *const ops[] = {"Softmax", "LogSoftmax"};
-    for (int i = 0; i < 2; i++)
+    static const char *const ops[] = {"Softmax", "LogSoftmax", "Hardmax"};
+    for (int i = 0; i < 3; i++)
         for (int c = 0; c < N_TEST_CHANNELS; c++)
             for (int axis = 0; axis < 4; axis++)
                 for (unsigned with_nan = 0; with_nan < 2; with_nan++)
@@ -27,6 +27,24 @@ static void softmax_over_every_axis(void **state) {
                                                    .atol = 1e-6,
                                                    .rtol = 1e-6,
                                                    .must_accept = true});
+}
+
+/* Of many equals the first; groups of all last dimensions, of one element, and of blocks of columns. */
+static void hardmax_of_equals(void **state) {
+    (void)state;
+    static const Shape shapes[] = {{3, {3, 70, 5}}, {3, {2, 1, 600}}, {3, {2, 7, 600}}, {3, {1, 1, 1}}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int opset = 11; opset <= 13; opset += 2)
+            for (int axis = 0; axis < 3; axis++)
+                kernel_test_check((KernelTest){.op = "Hardmax",
+                                               .opset = opset,
+                                               .attrs = {attr_int("axis", axis)},
+                                               .inputs = {shapes[i]},
+                                               .n_inputs = 1,
+                                               .low = i % 2 ? 0.5f : -1,
+                                               .high = i % 2 ? 0.500001f : 1,
+                                               .with_nan = i == 2,
+                                               .must_accept = true});
 }
 
 static void softmax_of_large_tensors_and_numbers(void **state) {
@@ -170,6 +188,7 @@ int normalize_kernel_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(softmax_over_every_axis),
         cmocka_unit_test(softmax_of_large_tensors_and_numbers),
+        cmocka_unit_test(hardmax_of_equals),
         cmocka_unit_test(old_softmax_flattens),
         cmocka_unit_test(batch_norm),
         cmocka_unit_test(layer_norm),

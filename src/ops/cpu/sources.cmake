@@ -35,6 +35,7 @@ list(APPEND sources
     ops/cpu/gather.c
     ops/cpu/gemm.c
     ops/cpu/indexed.c
+    ops/cpu/hardmax.c
     ops/cpu/integer_conv.c
     ops/cpu/integer_depthwise.c
     ops/cpu/integer_matmul.c
