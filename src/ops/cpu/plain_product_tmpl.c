@@ -48,9 +48,12 @@ enum { VECTOR_BYTES = STRIDER_WIDTH * 4, MAX_ROWS = STRIDER_WIDTH == 16 ? 8 : 4 
                 sums[r][1] += a[r * p->a_row] * columns[1];                                                  \
             }                                                                                                \
         }                                                                                                    \
-        for (int r = 0; r < rows; r++)                                                                       \
-            for (int v = 0; v < 2; v++)                                                                      \
-                store_##T(p, m + r, n + v * lanes_##T, (const T *)&sums[r][v]);                              \
+        /* Of copies: sums whose address is taken would not stay in registers. */                            \
+        _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++) {                                             \
+            const vector_##T first = sums[r][0], second = sums[r][1];                                        \
+            store_##T(p, m + r, n, (const T *)&first);                                                       \
+            store_##T(p, m + r, n + lanes_##T, (const T *)&second);                                          \
+        }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
     static void product_##T(const PlainProduct *p) {                                                         \
