@@ -9,8 +9,9 @@ Status expansion_init(Expansion *e, Loading *loading, Scope *scope, const Where 
                       const BodyNode *from) {
     const Onnx__NodeProto *proto = where->proto;
     *e = (Expansion){.loading = loading, .scope = scope, .where = where, .from = from};
-    if (from->n_inputs > MAX_EXPANDED_INPUTS)
-        return where_fail(loading, where, STRIDER_BAD_MODEL, "it has more inputs than the operator");
+    e->inputs = region_alloc_array(&loading->parsed, (size_t)from->n_inputs, sizeof(Value *));
+    if (!e->inputs)
+        return no_memory(loading);
     e->n_inputs = from->n_inputs;
     for (int i = 0; i < from->n_inputs; i++)
         if (from->inputs[i] != NO_SLOT)
@@ -30,7 +31,7 @@ Status expansion_init(Expansion *e, Loading *loading, Scope *scope, const Where 
 /* --- values --- */
 
 /* "PREFIX/NAME/WHAT". */
-static Status new_value(Expansion *e, const char *what, Value **value) {
+Status expansion_new_value(Expansion *e, const char *what, Value **value) {
     Graph *graph = e->scope->graph;
     const char *prefix = e->scope->prefix, *name = text_or_empty(e->where->proto->name);
     const char *stem = region_format(&graph->region, "%s%s%s%s%s", prefix, prefix[0] ? "/" : "", name,
@@ -106,7 +107,7 @@ Status expansion_add(Expansion *e, const NewNode *what, Value **outputs, Node **
         if (what->inputs[i])
             node_set_input(*node, i, what->inputs[i]);
     for (int i = 0; i < what->n_outputs; i++) {
-        TRY(new_value(e, what->type, &outputs[i]));
+        TRY(expansion_new_value(e, what->type, &outputs[i]));
         node_set_output(*node, i, outputs[i]);
     }
     return STRIDER_OK;
@@ -127,7 +128,7 @@ static Status new_constant(Expansion *e, DType dtype, const Shape *shape, const 
                            Value **constant) {
     Graph *graph = e->scope->graph;
     Tensor tensor;
-    TRY(new_value(e, "Constant", constant));
+    TRY(expansion_new_value(e, "Constant", constant));
     TRY(tensor_alloc(&tensor, graph->region.allocator, dtype, shape, e->loading->err));
     if (tensor.size_bytes)
         memcpy(tensor.data, values, tensor.size_bytes);
@@ -156,11 +157,15 @@ Status expansion_sum(Expansion *e, Value *more, Value **y) {
     return more ? expansion_apply(e, "Add", 14, NO_ATTRS, INPUTS(*y, more), y) : STRIDER_OK;
 }
 
-Status expansion_scale(Expansion *e, float factor, Value **y) {
+Status expansion_number_like(Expansion *e, Value *like, float number, Value **constant) {
     const Shape scalar = shape_scalar();
+    return expansion_floats_like(e, like, &scalar, &number, constant);
+}
+
+Status expansion_scale(Expansion *e, float factor, Value **y) {
     Value *constant;
     if (factor == 1)
         return STRIDER_OK;
-    TRY(expansion_floats_like(e, *y, &scalar, &factor, &constant));
-    return expansion_apply(e, "Mul", 14, NO_ATTRS, INPUTS(*y, constant), y);
+    TRY(expansion_number_like(e, *y, factor, &constant));
+    return expansion_binary(e, "Mul", *y, constant, y);
 }

@@ -9,14 +9,12 @@
 #include "loader/loading.h"
 #include "ops/op.h"
 
-enum { MAX_EXPANDED_INPUTS = 10 };
-
 typedef struct Expansion {
     Loading *loading;
     Scope *scope;
     const Where *where;
     const BodyNode *from;
-    Value *inputs[MAX_EXPANDED_INPUTS]; /* NULL where absent */
+    Value **inputs; /* NULL where absent */
     int n_inputs;
     AttrList attrs; /* of the node in the file */
     Op op;          /* what stands for its operator in messages */
@@ -39,6 +37,9 @@ Status expansion_output(Expansion *e, int port, Value *value) MUST_CHECK;
 /* All attributes of the node in the file but those named, of which there are `n`. */
 Status expansion_attrs_without(const Expansion *e, int n, const char *const *names,
                                AttrList *attrs) MUST_CHECK;
+
+/* A value whose name ends with `what`. */
+Status expansion_new_value(Expansion *e, const char *what, Value **value) MUST_CHECK;
 
 /* A node at that opset of ONNX's domain; its outputs are new values. */
 typedef struct NewNode {
@@ -83,6 +84,17 @@ Status expansion_ints(Expansion *e, int count, const int64_t *values, Value **co
 Status expansion_floats(Expansion *e, const Shape *shape, const float *values, Value **constant) MUST_CHECK;
 Status expansion_floats_like(Expansion *e, Value *like, const Shape *shape, const float *values,
                              Value **constant) MUST_CHECK;
+
+/* y = a OP b, of one of the operators of arithmetic; y = OP(x). */
+static inline Status expansion_binary(Expansion *e, const char *type, Value *a, Value *b, Value **y) {
+    return expansion_apply(e, type, 15, NO_ATTRS, INPUTS(a, b), y);
+}
+static inline Status expansion_unary(Expansion *e, const char *type, Value *x, Value **y) {
+    return expansion_apply(e, type, 13, NO_ATTRS, INPUTS(x), y);
+}
+
+/* A number of the type that `like` has. */
+Status expansion_number_like(Expansion *e, Value *like, float number, Value **constant) MUST_CHECK;
 
 /* *y + more, where there is more; *y times a factor. */
 Status expansion_sum(Expansion *e, Value *more, Value **y) MUST_CHECK;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operators that are not ONNX's: what onnxruntime's tools leave in files, in the domain com.microsoft and in
- * ONNX's own, and what was an experiment there until opset 10.  Each becomes nodes of ONNX's operators, so
- * that every pass and kernel serves it. */
+ * ONNX's own, what was an experiment there until opset 10, and what ONNX has for training.  Each becomes
+ * nodes of ONNX's operators, so that every pass and kernel serves it. */
 #include "loader/foreign.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define MICROSOFT "com.microsoft"
+#define TRAINING "ai.onnx.preview.training"
 
 #define MADE(DOMAIN, TYPE, UNTIL, MIN_INPUTS, MAX_INPUTS, MAX_OUTPUTS, EXPAND)                               \
     { DOMAIN, TYPE, UNTIL, NULL, 0, MIN_INPUTS, MAX_INPUTS, MAX_OUTPUTS, EXPAND }
@@ -52,6 +54,9 @@ static const Foreign table[] = {
     MADE(MICROSOFT, "Pad", 0, 2, 3, 1, expand_pad),
     MADE(MICROSOFT, "ExpandDims", 0, 2, 2, 1, expand_expand_dims),
     MADE(MICROSOFT, "Range", 0, 2, 3, 1, expand_range),
+    MADE(TRAINING, "Adagrad", 0, 5, INT_MAX, INT_MAX, expand_adagrad),
+    MADE(TRAINING, "Adam", 0, 6, INT_MAX, INT_MAX, expand_adam),
+    MADE(TRAINING, "Momentum", 0, 5, INT_MAX, INT_MAX, expand_momentum),
     NAMED("", "LayerNormalization", 17, "LayerNormalization", 17),
     NAMED("", "SimplifiedLayerNormalization", INT32_MAX, "RMSNormalization", 23),
     NAMED("", "ThresholdedRelu", 10, "ThresholdedRelu", 10),

@@ -26,7 +26,10 @@ typedef struct IntegerFactors {
 } IntegerFactors;
 Status expansion_integer_product(Expansion *e, const IntegerFactors *factors, Value **y) MUST_CHECK;
 
-/* --- foreign_attention.c, foreign_fused.c, foreign_others.c, foreign_quantized.c --- */
+/* --- foreign_attention.c, foreign_fused.c, foreign_others.c, foreign_quantized.c, foreign_training.c,
+ * gradient.c --- */
+Status expand_adagrad(Expansion *e) MUST_CHECK;
+Status expand_adam(Expansion *e) MUST_CHECK;
 Status expand_affine(Expansion *e) MUST_CHECK;
 Status expand_attention(Expansion *e) MUST_CHECK;
 Status expand_bias_add(Expansion *e) MUST_CHECK;
@@ -48,6 +51,7 @@ Status expand_image_scaler(Expansion *e) MUST_CHECK;
 Status expand_matmul(Expansion *e) MUST_CHECK;
 Status expand_matmul_integer_to_float(Expansion *e) MUST_CHECK;
 Status expand_mean_variance_norm(Expansion *e) MUST_CHECK;
+Status expand_momentum(Expansion *e) MUST_CHECK;
 Status expand_multi_head_attention(Expansion *e) MUST_CHECK;
 Status expand_nhwc_conv(Expansion *e) MUST_CHECK;
 Status expand_nhwc_max_pool(Expansion *e) MUST_CHECK;
