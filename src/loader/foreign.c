@@ -9,6 +9,7 @@
 
 #define MICROSOFT "com.microsoft"
 #define TRAINING "ai.onnx.preview.training"
+#define GRADIENT "Gradient"
 
 #define MADE(DOMAIN, TYPE, UNTIL, MIN_INPUTS, MAX_INPUTS, MAX_OUTPUTS, EXPAND)                               \
     { DOMAIN, TYPE, UNTIL, NULL, 0, MIN_INPUTS, MAX_INPUTS, MAX_OUTPUTS, EXPAND }
@@ -57,6 +58,7 @@ static const Foreign table[] = {
     MADE(TRAINING, "Adagrad", 0, 5, INT_MAX, INT_MAX, expand_adagrad),
     MADE(TRAINING, "Adam", 0, 6, INT_MAX, INT_MAX, expand_adam),
     MADE(TRAINING, "Momentum", 0, 5, INT_MAX, INT_MAX, expand_momentum),
+    MADE(TRAINING, GRADIENT, 0, 1, INT_MAX, INT_MAX, expand_gradient),
     NAMED("", "LayerNormalization", 17, "LayerNormalization", 17),
     NAMED("", "SimplifiedLayerNormalization", INT32_MAX, "RMSNormalization", 23),
     NAMED("", "ThresholdedRelu", 10, "ThresholdedRelu", 10),
@@ -83,6 +85,11 @@ const Foreign *foreign_find(const char *domain, const char *type, int64_t opset)
         if (applies(&table[i], own, type, opset))
             return &table[i];
     return NULL;
+}
+
+bool foreign_reads_graph(const BodyNode *node) {
+    return !node->callee && strcmp(text_or_empty(node->proto->op_type), GRADIENT) == 0 &&
+           strcmp(text_or_empty(node->proto->domain), TRAINING) == 0;
 }
 
 static Status check_ports(const Expansion *e, const Foreign *foreign) {

@@ -17,6 +17,8 @@ typedef struct Foreign {
 
 /* NULL where there is none, or where it is another name for what Strider lacks. */
 const Foreign *foreign_find(const char *domain, const char *type, int64_t opset);
+/* Whether what stands for it depends on other nodes, so that these have to be there. */
+bool foreign_reads_graph(const BodyNode *node);
 Status expand_foreign(Loading *loading, Scope *scope, const Where *where, const BodyNode *from,
                       const Foreign *foreign) MUST_CHECK;
 
@@ -46,6 +48,7 @@ Status expand_expand_dims(Expansion *e) MUST_CHECK;
 Status expand_fast_gelu(Expansion *e) MUST_CHECK;
 Status expand_gemm(Expansion *e) MUST_CHECK;
 Status expand_gemm_fast_gelu(Expansion *e) MUST_CHECK;
+Status expand_gradient(Expansion *e) MUST_CHECK;
 Status expand_group_norm(Expansion *e) MUST_CHECK;
 Status expand_image_scaler(Expansion *e) MUST_CHECK;
 Status expand_matmul(Expansion *e) MUST_CHECK;

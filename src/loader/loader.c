@@ -46,7 +46,7 @@ static Status read_graph(Loading *loading, Body *body, const Imports *imports, G
                    .values = region_alloc_array(&loading->parsed, body->slots.count, sizeof(Value *)),
                    .prefix = "",
                    .imports = imports};
-    loading->n_nodes = 0;
+    loading->n_nodes = loading->n_differentiated = 0;
     return scope.values ? load_graph(loading, &scope, 0, NULL) : no_memory(loading);
 }
 

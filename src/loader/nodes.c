@@ -307,11 +307,18 @@ Where make_where(const Loading *loading, const Scope *scope, const BodyNode *nod
     return (Where){node->proto, scope, index, is_models ? (int64_t)loading->scan.node_offsets[index] : -1};
 }
 
-Status load_nodes(Loading *loading, Scope *scope) {
+/* Those that depend on other nodes, or all others. */
+static Status load_some(Loading *loading, Scope *scope, bool reads_graph) {
     for (size_t i = 0; i < scope->body->n_nodes; i++) {
         BodyNode *node = &scope->body->nodes[i];
         const Where where = make_where(loading, scope, node, i);
-        TRY(load_node(loading, scope, &where, node));
+        if (foreign_reads_graph(node) == reads_graph)
+            TRY(load_node(loading, scope, &where, node));
     }
     return STRIDER_OK;
+}
+
+Status load_nodes(Loading *loading, Scope *scope) {
+    TRY(load_some(loading, scope, false));
+    return load_some(loading, scope, true);
 }

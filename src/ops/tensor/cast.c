@@ -9,14 +9,8 @@
 #include "base/wrap.h"
 #include "ops/onnx_type.h"
 #include "ops/op.h"
+#include "ops/tensor/cast.h"
 #include "ops/text/number_text.h"
-#include "tensor/narrow.h"
-
-typedef struct CastAttrs {
-    DType to;               /* not of CastLike */
-    bool saturate;          /* to floats of 8 bits: what is too large becomes the largest number */
-    PowerRounding rounding; /* to f8e8m0 */
-} CastAttrs;
 
 Status parse_dtype(ParseContext *ctx, const char *name, DType fallback, DType *dtype) {
     const Attr *attr = attrs_find(ctx->attrs, name);

@@ -1,0 +1,1 @@
+Bv2_0JiKi>iKi>iKi>iKi>iKi>iKi>
