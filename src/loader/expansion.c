@@ -16,6 +16,7 @@ Status expansion_init(Expansion *e, Loading *loading, Scope *scope, const Where 
     for (int i = 0; i < from->n_inputs; i++)
         if (from->inputs[i] != NO_SLOT)
             TRY(scope_value(loading, scope, from->inputs[i], &e->inputs[i]));
+    e->first_made = (int)scope->graph->n_values;
     TRY(load_attributes(loading, scope->graph, from, scope->bound, &e->attrs));
     e->op.name = text_or_empty(proto->op_type);
     e->node = (Node){.op = &e->op,
@@ -51,9 +52,8 @@ Status expansion_output(Expansion *e, int port, Value *value) {
     if (!expansion_wants(e, port))
         return STRIDER_OK;
     TRY(scope_claim(e->loading, e->scope, e->where, e->from->outputs[port], &output));
-    for (int i = 0; i < e->n_inputs; i++)
-        if (value == e->inputs[i])
-            TRY(expansion_apply(e, "Identity", 1, NO_ATTRS, INPUTS(value), &value));
+    if (value->index < e->first_made)
+        TRY(expansion_apply(e, "Identity", 1, NO_ATTRS, INPUTS(value), &value));
     Node *maker = value->producer;
     node_set_output(maker, value->producer_port, output);
     graph_replace_uses(e->scope->graph, value, output);

@@ -16,6 +16,7 @@ typedef struct Expansion {
     const BodyNode *from;
     Value **inputs; /* NULL where absent */
     int n_inputs;
+    int first_made; /* index of the first value that may be made in place of the node */
     AttrList attrs; /* of the node in the file */
     Op op;          /* what stands for its operator in messages */
     Node node;

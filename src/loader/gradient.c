@@ -109,12 +109,13 @@ static Status read_names(Gradient *gradient) {
 
 /* --- the nodes that y is computed by --- */
 
-/* Each node that is looked at counts: many Gradient nodes may look at the same ones. */
+/* All nodes and ports that are looked at count: many Gradient nodes may look at the same ones. */
 static Status enter(Gradient *gradient, Node *node) {
     Loading *loading = gradient->e->loading;
-    if (++loading->n_differentiated > loading->options->max_nodes)
+    loading->n_differentiated += 1 + (uint64_t)node->n_inputs + (uint64_t)node->n_outputs;
+    if (loading->n_differentiated > loading->options->max_nodes)
         return bad(gradient, STRIDER_LIMIT_EXCEEDED, "%s",
-                   "Gradient nodes look at more nodes than the limit (max_nodes)");
+                   "Gradient nodes look at more nodes, inputs and outputs than the limit (max_nodes)");
     if (!region_grow(&loading->parsed, &gradient->stack, gradient->depth, &gradient->stack_capacity,
                      sizeof *gradient->stack))
         return no_memory(loading);

@@ -159,18 +159,23 @@ static Status cast_like_rule(Derivative *d) {
 
 /* --- operators that broadcast --- */
 
+/* False where an input surely has the output's shape; of many inputs that is not asked. */
+static bool may_repeat(const Derivative *d, const Value *x) {
+    enum { FEW = 3 };
+    for (int i = 0; i < d->node->n_inputs && d->node->n_inputs <= FEW; i++) {
+        const Value *other = d->node->inputs[i];
+        if (other && other != x && !(other->constant && other->constant->type.shape.rank == 0))
+            return true;
+    }
+    return d->node->n_inputs > FEW;
+}
+
 /* Gives the sum over what broadcasting repeated of an input. */
 static Status give_broadcast(Derivative *d, int port, Value *value) {
     Value *x = derivative_input(d, port);
-    bool repeats = false;
     if (!derivative_wants(d, port))
         return STRIDER_OK;
-    for (int i = 0; i < d->node->n_inputs; i++) {
-        const Value *other = d->node->inputs[i];
-        repeats =
-            repeats || (other && other != x && !(other->constant && other->constant->type.shape.rank == 0));
-    }
-    if (repeats)
+    if (may_repeat(d, x))
         TRY(sum_to_like(d->e, value, x, &value));
     return derivative_give(d, port, value);
 }

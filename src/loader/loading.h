@@ -20,7 +20,7 @@ typedef struct Loading {
     NameMap functions; /* to Function, by domain, name and overload */
     NameMap warned;    /* of attributes that are unknown, with their operators */
     uint64_t n_nodes;
-    uint64_t n_differentiated; /* nodes that Gradient nodes looked at */
+    uint64_t n_differentiated; /* nodes and their ports that Gradient nodes looked at */
     struct Tape *tape;         /* of gradient.c: kept from one Gradient node to the next */
     size_t tape_capacity;
     bool has_defaults; /* some input has one */
