@@ -180,6 +180,19 @@ def operators():
     one("concat", "Concat", (2, 3), (2, 1), (2, 2), axis=-1)
 
 
+def convolutions():
+    one("conv", "Conv", (2, 3, 5, 6), (4, 3, 3, 2), (4,), pads=[1, 0, 2, 1])
+    one("conv_strides", "Conv", (2, 4, 8, 7), (4, 2, 3, 3), (4,), strides=[2, 3], pads=[1, 1, 1, 1], group=2, kernel_shape=[3, 3])
+    one("conv_dilations", "Conv", (1, 2, 9), (3, 2, 2), dilations=[3], strides=[2], kernel_shape=[2])
+    one("conv_depthwise", "Conv", (2, 3, 4, 4), (6, 1, 2, 2), group=3, kernel_shape=[2, 2])
+    one("conv_3d", "Conv", (1, 2, 3, 4, 3), (2, 2, 2, 2, 2), kernel_shape=[2, 2, 2])
+    graph = Graph()
+    x, w, b = graph.rand(2, 1, 6, 6), graph.rand(3, 1, 3, 3), graph.rand(3)
+    h = graph.op("Relu", graph.op("Conv", x, w, b, pads=[1, 1, 1, 1]))
+    h = graph.op("Flatten", graph.op("GlobalAveragePool", h))
+    graph.finish("network", graph.op("LogSoftmax", graph.op("Gemm", h, graph.rand(4, 3), graph.rand(4), transB=1)))
+
+
 def conditions():
     for suffix, is_open in (("", False), ("_open", True)):
         graph = Graph()
@@ -259,5 +272,5 @@ def other_values():
 
 
 if __name__ == "__main__":
-    for group in (operators, conditions, expressions, second_order, other_values):
+    for group in (operators, convolutions, conditions, expressions, second_order, other_values):
         group()
