@@ -42,6 +42,8 @@ Status derivative_fail(const Derivative *d, const char *why) MUST_CHECK;
 /* --- gradient_shapes.c: shapes may be known in a run alone, and so are computed; folding makes constants of
  * those that are known --- */
 Status shape_value(Expansion *e, Value *x, Value **shape) MUST_CHECK;
+/* A dimension of 0 is one: it copies none. */
+Status reshape_value(Expansion *e, Value *x, Value *shape, Value **y) MUST_CHECK;
 /* x in the shape of `like`, of as many elements; `number` in its shape and of its type; x broadcast to it. */
 Status reshape_like(Expansion *e, Value *x, Value *like, Value **y) MUST_CHECK;
 Status filled_like(Expansion *e, float number, Value *like, Value **y) MUST_CHECK;

@@ -49,7 +49,7 @@ static Status adjoint_matrix(const Derivative *d, Value *row, Value *column, Val
     TRY(slice_list(d, shape, zero, at, &head));
     TRY(slice_list(d, shape, at, rank, &tail));
     TRY(join_shapes(d->e, 4, (Value *[]){head, row, tail, column}, &shape));
-    return expansion_binary(d->e, "Reshape", d->g, shape, g);
+    return reshape_value(d->e, d->g, shape, g);
 }
 
 static Status make_matrices(const Derivative *d, Matrices *m) {
@@ -63,8 +63,8 @@ static Status make_matrices(const Derivative *d, Matrices *m) {
     TRY(ones_value(d->e, b_missing, &column));
     TRY(join_shapes(d->e, 2, (Value *[]){row, a_shape}, &a_shape));
     TRY(join_shapes(d->e, 2, (Value *[]){b_shape, column}, &b_shape));
-    TRY(expansion_binary(d->e, "Reshape", a, a_shape, &m->a));
-    TRY(expansion_binary(d->e, "Reshape", b, b_shape, &m->b));
+    TRY(reshape_value(d->e, a, a_shape, &m->a));
+    TRY(reshape_value(d->e, b, b_shape, &m->b));
     return adjoint_matrix(d, row, column, b_missing, &m->g);
 }
 

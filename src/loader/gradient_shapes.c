@@ -5,15 +5,14 @@ Status shape_value(Expansion *e, Value *x, Value **shape) {
     return expansion_unary(e, "Shape", x, shape);
 }
 
-/* A dimension of 0 is one. */
-static Status reshape_to(Expansion *e, Value *x, Value *shape, Value **y) {
+Status reshape_value(Expansion *e, Value *x, Value *shape, Value **y) {
     return expansion_apply(e, "Reshape", 14, ATTRS(expansion_int_attr("allowzero", 1)), INPUTS(x, shape), y);
 }
 
 Status reshape_like(Expansion *e, Value *x, Value *like, Value **y) {
     Value *shape;
     TRY(shape_value(e, like, &shape));
-    return reshape_to(e, x, shape, y);
+    return reshape_value(e, x, shape, y);
 }
 
 Status expand_like(Expansion *e, Value *x, Value *like, Value **y) {
@@ -58,5 +57,5 @@ Status sum_to_like(Expansion *e, Value *g, Value *like, Value **y) {
     TRY(repeated_axes(e, shape, whole, &axes));
     TRY(expansion_apply(e, "ReduceSum", 13, ATTRS(expansion_int_attr("noop_with_empty_axes", 1)),
                         INPUTS(g, axes), y));
-    return reshape_to(e, *y, shape, y);
+    return reshape_value(e, *y, shape, y);
 }

@@ -154,6 +154,9 @@ def operators():
     one("matmul", "MatMul", (3, 4), (4, 2))
     one("matmul_batches", "MatMul", (2, 1, 3, 4), (5, 4, 2))
     one("matmul_vectors", "MatMul", (4,), (4,))
+    one("matmul_empty", "MatMul", (2, 0, 3), (3, 4))
+    one("matmul_empty_vector", "MatMul", (0,), (2, 0, 3))
+    one("add_empty", "Add", (2, 0, 3), (1, 3))
     one("matmul_row", "MatMul", (4,), (2, 4, 3))
     one("matmul_column", "MatMul", (2, 3, 4), (4,))
     for a in (0, 1):

@@ -1,1 +1,1 @@
-Bv2_0JiKi>iKi>iKi>iKi>iKi>iKi>
+Bv2_0JqLq>qLq>qLq>qLq>qLq>qLq>
