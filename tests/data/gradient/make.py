@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes the cases beside this file: graphs with Gradient nodes of ai.onnx.preview.training, with the derivatives that
-torch.autograd computes in float64; one for each operator, and random expressions.
+torch.autograd computes in float64; one for each operator, and random expressions.  And steps of the optimisers of that domain, by
+NumPy.
 
 The cases of the repository were written by onnx 1.23.2, torch 2.15 and NumPy 2.4.
 """
@@ -274,6 +275,44 @@ def other_values():
     graph.write("by_intermediate", names)
 
 
+def optimise(name, kind, step, n_kept, **attributes):
+    """Two tensors; `step(rate, updates, tensor, gradient, *kept)`: what the specification's formulas say, in float64."""
+    for updates in (0, 3):
+        shapes = [(2, 3), (4,)]
+        rate = np.array(0.1, np.float32)
+        groups = [[np.abs(FOLDER.rand(*shape)) for shape in shapes] for _ in range(2 + n_kept)]
+        results = [step(float(rate), updates, *[group[i].astype(np.float64) for group in groups]) for i in range(2)]
+        expected = [results[i][k].astype(np.float32) for k in range(1 + n_kept) for i in range(2)]
+        arrays = [rate, np.array(updates, np.int64), *[array for group in groups for array in group]]
+        FOLDER.case(f"{name}_{updates}", kind, arrays, domain=TRAINING, expected=expected, dtypes=[np.float32] * len(expected),
+                    outputs=[f"y{i}" for i in range(len(expected))], **attributes)
+
+
+def optimisers():
+    def adagrad(r, t, x, g, h):
+        g = 0.2 * x + g
+        h = h + g * g
+        return x - r / (1 + t * 0.3) * g / (np.sqrt(h) + 0.01), h
+
+    def adam(r, t, x, g, v, h):
+        g = 0.2 * x + g
+        v, h = 0.8 * v + 0.2 * g, 0.7 * h + 0.3 * g * g
+        r = r * np.sqrt(1 - 0.7 ** t) / (1 - 0.8 ** t) if t else r
+        return (x - r * v / (np.sqrt(h) + 0.01)) * 0.9, v, h
+
+    def momentum(nesterov):
+        def step(r, t, x, g, v):
+            g = 0.2 * x + g
+            v = 0.8 * v + (0.7 if t else 1) * g
+            return x - r * (g + 0.8 * v if nesterov else v), v
+        return step
+
+    optimise("adagrad", "Adagrad", adagrad, 1, norm_coefficient=0.2, decay_factor=0.3, epsilon=0.01)
+    optimise("adam", "Adam", adam, 2, norm_coefficient=0.2, norm_coefficient_post=0.1, alpha=0.8, beta=0.7, epsilon=0.01)
+    for mode in ("standard", "nesterov"):
+        optimise(f"momentum_{mode}", "Momentum", momentum(mode == "nesterov"), 1, norm_coefficient=0.2, alpha=0.8, beta=0.7, mode=mode)
+
+
 if __name__ == "__main__":
-    for group in (operators, convolutions, conditions, expressions, second_order, other_values):
+    for group in (operators, convolutions, conditions, expressions, second_order, other_values, optimisers):
         group()
