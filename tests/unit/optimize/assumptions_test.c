@@ -226,6 +226,25 @@ static void a_residual_of_another_shape_than_its_name_says_is_added_by_itself(vo
         }
 }
 
+/* The graph optimised and as it is, at shapes in turn; returns how many nodes the first one has. */
+static int compare_with_plain(const Proto *graph, const strider_tensor shapes[][2], int n_shapes,
+                              const char *what, int number) {
+    Loaded model = load(graph, true), plain = load(graph, false);
+    strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
+    for (int i = 0; i < n_shapes; i++) {
+        Run optimized = run(session, 2, shapes[i]), separate = run(as_it_is, 2, shapes[i]);
+        assert_same(&optimized, &separate, what, number + i);
+        free(optimized.data);
+        free(separate.data);
+    }
+    const int nodes = (int)count_nodes(model.model);
+    strider_session_free(session);
+    strider_session_free(as_it_is);
+    unload(&model);
+    unload(&plain);
+    return nodes;
+}
+
 /* Products that repeat one of their operands, and a mask that repeats or is larger than the scores. */
 static void attention_of_other_shapes_than_names_say_is_computed_by_its_parts(void **state) {
     (void)state;
@@ -253,19 +272,7 @@ static void attention_of_other_shapes_than_names_say_is_computed_by_its_parts(vo
         for (int i = 0; i < 2; i++)
             add_input(&graph, GRAPH_INPUT, i ? "r" : "x", 3, (const int64_t[]){OPEN, OPEN, 4});
         add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
-        Loaded model = load(&graph, true), plain = load(&graph, false);
-        strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
-        assert_int_equal(count_nodes(model.model), masked ? 3 : 1);
-        for (int i = 0; i < 5; i++) {
-            Run fused = run(session, 2, shapes[i]), separate = run(as_it_is, 2, shapes[i]);
-            assert_same(&fused, &separate, "attention", 10 * masked + i);
-            free(fused.data);
-            free(separate.data);
-        }
-        strider_session_free(session);
-        strider_session_free(as_it_is);
-        unload(&model);
-        unload(&plain);
+        assert_int_equal(compare_with_plain(&graph, shapes, 5, "attention", 10 * masked), masked ? 3 : 1);
         proto_free(&graph);
     }
 }
@@ -297,18 +304,7 @@ static void einsum_that_repeats_ones_is_computed_as_it_is(void **state) {
         for (int i = 0; i < 2; i++)
             add_input(&graph, GRAPH_INPUT, i ? "r" : "x", 3, (const int64_t[]){OPEN, OPEN, OPEN});
         add_input(&graph, GRAPH_OUTPUT, "y", -1, NULL);
-        Loaded model = load(&graph, true), plain = load(&graph, false);
-        strider_session *session = make_session(model.model), *as_it_is = make_session(plain.model);
-        for (int i = 0; i < 5; i++) {
-            Run lowered = run(session, 2, shapes[i]), separate = run(as_it_is, 2, shapes[i]);
-            assert_same(&lowered, &separate, "einsum", 10 * tail + i);
-            free(lowered.data);
-            free(separate.data);
-        }
-        strider_session_free(session);
-        strider_session_free(as_it_is);
-        unload(&model);
-        unload(&plain);
+        compare_with_plain(&graph, shapes, 5, "einsum", 10 * tail);
         proto_free(&graph);
     }
 }
