@@ -283,6 +283,41 @@ static void what_joins_elements_takes_types_that_it_computes_with(void **state) 
     op_test_expect(&test, &y);
 }
 
+/* As onnxruntime 1.32 has it with allowzero; a 0 that is copied from the input means the same. */
+static void reshape_finds_a_dimension_where_there_are_no_elements(void **state) {
+    (void)state;
+    struct {
+        Shape x, y;
+        int64_t wanted[MAX_RANK];
+    } rows[] = {{DIMS(0, 384, 8, 8), DIMS(0, 8, 48, 64), {0, -1, 48, 64}},
+                {DIMS(0, 256, 144), DIMS(0, 256, 3, 4, 12), {0, 256, 3, 4, -1}},
+                {DIMS(0, 5), DIMS(0, 5), {0, -1}},
+                {DIMS(0, 5), DIMS(0), {-1}},
+                {DIMS(0, 6), DIMS(0, 4), {-1, 4}},
+                {DIMS(3, 0), DIMS(3, 0), {3, -1}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int allowzero = 0; allowzero < 2; allowzero++) {
+            const int rank = rows[i].y.rank;
+            OpTest test = {.op = "Reshape",
+                           .opset = 14,
+                           .attrs = {attr_int("allowzero", allowzero)},
+                           .n_inputs = 2,
+                           .infer_only = true,
+                           .inputs = {{.type = {STRIDER_F32, rows[i].x}},
+                                      op_test_tensor(STRIDER_I64, DIMS(rank), rows[i].wanted,
+                                                     (size_t)rank * sizeof(int64_t))}};
+            if (op_test_run(&test))
+                fail_msg("%zu: %s", i, test.error.message);
+            assert_shape(&test.output_types[0].shape, rows[i].y);
+            op_test_free(&test);
+        }
+    OpTest uneven = {.op = "Reshape",
+                     .opset = 14,
+                     .n_inputs = 2,
+                     .inputs = {{.type = {STRIDER_F32, DIMS(0, 5)}}, tensor_i64(DIMS(3), 0, -1, 3)}};
+    op_test_expect_error(&uneven, STRIDER_BAD_MODEL, "does not divide");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_of_every_type_are_moved),
@@ -298,6 +333,7 @@ int main(void) {
         cmocka_unit_test(updates_of_integers_wrap_around_as_their_type),
         cmocka_unit_test(blocks_larger_than_the_number_of_windows_add_up),
         cmocka_unit_test(tensors_without_elements_take_no_time),
+        cmocka_unit_test(reshape_finds_a_dimension_where_there_are_no_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,16 @@ static Status reshape_parse(ParseContext *ctx, void *attrs_) {
     return parse_bool(ctx, "allowzero", false, &attrs->allowzero);
 }
 
+/* Saturates, as elements count none of the zeros. */
+static int64_t nonzero_product(const Shape *shape) {
+    int64_t product = 1;
+    for (int d = 0; d < shape->rank; d++)
+        product = i64_product(product, i64_max(shape->dims[d], 1));
+    return product;
+}
+
+/* Where there are no elements, any number would do: it is the one that there would be if the dimensions of 0
+ * were of 1 in both shapes, which is right for a batch of 0 (onnxruntime, with allowzero). */
 static Status resolve_minus_one(InferContext *ctx, const Shape *x, Shape *y, int unknown) {
     int64_t elements, others = 1;
     char from[SHAPE_TEXT], to[SHAPE_TEXT];
@@ -63,6 +73,10 @@ static Status resolve_minus_one(InferContext *ctx, const Shape *x, Shape *y, int
     y->dims[unknown] = DIM_UNKNOWN;
     if (!known)
         return STRIDER_OK;
+    if (elements == 0 && others == 0) {
+        elements = nonzero_product(x);
+        others = nonzero_product(y); /* whose unknown dimension is below 1 */
+    }
     if (others == 0 || elements % others)
         return infer_fail(ctx, STRIDER_BAD_MODEL, "%s does not divide into %s", shape_text(x, from),
                           shape_text(y, to));
