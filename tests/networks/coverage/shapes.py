@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 BATCHES = (3, 1, 0, 2, 5, 1, 2)
 SIZES = (7, -16, 0, 0, 32, -31, 33)  # more than the exported one
-LARGEST_ERROR = "5e-5"
+LARGEST_ERROR = "2e-4"  # onnxruntime alone is 1e-4 from float64 in visformer_tiny, whose weights are random
 
 
 def sizes_of(inputs, first, step):
