@@ -126,15 +126,21 @@ typedef struct Walk {
     int64_t first, across, down, width, height;
 } Walk;
 
+/* Whether its rows are the picture's columns. */
+static bool is_turned(int orientation) {
+    return orientation >= ORIENTATION_LEFTTOP && orientation <= ORIENTATION_LEFTBOT;
+}
+
+/* Of a size that decoding_begin() has accepted. */
 static Walk walk_of(int orientation, int64_t width, int64_t height) {
-    const bool is_turned = orientation >= ORIENTATION_LEFTTOP && orientation <= ORIENTATION_LEFTBOT;
     const bool from_right = orientation == ORIENTATION_TOPRIGHT || orientation == ORIENTATION_BOTRIGHT ||
                             orientation == ORIENTATION_RIGHTBOT || orientation == ORIENTATION_LEFTBOT;
     const bool from_bottom = orientation == ORIENTATION_BOTRIGHT || orientation == ORIENTATION_BOTLEFT ||
                              orientation == ORIENTATION_RIGHTTOP || orientation == ORIENTATION_RIGHTBOT;
     const int64_t column = from_right ? -1 : 1, row = from_bottom ? -width : width;
     const int64_t first = (from_right ? width - 1 : 0) + (from_bottom ? width * (height - 1) : 0);
-    return is_turned ? (Walk){first, row, column, height, width} : (Walk){first, column, row, width, height};
+    return is_turned(orientation) ? (Walk){first, row, column, height, width}
+                                  : (Walk){first, column, row, width, height};
 }
 
 static void put_rows(Decoding *d, const uint32_t *raster, const Walk *walk, uint8_t *row) {
@@ -158,8 +164,8 @@ static Status read_picture(TiffReader *reader) {
     TIFFGetField(reader->tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(reader->tiff, TIFFTAG_IMAGELENGTH, &height);
     TIFFGetFieldDefaulted(reader->tiff, TIFFTAG_ORIENTATION, &orientation);
+    TRY(is_turned(orientation) ? decoding_begin(d, height, width) : decoding_begin(d, width, height));
     const Walk walk = walk_of(orientation, width, height);
-    TRY(decoding_begin(d, walk.width, walk.height));
     TRY(begin_rgba(reader));
     TRY(decoding_alloc(d, bytes_of(sizeof *raster, width, height), &raster));
     TRY(decoding_alloc(d, bytes_of(3, walk.width), &row));
