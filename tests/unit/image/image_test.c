@@ -228,6 +228,53 @@ static void headers_of_bmp_are_checked(void **state) {
                    "mask 0x5 is not one run of bits");
 }
 
+/* Entries of 12 bytes in a file of little-endian numbers: tag, type, count, value. */
+static void set_entry(uint8_t *entry, uint32_t value) {
+    const uint8_t as_long[] = {4, 0, 1, 0, 0, 0};
+    memcpy(entry + 2, as_long, sizeof as_long);
+    for (int i = 0; i < 4; i++)
+        entry[8 + i] = (uint8_t)(value >> (8 * i));
+}
+
+static int enlarged;
+
+static void enlarge_tiff(const char *name, const File *file) {
+    enum { WIDTH = 256, HEIGHT = 257, ORIENTATION = 274, ROWS_PER_STRIP = 278, LARGEST_ORIENTATION = 8 };
+    uint8_t *bytes = file->bytes;
+    if (bytes[0] != 'I' || bytes[2] != 42)
+        return;
+    const size_t at = bytes[4] | (size_t)bytes[5] << 8;
+    const int count = bytes[at] | bytes[at + 1] << 8;
+    for (uint32_t orientation = 1; orientation <= LARGEST_ORIENTATION; orientation++) {
+        for (int i = 0; i < count; i++) {
+            uint8_t *entry = bytes + at + 2 + 12 * (size_t)i;
+            const int tag = entry[0] | entry[1] << 8;
+            if (tag == WIDTH || tag == HEIGHT)
+                set_entry(entry, 0xf0000000u + orientation);
+            if (tag == ROWS_PER_STRIP)
+                set_entry(entry, UINT32_MAX);
+            if (tag == ORIENTATION)
+                entry[8] = (uint8_t)orientation;
+        }
+        Error err;
+        const Status status = decode(bytes, file->size, &err);
+        if (!status)
+            fail_msg("%s: decoded", name);
+        enlarged += status == STRIDER_LIMIT_EXCEEDED; /* of others libtiff says itself that strips lack */
+    }
+}
+
+/* Their product does not fit 64 bits. */
+static void sizes_that_tiff_states_are_checked_before_they_are_used(void **state) {
+    (void)state;
+    static const char *const folders[] = {STRIDER_TEST_IMAGE_FORMATS};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strcmp(folders[i], "tiff") == 0) {
+            for_each_case("tiff", enlarge_tiff);
+            assert_true(enlarged > 0);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_picture_is_refused),
@@ -237,6 +284,7 @@ int main(void) {
         cmocka_unit_test(memory_that_lacks_is_said_to_lack),
         cmocka_unit_test(files_that_are_cut_anywhere_are_refused_and_nothing_is_lost),
         cmocka_unit_test(damaged_files_read_nothing_that_is_not_theirs),
+        cmocka_unit_test(sizes_that_tiff_states_are_checked_before_they_are_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
