@@ -230,7 +230,7 @@ static bool read_terms(const Node *node, Terms *terms) {
 
 static Status lower(Graph *graph, Node *node, Error *err) {
     Lowering in = {.graph = graph, .node = node, .err = err};
-    Value *y = node->outputs[0], *result = NULL;
+    Value *result = NULL;
     Terms terms;
     bool done;
     if (!read_terms(node, &terms))
@@ -241,9 +241,7 @@ static Status lower(Graph *graph, Node *node, Error *err) {
         TRY(finish_one(&in, &terms, &result));
     if (!result || result == node->inputs[0])
         return STRIDER_OK;
-    Node *last = result->producer;
-    graph_remove_node(node);
-    node_set_output(last, 0, y);
+    absorb(result->producer, node);
     return STRIDER_OK;
 }
 

@@ -76,16 +76,14 @@ static bool is_lowered(const Node *node) {
 
 static Status lower(Graph *graph, Node *node, Error *err) {
     const Lowering in = {graph, node, err};
-    Value *x = node->inputs[0], *y = node->outputs[0], *result;
+    Value *x = node->inputs[0], *result;
     if (is_op(node, OP_LpNormalization))
         TRY(lower_lp(&in, x, &result));
     else if (is_op(node, OP_GlobalLpPool))
         TRY(lower_global_lp(&in, x, &result));
     else
         TRY(lower_mean_variance(&in, x, &result));
-    Node *last = result->producer;
-    graph_remove_node(node);
-    node_set_output(last, 0, y);
+    absorb(result->producer, node);
     return STRIDER_OK;
 }
 

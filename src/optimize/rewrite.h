@@ -14,7 +14,7 @@ bool is_op(const Node *node, OpKind kind); /* false for NULL and for removed nod
 Node *made_by(const Value *value, OpKind kind);
 
 /* Lets the node at the front of a pair write what the one after it wrote, and removes that one: `front` must
- * have one output, which only `next` reads.  Types and names of outputs are those of `next`. */
+ * have one output, which nobody but `next` reads.  Types and names of outputs are those of `next`. */
 void absorb(Node *front, Node *next);
 
 /* A new constant of one dimension; `dtype` a float type. */
